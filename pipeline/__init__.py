@@ -1,0 +1,1 @@
+"""Packaging pipeline for local LLM engines: build, prove, bundle, publish, mirror, install."""

@@ -1,0 +1,1 @@
+"""Kinds of accelerator: what a backend needs of a host and how it shows that it works."""

@@ -1,0 +1,1 @@
+"""One small module a command: parse, call, render; the only place that prints or exits."""

@@ -1,0 +1,1 @@
+"""Installing on a target machine: trust, layers, generations, verification."""

@@ -1,0 +1,1 @@
+"""Frozen, closed data types and nothing else."""

@@ -1,0 +1,34 @@
+"""The one base of all models, and the constrained types that they share."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+
+
+class Frozen(BaseModel):
+    """A value that cannot change and takes no unknown key: an unknown key is a typo."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+def require_relative(path: str) -> str:
+    """Return ``path`` if it is a plain POSIX path below its root.
+
+    Raises:
+        ValueError: it is empty, absolute, has a dot segment, a backslash, a drive letter or a control character.
+    """
+    segments = path.split("/")
+    if any(segment in {"", ".", ".."} for segment in segments):
+        raise ValueError("must be a relative path without empty or dot segments")
+    if "\\" in path or any(ord(c) < 0x20 or ord(c) == 0x7F for c in path) or (len(path) > 1 and path[1] == ":"):
+        raise ValueError("must have no backslash, control character or drive letter")
+    return path
+
+
+Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+CommitId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
+Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$")]
+FileName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._+-]{0,254}$")]
+RelativePath = Annotated[str, AfterValidator(require_relative)]

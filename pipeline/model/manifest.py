@@ -1,0 +1,202 @@
+"""The manifest: the one document that mirrors, installers and reports read. Fields are the contract's."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import AfterValidator, Field
+
+from pipeline.model.frozen import FileName, Frozen, Name, RelativePath, Sha256, require_relative
+from pipeline.model.tree import TreeEntry
+
+SCHEMA_VERSION = 1
+
+
+def _require_location(url: str) -> str:
+    """Accept https, file or a relative path; nothing else, and no dot segments, user names, queries or fragments."""
+    for scheme in ("https://", "file://"):
+        if url.startswith(scheme):
+            rest = url.removeprefix(scheme)
+            if "@" in rest.split("/", 1)[0] or any(c in rest for c in "?#"):
+                raise ValueError("must have no user name, query or fragment")
+            if any(segment in {".", ".."} for segment in rest.split("/")):
+                raise ValueError("must have no dot segments")
+            return url
+    if ":" in url:
+        raise ValueError("must be https, file or relative")
+    return require_relative(url)
+
+
+Location = Annotated[str, AfterValidator(_require_location)]
+LayerRole = Literal["core", "backend", "runtime", "debug"]
+ProofLevel = Literal["none", "load", "run"]
+
+
+class Layer(Frozen):
+    """One immutable tree of files with its transport.
+
+    Attributes:
+        name: ``core``, the accelerator's name, ``core-debug`` ...
+        role: what it is for.
+        optional: True when an engine runs without it (debug files).
+        tree_sha256: identity: digest of the tree.
+        url: of the ``.tar.zst``, relative to the manifest.
+        sha256: of the archive.
+        size: of the archive, in bytes.
+        installed_size: sum of the files, in bytes.
+    """
+
+    name: Name
+    role: LayerRole = "core"
+    optional: bool = False
+    tree_sha256: Sha256
+    url: Location
+    sha256: Sha256
+    size: int = Field(gt=0)
+    installed_size: int = Field(ge=0)
+
+
+class Requires(Frozen):
+    """What a host must have, measured on the bytes and not taken from names.
+
+    Attributes:
+        glibc: highest GLIBC_ symbol version that any file needs, for example ``2.34``; None off Linux.
+        libstdcxx: highest GLIBCXX_ symbol version; None when the bundle needs no libstdc++ of the host.
+        cpu: instruction set extensions without which it does not run, lower case, sorted.
+        libraries: shared libraries that the host must bring, sorted.
+        driver: lowest driver version, None when none is needed.
+        macos: lowest macOS version, None elsewhere.
+        gpu_architectures: for example ``sm_90``.
+    """
+
+    glibc: str | None
+    libstdcxx: str | None = None
+    cpu: tuple[str, ...]
+    libraries: tuple[str, ...]
+    driver: str | None
+    macos: str | None
+    gpu_architectures: tuple[str, ...]
+
+
+class Proof(Frozen):
+    """What was proven before the bundle was called done.
+
+    Attributes:
+        level: which proofs were asked for.
+        loads: every library resolves and the program starts; None when not tried.
+        version: what the program says of itself, one line.
+        devices: compute devices it listed.
+        generated_tokens: by the real generation; None when not tried.
+        model: name and sha256 of the model it used.
+    """
+
+    level: ProofLevel
+    loads: bool | None = None
+    version: str | None = None
+    devices: tuple[str, ...] = ()
+    generated_tokens: int | None = Field(default=None, ge=0)
+    model: str | None = None
+
+
+class Upstream(Frozen):
+    """Which upstream release an artifact is.
+
+    Attributes:
+        repository: ``owner/name``.
+        tag: upstream's tag.
+        commit: of the tag; None where the pinned source does not say it.
+        source_sha256: digest of the pinned source archive (or tree, for a local one).
+    """
+
+    repository: str
+    tag: str
+    commit: str | None
+    source_sha256: str | None = None
+
+
+class Artifact(Frozen):
+    """One bundle. (engine, platform, accel, version) is its key, unique in a manifest.
+
+    Attributes:
+        engine: for example ``llama.cpp``.
+        platform: of the contract's names.
+        accel: of the contract's names.
+        version: as upstream calls it.
+        origin: how it came to be.
+        upstream: which release of upstream's it is.
+        url: of the self-contained bundle, relative to the manifest.
+        sha256: of the bundle.
+        size: of the bundle, in bytes.
+        installed_size: sum of the files of its mandatory layers, in bytes.
+        layers: in the order in which they are laid over each other.
+        requires: what the host must have.
+        entry_points: program name to path within the bundle.
+        options: build options that were set.
+        toolchain: tool to version.
+        proof: what was proven.
+        provenance: location of the provenance statement, None until there is one.
+        sbom: location of the bill of materials, None until there is one.
+        licenses: SPDX identifiers.
+    """
+
+    engine: Name
+    platform: Name
+    accel: Name
+    version: Name
+    origin: Literal["built", "fetched", "assembled"]
+    upstream: Upstream
+    url: Location
+    sha256: Sha256
+    size: int = Field(gt=0)
+    installed_size: int = Field(ge=0)
+    layers: tuple[Layer, ...] = Field(min_length=1)
+    requires: Requires
+    entry_points: dict[FileName, RelativePath]
+    options: dict[str, str]
+    toolchain: dict[str, str]
+    proof: Proof
+    provenance: Location | None = None
+    sbom: Location | None = None
+    licenses: tuple[str, ...]
+
+    @property
+    def key(self) -> tuple[str, str, str, str]:
+        """(engine, platform, accel, version)."""
+        return (self.engine, self.platform, self.accel, self.version)
+
+    @property
+    def target(self) -> str:
+        """``<engine>/<platform>-<accel>``."""
+        return f"{self.engine}/{self.platform}-{self.accel}"
+
+
+class Manifest(Frozen):
+    """All bundles of a release.
+
+    Attributes:
+        schema_url: of the JSON schema, written as ``$schema``.
+        schema_version: 1.
+        release: our own name of the release, for example ``2026.11.0``.
+        created: RFC 3339, UTC, whole seconds, ``Z``.
+        artifacts: sorted by key.
+    """
+
+    schema_url: str = Field(alias="$schema")
+    schema_version: Literal[1]
+    release: Name
+    created: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$")
+    artifacts: tuple[Artifact, ...]
+
+
+class BundleCard(Frozen):
+    """What a bundle says of itself, the file ``bundle.json`` at its root: the artifact without its own transport.
+
+    Attributes:
+        schema_version: 1.
+        artifact: the fields of ``Artifact`` but url, sha256 and size, as plain JSON.
+        files: every file of the mandatory layers.
+    """
+
+    schema_version: Literal[1]
+    artifact: dict[str, object]
+    files: tuple[TreeEntry, ...]

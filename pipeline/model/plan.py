@@ -1,0 +1,206 @@
+"""The plan: every step that a request needs, with keys, complete before anything runs."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.model.frozen import Frozen, Sha256
+from pipeline.model.manifest import LayerRole, ProofLevel
+from pipeline.model.recipe import Component, EngineRecipe, LicenseFile, ModelRecipe, Pin, ProofRecipe, WebUi
+from pipeline.model.source import Source
+
+StepName = str
+
+
+class FetchSource(Frozen):
+    """Bring a source tree into the store."""
+
+    kind: Literal["fetch_source"] = "fetch_source"
+    source: Source
+
+
+class FetchModel(Frozen):
+    """Bring a smoke-test model into the store."""
+
+    kind: Literal["fetch_model"] = "fetch_model"
+    model: ModelRecipe
+
+
+class BuildWebUi(Frozen):
+    """Build the web interface with npm.
+
+    Attributes:
+        web_ui: where it is in the source.
+        source: step that brings the source.
+        node: version of Node.js.
+        epoch_seconds: SOURCE_DATE_EPOCH.
+    """
+
+    kind: Literal["build_web_ui"] = "build_web_ui"
+    web_ui: WebUi
+    source: StepName
+    node: str
+    epoch_seconds: int
+
+
+class Compile(Frozen):
+    """Compile one component with CMake.
+
+    Attributes:
+        component: what to compile; its options are complete.
+        component_name: for the layer and the screen.
+        source: step that brings the source.
+        web_ui: step that brings the web interface, None when it is off.
+        compile_flags: for C and C++.
+        link_flags: for the linker.
+        toolchain: tool to version; part of the identity.
+        epoch_seconds: SOURCE_DATE_EPOCH.
+    """
+
+    kind: Literal["compile"] = "compile"
+    component: Component
+    component_name: str
+    source: StepName
+    web_ui: StepName | None = None
+    web_ui_subtree: str | None = None
+    compile_flags: tuple[str, ...]
+    link_flags: tuple[str, ...]
+    toolchain: dict[str, str]
+    epoch_seconds: int
+
+
+class MakeLayer(Frozen):
+    """Turn compiled files into a layer: strip, keep debug files apart, add licenses, pack.
+
+    Attributes:
+        layer_name: of the layer.
+        role: of the layer.
+        compiled: step that compiled the files.
+        source: step with the license texts; None for a layer without any.
+        licenses: texts to add under ``licenses/``.
+        strip: whether symbols go to a debug layer of their own.
+        toolchain: of the programs that strip.
+        zstd_level: of the archive.
+        epoch_seconds: time stamp of every file in the archive.
+    """
+
+    kind: Literal["make_layer"] = "make_layer"
+    layer_name: str
+    role: LayerRole
+    compiled: StepName
+    source: StepName | None
+    licenses: tuple[LicenseFile, ...]
+    strip: bool
+    toolchain: dict[str, str]
+    zstd_level: int
+    epoch_seconds: int
+
+
+class Prove(Frozen):
+    """Prove a bundle's layers before anything is called done.
+
+    Attributes:
+        target: ``<engine>/<platform>-<accel>``.
+        layers: steps that made its layers, in order.
+        compiled: steps that compiled them, for the flags that were really used.
+        level: which proofs.
+        recipe: how.
+        build_number: that ``--version`` must say.
+        expect_devices: regular expressions over the device list.
+        requires_cpu: what the accelerator says it needs; checked against the compiled flags.
+        system_libraries: what the host may bring.
+        model: step that brings the model; None unless ``level`` is run and no file was given.
+        model_file: a model file given by the user, with its digest in ``model_file_sha256``.
+    """
+
+    kind: Literal["prove"] = "prove"
+    target: str
+    layers: tuple[StepName, ...]
+    compiled: tuple[StepName, ...]
+    level: ProofLevel
+    recipe: ProofRecipe
+    build_number: int
+    expect_devices: tuple[str, ...]
+    requires_cpu: tuple[str, ...]
+    system_libraries: tuple[str, ...]
+    model: StepName | None = None
+    model_file: str | None = None
+    model_file_sha256: Sha256 | None = None
+
+
+class MakeBundle(Frozen):
+    """Lay layers together into one self-contained file and write the manifest entry.
+
+    Attributes:
+        target: ``<engine>/<platform>-<accel>``.
+        engine: its recipe's unchanging parts are taken from here.
+        pin: the release.
+        layers: steps, in order.
+        proof: step.
+        compiled: steps, for the options that were set.
+        source: step with the source's digest.
+        epoch_seconds: time stamp of files in the archive.
+    """
+
+    kind: Literal["make_bundle"] = "make_bundle"
+    target: str
+    engine: EngineRecipe
+    pin: Pin
+    layers: tuple[StepName, ...]
+    proof: StepName
+    compiled: tuple[StepName, ...]
+    source: StepName
+    epoch_seconds: int
+
+
+Action = Annotated[
+    FetchSource | FetchModel | BuildWebUi | Compile | MakeLayer | Prove | MakeBundle, Field(discriminator="kind")
+]
+
+
+class Step(Frozen):
+    """One instruction of a plan.
+
+    Attributes:
+        name: unique in the plan, for example ``compile llama.cpp b11434 linux-x86_64 core``.
+        action: what to do.
+        needs: names of steps that come before.
+        key: sha256 of everything that changes the output, keys of the needed steps included.
+        targets: which targets need it.
+        download_bytes: what it brings from outside when it is not there yet; 0 for work done here.
+    """
+
+    name: StepName
+    action: Action
+    needs: tuple[StepName, ...]
+    key: Sha256
+    targets: tuple[str, ...]
+    download_bytes: int = Field(default=0, ge=0)
+
+
+class Plan(Frozen):
+    """Steps in an order in which each comes after those it needs.
+
+    Attributes:
+        targets: what was asked for.
+        steps: all of them, each once however many targets need it.
+    """
+
+    targets: tuple[str, ...]
+    steps: tuple[Step, ...]
+
+
+class StepState(Frozen):
+    """What a store knows about a step before it runs.
+
+    Attributes:
+        step: its name.
+        reused: True when the result is there.
+        why: the reason in words.
+    """
+
+    step: StepName
+    reused: bool
+    why: str

@@ -1,0 +1,226 @@
+"""Recipes: what to make, as data. One file an engine, one an accelerator, one a smoke-test model."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from pipeline.model.frozen import CommitId, FileName, Frozen, Name, RelativePath, Sha256
+from pipeline.model.manifest import LayerRole
+from pipeline.model.source import Source
+
+
+class Pin(Frozen):
+    """One upstream release that can be built.
+
+    Attributes:
+        version: as upstream calls it (``b11434``).
+        build_number: what upstream's build counts as; passed into the build so that ``--version`` says it.
+        commit: of the tag; None where the pinned source does not say it.
+        released: RFC 3339, UTC; becomes SOURCE_DATE_EPOCH of every file made from it.
+        source: where its source comes from, with digests.
+    """
+
+    version: Name
+    build_number: int = Field(gt=0)
+    commit: CommitId | None = None
+    released: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$")
+    source: Source
+
+
+class Component(Frozen):
+    """One part that is compiled by itself and becomes one layer.
+
+    Attributes:
+        role: of the layer.
+        options: CMake cache entries, added to the engine's.
+        cmake_targets: what to build; nothing else is.
+        outputs: globs below the build's ``bin`` folder that the layer takes; each must match something.
+        unity: CMake target to unity batch size: 0 is one translation unit, -1 leaves the target alone.
+        precompiled_headers: CMake target to headers that are compiled once for it.
+    """
+
+    role: LayerRole
+    options: dict[str, str] = {}
+    cmake_targets: tuple[str, ...] = Field(min_length=1)
+    outputs: tuple[str, ...] = Field(min_length=1)
+    unity: dict[str, int] = {}
+    precompiled_headers: dict[str, tuple[str, ...]] = {}
+
+
+class WebUi(Frozen):
+    """The web interface that can be built into the server: off unless asked for.
+
+    Attributes:
+        subtree: folder of the source with its package.json.
+        output: folder, below ``subtree``, that the build writes.
+        enabled: the default.
+        minimum_node: lowest Node.js version.
+        options: CMake cache entries that change when it is on.
+    """
+
+    subtree: RelativePath
+    output: RelativePath
+    enabled: bool = False
+    minimum_node: str
+    options: dict[str, str] = {}
+
+
+class LicenseFile(Frozen):
+    """One license text that travels with the engine.
+
+    Attributes:
+        name: of the part it is for; the file's name in ``licenses/``.
+        spdx: its SPDX identifier.
+        path: within the source; for a header that carries its own license, the header.
+        begin: text of the first line of the license within the file; None takes the whole file.
+        end: text of its last line; None runs to the end of the file.
+    """
+
+    name: FileName
+    spdx: str
+    path: RelativePath
+    begin: str | None = None
+    end: str | None = None
+
+
+class ProofRecipe(Frozen):
+    """How to prove that a bundle works.
+
+    Attributes:
+        server: program that serves the model.
+        version_args: arguments that make ``server`` print its version.
+        version_pattern: regular expression that the output must match; ``{build_number}`` is filled in.
+        device_program: program that lists compute devices.
+        device_args: its arguments.
+        server_args: arguments of the server; ``{model}``, ``{port}`` and ``{host}`` are filled in.
+        model: name of a recipe under recipes/models/.
+        prompt: what to ask.
+        minimum_tokens: a generation shorter than this has failed.
+        ready_timeout_seconds: until /health answers.
+    """
+
+    server: FileName
+    version_args: tuple[str, ...]
+    version_pattern: str
+    device_program: FileName
+    device_args: tuple[str, ...]
+    server_args: tuple[str, ...]
+    model: Name
+    prompt: str
+    minimum_tokens: int = Field(ge=1)
+    ready_timeout_seconds: int = Field(gt=0)
+
+
+class EngineRecipe(Frozen):
+    """An engine: its releases, how it is built, and how it is proven.
+
+    Attributes:
+        schema_version: 1.
+        name: of the engine.
+        repository: ``owner/name`` upstream.
+        licenses: texts that travel with it.
+        default_release: version of the pin that is built when none is asked for.
+        releases: the pins.
+        platforms: on which it can be built.
+        minimum_tools: tool to lowest version; an older system tool is passed over for the packaged one.
+        options: CMake cache entries of every component.
+        options_with_pin: cache entries with ``{build_number}`` and ``{commit}`` to fill in.
+        compile_flags: added to C and C++ flags.
+        link_flags: added to the linker's flags.
+        core: the component that all accelerators share.
+        entry_points: program name to path in the bundle.
+        system_libraries: shared libraries a bundle may expect of the host; any other must be inside it.
+        web_ui: the optional web interface.
+        proof: how to prove a bundle.
+    """
+
+    schema_version: Literal[1]
+    name: Name
+    repository: str
+    licenses: tuple[LicenseFile, ...] = Field(min_length=1)
+    default_release: Name
+    releases: tuple[Pin, ...] = Field(min_length=1)
+    platforms: tuple[Name, ...] = Field(min_length=1)
+    minimum_tools: dict[Literal["cmake", "ninja", "gcc"], str]
+    options: dict[str, str]
+    options_with_pin: dict[str, str] = {}
+    compile_flags: tuple[str, ...] = ()
+    link_flags: tuple[str, ...] = ()
+    core: Component
+    entry_points: dict[FileName, RelativePath] = Field(min_length=1)
+    system_libraries: tuple[str, ...]
+    web_ui: WebUi | None = None
+    proof: ProofRecipe
+
+    @model_validator(mode="after")
+    def _default_release_is_pinned(self) -> Self:
+        versions = [pin.version for pin in self.releases]
+        if self.default_release not in versions:
+            raise ValueError(f"default_release {self.default_release!r} is not among releases ({', '.join(versions)})")
+        if len(set(versions)) != len(versions):
+            raise ValueError("two releases have the same version")
+        return self
+
+
+class AcceleratorRecipe(Frozen):
+    """An accelerator: which backend it adds to which engine, and what it needs and promises.
+
+    Attributes:
+        schema_version: 1.
+        name: of the contract's names.
+        kind: of a registered accelerator kind.
+        platforms: where it exists.
+        requires_cpu: instruction set extensions without which it does not run, lower case.
+        expect_devices: regular expressions; each must match a device that the engine lists.
+        engines: engine to the component that carries the backend.
+    """
+
+    schema_version: Literal[1]
+    name: Name
+    kind: Name
+    platforms: tuple[Name, ...] = Field(min_length=1)
+    requires_cpu: tuple[str, ...] = ()
+    expect_devices: tuple[str, ...] = ()
+    engines: dict[Name, Component]
+
+
+class ModelPart(Frozen):
+    """One piece of a model file, inside a wheel of a package index.
+
+    Attributes:
+        package: normalized project name.
+        filename: of the wheel.
+        sha256: of the wheel.
+        size_bytes: of the wheel.
+        member: path inside the wheel of the piece.
+    """
+
+    package: Name
+    filename: FileName
+    sha256: Sha256
+    size_bytes: int = Field(gt=0)
+    member: RelativePath
+
+
+class ModelRecipe(Frozen):
+    """A real model for smoke tests, put together from pieces.
+
+    Attributes:
+        schema_version: 1.
+        name: of the model.
+        filename: of the whole file.
+        sha256: of the whole file.
+        size_bytes: of the whole file.
+        license: of the weights, for people; the weights never enter a bundle.
+        parts: in order; joined they are the file.
+    """
+
+    schema_version: Literal[1]
+    name: Name
+    filename: FileName
+    sha256: Sha256
+    size_bytes: int = Field(gt=0)
+    license: str
+    parts: tuple[ModelPart, ...] = Field(min_length=1)

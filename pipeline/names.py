@@ -1,0 +1,156 @@
+"""Names that users, CI jobs and other programs rely on: platforms, accelerators, targets, versions.
+
+The vocabulary is fixed in docs/contract.md; other spellings (conda's, pip's, Docker's, upstream's) are derived here.
+"""
+
+from __future__ import annotations
+
+import difflib
+import fnmatch
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+PLATFORMS = (
+    "linux-x86_64",
+    "linux-arm64",
+    "macos-arm64",
+    "macos-x86_64",
+    "windows-x86_64",
+    "windows-arm64",
+)
+
+_ACCEL = re.compile(
+    r"(?:cpu|avx2|sycl|vulkan|metal|opencl|mlx|mlx-openai|cuda-\d+\.\d+|rocm-\d+(?:\.\d+)*|openvino-\d+(?:\.\d+)*)"
+)
+_MACHINES = {
+    "x86_64": "x86_64",
+    "amd64": "x86_64",
+    "x64": "x86_64",
+    "arm64": "arm64",
+    "aarch64": "arm64",
+}
+_SYSTEMS = {"linux": "linux", "darwin": "macos", "macos": "macos", "windows": "windows", "win32": "windows"}
+
+
+class UnknownNameError(UsageError):
+    """A platform, accelerator or target is not one this project knows."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Target:
+    """One thing to make: an engine for a platform and an accelerator.
+
+    Attributes:
+        engine: for example ``llama.cpp``.
+        platform: one of ``PLATFORMS``.
+        accel: for example ``cpu``, ``avx2``, ``cuda-13.0``.
+    """
+
+    engine: str
+    platform: str
+    accel: str
+
+    @property
+    def short(self) -> str:
+        """The target without its engine: ``linux-x86_64-cpu``."""
+        return f"{self.platform}-{self.accel}"
+
+    def __str__(self) -> str:
+        """Return ``<engine>/<platform>-<accel>``."""
+        return f"{self.engine}/{self.short}"
+
+
+def parse_accel(text: str) -> str:
+    """Return ``text`` if it names an accelerator; an unknown one is an error, never ``cpu``.
+
+    Raises:
+        UnknownNameError: ``text`` is no accelerator of the contract.
+    """
+    if not _ACCEL.fullmatch(text):
+        raise UnknownNameError(f"unknown accelerator {text!r}", hint="see docs/contract.md for the names")
+    return text
+
+
+def parse_target(text: str) -> Target:
+    """Parse the full form ``<engine>/<platform>-<accel>``.
+
+    Raises:
+        UnknownNameError: a part is missing or not a known name.
+    """
+    engine, slash, short = text.partition("/")
+    if slash and engine:
+        for platform in PLATFORMS:
+            if short.startswith(f"{platform}-"):
+                return Target(engine, platform, parse_accel(short.removeprefix(f"{platform}-")))
+    raise UnknownNameError(
+        f"{text!r} is not a target", hint="write <engine>/<platform>-<accel>, for example llama.cpp/linux-x86_64-cpu"
+    )
+
+
+def platform_of(system: str, machine: str) -> str:
+    """Return the platform for the values of ``platform.system()`` and ``platform.machine()``.
+
+    Raises:
+        UnknownNameError: the combination is not one this project serves.
+    """
+    name = f"{_SYSTEMS.get(system.lower(), system)}-{_MACHINES.get(machine.lower(), machine)}"
+    if name not in PLATFORMS:
+        raise UnknownNameError(f"no engine is made for {system} on {machine}", hint=f"served: {', '.join(PLATFORMS)}")
+    return name
+
+
+def conda_subdir(platform: str) -> str:
+    """Return conda's spelling of a platform (``macos-arm64`` -> ``osx-arm64``, ``linux-x86_64`` -> ``linux-64``)."""
+    system, machine = platform.split("-")
+    system = {"macos": "osx", "windows": "win"}.get(system, system)
+    machine = {"x86_64": "64"}.get(machine, machine)
+    return f"{system}-{'aarch64' if (system, machine) == ('linux', 'arm64') else machine}"
+
+
+def select_targets(patterns: Sequence[str], known: Iterable[Target]) -> tuple[Target, ...]:
+    """Return the known targets that any of ``patterns`` names, in the order of ``known``.
+
+    A pattern is a target, a target without its engine, or a glob over either; a comma separates several.
+
+    Raises:
+        UnknownNameError: a pattern matches nothing, with near matches, or a name without engine is ambiguous.
+    """
+    everything = tuple(known)
+    chosen: set[Target] = set()
+    for pattern in (part.strip() for text in patterns for part in text.split(",")):
+        matches = [t for t in everything if pattern and _matches(pattern, t)]
+        if not matches:
+            raise UnknownNameError(f"no target matches {pattern!r}", hint=_near(pattern, everything))
+        is_glob = any(c in pattern for c in "*?[")
+        if not is_glob and len(matches) > 1:
+            raise UnknownNameError(
+                f"{pattern!r} is ambiguous", hint=f"name the engine too: {', '.join(map(str, matches))}"
+            )
+        chosen.update(matches)
+    return tuple(t for t in everything if t in chosen)
+
+
+def _matches(pattern: str, target: Target) -> bool:
+    name = str(target) if "/" in pattern else target.short
+    return fnmatch.fnmatchcase(name, pattern)
+
+
+def _near(pattern: str, known: Sequence[Target]) -> str:
+    names = [name for t in known for name in (str(t), t.short)]
+    near = difflib.get_close_matches(pattern, names, n=4, cutoff=0.6)
+    return f"did you mean {' or '.join(near)}?" if near else "`python -m pipeline targets` lists them all"
+
+
+def version_key(version: str) -> tuple[tuple[int, str], ...]:
+    """Return a key that orders versions by number, never as text: ``b9999 < b10000``, ``9.1 < 10.0``.
+
+    Digits compare as integers; the text between them compares as text and sorts before any number.
+    """
+    parts = re.findall(r"\d+|[^\d.\-_+]+", version)
+    return tuple((int(part), "") if part.isdigit() else (-1, part) for part in parts)

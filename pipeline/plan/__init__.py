@@ -1,0 +1,1 @@
+"""Pure planning: a request and the catalog become steps with keys."""

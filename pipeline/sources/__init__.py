@@ -1,0 +1,1 @@
+"""Kinds of source: one small module a kind, registered explicitly."""

@@ -1,0 +1,1 @@
+"""Implementations of the ports: network, processes, store, keys, clock, host."""
