@@ -5,7 +5,7 @@ Only ``pipeline.system`` implements these; tests use the real thing on loopback,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 if TYPE_CHECKING:
@@ -255,8 +255,8 @@ class Archiver(Protocol):
 class TreeReader(Protocol):
     """Reads folders as values."""
 
-    def scan(self, folder: Path) -> Tree:
-        """Return every file and link of ``folder`` with digests.
+    def scan(self, folder: Path, *, exclude: tuple[str, ...] = ()) -> Tree:
+        """Return every file and link of ``folder`` with digests; names in ``exclude`` are left out at its top.
 
         Raises:
             IntegrityError: it holds something that is neither file, link nor folder, or a name that is no clean UTF-8.
@@ -330,6 +330,94 @@ class LoopbackHttp(Protocol):
         ...
 
 
+class Disk(Protocol):
+    """Changes to folders that survive a crash, one step a call; whoever replaces it can stop between any two.
+
+    Each call raises HostError where the place cannot be written, NoSpaceError where the disk is full.
+    """
+
+    def make_dirs(self, path: Path) -> None:
+        """Make a folder and those above it; one that is there is no error."""
+        ...
+
+    def write_file(self, path: Path, data: bytes) -> None:
+        """Write a new file, not yet synced: for staging folders."""
+        ...
+
+    def replace_file(self, path: Path, data: bytes, *, staging_dir: Path) -> None:
+        """Write, sync and rename over ``path``: a reader sees the old or the new bytes, also after a crash.
+
+        ``staging_dir`` is on the same file system and holds the temporary file.
+        """
+        ...
+
+    def copy_file(self, source: Path, destination: Path) -> tuple[str, int]:
+        """Copy to a new file, not yet synced; return sha256 and size of the bytes that were written."""
+        ...
+
+    def link_file(self, source: Path, destination: Path) -> None:
+        """Make a hard link, or a copy where links are impossible."""
+        ...
+
+    def link_symbolic(self, target: str, path: Path) -> None:
+        """Make a symbolic link at ``path``."""
+        ...
+
+    def sync(self, folder: Path) -> None:
+        """Bring everything below ``folder`` to the disk, with one call where the system has one."""
+        ...
+
+    def move(self, source: Path, destination: Path) -> None:
+        """Rename a file or a folder to a name that is free, and sync both parents.
+
+        Raises:
+            FileExistsError: the name is taken.
+        """
+        ...
+
+    def remove(self, path: Path) -> None:
+        """Remove a file or a whole folder; one that is not there is no error."""
+        ...
+
+    def lock(self, path: Path, *, waiting: Callable[[], None] | None = None) -> AbstractContextManager[None]:
+        """Hold a lock that ends with the process; ``waiting`` is called once when somebody else holds it.
+
+        Raises:
+            HostError: it was not free for a long time.
+        """
+        ...
+
+
+class KeyFiles(Protocol):
+    """Files with private keys."""
+
+    def make_folder(self, folder: Path) -> None:
+        """Make a folder that only its owner can enter.
+
+        Raises:
+            HostError: it cannot be made.
+        """
+        ...
+
+    def create(self, path: Path, data: bytes) -> None:
+        """Write a new file that only its owner can read (mode 0600, never over a file that is there).
+
+        Raises:
+            UsageError: the file is there already.
+            HostError: it cannot be written.
+        """
+        ...
+
+    def read(self, path: Path) -> bytes:
+        """Return a private file's bytes.
+
+        Raises:
+            TrustError: others can read it, or it is no plain file.
+            UsageError: it is not there.
+        """
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What stages are given to touch the world with.
@@ -337,6 +425,8 @@ class Services:
     Attributes:
         jobs: how many compilers or downloads may run at once.
         compiler_cache: whether the compiler cache is used.
+        base_env: what children may inherit of this process's environment.
+        offline: whether the network is forbidden.
     """
 
     downloader: Downloader
@@ -352,4 +442,5 @@ class Services:
     events: EventSink
     jobs: int
     compiler_cache: bool = True
-    base_env: Mapping[str, str] | None = None
+    base_env: Mapping[str, str] = field(default_factory=dict)
+    offline: bool = False

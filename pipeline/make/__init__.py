@@ -1,1 +1,5 @@
-"""The stages of a build: fetch, build, layer, prove, bundle; each carries one kind of step out."""
+"""The stages of a build: fetch, compile, layer, prove, bundle, deliver; each carries one kind of step out."""
+
+from pipeline.make.run import run
+
+__all__ = ["run"]

@@ -7,8 +7,8 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pipeline.model.frozen import Frozen, Sha256
-from pipeline.model.manifest import LayerRole, ProofLevel
-from pipeline.model.recipe import Component, EngineRecipe, LicenseFile, ModelRecipe, Pin, ProofRecipe, WebUi
+from pipeline.model.manifest import LayerRole, ProofLevel, Upstream
+from pipeline.model.recipe import Component, LicenseFile, ModelRecipe, ProofRecipe, WebUi
 from pipeline.model.source import Source
 
 StepName = str
@@ -49,10 +49,12 @@ class Compile(Frozen):
     """Compile one component with CMake.
 
     Attributes:
-        component: what to compile; its options are complete.
+        component: what to compile; its options are complete but for ``pin_options``.
         component_name: for the layer and the screen.
+        pin_options: cache entries that upstream reads without declaring them (build number, commit).
         source: step that brings the source.
-        web_ui: step that brings the web interface, None when it is off.
+        web_ui: step that makes the web interface, None when it is off.
+        web_ui_place: where in the source its files belong, None when it is off.
         compile_flags: for C and C++.
         link_flags: for the linker.
         toolchain: tool to version; part of the identity.
@@ -62,9 +64,10 @@ class Compile(Frozen):
     kind: Literal["compile"] = "compile"
     component: Component
     component_name: str
+    pin_options: dict[str, str]
     source: StepName
     web_ui: StepName | None = None
-    web_ui_subtree: str | None = None
+    web_ui_place: str | None = None
     compile_flags: tuple[str, ...]
     link_flags: tuple[str, ...]
     toolchain: dict[str, str]
@@ -78,9 +81,8 @@ class MakeLayer(Frozen):
         layer_name: of the layer.
         role: of the layer.
         compiled: step that compiled the files.
-        source: step with the license texts; None for a layer without any.
-        licenses: texts to add under ``licenses/``.
-        strip: whether symbols go to a debug layer of their own.
+        source: step with the license texts.
+        licenses: texts to add under ``licenses/``; empty for a layer without any.
         toolchain: of the programs that strip.
         zstd_level: of the archive.
         epoch_seconds: time stamp of every file in the archive.
@@ -90,9 +92,8 @@ class MakeLayer(Frozen):
     layer_name: str
     role: LayerRole
     compiled: StepName
-    source: StepName | None
+    source: StepName
     licenses: tuple[LicenseFile, ...]
-    strip: bool
     toolchain: dict[str, str]
     zstd_level: int
     epoch_seconds: int
@@ -103,6 +104,7 @@ class Prove(Frozen):
 
     Attributes:
         target: ``<engine>/<platform>-<accel>``.
+        accelerator_kind: of a registered kind.
         layers: steps that made its layers, in order.
         compiled: steps that compiled them, for the flags that were really used.
         level: which proofs.
@@ -117,6 +119,7 @@ class Prove(Frozen):
 
     kind: Literal["prove"] = "prove"
     target: str
+    accelerator_kind: str
     layers: tuple[StepName, ...]
     compiled: tuple[StepName, ...]
     level: ProofLevel
@@ -134,24 +137,30 @@ class MakeBundle(Frozen):
     """Lay layers together into one self-contained file and write the manifest entry.
 
     Attributes:
-        target: ``<engine>/<platform>-<accel>``.
-        engine: its recipe's unchanging parts are taken from here.
-        pin: the release.
-        layers: steps, in order.
+        engine: of the target.
+        platform: of the target.
+        accel: of the target.
+        version: as upstream calls it.
+        upstream: which release of upstream's it is.
+        entry_points: program name to path within the bundle.
+        licenses: SPDX identifiers, sorted.
+        layers: steps, in the order in which the layers are laid over each other.
         proof: step.
         compiled: steps, for the options that were set.
-        source: step with the source's digest.
         epoch_seconds: time stamp of files in the archive.
     """
 
     kind: Literal["make_bundle"] = "make_bundle"
-    target: str
-    engine: EngineRecipe
-    pin: Pin
+    engine: str
+    platform: str
+    accel: str
+    version: str
+    upstream: Upstream
+    entry_points: dict[str, str]
+    licenses: tuple[str, ...]
     layers: tuple[StepName, ...]
     proof: StepName
     compiled: tuple[StepName, ...]
-    source: StepName
     epoch_seconds: int
 
 

@@ -37,8 +37,8 @@ class Component(Frozen):
         options: CMake cache entries, added to the engine's.
         cmake_targets: what to build; nothing else is.
         outputs: globs below the build's ``bin`` folder that the layer takes; each must match something.
-        unity: CMake target to unity batch size: 0 is one translation unit, -1 leaves the target alone.
-        precompiled_headers: CMake target to headers that are compiled once for it.
+        unity: CMake target to unity batch size: 0 is one translation unit; a target not named here is left alone.
+        unity_excluded: CMake target to ends of source paths that are compiled by themselves.
     """
 
     role: LayerRole
@@ -46,7 +46,7 @@ class Component(Frozen):
     cmake_targets: tuple[str, ...] = Field(min_length=1)
     outputs: tuple[str, ...] = Field(min_length=1)
     unity: dict[str, int] = {}
-    precompiled_headers: dict[str, tuple[str, ...]] = {}
+    unity_excluded: dict[str, tuple[str, ...]] = {}
 
 
 class WebUi(Frozen):
@@ -143,7 +143,7 @@ class EngineRecipe(Frozen):
     default_release: Name
     releases: tuple[Pin, ...] = Field(min_length=1)
     platforms: tuple[Name, ...] = Field(min_length=1)
-    minimum_tools: dict[Literal["cmake", "ninja", "gcc"], str]
+    minimum_tools: dict[Name, str]
     options: dict[str, str]
     options_with_pin: dict[str, str] = {}
     compile_flags: tuple[str, ...] = ()

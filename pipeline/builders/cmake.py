@@ -1,0 +1,153 @@
+"""What a component means in CMake's words: pure functions from data to argument lists and back from output to data."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from pipeline.model.recipe import Component
+
+_NINJA_STATUS = re.compile(r"^\[(\d+)/(\d+)\] (.*)$")
+_CACHE_LINE = re.compile(r"^([A-Za-z0-9_.+-]+):([A-Z]+)=(.*)$")
+_COMPILER_ERROR = re.compile(r"^(?P<file>[^:\s][^:]*):(?P<line>\d+):(?:\d+:)? (?:fatal )?error: (?P<text>.*)$")
+_OTHER_ERROR = re.compile(
+    r"(?:undefined reference to|cannot find -l|ld: error|collect2: error|CMake Error|ninja: error)"
+)
+_FEATURE_FLAG = re.compile(r"(?:^|\s)-m(?!arch=|tune=|cpu=)([a-z0-9.]+)")
+NINJA_STATUS = "[%f/%t] "
+
+
+class Paths(NamedTuple):
+    """Absolute folders and programs of one build."""
+
+    source: str
+    build: str
+    unity: str
+    cmake: str
+    ninja: str
+    cc: str
+    cxx: str
+
+
+def configure_argv(
+    paths: Paths,
+    *,
+    options: Mapping[str, str],
+    unity: str,
+    compile_flags: Sequence[str],
+    link_flags: Sequence[str],
+    launcher: str | None,
+) -> tuple[str, ...]:
+    """Return the command that configures a build.
+
+    Absolute paths are mapped away in everything a compiler writes, so that the place of a build leaves no trace.
+    """
+    prefix_maps = [f"-ffile-prefix-map={paths.source}=/src", f"-ffile-prefix-map={paths.build}=/build"]
+    flags = " ".join([*compile_flags, *prefix_maps])
+    entries = {
+        **options,
+        "CMAKE_C_COMPILER": paths.cc,
+        "CMAKE_CXX_COMPILER": paths.cxx,
+        "CMAKE_MAKE_PROGRAM": paths.ninja,
+        "CMAKE_C_FLAGS": flags,
+        "CMAKE_CXX_FLAGS": flags,
+        "CMAKE_EXE_LINKER_FLAGS": " ".join(link_flags),
+        "CMAKE_SHARED_LINKER_FLAGS": " ".join(link_flags),
+        "CMAKE_MODULE_LINKER_FLAGS": " ".join(link_flags),
+        "CMAKE_EXPORT_COMPILE_COMMANDS": "ON",
+        "CMAKE_PROJECT_INCLUDE": paths.unity,
+        "ENGINE_PIPELINE_UNITY": unity,
+        "FETCHCONTENT_FULLY_DISCONNECTED": "ON",
+    }
+    if launcher:
+        entries |= {"CMAKE_C_COMPILER_LAUNCHER": launcher, "CMAKE_CXX_COMPILER_LAUNCHER": launcher}
+    definitions = [f"-D{name}={value}" for name, value in sorted(entries.items())]
+    return (paths.cmake, "-S", paths.source, "-B", paths.build, "-G", "Ninja", *definitions)
+
+
+def build_argv(paths: Paths, *, targets: Iterable[str], jobs: int) -> tuple[str, ...]:
+    """Return the command that builds ``targets`` with at most ``jobs`` compilers at once."""
+    return (paths.ninja, "-C", paths.build, "-j", str(jobs), *targets)
+
+
+def environment(base: Mapping[str, str], *, epoch_seconds: int) -> dict[str, str]:
+    """Return the whole environment of a hermetic build.
+
+    Every download is sent to a port on which nothing listens, and git finds no repository: a source tree inside
+    somebody's checkout would otherwise be stamped with that checkout's commit.
+    """
+    nowhere = "http://127.0.0.1:9"
+    return {
+        **{name: base[name] for name in ("PATH", "HOME", "TMPDIR") if name in base},
+        "LC_ALL": "C",
+        "TZ": "UTC",
+        "SOURCE_DATE_EPOCH": str(epoch_seconds),
+        "NINJA_STATUS": NINJA_STATUS,
+        "GIT_DIR": "/nonexistent",
+        **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), nowhere),
+    }
+
+
+def unity_list(component: Component) -> str:
+    """Return the CMake list that unity.cmake reads: ``target=batch,left_out,...`` for each target in it."""
+    entries = (
+        ",".join([f"{target}={batch}", *component.unity_excluded.get(target, ())])
+        for target, batch in sorted(component.unity.items())
+    )
+    return ";".join(entries)
+
+
+def parse_progress(line: str) -> tuple[int, int, str] | None:
+    """Read a ninja status line; return (finished, total, what), None for any other line."""
+    match = _NINJA_STATUS.match(line)
+    return (int(match[1]), int(match[2]), match[3]) if match else None
+
+
+def parse_cache(text: str) -> dict[str, tuple[str, str]]:
+    """Read a CMakeCache.txt; return name to (type, value)."""
+    matches = (_CACHE_LINE.match(line) for line in text.splitlines())
+    return {match[1]: (match[2], match[3]) for match in matches if match}
+
+
+def unknown_options(options: Iterable[str], cache: Mapping[str, tuple[str, str]]) -> dict[str, list[str]]:
+    """Return each option that the source never declared, with the declared names nearest to it.
+
+    CMake keeps a ``-D`` entry that no file declares with the type UNINITIALIZED. Its own ``CMAKE_`` variables are
+    mostly undeclared and not checked.
+    """
+    declared = [name for name, (kind, _) in cache.items() if kind in {"BOOL", "STRING", "PATH", "FILEPATH"}]
+    return {
+        name: difflib.get_close_matches(name, declared, n=3, cutoff=0.7)
+        for name in options
+        if not name.startswith("CMAKE_") and cache.get(name, ("UNINITIALIZED", ""))[0] == "UNINITIALIZED"
+    }
+
+
+def first_error(lines: Iterable[str]) -> str | None:
+    """Return the first error of a compiler (``file:line: text``), a linker or CMake, None when there is none."""
+    for line in lines:
+        match = _COMPILER_ERROR.match(line)
+        if match:
+            return f"{match['file']}:{match['line']}: {match['text']}"
+        if _OTHER_ERROR.search(line):
+            return line.strip()
+    return None
+
+
+def cpu_features(commands: Iterable[Mapping[str, str]]) -> dict[str, frozenset[str]]:
+    """Return CMake target to the instruction set extensions its files were compiled with.
+
+    Args:
+        commands: entries of compile_commands.json.
+    """
+    found: dict[str, frozenset[str]] = {}
+    for entry in commands:
+        match = re.search(r"CMakeFiles/([^/]+)\.dir/", entry["command"])
+        if match:
+            features = frozenset(_FEATURE_FLAG.findall(entry["command"])) - {"64", "32", "no"}
+            found[match[1]] = found.get(match[1], frozenset()) | features
+    return found

@@ -1,0 +1,99 @@
+"""Joins proven layers into one self-contained file and writes the manifest entry."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.make.outputs import Outputs, Results, made
+from pipeline.model.manifest import Artifact, BundleCard, Layer, Proof, Requires
+from pipeline.model.manifest_document import write_bundle_card
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pydantic import JsonValue
+
+    from pipeline.model.plan import MakeBundle
+    from pipeline.model.tree import TreeEntry
+    from pipeline.ports import Services
+
+_TRANSPORT = {"url", "sha256", "size"}
+
+
+def make_bundle(action: MakeBundle, services: Services, results: Results, work: Path) -> Outputs:
+    """Make the self-contained bundle: the layers' archives as they are, then ``bundle.json`` that describes them."""
+    layers: list[Layer] = []
+    parts: list[Path] = []
+    files: list[TreeEntry] = []
+    for name in action.layers:
+        result = results[name]
+        layers += [_layer(action, name, role, results) for role in ("layer", "debug") if role in result.blobs]
+        parts.append(work / result.blobs["layer"].filename)
+        services.store.copy_blob(result.blobs["layer"], parts[-1])
+        files += services.trees.scan(services.store.tree_path(result.trees["layer"])).entries
+    filename = f"{action.engine}-{action.version}-{action.platform}-{action.accel}.tar.zst"
+    draft = _artifact(action, tuple(layers), results, url=f"{action.engine}/{action.version}/{filename}")
+    described = draft.model_dump(mode="json", exclude=_TRANSPORT)
+    card = BundleCard(schema_version=1, artifact=described, files=tuple(sorted(files, key=lambda f: f.path.encode())))
+    extra = work / "extra"
+    extra.mkdir()
+    (extra / "bundle.json").write_bytes(write_bundle_card(card))
+    bundle = work / filename
+    services.archiver.concatenate(parts, bundle, extra=extra, epoch_seconds=action.epoch_seconds)
+    blob = services.store.add_blob(bundle, filename=filename)
+    entry = draft.model_copy(update={"sha256": blob.sha256, "size": blob.size_bytes})
+    return made(
+        blobs={"bundle": blob},
+        facts={"artifact": entry.model_dump(mode="json")},
+        summary=f"{filename}: {blob.size_bytes / 1e6:.2f} MB",
+    )
+
+
+def _layer(action: MakeBundle, name: str, role: str, results: Results) -> Layer:
+    result = results[name]
+    blob, tree = result.blobs[role], result.trees[role]
+    label = str(result.facts["name"])
+    described = {
+        "name": label if role == "layer" else f"{label}-debug",
+        "role": result.facts["role"] if role == "layer" else "debug",
+        "optional": role == "debug",
+        "tree_sha256": tree.sha256,
+        "url": f"{action.engine}/layers/{blob.filename}",
+        "sha256": blob.sha256,
+        "size": blob.size_bytes,
+        "installed_size": tree.size_bytes,
+    }
+    return Layer.model_validate(described, strict=False)
+
+
+def _artifact(action: MakeBundle, layers: tuple[Layer, ...], results: Results, *, url: str) -> Artifact:
+    proven = results[action.proof].facts
+    options: dict[str, str] = {}
+    toolchain: dict[str, str] = {}
+    for name in action.compiled:
+        options |= _strings(results[name].facts["options"])
+        toolchain |= _strings(results[name].facts["toolchain"])
+    return Artifact(
+        engine=action.engine,
+        platform=action.platform,
+        accel=action.accel,
+        version=action.version,
+        origin="built",
+        upstream=action.upstream,
+        url=url,
+        sha256="0" * 64,
+        size=1,
+        installed_size=sum(layer.installed_size for layer in layers if not layer.optional),
+        layers=layers,
+        requires=Requires.model_validate(proven["requires"], strict=False),
+        entry_points=action.entry_points,
+        options=dict(sorted(options.items())),
+        toolchain=dict(sorted(toolchain.items())),
+        proof=Proof.model_validate(proven["proof"], strict=False),
+        licenses=action.licenses,
+    )
+
+
+def _strings(value: JsonValue) -> dict[str, str]:
+    """Return a fact that the compile stage wrote as a table of strings."""
+    return {key: str(item) for key, item in value.items()} if isinstance(value, dict) else {}

@@ -1,0 +1,201 @@
+"""Compiles one component with CMake and Ninja, without a network, resumable, with every word of the compilers kept."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from importlib import resources
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline import builders
+from pipeline.builders import cmake
+from pipeline.errors import BuildError, HostError, UsageError
+from pipeline.events import StepProgress
+from pipeline.make.compiler_cache import compiler_cache
+from pipeline.make.outputs import Outputs, Results, made
+from pipeline.ports import Command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pydantic import JsonValue
+
+    from pipeline.model.plan import Compile
+    from pipeline.ports import Services
+
+_WARNING = "warning:"
+
+
+def compile_component(action: Compile, step: str, key: str, services: Services, results: Results) -> Outputs:
+    """Compile a component; its output tree holds the files under ``bin/``.
+
+    The build folder stays when anything goes wrong or the process is killed, and the next run goes on in it.
+
+    Raises:
+        UsageError: an option is not one that this source knows.
+        BuildError: a compiler or the linker failed; the first error and the log's path are named.
+    """
+    name = f"compile-{key[:20]}"
+    log_path = services.store.log_path(f"{name}.log")
+    with services.store.work_dir(name, keep=True) as work:
+        source_dir = _source_dir(action, services, results, work)
+        build_dir = work / "build"
+        (work / "unity.cmake").write_bytes(resources.files(builders).joinpath("unity.cmake").read_bytes())
+        paths = _paths(services, source_dir, build_dir, work / "unity.cmake")
+        env = {**cmake.environment(services.base_env, epoch_seconds=action.epoch_seconds)}
+        with compiler_cache(services, roots=(source_dir, build_dir), cc=paths.cc) as cache:
+            run = _Run(services, step, {**env, **cache.environment}, log_path, work)
+            argv = cmake.configure_argv(
+                paths,
+                options={**action.component.options, **action.pin_options},
+                unity=cmake.unity_list(action.component),
+                compile_flags=action.compile_flags,
+                link_flags=action.link_flags,
+                launcher=cache.launcher,
+            )
+            run.to_the_end(argv, "configure")
+            _check_options(action, build_dir)
+            run.to_the_end(cmake.build_argv(paths, targets=action.component.cmake_targets, jobs=services.jobs), "build")
+        facts = _facts(action, build_dir, log_path, run.warnings)
+        tree_dir = work / "outputs"
+        count = _collect(action.component.outputs, build_dir / "bin", tree_dir / "bin")
+        tree = services.store.add_tree(tree_dir)
+    services.store.drop_work_dir(name)
+    objects = f"{run.objects} objects, " if run.objects else ""
+    summary = f"{objects}{count} files, {run.warnings} warnings"
+    return made(trees={"compiled": tree}, facts=facts, summary=summary)
+
+
+class _Run:
+    """Runs the commands of one build; shows progress, counts warnings, explains failures."""
+
+    def __init__(self, services: Services, step: str, env: Mapping[str, str], log_path: Path, work: Path) -> None:
+        self._services = services
+        self._step = step
+        self._env = env
+        self._log_path = log_path
+        self._work = work
+        self.warnings = 0
+        self.objects = 0
+
+    def to_the_end(self, argv: tuple[str, ...], what: str) -> None:
+        """Run one command.
+
+        Raises:
+            BuildError: it failed.
+        """
+        errors: list[str] = []
+
+        def on_line(line: str) -> None:
+            progress = cmake.parse_progress(line)
+            if progress:
+                done, total, detail = progress
+                self.objects = total
+                self._services.events.emit(StepProgress(self._step, done, total, "objects", detail))
+            elif _WARNING in line:
+                self.warnings += 1
+            if not errors and (error := cmake.first_error([line])):
+                errors.append(error)
+
+        command = Command(argv, cwd=self._work, env=self._env)
+        outcome = self._services.commands.run(command, log_path=self._log_path, on_line=on_line)
+        if outcome.exit_code != 0:
+            kept = self._keep_compile_commands()
+            first = errors[0] if errors else (outcome.tail[-1] if outcome.tail else "it said nothing")
+            raise BuildError(
+                f"{what} failed with exit code {outcome.exit_code}: {first}",
+                hint=f"the whole log is {self._log_path}" + (f"; compile commands: {kept}" if kept else ""),
+            )
+
+    def _keep_compile_commands(self) -> Path | None:
+        commands = self._work / "build" / "compile_commands.json"
+        if not commands.is_file():
+            return None
+        kept = self._log_path.with_name(f"{self._log_path.stem}-compile_commands.json")
+        shutil.copyfile(commands, kept)
+        return kept
+
+
+def _source_dir(action: Compile, services: Services, results: Results, work: Path) -> Path:
+    """Return the source in the store, or, with a web interface, a copy that has it in its place."""
+    tree = results[action.source].trees["source"]
+    services.store.verify_tree(tree)
+    source = services.store.tree_path(tree)
+    if action.web_ui is None or action.web_ui_place is None:
+        return source
+    copy = work / "source"
+    if not (copy / action.web_ui_place).is_dir():
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(source, copy, symlinks=True)
+        shutil.copytree(services.store.tree_path(results[action.web_ui].trees["web_ui"]), copy / action.web_ui_place)
+    return copy
+
+
+def _paths(services: Services, source_dir: Path, build_dir: Path, unity: Path) -> cmake.Paths:
+    def tool(name: str) -> str:
+        found = services.host.tool(name)
+        if found is None:
+            raise HostError(f"{name} was there when the plan was made and is gone now", hint="install it and run again")
+        return found.path
+
+    return cmake.Paths(
+        source=str(source_dir),
+        build=str(build_dir),
+        unity=str(unity),
+        cmake=tool("cmake"),
+        ninja=tool("ninja"),
+        cc=tool("cc"),
+        cxx=tool("cxx"),
+    )
+
+
+def _check_options(action: Compile, build_dir: Path) -> None:
+    cache = cmake.parse_cache((build_dir / "CMakeCache.txt").read_text(encoding="utf-8"))
+    unknown = cmake.unknown_options(action.component.options, cache)
+    if unknown:
+        listed = "; ".join(
+            f"{name} (now {' or '.join(near)}?)" if near else name for name, near in sorted(unknown.items())
+        )
+        raise UsageError(
+            f"the source of {action.component_name} knows no option {listed}",
+            hint="upstream renamed or dropped it: correct the recipe's options or --cmake-option",
+        )
+
+
+def _facts(action: Compile, build_dir: Path, log_path: Path, warnings: int) -> dict[str, JsonValue]:
+    commands = json.loads((build_dir / "compile_commands.json").read_text(encoding="utf-8"))
+    features: dict[str, JsonValue] = {
+        target: [*sorted(found)] for target, found in cmake.cpu_features(commands).items()
+    }
+    options: dict[str, JsonValue] = dict(sorted({**action.component.options, **action.pin_options}.items()))
+    return {
+        "options": options,
+        "cpu_features": features,
+        "toolchain": dict(action.toolchain),
+        "warnings": warnings,
+        "log": log_path.name,
+        "web_ui": action.web_ui is not None,
+    }
+
+
+def _collect(globs: Iterable[str], bin_dir: Path, destination: Path) -> int:
+    """Copy what the recipe's globs name; each must match.
+
+    Raises:
+        BuildError: a glob matches nothing.
+    """
+    destination.mkdir(parents=True)
+    copied: set[str] = set()
+    for pattern in globs:
+        matches = sorted(bin_dir.glob(pattern))
+        if not matches:
+            raise BuildError(
+                f"the build made nothing that matches {pattern!r} in its bin folder",
+                hint="upstream renamed it: correct the component's outputs in the recipe",
+            )
+        for path in matches:
+            if path.name not in copied:
+                shutil.copy2(path, destination / path.name, follow_symlinks=False)
+                copied.add(path.name)
+    return len(copied)

@@ -1,0 +1,114 @@
+"""Turns compiled files into a layer: strips them, keeps what was stripped apart, adds licenses, packs the tree."""
+
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+from pipeline.errors import BuildError, UsageError
+from pipeline.events import StepProgress
+from pipeline.make.outputs import Outputs, Results, made
+from pipeline.ports import Command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.model.plan import MakeLayer
+    from pipeline.model.recipe import LicenseFile
+    from pipeline.model.result import BlobRef, TreeRef
+    from pipeline.ports import Services
+
+_STRIP_TIMEOUT_SECONDS = 300
+
+
+def make_layer(action: MakeLayer, step: str, services: Services, results: Results, work: Path) -> Outputs:
+    """Make a layer and, beside it, one with the debug files.
+
+    Debug files lie where gdb looks for them: ``bin/.debug/<name>.debug`` (gdb manual, "Separate Debug Files").
+
+    Raises:
+        BuildError: strip or objcopy failed.
+        UsageError: a license text is not where the recipe says.
+    """
+    compiled = results[action.compiled].trees["compiled"]
+    services.store.verify_tree(compiled)
+    layer_dir, debug_dir = work / "layer", work / "debug"
+    shutil.copytree(services.store.tree_path(compiled), layer_dir, symlinks=True)
+    files = sorted(path for path in layer_dir.rglob("*") if path.is_file() and not path.is_symlink())
+    for done, path in enumerate(files):
+        services.events.emit(StepProgress(step, done, len(files), "files", path.name))
+        card = services.binaries.inspect(path)
+        if card is not None and (card.has_symbols or card.has_debug):
+            _split_symbols(path, debug_dir / path.parent.relative_to(layer_dir) / ".debug", services, work)
+    source_dir = services.store.tree_path(results[action.source].trees["source"])
+    for text in action.licenses:
+        _write_license(text, source_dir, layer_dir / "licenses")
+    services.events.emit(StepProgress(step, len(files), len(files), "files", "packing"))
+    tree, archive = _pack(layer_dir, action.layer_name, action, services, work)
+    trees, blobs = {"layer": tree}, {"layer": archive}
+    if debug_dir.is_dir():
+        trees["debug"], blobs["debug"] = _pack(debug_dir, f"{action.layer_name}-debug", action, services, work)
+    ratio = archive.size_bytes / max(tree.size_bytes, 1)
+    summary = f"{tree.size_bytes / 1e6:.1f} MB in {archive.size_bytes / 1e6:.2f} MB ({ratio:.2f})"
+    return made(trees=trees, blobs=blobs, facts={"name": action.layer_name, "role": action.role}, summary=summary)
+
+
+def _pack(folder: Path, name: str, action: MakeLayer, services: Services, work: Path) -> tuple[TreeRef, BlobRef]:
+    """Put the tree and its archive into the store; the archive is made from the stored tree, with its settled modes."""
+    tree = services.store.add_tree(folder)
+    archive = work / f"{name}-{tree.sha256[:12]}.tar.zst"
+    services.archiver.pack(
+        services.store.tree_path(tree), archive, epoch_seconds=action.epoch_seconds, zstd_level=action.zstd_level
+    )
+    return tree, services.store.add_blob(archive, filename=archive.name)
+
+
+def _split_symbols(path: Path, debug_dir: Path, services: Services, work: Path) -> None:
+    """Move symbols of a binary to a file of their own and leave a link to it behind."""
+    debug_dir.mkdir(parents=True, exist_ok=True)
+    debug = debug_dir / f"{path.name}.debug"
+    stripped = work / "stripped"
+    _run(services, work, "objcopy", "--only-keep-debug", str(path), str(debug))
+    _run(services, work, "objcopy", "--strip-unneeded", f"--add-gnu-debuglink={debug}", str(path), str(stripped))
+    shutil.copymode(path, stripped)
+    stripped.replace(path)
+    debug.chmod(0o644)
+
+
+def _run(services: Services, work: Path, name: str, *arguments: str) -> None:
+    tool = services.host.tool(name)
+    if tool is None:
+        raise BuildError(f"{name} is gone", hint="Debian, Ubuntu: apt install binutils")
+    env = {"PATH": services.base_env.get("PATH", ""), "LC_ALL": "C"}
+    command = Command((tool.path, *arguments), cwd=work, env=env, timeout_seconds=_STRIP_TIMEOUT_SECONDS)
+    outcome = services.commands.run(command)
+    if outcome.exit_code != 0:
+        said = outcome.tail[-1] if outcome.tail else "it said nothing"
+        raise BuildError(f"{name} {arguments[-1]} failed: {said}", hint="see docs/errors/build.md")
+
+
+def _write_license(text: LicenseFile, source_dir: Path, folder: Path) -> None:
+    path = source_dir / text.path
+    try:
+        content = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise UsageError(
+            f"license of {text.name}: the source has no {text.path}", hint="correct [[licenses]] in the engine's recipe"
+        ) from error
+    lines = content.splitlines()
+    first = _find(lines, text.begin, 0, text)
+    last = _find(lines, text.end, first, text) if text.end else len(lines) - 1
+    folder.mkdir(exist_ok=True)
+    (folder / f"{text.name}.txt").write_text("\n".join(lines[first : last + 1]).strip("\n") + "\n", encoding="utf-8")
+
+
+def _find(lines: list[str], wanted: str | None, start: int, text: LicenseFile) -> int:
+    if wanted is None:
+        return 0
+    for number in range(start, len(lines)):
+        if wanted in lines[number]:
+            return number
+    raise UsageError(
+        f"license of {text.name}: {text.path} has no line with {wanted!r}",
+        hint="correct [[licenses]] in the engine's recipe",
+    )

@@ -1,0 +1,176 @@
+"""Proves a bundle before anything is called done: what ships is unpacked, linked, asked, and made to generate."""
+
+from __future__ import annotations
+
+import re
+from functools import reduce
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.accelerators.registry import KINDS
+from pipeline.errors import HostError, ProofError
+from pipeline.make.devices import read_devices
+from pipeline.make.generation import generate
+from pipeline.make.linkage import check_linkage, read_cards
+from pipeline.make.outputs import Outputs, Results, made
+from pipeline.model.manifest import Proof, Requires
+from pipeline.ports import Command
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pydantic import JsonValue
+
+    from pipeline.make.linkage import Linkage
+    from pipeline.model.plan import Prove
+    from pipeline.ports import Services
+
+_PROGRAM_TIMEOUT_SECONDS = 60
+
+
+def prove(action: Prove, step: str, services: Services, results: Results, work: Path) -> Outputs:
+    """Prove the layers of a bundle, at the level that was asked for.
+
+    The layers' archives are unpacked exactly as an installation does it, so the proof is about what users get. The
+    files are read and measured at every level; nothing is run at level ``none``.
+
+    Raises:
+        ProofError: something does not hold; there will be no bundle.
+        HostError: this host cannot run the bundle, so that nothing can be proven here.
+    """
+    root = work / "bundle"
+    for name in action.layers:
+        _unpack_layer(name, services, results, root, work)
+    cards = read_cards(root, services.binaries)
+    linkage = check_linkage(root, cards, action.system_libraries)
+    requires = _requires(action, linkage, results)
+    proof = Proof(level=action.level)
+    env = {"HOME": str(work), "LC_ALL": "C.UTF-8", "PATH": services.base_env.get("PATH", "")}
+    summary = f"{linkage.files} binaries, glibc {linkage.glibc}"
+    if action.level != "none":
+        _require_runnable(requires, services)
+        version = _version(action, root, services, env)
+        devices = _devices(action, root, services, env)
+        proof = Proof(level=action.level, loads=True, version=version, devices=devices)
+        summary += f", devices {', '.join(devices)}"
+    if action.level == "run":
+        model, digest = _model(action, services, results, work)
+        program = _program(root, action.recipe.server)
+        made_text = generate(action.recipe, program=program, model=model, services=services, env=env, step=step)
+        proof = proof.model_copy(
+            update={"generated_tokens": made_text.tokens, "model": f"{Path(model).name} sha256:{digest}"}
+        )
+        summary += f", {made_text.tokens} tokens, ready in {made_text.ready_seconds:.1f} s"
+    facts = {"proof": proof.model_dump(mode="json"), "requires": requires.model_dump(mode="json")}
+    return made(facts=facts, summary=summary)
+
+
+def _unpack_layer(name: str, services: Services, results: Results, root: Path, work: Path) -> None:
+    """Lay one layer over what is there; two layers never bring the same file."""
+    archive, part = work / "layer.tar.zst", work / "part"
+    services.store.copy_blob(results[name].blobs["layer"], archive)
+    services.archiver.unpack(archive, part)
+    found = services.trees.scan(part)
+    if found.sha256 != results[name].trees["layer"].sha256:
+        raise ProofError(f"{name}: its archive unpacks to another tree than it was packed from", hint="this is a bug")
+    for entry in found.entries:
+        destination = root / entry.path
+        if destination.exists() or destination.is_symlink():
+            raise ProofError(f"{entry.path} is in two layers of the bundle", hint="correct the components' outputs")
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        (part / entry.path).rename(destination)
+
+
+def _requires(action: Prove, linkage: Linkage, results: Results) -> Requires:
+    """Measure what a host must have, and hold it against what the accelerator's recipe says.
+
+    Raises:
+        ProofError: the backend was compiled for more than the recipe admits, or the core for more than the baseline.
+    """
+    libraries: dict[str, frozenset[str]] = {}
+    core: frozenset[str] = frozenset()
+    for name in action.compiled:
+        found = _features(results[name].facts["cpu_features"])
+        backends = {target: used for target, used in found.items() if target.startswith("ggml-cpu")}
+        libraries |= {target: used for target, used in backends.items() if not target.endswith("-feats")}
+        core = reduce(frozenset.union, (used for target, used in found.items() if target not in backends), core)
+    measured = tuple(sorted({*KINDS[action.accelerator_kind].required_features(libraries), *core}))
+    beyond = sorted(set(measured) - set(action.requires_cpu))
+    if beyond:
+        raise ProofError(
+            f"{action.target} needs {', '.join(beyond)} of the processor, which its recipe does not say",
+            hint="correct requires_cpu in the accelerator's recipe, or its options",
+        )
+    return Requires(
+        glibc=linkage.glibc,
+        libstdcxx=linkage.libstdcxx,
+        cpu=measured,
+        libraries=linkage.libraries,
+        driver=None,
+        macos=None,
+        gpu_architectures=(),
+    )
+
+
+def _features(value: JsonValue) -> dict[str, frozenset[str]]:
+    """Return the fact that the compile stage wrote: CMake target to instruction set extensions."""
+    if not isinstance(value, dict):
+        return {}
+    return {target: frozenset(map(str, used)) for target, used in value.items() if isinstance(used, list)}
+
+
+def _require_runnable(requires: Requires, services: Services) -> None:
+    facts = services.host.facts()
+    lacking = sorted(set(requires.cpu) - set(facts.cpu_features)) if facts.cpu_features else []
+    if lacking:
+        raise HostError(
+            f"this processor has no {', '.join(lacking)}, so the bundle cannot be run here",
+            hint="prove it on another machine, or take --prove none and say so",
+        )
+
+
+def _program(root: Path, name: str) -> Path:
+    path = root / "bin" / name
+    if not path.is_file():
+        raise ProofError(f"the bundle has no bin/{name}", hint="correct the core component's outputs in the recipe")
+    return path
+
+
+def _run(program: Path, arguments: tuple[str, ...], services: Services, env: Mapping[str, str]) -> tuple[str, ...]:
+    command = Command((str(program), *arguments), cwd=program.parent, env=env, timeout_seconds=_PROGRAM_TIMEOUT_SECONDS)
+    outcome = services.commands.run(command)
+    if outcome.exit_code != 0:
+        said = "\n  ".join(outcome.tail[-8:]) or "nothing"
+        raise ProofError(f"{program.name} {' '.join(arguments)} ended with exit code {outcome.exit_code}:\n  {said}")
+    return outcome.tail
+
+
+def _version(action: Prove, root: Path, services: Services, env: Mapping[str, str]) -> str:
+    lines = _run(_program(root, action.recipe.server), action.recipe.version_args, services, env)
+    pattern = action.recipe.version_pattern.format(build_number=action.build_number)
+    for line in lines:
+        if re.search(pattern, line):
+            return line.strip()
+    raise ProofError(f"{action.recipe.server} does not say the pinned build {action.build_number}: {' / '.join(lines)}")
+
+
+def _devices(action: Prove, root: Path, services: Services, env: Mapping[str, str]) -> tuple[str, ...]:
+    lines = _run(_program(root, action.recipe.device_program), action.recipe.device_args, services, env)
+    devices = read_devices(lines)
+    for pattern in action.expect_devices:
+        if not any(re.search(pattern, device) for device in devices):
+            found = ", ".join(devices) or "none"
+            raise ProofError(
+                f"{action.target} promises a device like {pattern!r}, but the engine sees {found}",
+                hint="the backend library is missing or does not load",
+            )
+    return devices
+
+
+def _model(action: Prove, services: Services, results: Results, work: Path) -> tuple[Path, str]:
+    if action.model_file is not None:
+        return Path(action.model_file), str(action.model_file_sha256)
+    blob = results[str(action.model)].blobs["model"]
+    path = work / blob.filename
+    services.store.copy_blob(blob, path)
+    return path, blob.sha256

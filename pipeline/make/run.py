@@ -1,0 +1,115 @@
+"""Carries a plan out: every step once, results kept under their keys, the bundles written with their manifest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, assert_never
+
+from pipeline.errors import PipelineError
+from pipeline.events import StepFailed, StepFinished, StepReused, StepStarted
+from pipeline.make.bundle import make_bundle
+from pipeline.make.compile import compile_component
+from pipeline.make.deliver import deliver
+from pipeline.make.fetch import fetch_model, fetch_source
+from pipeline.make.layer import make_layer
+from pipeline.make.prove import prove
+from pipeline.make.web_ui import build_web_ui
+from pipeline.model.plan import (
+    BuildWebUi,
+    Compile,
+    FetchModel,
+    FetchSource,
+    MakeBundle,
+    MakeLayer,
+    Prove,
+)
+from pipeline.model.result import StepResult
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.make.outputs import Outputs, Results
+    from pipeline.model.manifest import Manifest
+    from pipeline.model.plan import Plan, Step
+    from pipeline.ports import Services
+
+
+def run(plan: Plan, services: Services, output_dir: Path, *, release: str | None = None) -> Manifest:
+    """Carry out every step that is not in the store yet, then write bundles, layers and ``manifest.json``.
+
+    Steps that no missing result needs are not looked at again: a source or model whose products are all there is not
+    brought back.
+
+    Args:
+        plan: complete.
+        services: to touch the world with.
+        output_dir: for the bundles; made when it is not there.
+        release: our own name of the release; None derives one from the newest pin's date.
+
+    Raises:
+        PipelineError: a step failed; the steps before it are kept.
+    """
+    results: Results = {}
+    wanted = _wanted(plan, services, results)
+    for step in plan.steps:
+        if step.name in results:
+            services.events.emit(StepReused(step.name, step.key))
+        elif step.name in wanted:
+            results[step.name] = _run_step(step, services, results)
+    return deliver(plan, results, services, output_dir, release=release)
+
+
+def _wanted(plan: Plan, services: Services, results: Results) -> set[str]:
+    """Return the steps to run, walking back from the bundles through what is missing; what is there goes to results."""
+    by_name = {step.name: step for step in plan.steps}
+    wanted: set[str] = set()
+    queue = [step.name for step in plan.steps if isinstance(step.action, MakeBundle)]
+    while queue:
+        name = queue.pop()
+        if name in wanted or name in results:
+            continue
+        known = services.store.result(by_name[name].key)
+        action = by_name[name].action
+        if known is not None:
+            results[name] = known
+            queue += action.layers if isinstance(action, MakeBundle) else ()  # their files are delivered too
+            continue
+        wanted.add(name)
+        queue += by_name[name].needs
+    return wanted
+
+
+def _run_step(step: Step, services: Services, results: Results) -> StepResult:
+    services.events.emit(StepStarted(step.name))
+    started = services.clock.monotonic()
+    try:
+        outputs = _dispatch(step, services, results)
+    except PipelineError as error:
+        services.events.emit(StepFailed(step.name, error.message))
+        raise
+    result = StepResult(key=step.key, trees=dict(outputs.trees), blobs=dict(outputs.blobs), facts=dict(outputs.facts))
+    services.store.put_result(result)
+    seconds = services.clock.monotonic() - started
+    services.events.emit(StepFinished(step.name, seconds, outputs.summary))
+    return result
+
+
+def _dispatch(step: Step, services: Services, results: Results) -> Outputs:
+    if isinstance(step.action, Compile):  # keeps a work folder of its own
+        return compile_component(step.action, step.name, step.key, services, results)
+    with services.store.work_dir(f"{step.action.kind}-{step.key[:20]}") as work:
+        match step.action:
+            case FetchSource() as action:
+                outputs = fetch_source(action, step.name, services, work)
+            case FetchModel() as action:
+                outputs = fetch_model(action, step.name, services, work)
+            case BuildWebUi() as action:
+                outputs = build_web_ui(action, step.key, services, results, work)
+            case MakeLayer() as action:
+                outputs = make_layer(action, step.name, services, results, work)
+            case Prove() as action:
+                outputs = prove(action, step.name, services, results, work)
+            case MakeBundle() as action:
+                outputs = make_bundle(action, services, results, work)
+            case _:
+                assert_never(step.action)
+    return outputs

@@ -1,0 +1,190 @@
+"""What is installed in a root: its files on disk, and what commands over it return."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.model.frozen import Frozen, Name, RelativePath, Sha256
+from pipeline.model.manifest import Artifact
+
+Rfc3339 = str
+
+
+class RootFormat(Frozen):
+    """``format.json``: says which layout a root has.
+
+    Attributes:
+        format: what this folder is.
+        version: of the layout; a newer one is refused, never guessed at.
+    """
+
+    format: Literal["engine-pipeline install root"] = "engine-pipeline install root"
+    version: int = Field(default=1, ge=1)
+
+
+class Generation(Frozen):
+    """``generations/<engine>/<number>/generation.json``: one installed version; never changed once it is there.
+
+    Attributes:
+        schema_version: 1.
+        engine: of the target.
+        number: counts up within the engine.
+        target: ``<engine>/<platform>-<accel>``.
+        version: as upstream calls it.
+        artifact: the entry of the signed manifest, urls as published.
+        layers: names of the layers that are laid into ``tree/``, in order; optional ones only when asked for.
+        tree_sha256: digest of ``tree/``, all layers together.
+        installed_at: RFC 3339, UTC.
+        source: the repository's location.
+        repository: id of the repository, as its signed root says.
+        development: whether it was trusted through development keys.
+    """
+
+    schema_version: Literal[1] = 1
+    engine: Name
+    number: int = Field(ge=1)
+    target: str
+    version: Name
+    artifact: Artifact
+    layers: tuple[Name, ...] = Field(min_length=1)
+    tree_sha256: Sha256
+    installed_at: Rfc3339
+    source: str
+    repository: str
+    development: bool
+
+
+class Pointer(Frozen):
+    """``current/<engine>.json``: which generation runs. The one file that a switch replaces.
+
+    Attributes:
+        schema_version: 1.
+        engine: whose pointer it is.
+        generation: number of the current one.
+        version: of that generation, for readers that want no second file.
+        tree: its files, relative to the root.
+        history: generations that were current before, the latest first; what a rollback goes back to.
+    """
+
+    schema_version: Literal[1] = 1
+    engine: Name
+    generation: int = Field(ge=1)
+    version: Name
+    tree: RelativePath
+    history: tuple[int, ...] = ()
+
+
+class InstalledGeneration(Frozen):
+    """One line of ``list``.
+
+    Attributes:
+        engine: of the generation.
+        number: of the generation.
+        version: as upstream calls it.
+        target: ``<engine>/<platform>-<accel>``.
+        installed_at: RFC 3339, UTC.
+        current: whether it runs.
+        path: absolute path of its files.
+        development: whether it was trusted through development keys.
+    """
+
+    engine: str
+    number: int
+    version: str
+    target: str
+    installed_at: Rfc3339
+    current: bool
+    path: str
+    development: bool
+
+
+class NeededLayer(Frozen):
+    """One layer that an installation needs.
+
+    Attributes:
+        name: of the layer.
+        tree_sha256: its identity.
+        present: whether the root has it already.
+        download_bytes: of its archive; 0 when it is present.
+        installed_bytes: of its files.
+    """
+
+    name: str
+    tree_sha256: Sha256
+    present: bool
+    download_bytes: int
+    installed_bytes: int
+
+
+class InstallOutcome(Frozen):
+    """What an installation did, or with dry_run would do.
+
+    Attributes:
+        changed: False when that very version was there and current.
+        dry_run: nothing was changed.
+        target: ``<engine>/<platform>-<accel>``.
+        version: as upstream calls it.
+        previous_version: that ran before, None when there was none.
+        generation: number of the current generation; None in a dry run that would make a new one.
+        path: absolute path of its files, None as above.
+        programs: entry point to absolute path, empty as above.
+        layers: what was needed.
+        downloaded_bytes: sum over the layers that were not there.
+        removed_generations: that fell out of the number to keep.
+        development: the repository is signed with development keys.
+    """
+
+    changed: bool
+    dry_run: bool = False
+    target: str
+    version: str
+    previous_version: str | None = None
+    generation: int | None = None
+    path: str | None = None
+    programs: dict[str, str] = {}
+    layers: tuple[NeededLayer, ...] = ()
+    downloaded_bytes: int = 0
+    removed_generations: tuple[int, ...] = ()
+    development: bool = False
+
+
+class SwitchOutcome(Frozen):
+    """What a rollback or ``use`` did.
+
+    Attributes:
+        changed: False when it was current already.
+        engine: whose pointer it is.
+        version: that runs now.
+        generation: its number.
+        previous_version: that ran before.
+        previous_generation: its number.
+        path: absolute path of the files.
+    """
+
+    changed: bool
+    engine: str
+    version: str
+    generation: int
+    previous_version: str
+    previous_generation: int
+    path: str
+
+
+class RemovalOutcome(Frozen):
+    """What uninstall or gc removed, or with dry_run would remove.
+
+    Attributes:
+        dry_run: nothing was changed.
+        generations: as ``<engine>/<number>``.
+        layers: tree digests.
+        files: how many files went, leftovers included.
+        freed_bytes: of layers and leftovers; generations share their files with layers.
+    """
+
+    dry_run: bool = False
+    generations: tuple[str, ...] = ()
+    layers: tuple[str, ...] = ()
+    files: int = 0
+    freed_bytes: int = 0

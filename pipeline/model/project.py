@@ -1,0 +1,37 @@
+"""A project's own defaults: the file ``pipeline.toml``."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from pipeline.model.frozen import Frozen, Name
+
+
+class ProjectDefaults(Frozen):
+    """What ``pipeline.toml`` may say. Flags win over the environment, the environment over this file.
+
+    Relative paths are relative to the file's own folder.
+
+    Attributes:
+        cache_dir: folder of downloads, trees and results.
+        mirrors: places that are asked before a file's own urls, in order; https, http or file.
+        offline: whether the network is forbidden.
+        jobs: compilers or downloads at once.
+        release: pinned release that is built when none is named.
+        output: folder for bundles.
+        root: folder of an installation.
+        keys_dir: folder of signing keys.
+        trusted_root: root metadata that an installation starts its trust from.
+        cmake_options: CMake cache entries that are added to every build.
+    """
+
+    cache_dir: str | None = None
+    mirrors: tuple[str, ...] = ()
+    offline: bool | None = None
+    jobs: int | None = Field(default=None, ge=1)
+    release: Name | None = None
+    output: str | None = None
+    root: str | None = None
+    keys_dir: str | None = None
+    trusted_root: str | None = None
+    cmake_options: dict[str, str] = {}

@@ -1,0 +1,106 @@
+"""JSON from outside, read so that two readers can never see two different documents in the same bytes.
+
+The order is the one of RFC 8259's trap list: size cap, strict UTF-8 without a byte order mark, no duplicate keys, no
+constants, no floats, no long integers, a depth cap, clean text. Types and ranges are the closed models' business.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import NoReturn
+
+from pipeline.errors import IntegrityError
+
+LIMIT_BYTES = 16 << 20
+MAX_DEPTH = 32
+_MAX_INTEGER_DIGITS = 18  # below 2**63, so that no reader rounds or overflows
+_BOM = b"\xef\xbb\xbf"
+# Controls but tab and newline, bidirectional overrides and isolates, and surrogates: none belongs in a name or a line.
+_UNCLEAN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
+
+
+class _RefusedError(ValueError):
+    """Something that JSON readers disagree about."""
+
+
+def parse_json(data: bytes, *, what: str, limit_bytes: int = LIMIT_BYTES) -> object:
+    """Return the value of a JSON document of dicts, lists, strings, integers, booleans and None.
+
+    Args:
+        data: the document.
+        what: for messages, for example ``manifest of llama.cpp``.
+        limit_bytes: longer documents are refused unread.
+
+    Raises:
+        IntegrityError: it is too long or too deep, no clean UTF-8, or has anything that readers disagree about.
+    """
+    if len(data) > limit_bytes:
+        _refuse(what, f"it has {len(data)} bytes, more than {limit_bytes}")
+    if data.startswith(_BOM):
+        _refuse(what, "it starts with a byte order mark")
+    try:
+        value: object = json.loads(
+            data.decode("utf-8", errors="strict"),
+            object_pairs_hook=_unique,
+            parse_constant=_no_constant,
+            parse_float=_no_float,
+            parse_int=_short_int,
+        )
+        _check_depth_and_text(value)
+    except UnicodeDecodeError as error:
+        _refuse(what, f"byte {error.start} is no UTF-8", error)
+    except RecursionError as error:
+        _refuse(what, f"it is nested deeper than {MAX_DEPTH}", error)
+    except ValueError as error:  # json.JSONDecodeError and _RefusedError
+        _refuse(what, str(error), error)
+    return value
+
+
+def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise _RefusedError(f"the key {twice[:80]!r} stands twice in one object")
+    return found
+
+
+def _no_constant(text: str) -> NoReturn:
+    raise _RefusedError(f"{text} is no JSON number")
+
+
+def _no_float(text: str) -> NoReturn:
+    raise _RefusedError(f"{text[:40]} is not a whole number in plain digits")
+
+
+def _short_int(text: str) -> int:
+    if text == "-0" or len(text.removeprefix("-")) > _MAX_INTEGER_DIGITS:
+        raise _RefusedError(f"{text[:40]} is no plain integer of at most {_MAX_INTEGER_DIGITS} digits")
+    return int(text)
+
+
+def _check_depth_and_text(document: object) -> None:
+    waiting: list[tuple[object, int]] = [(document, 1)]
+    while waiting:
+        value, depth = waiting.pop()
+        if isinstance(value, str):
+            _check_text(value)
+        elif isinstance(value, (dict, list)):
+            if depth > MAX_DEPTH:
+                raise _RefusedError(f"it is nested deeper than {MAX_DEPTH}")
+            if isinstance(value, dict):
+                waiting.extend((key, depth) for key in value)
+            children = value.values() if isinstance(value, dict) else value
+            waiting.extend((child, depth + 1) for child in children)
+
+
+def _check_text(text: str) -> None:
+    if unclean := _UNCLEAN.search(text):
+        raise _RefusedError(f"a text holds the character U+{ord(unclean[0]):04X}")
+
+
+def _refuse(what: str, why: str, cause: BaseException | None = None) -> NoReturn:
+    raise IntegrityError(
+        f"{what} is malformed: {why}", hint="it was changed or was not written by this program; nothing of it was used"
+    ) from cause

@@ -1,0 +1,73 @@
+"""Keys of steps: the sha256 of everything that changes a step's output, and of nothing else.
+
+Names, places and speeds (urls, file paths, jobs) never enter a key; tests/golden holds that.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.digest import key_of
+from pipeline.model.plan import (
+    BuildWebUi,
+    Compile,
+    FetchModel,
+    FetchSource,
+    MakeBundle,
+    MakeLayer,
+    Prove,
+)
+from pipeline.sources.registry import identity_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pipeline.model.plan import Action
+
+# Raised when the code of a stage changes what it makes from the same instruction.
+FORMATS: Mapping[str, int] = {
+    "fetch_source": 1,
+    "fetch_model": 1,
+    "build_web_ui": 1,
+    "compile": 1,
+    "make_layer": 1,
+    "prove": 1,
+    "make_bundle": 1,
+}
+
+# Fields that name other steps (their keys stand for them) or places.
+_REFERENCES: Mapping[type[Action], frozenset[str]] = {
+    BuildWebUi: frozenset({"source"}),
+    Compile: frozenset({"source", "web_ui", "component_name"}),
+    MakeLayer: frozenset({"source", "compiled"}),
+    Prove: frozenset({"layers", "compiled", "model", "model_file"}),
+    MakeBundle: frozenset({"layers", "proof", "compiled"}),
+}
+
+
+def step_key(action: Action, needed_keys: Iterable[str], *, local_trees: Mapping[str, str]) -> str:
+    """Return the key of a step.
+
+    Args:
+        action: what the step does.
+        needed_keys: keys of the steps it needs, in the order of its references to them.
+        local_trees: path of a local source to its tree digest.
+    """
+    return key_of(
+        "step",
+        {
+            "kind": action.kind,
+            "format": FORMATS[action.kind],
+            "action": _identity(action, local_trees),
+            "needs": list(needed_keys),
+        },
+    )
+
+
+def _identity(action: Action, local_trees: Mapping[str, str]) -> dict[str, object]:
+    if isinstance(action, FetchSource):
+        known = identity_of(action.source)
+        return {"source": known if known is not None else {"tree": local_trees[getattr(action.source, "path", "")]}}
+    if isinstance(action, FetchModel):
+        return {"sha256": action.model.sha256, "filename": action.model.filename}
+    return action.model_dump(mode="json", exclude={"kind", *_REFERENCES[type(action)]})

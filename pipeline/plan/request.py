@@ -1,0 +1,138 @@
+"""What is asked for, and what must be known of the machine before a plan can be made."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pipeline.digest import sha256_stream
+from pipeline.errors import HostError, UsageError
+from pipeline.model.source import LocalTree
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.catalog import Catalog
+    from pipeline.model.host import Tool
+    from pipeline.model.manifest import ProofLevel
+    from pipeline.names import Target
+    from pipeline.ports import HostProbe, TreeReader
+
+SourceChoice = Literal["auto", "fetch", "build"]
+_INSTALL_COMPILER = {
+    "linux": "Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++",
+    "macos": "xcode-select --install",
+    "windows": "install the Visual Studio Build Tools",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class BuildRequest:
+    """What a user asks ``build`` or ``plan`` for.
+
+    Attributes:
+        targets: what to make.
+        release: pinned release, None for each engine's default.
+        prove: how much to prove.
+        model_file: a GGUF of the user's own for the proof, None for the recipe's model.
+        web_ui: None for the recipe's default.
+        source: where the engine comes from.
+        cmake_options: overrides, recorded in the manifest.
+        zstd_level: of layer archives.
+    """
+
+    targets: tuple[Target, ...]
+    release: str | None = None
+    prove: ProofLevel = "run"
+    model_file: Path | None = None
+    web_ui: bool | None = None
+    source: SourceChoice = "auto"
+    cmake_options: Mapping[str, str] = field(default_factory=dict)
+    zstd_level: int = 19
+
+
+@dataclass(frozen=True, slots=True)
+class PlanInputs:
+    """What the plan depends on besides the request and the catalog; taken once, so that planning itself is pure.
+
+    Attributes:
+        platform: of this host.
+        glibc: of this host, None off Linux.
+        tools: programs by name.
+        local_trees: path of a ``local_tree`` source to its tree digest.
+        model_sha256: of ``BuildRequest.model_file``.
+    """
+
+    platform: str
+    glibc: str | None
+    tools: Mapping[str, Tool]
+    local_trees: Mapping[str, str] = field(default_factory=dict)
+    model_sha256: str | None = None
+
+
+def look_around(request: BuildRequest, catalog: Catalog, host: HostProbe, trees: TreeReader) -> PlanInputs:
+    """Find the tools and take the digests that a plan needs.
+
+    Raises:
+        HostError: a tool is missing or too old; the message says what to install.
+        UsageError: a model file or a local source is not there.
+    """
+    facts = host.facts()
+    tools: dict[str, Tool] = {}
+    local_trees: dict[str, str] = {}
+    for engine in {target.engine for target in request.targets}:
+        recipe = catalog.engine(engine)
+        names = ["cc", "cxx", "cmake", "ninja", "strip", "objcopy"]
+        if recipe.web_ui and (recipe.web_ui.enabled if request.web_ui is None else request.web_ui):
+            names += ["node", "npm"]
+        for name in names:
+            minimum = recipe.minimum_tools.get(name)
+            tools[name] = _require(name, minimum, facts.platform, host)
+        source = catalog.pin(engine, request.release).source
+        if isinstance(source, LocalTree):
+            local_trees[source.path] = _digest_of_tree(source.path, trees)
+    return PlanInputs(
+        platform=facts.platform,
+        glibc=facts.glibc,
+        tools=tools,
+        local_trees=local_trees,
+        model_sha256=_digest_of_model(request.model_file) if request.prove == "run" else None,
+    )
+
+
+def _require(name: str, minimum: str | None, platform: str, host: HostProbe) -> Tool:
+    tool = host.tool(name, minimum=minimum)
+    if tool:
+        return tool
+    at_least = f" {minimum} or newer" if minimum else ""
+    system = platform.partition("-")[0]
+    hint = {
+        "node": "install Node.js 20 or newer, or leave the web interface out (--no-web-ui)",
+        "npm": "install npm, or leave the web interface out (--no-web-ui)",
+        "cmake": "pip install 'engine-pipeline[build]' brings it; so does ./ci/pipeline",
+        "ninja": "pip install 'engine-pipeline[build]' brings it; so does ./ci/pipeline",
+        "strip": "Debian, Ubuntu: apt install binutils",
+        "objcopy": "Debian, Ubuntu: apt install binutils",
+    }.get(name, _INSTALL_COMPILER[system])
+    label = {"cc": "a C compiler", "cxx": "a C++ compiler"}.get(name, name)
+    raise HostError(f"{label}{at_least} is needed to build and was not found", hint=hint)
+
+
+def _digest_of_tree(path: str, trees: TreeReader) -> str:
+    folder = Path(path)
+    if not folder.is_dir():
+        raise UsageError(f"local source {path} is no folder", hint="correct source.path in the recipe")
+    return trees.scan(folder, exclude=(".git",)).sha256
+
+
+def _digest_of_model(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        with path.open("rb") as stream:
+            return sha256_stream(stream)[0]
+    except OSError as error:
+        raise UsageError(
+            f"model {path} cannot be read: {error.strerror}", hint="give a GGUF file with --model"
+        ) from error

@@ -1,0 +1,32 @@
+"""What a source kind is."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
+
+from pipeline.model.source import GitCommit, HttpArchive, LocalTree, PypiSdist
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.model.retrieval import Retrieval
+
+AnySource = PypiSdist | HttpArchive | GitCommit | LocalTree
+S = TypeVar("S", PypiSdist, HttpArchive, GitCommit, LocalTree)
+
+
+class SourceKind(NamedTuple, Generic[S]):
+    """One kind of source.
+
+    Attributes:
+        model: of a recipe's ``source`` table.
+        retrieval: how its bytes are brought.
+        identity: plain JSON of everything that says what the bytes are, and nothing that says where they come from;
+            None for a kind whose content is only known by looking (its tree digest is then the identity).
+        example: a valid value, for the conformance tests and the docs.
+    """
+
+    model: type[S]
+    retrieval: Callable[[S], Retrieval]
+    identity: Callable[[S], dict[str, object] | None]
+    example: S

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import pytest
+
+from pipeline.builders import cmake
+from pipeline.model.recipe import Component
+
+PATHS = cmake.Paths(source="/s", build="/b", unity="/u.cmake", cmake="/cmake", ninja="/ninja", cc="/gcc", cxx="/g++")
+
+
+def configure(**changes: object) -> tuple[str, ...]:
+    arguments = {"options": {"X": "ON"}, "unity": "", "compile_flags": (), "link_flags": (), "launcher": None}
+    return cmake.configure_argv(PATHS, **{**arguments, **changes})
+
+
+def test_the_place_of_a_build_is_mapped_away_in_what_compilers_write():
+    (flags,) = [a for a in configure(compile_flags=("-g1",)) if a.startswith("-DCMAKE_CXX_FLAGS=")]
+    assert flags == "-DCMAKE_CXX_FLAGS=-g1 -ffile-prefix-map=/s=/src -ffile-prefix-map=/b=/build"
+
+
+def test_nothing_may_be_downloaded_while_configuring():
+    assert "-DFETCHCONTENT_FULLY_DISCONNECTED=ON" in configure()
+    env = cmake.environment({"PATH": "/bin", "HTTPS_PROXY": "http://proxy"}, epoch_seconds=7)
+    assert env["HTTPS_PROXY"] == "http://127.0.0.1:9"
+
+
+def test_a_builds_environment_has_nothing_of_the_users_but_three_variables():
+    env = cmake.environment({"PATH": "/bin", "HOME": "/h", "CFLAGS": "-march=native", "LANG": "de_DE"}, epoch_seconds=7)
+    assert "CFLAGS" not in env
+    assert (env["LC_ALL"], env["TZ"], env["SOURCE_DATE_EPOCH"]) == ("C", "UTC", "7")
+
+
+def test_a_compiler_cache_is_a_launcher_of_both_compilers():
+    argv = configure(launcher="/ccache")
+    assert "-DCMAKE_C_COMPILER_LAUNCHER=/ccache" in argv
+    assert "-DCMAKE_CXX_COMPILER_LAUNCHER=/ccache" in argv
+
+
+def test_only_the_wanted_targets_are_built():
+    assert cmake.build_argv(PATHS, targets=["a", "b"], jobs=2) == ("/ninja", "-C", "/b", "-j", "2", "a", "b")
+
+
+def test_unity_settings_become_one_cmake_list():
+    component = Component(
+        role="core",
+        cmake_targets=("x",),
+        outputs=("x",),
+        unity={"b": 0, "a": 8},
+        unity_excluded={"a": ("x.cpp", "y.cpp")},
+    )
+    assert cmake.unity_list(component) == "a=8,x.cpp,y.cpp;b=0"
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("[3/280] Building CXX object a.o", (3, 280, "Building CXX object a.o")),
+        ("-- Configuring done", None),
+        ("[x/280] no", None),
+    ],
+)
+def test_progress_is_read_from_ninja_status_lines(line, expected):
+    assert cmake.parse_progress(line) == expected
+
+
+def test_an_option_the_source_never_declared_is_named_with_its_likely_successor():
+    cache = cmake.parse_cache(
+        "# comment\nGGML_CUDA:BOOL=OFF\nLLAMA_CUBLAS:UNINITIALIZED=ON\nGGML_CUDAA:UNINITIALIZED=ON\nCMAKE_X:UNINITIALIZED=1\n"
+    )
+    unknown = cmake.unknown_options(["GGML_CUDA", "GGML_CUDAA", "CMAKE_X"], cache)
+    assert unknown == {"GGML_CUDAA": ["GGML_CUDA"]}
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        (["x.cpp:1:2: warning: w", "x.cpp:10:3: error: no", "y.cpp:1:1: error: later"], "x.cpp:10: no"),
+        (["x.h:3:10: fatal error: missing.h: No such file"], "x.h:3: missing.h: No such file"),
+        (["/usr/bin/ld: a.o: undefined reference to `f'"], "/usr/bin/ld: a.o: undefined reference to `f'"),
+        (["all is well"], None),
+    ],
+)
+def test_the_first_error_is_found_with_its_file_and_line(lines, expected):
+    assert cmake.first_error(lines) == expected
+
+
+def test_instruction_set_extensions_are_read_from_what_compilers_were_told():
+    commands = [
+        {"command": "g++ -mavx2 -mfma -m64 -march=x86-64 -o src/CMakeFiles/ggml-cpu.dir/a.o -c a.cpp"},
+        {"command": "g++ -mbmi2 -o src/CMakeFiles/ggml-cpu.dir/b.o -c b.cpp"},
+        {"command": "g++ -O3 -o src/CMakeFiles/llama.dir/b.o -c b.cpp"},
+    ]
+    assert cmake.cpu_features(commands) == {"ggml-cpu": frozenset({"avx2", "fma", "bmi2"}), "llama": frozenset()}

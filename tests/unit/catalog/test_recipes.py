@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import shutil
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline.catalog import RecipeError, load
+from pipeline.names import UnknownNameError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def copy(recipes_dir: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(recipes_dir, tmp_path / "recipes")
+
+
+def change(folder: Path, name: str, old: str, new: str) -> None:
+    path = folder / name
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_the_shipped_recipes_make_the_two_cpu_targets(catalog):
+    assert {"llama.cpp/linux-x86_64-cpu", "llama.cpp/linux-x86_64-avx2"} <= {str(t) for t in catalog.targets()}
+
+
+def test_an_unknown_key_names_file_and_dotted_key_and_the_near_one(copy: Path):
+    change(copy, "engines/llama.cpp.toml", "minimum_tokens = 16", "minimum_token = 16")
+    with pytest.raises(RecipeError) as caught:
+        load(copy)
+    assert "engines/llama.cpp.toml: proof.minimum_token: unknown key; did you mean 'minimum_tokens'?" in str(
+        caught.value
+    )
+    assert caught.value.exit_code == 2
+
+
+def test_a_pin_without_a_digest_is_refused(copy: Path):
+    change(
+        copy,
+        "engines/llama.cpp.toml",
+        'sha256 = "b0a2feb64c6fbd09f12af230734f072dd819ecb0ebd259565e1d6e9c34007e45"\n',
+        "",
+    )
+    with pytest.raises(RecipeError, match=r"releases\.0\.source\.pypi_sdist\.sha256: is missing"):
+        load(copy)
+
+
+def test_a_digest_of_another_form_is_refused(copy: Path):
+    change(copy, "engines/llama.cpp.toml", 'sha256 = "b0a2', 'sha256 = "B0A2')
+    with pytest.raises(RecipeError, match="sha256"):
+        load(copy)
+
+
+def test_all_complaints_are_listed_at_once(copy: Path):
+    change(copy, "engines/llama.cpp.toml", 'role = "core"', 'role = "kernel"')
+    change(copy, "accelerators/avx2.toml", 'kind = "cpu"', 'kind = "gpu"')
+    with pytest.raises(RecipeError) as caught:
+        load(copy)
+    assert "core.role" in str(caught.value)
+    assert "avx2.toml: kind: 'gpu' is none of cpu" in str(caught.value)
+
+
+def test_what_is_no_toml_names_its_file(copy: Path):
+    (copy / "models" / "broken.toml").write_text("name = ")
+    with pytest.raises(RecipeError, match=r"broken\.toml: is no TOML"):
+        load(copy)
+
+
+def test_a_file_called_otherwise_than_its_recipe_is_refused(copy: Path):
+    (copy / "accelerators" / "avx2.toml").rename(copy / "accelerators" / "avx.toml")
+    with pytest.raises(RecipeError, match=r"avx\.toml: name: is 'avx2'"):
+        load(copy)
+
+
+def test_a_model_that_is_not_there_is_refused(copy: Path):
+    (copy / "models" / "gemma-3-270m-q4_k_m.toml").unlink()
+    with pytest.raises(RecipeError, match=r"proof\.model"):
+        load(copy)
+
+
+def test_a_default_release_must_be_pinned(copy: Path):
+    change(copy, "engines/llama.cpp.toml", 'default_release = "b11434"', 'default_release = "b1"')
+    with pytest.raises(RecipeError, match="default_release 'b1'"):
+        load(copy)
+
+
+def test_a_release_that_is_not_pinned_lists_those_that_are(catalog):
+    with pytest.raises(UnknownNameError) as caught:
+        catalog.pin("llama.cpp", "b9")
+    assert "b11401, b11434" in caught.value.hint

@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipeline.errors import ProofError
+from pipeline.make.linkage import check_linkage, read_cards
+from pipeline.model.binary import BinaryCard
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def card(**changes: object) -> BinaryCard:
+    fields = {
+        "format": "elf",
+        "machine": "x86_64",
+        "is_executable": False,
+        "soname": None,
+        "needed": (),
+        "runpath": ("$ORIGIN",),
+        "version_needs": {},
+        "has_symbols": False,
+        "has_debug": False,
+        "build_id": None,
+    }
+    return BinaryCard.model_validate({**fields, **changes})
+
+
+def test_a_library_inside_the_bundle_resolves(tmp_path: Path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/libb.so").touch()
+    linkage = check_linkage(tmp_path, {"bin/a": card(needed=("libb.so",))}, ())
+    assert linkage.libraries == ()
+
+
+def test_a_library_that_nothing_provides_fails_the_proof_and_is_named(tmp_path: Path):
+    with pytest.raises(ProofError, match=r"bin/a needs libssl\.so\.3") as caught:
+        check_linkage(tmp_path, {"bin/a": card(needed=("libssl.so.3",))}, ("libc.so.6",))
+    assert caught.value.exit_code == 10
+
+
+def test_a_system_library_is_written_into_what_the_host_must_bring(tmp_path: Path):
+    linkage = check_linkage(tmp_path, {"bin/a": card(needed=("libc.so.6",))}, ("libc.so.6",))
+    assert linkage.libraries == ("libc.so.6",)
+
+
+def test_a_library_beside_the_program_counts_only_where_the_runpath_looks(tmp_path: Path):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin/libb.so").touch()
+    with pytest.raises(ProofError):
+        check_linkage(tmp_path, {"bin/a": card(needed=("libb.so",), runpath=())}, ())
+
+
+def test_a_search_folder_outside_the_bundle_is_refused(tmp_path: Path):
+    with pytest.raises(ProofError, match="/build/lib"):
+        check_linkage(tmp_path, {"bin/a": card(runpath=("/build/lib",))}, ())
+
+
+def test_the_floor_is_the_highest_symbol_version_by_number(tmp_path: Path):
+    cards = {
+        "a": card(version_needs={"libc.so.6": ("GLIBC_2.4", "GLIBC_2.34", "GLIBC_PRIVATE")}),
+        "b": card(version_needs={"libstdc++.so.6": ("GLIBCXX_3.4.9", "GLIBCXX_3.4.30", "CXXABI_1.3")}),
+    }
+    linkage = check_linkage(tmp_path, cards, ())
+    assert (linkage.glibc, linkage.libstdcxx) == ("2.34", "3.4.30")
+
+
+def test_a_link_that_leads_nowhere_fails_the_proof(tmp_path: Path):
+    (tmp_path / "libx.so").symlink_to("libx.so.1")
+
+    class NoBinaries:
+        def inspect(self, path: Path) -> None:
+            return None
+
+    with pytest.raises(ProofError, match=r"libx\.so is a link"):
+        read_cards(tmp_path, NoBinaries())
