@@ -25,26 +25,29 @@ if TYPE_CHECKING:
     from pipeline.ports import Services
 
 _WARNING = "warning:"
+_BYTES_PER_COMPILER = 1500 << 20  # the largest unity file of b11434 took 1.4 GB with gcc 12
 
 
 def compile_component(action: Compile, step: str, key: str, services: Services, results: Results) -> Outputs:
     """Compile a component; its output tree holds the files under ``bin/``.
 
-    The build folder stays when anything goes wrong or the process is killed, and the next run goes on in it.
+    The build folder stays when anything goes wrong or the process is killed, and the next run goes on in it. Its path
+    depends on the step's name alone, so that the compiler cache, which looks at whole command lines, finds what it has.
 
     Raises:
         UsageError: an option is not one that this source knows.
         BuildError: a compiler or the linker failed; the first error and the log's path are named.
     """
-    name = f"compile-{key[:20]}"
+    name = step.replace(" ", "-")
     log_path = services.store.log_path(f"{name}.log")
     with services.store.work_dir(name, keep=True) as work:
+        _start_over_unless(key, work)
         source_dir = _source_dir(action, services, results, work)
         build_dir = work / "build"
         (work / "unity.cmake").write_bytes(resources.files(builders).joinpath("unity.cmake").read_bytes())
         paths = _paths(services, source_dir, build_dir, work / "unity.cmake")
         env = {**cmake.environment(services.base_env, epoch_seconds=action.epoch_seconds)}
-        with compiler_cache(services, roots=(source_dir, build_dir), cc=paths.cc) as cache:
+        with compiler_cache(services, work) as cache:
             run = _Run(services, step, {**env, **cache.environment}, log_path, work)
             argv = cmake.configure_argv(
                 paths,
@@ -56,15 +59,36 @@ def compile_component(action: Compile, step: str, key: str, services: Services, 
             )
             run.to_the_end(argv, "configure")
             _check_options(action, build_dir)
-            run.to_the_end(cmake.build_argv(paths, targets=action.component.cmake_targets, jobs=services.jobs), "build")
+            jobs = _jobs(services)
+            run.to_the_end(cmake.build_argv(paths, targets=action.component.cmake_targets, jobs=jobs), "build")
+            hits, misses = cache.counts()
         facts = _facts(action, build_dir, log_path, run.warnings)
         tree_dir = work / "outputs"
         count = _collect(action.component.outputs, build_dir / "bin", tree_dir / "bin")
         tree = services.store.add_tree(tree_dir)
     services.store.drop_work_dir(name)
     objects = f"{run.objects} objects, " if run.objects else ""
-    summary = f"{objects}{count} files, {run.warnings} warnings"
+    cached = f"{hits} of {hits + misses} from the compiler cache, " if hits else ""
+    summary = f"{objects}{cached}{count} files, {run.warnings} warnings"
     return made(trees={"compiled": tree}, facts=facts, summary=summary)
+
+
+def _jobs(services: Services) -> int:
+    """Return how many compilers may run at once: as asked for, but no more than there is memory for."""
+    memory = services.host.facts().memory_bytes
+    return max(1, min(services.jobs, memory // _BYTES_PER_COMPILER)) if memory else services.jobs
+
+
+def _start_over_unless(key: str, work: Path) -> None:
+    """Empty a kept work folder that an interrupted run left for another key."""
+    mark = work / "key"
+    if not mark.is_file() or mark.read_text(encoding="utf-8") != key:
+        for path in work.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        mark.write_text(key, encoding="utf-8")
 
 
 class _Run:

@@ -127,7 +127,7 @@ class EngineRecipe(Frozen):
         minimum_tools: tool to lowest version; an older system tool is passed over for the packaged one.
         options: CMake cache entries of every component.
         options_with_pin: cache entries with ``{build_number}`` and ``{commit}`` to fill in.
-        compile_flags: added to C and C++ flags.
+        compile_flags: compiler (``gcc``, ``clang``) to what is added to its C and C++ flags.
         link_flags: added to the linker's flags.
         core: the component that all accelerators share.
         entry_points: program name to path in the bundle.
@@ -146,7 +146,7 @@ class EngineRecipe(Frozen):
     minimum_tools: dict[Name, str]
     options: dict[str, str]
     options_with_pin: dict[str, str] = {}
-    compile_flags: tuple[str, ...] = ()
+    compile_flags: dict[Name, tuple[str, ...]] = {}
     link_flags: tuple[str, ...] = ()
     core: Component
     entry_points: dict[FileName, RelativePath] = Field(min_length=1)

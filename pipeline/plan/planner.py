@@ -124,7 +124,7 @@ class _Planner:
             source=source,
             web_ui=web_ui,
             web_ui_place=place,
-            compile_flags=engine.compile_flags,
+            compile_flags=engine.compile_flags.get(self._inputs.tools["cc"].vendor, ()),
             link_flags=engine.link_flags,
             toolchain=self._toolchain("cc", "cxx", "cmake"),
             epoch_seconds=_epoch_seconds(pin),

@@ -1,0 +1,124 @@
+"""A recipe folder for the tiny engine under tests/fixtures: everything real but the size."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+FIXTURE = Path(__file__).resolve().parent.parent / "fixtures" / "tiny-engine"
+
+ENGINE = """
+schema_version = 1
+name = "tiny-engine"
+repository = "example/tiny-engine"
+default_release = "t2"
+platforms = ["linux-x86_64"]
+system_libraries = ["libc.so.6", "libm.so.6", "libgcc_s.so.1", "libstdc++.so.6", "libdl.so.2", "ld-linux-x86-64.so.2"]
+
+[minimum_tools]
+cmake = "3.20"
+ninja = "1.10"
+
+[entry_points]
+tiny-server = "bin/tiny-server"
+
+[[releases]]
+version = "t2"
+build_number = 2
+released = "2026-01-02T03:04:05Z"
+source = {{ kind = "local_tree", path = "{source}" }}
+
+[[releases]]
+version = "t1"
+build_number = 1
+released = "2026-01-01T03:04:05Z"
+source = {{ kind = "local_tree", path = "{source}" }}
+
+[options]
+CMAKE_BUILD_TYPE = "Release"
+CMAKE_INSTALL_RPATH = "$ORIGIN"
+CMAKE_BUILD_WITH_INSTALL_RPATH = "ON"
+
+[options_with_pin]
+TINY_BUILD_NUMBER = "{{build_number}}"
+TINY_COMMIT = "{{commit}}"
+
+[core]
+role = "core"
+cmake_targets = ["tiny-server"]
+outputs = ["tiny-server", "libtiny.so*"]
+unity = {{ tiny = 0 }}
+
+[core.options]
+TINY_BACKEND = "OFF"
+
+[proof]
+server = "tiny-server"
+version_args = ["--version"]
+version_pattern = 'build {{build_number}}\\b'
+device_program = "tiny-server"
+device_args = ["--list-devices"]
+server_args = ["--model", "{{model}}", "--host", "{{host}}", "--port", "{{port}}"]
+model = "none"
+prompt = "Say something."
+minimum_tokens = 16
+ready_timeout_seconds = 20
+
+[[licenses]]
+name = "tiny-engine"
+spdx = "MIT"
+path = "LICENSE"
+"""
+
+ACCELERATOR = """
+schema_version = 1
+name = "cpu"
+kind = "cpu"
+platforms = ["linux-x86_64"]
+expect_devices = ["^CPU$"]
+
+[engines.tiny-engine]
+role = "backend"
+cmake_targets = ["tiny-cpu"]
+outputs = ["libtiny-cpu.so"]
+
+[engines.tiny-engine.options]
+TINY_BACKEND = "ON"
+"""
+
+MODEL = """
+schema_version = 1
+name = "none"
+filename = "none.gguf"
+sha256 = "{zeros}"
+size_bytes = 1
+license = "none"
+
+[[parts]]
+package = "none"
+filename = "none-1.0-py3-none-any.whl"
+sha256 = "{zeros}"
+size_bytes = 1
+member = "none/none.gguf"
+"""
+
+
+def copy_source(folder: Path) -> Path:
+    """Copy the tiny engine's source to ``folder`` and return it."""
+    return shutil.copytree(FIXTURE, folder)
+
+
+def write_recipes(folder: Path, source: Path) -> Path:
+    """Write a recipe folder for the tiny engine, with ``source`` as its local tree, and return it."""
+    for name in ("engines", "accelerators", "models"):
+        (folder / name).mkdir(parents=True)
+    (folder / "engines" / "tiny-engine.toml").write_text(ENGINE.format(source=source))
+    (folder / "accelerators" / "cpu.toml").write_text(ACCELERATOR)
+    (folder / "models" / "none.toml").write_text(MODEL.format(zeros="0" * 64))
+    return folder
+
+
+def write_model(path: Path) -> Path:
+    """Write what the tiny engine takes for a model."""
+    path.write_bytes(b"GGUF and so on")
+    return path
