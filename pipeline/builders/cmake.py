@@ -47,7 +47,7 @@ def configure_argv(
     Absolute paths are mapped away in everything a compiler writes, so that the place of a build leaves no trace.
     """
     prefix_maps = [f"-ffile-prefix-map={paths.source}=/src", f"-ffile-prefix-map={paths.build}=/build"]
-    flags = " ".join([*compile_flags, *prefix_maps])
+    flags = " ".join(_quoted(flag) for flag in [*compile_flags, *prefix_maps])
     entries = {
         **options,
         "CMAKE_C_COMPILER": paths.cc,
@@ -67,6 +67,14 @@ def configure_argv(
         entries |= {"CMAKE_C_COMPILER_LAUNCHER": launcher, "CMAKE_CXX_COMPILER_LAUNCHER": launcher}
     definitions = [f"-D{name}={value}" for name, value in sorted(entries.items())]
     return (paths.cmake, "-S", paths.source, "-B", paths.build, "-G", "Ninja", *definitions)
+
+
+def _quoted(flag: str) -> str:
+    """Return a flag as CMake's flag variables want it: they go to a shell as they are.
+
+    With double quotes only: CMake takes single quotes off the ends of a cache value (cmCacheManager::ParseEntry).
+    """
+    return flag if re.fullmatch(r"[\w./:=,+@%-]+", flag) else '"' + re.sub(r'(["\\$`])', r"\\\1", flag) + '"'
 
 
 def build_argv(paths: Paths, *, targets: Iterable[str], jobs: int) -> tuple[str, ...]:

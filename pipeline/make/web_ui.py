@@ -35,7 +35,7 @@ def build_web_ui(action: BuildWebUi, key: str, services: Services, results: Resu
     source = services.store.tree_path(results[action.source].trees["source"]) / action.web_ui.subtree
     folder = work / "web-ui"
     shutil.copytree(source, folder, symlinks=True)
-    log_path = services.store.log_path(f"web-ui-{key[:20]}.log")
+    log_path = services.store.log_path(f"web-ui-{key[:20]}")
     env = npm.environment(services.base_env, epoch_seconds=action.epoch_seconds, cache=str(work / "npm-cache"))
     for argv in (npm.install_argv(tool.path), npm.build_argv(tool.path)):
         command = Command(argv, cwd=folder, env=env, timeout_seconds=_TIMEOUT_SECONDS)

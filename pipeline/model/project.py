@@ -14,6 +14,7 @@ class ProjectDefaults(Frozen):
 
     Attributes:
         cache_dir: folder of downloads, trees and results.
+        recipes: folder with ``engines/``, ``accelerators/`` and ``models/``.
         mirrors: places that are asked before a file's own urls, in order; https, http or file.
         offline: whether the network is forbidden.
         jobs: compilers or downloads at once.
@@ -26,6 +27,7 @@ class ProjectDefaults(Frozen):
     """
 
     cache_dir: str | None = None
+    recipes: str | None = None
     mirrors: tuple[str, ...] = ()
     offline: bool | None = None
     jobs: int | None = Field(default=None, ge=1)

@@ -18,6 +18,12 @@ def test_the_place_of_a_build_is_mapped_away_in_what_compilers_write():
     assert flags == "-DCMAKE_CXX_FLAGS=-g1 -ffile-prefix-map=/s=/src -ffile-prefix-map=/b=/build"
 
 
+def test_a_place_with_spaces_stays_one_argument():
+    paths = PATHS._replace(source="/some where")
+    argv = cmake.configure_argv(paths, options={}, unity="", compile_flags=(), link_flags=(), launcher=None)
+    assert '"-ffile-prefix-map=/some where=/src"' in next(a for a in argv if a.startswith("-DCMAKE_CXX_FLAGS="))
+
+
 def test_nothing_may_be_downloaded_while_configuring():
     assert "-DFETCHCONTENT_FULLY_DISCONNECTED=ON" in configure()
     env = cmake.environment({"PATH": "/bin", "HTTPS_PROXY": "http://proxy"}, epoch_seconds=7)

@@ -1,0 +1,163 @@
+"""Looks at this machine: platform, processor, libraries, tools."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import shutil
+import sysconfig
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.model.host import HostFacts, Tool
+from pipeline.names import platform_of, version_key
+from pipeline.ports import Command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pipeline.ports import CommandRunner
+
+_PROGRAMS: Mapping[str, tuple[str, ...]] = {
+    "cc": ("cc", "gcc", "clang"),
+    "cxx": ("c++", "g++", "clang++"),
+    "ninja": ("ninja", "ninja-build"),
+}
+_VARIABLES: Mapping[str, str] = {"cc": "CC", "cxx": "CXX"}
+_VERSION = re.compile(r"\d+(?:\.\d+)+|\bv?\d+\b")
+_COMPILER_VERSION = re.compile(r"\) (\d+(?:\.\d+)+)|version (\d+(?:\.\d+)+)")
+_PROBE_SECONDS = 10.0
+# /proc/cpuinfo calls some extensions otherwise than gcc's -m flags do.
+_FEATURE_NAMES: Mapping[str, str] = {
+    "sse4_1": "sse4.1",
+    "sse4_2": "sse4.2",
+    "pni": "sse3",
+    "avx512_vnni": "avx512vnni",
+    "avx512_vbmi2": "avx512vbmi2",
+    "avx512_bf16": "avx512bf16",
+    "avx512_fp16": "avx512fp16",
+    "avx_vnni": "avxvnni",
+    "amx_tile": "amx-tile",
+    "amx_int8": "amx-int8",
+    "amx_bf16": "amx-bf16",
+}
+
+
+class LocalHost:
+    """Implements ``ports.HostProbe``.
+
+    Args:
+        commands: to ask tools for their versions with.
+        environment: PATH, CC and CXX are looked at.
+    """
+
+    def __init__(self, commands: CommandRunner, environment: Mapping[str, str]) -> None:
+        self._commands = commands
+        self._environment = environment
+        self._found: dict[tuple[str, str | None], Tool | None] = {}
+
+    def facts(self) -> HostFacts:
+        """Return what is known without starting any program."""
+        return HostFacts(
+            platform=platform_of(platform.system(), platform.machine()),
+            system=_system_name(),
+            cpu_count=_cpu_count(),
+            cpu_features=_cpu_features(),
+            glibc=_glibc(),
+            memory_bytes=_memory_bytes(),
+        )
+
+    def tool(self, name: str, *, minimum: str | None = None) -> Tool | None:
+        """Return a tool of at least that version, the system's before the packaged one; None when there is neither."""
+        key = (name, minimum)
+        if key not in self._found:
+            self._found[key] = next(
+                (tool for tool in self._candidates(name) if minimum is None or _at_least(tool.version, minimum)), None
+            )
+            # Later questions without a minimum are about the very tool that was chosen.
+            self._found.setdefault((name, None), self._found[key])
+        return self._found[key]
+
+    def free_bytes(self, path: Path) -> int:
+        """Return the free space for files below ``path`` (or its nearest folder that exists)."""
+        place = path.absolute()
+        while not place.exists():
+            place = place.parent
+        return shutil.disk_usage(place).free
+
+    def _candidates(self, name: str) -> Iterator[Tool]:
+        chosen = self._environment.get(_VARIABLES.get(name, ""), "")
+        programs = (chosen,) if chosen else _PROGRAMS.get(name, (name,))
+        packaged = sysconfig.get_path("scripts")
+        seen: set[str] = set()
+        for folder in (self._environment.get("PATH", ""), packaged):
+            for program in programs:
+                path = shutil.which(program, path=folder)
+                if path and path not in seen:
+                    seen.add(path)
+                    tool = self._ask(name, path)
+                    if tool:
+                        yield tool
+
+    def _ask(self, name: str, path: str) -> Tool | None:
+        """Return the tool at ``path``, None when it does not even say its version."""
+        env = {"PATH": self._environment.get("PATH", ""), "HOME": self._environment.get("HOME", "/"), "LC_ALL": "C"}
+        command = Command((path, "--version"), cwd=Path("/"), env=env, timeout_seconds=_PROBE_SECONDS)
+        outcome = self._commands.run(command)
+        said = "\n".join(outcome.tail)
+        if outcome.exit_code != 0:
+            return None
+        if name in _VARIABLES:
+            match = _COMPILER_VERSION.search(said)
+            version = (match[1] or match[2]) if match else None
+            vendor = "clang" if "clang" in said else "gcc" if "Free Software Foundation" in said else ""
+        else:
+            found = _VERSION.search(said)
+            version, vendor = found[0].removeprefix("v") if found else None, ""
+        return Tool(name=name, path=path, version=version, vendor=vendor) if version else None
+
+
+def _at_least(version: str, minimum: str) -> bool:
+    return version_key(version) >= version_key(minimum)
+
+
+def _system_name() -> str:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME", platform.platform())
+    except OSError:
+        return platform.platform()
+
+
+def _cpu_count() -> int:
+    """Return how many processors this process may use: its affinity, and a container's quota (cgroup v2 cpu.max)."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    try:
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+    except (OSError, ValueError):
+        return count
+    return count if quota == "max" else max(1, min(count, int(quota) // int(period)))
+
+
+def _cpu_features() -> tuple[str, ...]:
+    try:
+        text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return ()
+    line = next((line for line in text.splitlines() if line.startswith(("flags", "Features"))), "")
+    return tuple(sorted(_FEATURE_NAMES.get(flag, flag) for flag in line.partition(":")[2].split()))
+
+
+def _glibc() -> str | None:
+    try:
+        text = os.confstr("CS_GNU_LIBC_VERSION")  # "glibc 2.36"
+    except (AttributeError, ValueError, OSError):
+        return None
+    return text.removeprefix("glibc ") if text else None
+
+
+def _memory_bytes() -> int:
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return 0

@@ -1,0 +1,110 @@
+"""The whole thing on real input: llama.cpp compiled here, run with a real model, published, installed, run again.
+
+Slow without a warm cache (minutes: it compiles llama.cpp), so it uses the cache folder of whoever runs it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from pipeline.app.settings import default_cache_dir
+from tests.simulators.command_line import CommandLine
+from tests.simulators.engine_client import complete
+from tests.simulators.web import serving
+
+pytestmark = pytest.mark.slow
+
+TARGETS = ("linux-x86_64-cpu", "linux-x86_64-avx2")
+CACHE_DIR = Path(os.environ.get("ENGINE_PIPELINE_CACHE_DIR") or default_cache_dir())
+MODEL_SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
+
+
+@pytest.fixture(scope="module")
+def user(tmp_path_factory) -> CommandLine:
+    home = tmp_path_factory.mktemp("llama")
+    return CommandLine(home, None, {"ENGINE_PIPELINE_CACHE_DIR": str(CACHE_DIR)})
+
+
+@pytest.fixture(scope="module")
+def artifacts(user: CommandLine) -> dict[str, dict]:
+    user.ok("build", "--target", "linux-x86_64-cpu,linux-x86_64-avx2")
+    manifest = json.loads((user.home / "dist" / "manifest.json").read_text())
+    return {artifact["accel"]: artifact for artifact in manifest["artifacts"]}
+
+
+@pytest.fixture(scope="module")
+def repository(user: CommandLine, artifacts: dict[str, dict]) -> Path:
+    assert artifacts
+    user.ok("keys", "init", "--no-passphrase")
+    user.ok("publish", "--to", "repository")
+    return user.home / "repository"
+
+
+@pytest.fixture(scope="module")
+def model() -> Path:
+    return next((CACHE_DIR / "blobs").rglob(MODEL_SHA256))
+
+
+@pytest.mark.parametrize("accel", ["cpu", "avx2"])
+def test_it_was_run_with_a_real_model(artifacts, accel):
+    proof = artifacts[accel]["proof"]
+    assert "build 11434" in proof["version"]
+    assert proof["devices"] == ["CPU"]
+    assert proof["generated_tokens"] >= 16
+    assert MODEL_SHA256 in proof["model"]
+
+
+def test_both_bundles_share_the_core_layer(artifacts):
+    cores = {next(layer["tree_sha256"] for layer in a["layers"] if layer["name"] == "core") for a in artifacts.values()}
+    assert len(cores) == 1
+
+
+def test_what_a_host_needs_was_measured(artifacts):
+    assert artifacts["avx2"]["requires"]["cpu"] == ["avx", "avx2", "bmi2", "f16c", "fma", "sse4.2"]
+    assert artifacts["cpu"]["requires"]["cpu"] == []
+    for artifact in artifacts.values():
+        assert set(artifact["requires"]["libraries"]) <= {
+            "ld-linux-x86-64.so.2", "libc.so.6", "libgcc_s.so.1", "libgomp.so.1", "libm.so.6", "libstdc++.so.6",
+        }  # fmt: skip
+
+
+def test_the_download_is_at_most_three_quarters_of_a_gzipped_tar(user, artifacts, tmp_path):
+    import tarfile
+
+    for accel, artifact in artifacts.items():
+        into = tmp_path / accel
+        user.ok("unpack", user.home / "dist" / artifact["url"], "--to", into)
+        with tarfile.open(tmp_path / "plain.tar.gz", "w:gz", compresslevel=6) as archive:
+            archive.add(into, arcname=".")
+        assert artifact["size"] <= 0.75 * (tmp_path / "plain.tar.gz").stat().st_size
+
+
+def test_debug_files_are_a_layer_of_their_own_that_is_not_installed(artifacts):
+    names = {layer["name"]: layer["optional"] for layer in artifacts["cpu"]["layers"]}
+    assert names == {"core": False, "core-debug": True, "cpu": False, "cpu-debug": True}
+
+
+def test_another_build_compiles_nothing(user, artifacts):
+    assert artifacts
+    user.ok("build", "--target", "linux-x86_64-cpu,linux-x86_64-avx2", "--json-events", "events.jsonl")
+    events = [json.loads(line) for line in (user.home / "events.jsonl").read_text().splitlines()]
+    assert {event["event"] for event in events} <= {"step_reused", "notice"}
+
+
+def test_it_answers_from_a_clean_root_that_was_installed_over_http(user, repository, model):
+    with serving(repository) as (url, _):
+        outcome = user.json("install", "linux-x86_64-cpu", "--from", url, "--root", "engines")
+    answer = complete(
+        outcome["programs"]["llama-server"], model, "--threads", "1", "--ctx-size", "512", "--chat-template", "gemma"
+    )
+    assert answer["usage"]["completion_tokens"] == 16
+    assert user.json("verify", "engines")["ok"] is True
+
+
+def test_the_other_target_downloads_only_its_backend(user, repository):
+    outcome = user.json("install", "linux-x86_64-avx2", "--from", repository, "--root", "engines")
+    assert {layer["name"]: layer["present"] for layer in outcome["layers"]} == {"core": True, "avx2": False}
