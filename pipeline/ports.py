@@ -336,8 +336,11 @@ class Disk(Protocol):
     Each call raises HostError where the place cannot be written, NoSpaceError where the disk is full.
     """
 
-    def make_dirs(self, path: Path) -> None:
-        """Make a folder and those above it; one that is there is no error."""
+    def make_dirs(self, path: Path, *, durable: bool = True) -> None:
+        """Make a folder and those above it; one that is there is no error.
+
+        ``durable`` syncs the parent of each new one; staging folders, which ``sync`` covers later, go without.
+        """
         ...
 
     def write_file(self, path: Path, data: bytes) -> None:
@@ -380,11 +383,7 @@ class Disk(Protocol):
         ...
 
     def lock(self, path: Path, *, waiting: Callable[[], None] | None = None) -> AbstractContextManager[None]:
-        """Hold a lock that ends with the process; ``waiting`` is called once when somebody else holds it.
-
-        Raises:
-            HostError: it was not free for a long time.
-        """
+        """Hold a lock that ends with the process; ``waiting`` is called once when somebody else holds it."""
         ...
 
 
@@ -424,7 +423,7 @@ class Services:
 
     Attributes:
         jobs: how many compilers or downloads may run at once.
-        compiler_cache: whether the compiler cache is used.
+        compiler_cache_dir: where compiled objects are kept for later builds, None to keep none.
         base_env: what children may inherit of this process's environment.
         offline: whether the network is forbidden.
     """
@@ -441,6 +440,6 @@ class Services:
     loopback: LoopbackHttp
     events: EventSink
     jobs: int
-    compiler_cache: bool = True
+    compiler_cache_dir: Path | None = None
     base_env: Mapping[str, str] = field(default_factory=dict)
     offline: bool = False

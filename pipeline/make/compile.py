@@ -25,22 +25,20 @@ if TYPE_CHECKING:
     from pipeline.ports import Services
 
 _WARNING = "warning:"
-_BYTES_PER_COMPILER = 1500 << 20  # the largest unity file of b11434 took 1.4 GB with gcc 12
+_BYTES_PER_COMPILER = 2 << 30  # unity files of b11434 took 0.7 to 2.5 GB with gcc 12
 
 
 def compile_component(action: Compile, step: str, key: str, services: Services, results: Results) -> Outputs:
     """Compile a component; its output tree holds the files under ``bin/``.
 
-    The build folder stays when anything goes wrong or the process is killed, and the next run goes on in it. Its path
-    depends on the step's name alone, so that the compiler cache, which looks at whole command lines, finds what it has.
+    The build folder stays when anything goes wrong or the process is killed, and the next run goes on in it.
 
     Raises:
         UsageError: an option is not one that this source knows.
         BuildError: a compiler or the linker failed; the first error and the log's path are named.
     """
-    name = step.replace(" ", "-")
-    log_path = services.store.log_path(name)
-    with services.store.work_dir(name, keep=True) as work:
+    log_path = services.store.log_path(step)
+    with services.store.work_dir(action.place, keep=True) as work:
         _start_over_unless(key, work)
         source_dir = _source_dir(action, services, results, work)
         build_dir = work / "build"
@@ -66,7 +64,7 @@ def compile_component(action: Compile, step: str, key: str, services: Services, 
         tree_dir = work / "outputs"
         count = _collect(action.component.outputs, build_dir / "bin", tree_dir / "bin")
         tree = services.store.add_tree(tree_dir)
-    services.store.drop_work_dir(name)
+    services.store.drop_work_dir(action.place)
     objects = f"{run.objects} objects, " if run.objects else ""
     cached = f"{hits} of {hits + misses} from the compiler cache, " if hits else ""
     summary = f"{objects}{cached}{count} files, {run.warnings} warnings"

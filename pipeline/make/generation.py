@@ -89,6 +89,7 @@ def _wait_until_ready(server: RunningCommand, port: int, recipe: ProofRecipe, se
         waited = services.clock.monotonic() - started
         exit_code = server.exit_code()
         if exit_code is not None:
+            server.stop(grace_seconds=0)  # its last words are read to the end
             if any(phrase in line.lower() for line in server.output() for phrase in _PORT_TAKEN):
                 raise _PortTakenError
             raise ProofError(

@@ -51,6 +51,8 @@ class Compile(Frozen):
     Attributes:
         component: what to compile; its options are complete but for ``pin_options``.
         component_name: for the layer and the screen.
+        place: name of the work folder. All components of a release share it, one after the other, because the compiler
+            cache compares whole command lines, paths included.
         pin_options: cache entries that upstream reads without declaring them (build number, commit).
         source: step that brings the source.
         web_ui: step that makes the web interface, None when it is off.
@@ -64,6 +66,7 @@ class Compile(Frozen):
     kind: Literal["compile"] = "compile"
     component: Component
     component_name: str
+    place: str
     pin_options: dict[str, str]
     source: StepName
     web_ui: StepName | None = None

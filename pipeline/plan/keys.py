@@ -38,7 +38,7 @@ FORMATS: Mapping[str, int] = {
 # Fields that name other steps (their keys stand for them) or places.
 _REFERENCES: Mapping[type[Action], frozenset[str]] = {
     BuildWebUi: frozenset({"source"}),
-    Compile: frozenset({"source", "web_ui", "component_name"}),
+    Compile: frozenset({"source", "web_ui", "component_name", "place"}),
     MakeLayer: frozenset({"source", "compiled"}),
     Prove: frozenset({"layers", "compiled", "model", "model_file"}),
     MakeBundle: frozenset({"layers", "proof", "compiled"}),

@@ -120,6 +120,7 @@ class _Planner:
         action = Compile(
             component=component.model_copy(update={"options": options}),
             component_name=name,
+            place=f"compile-{engine.name}-{pin.version}-{target.platform}",
             pin_options={key: value.format(**filled) for key, value in engine.options_with_pin.items()},
             source=source,
             web_ui=web_ui,

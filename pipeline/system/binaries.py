@@ -1,21 +1,24 @@
-"""Reads ELF files with lief."""
+"""What executables and shared libraries say of themselves. ELF only so far."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pipeline.errors import IntegrityError
 from pipeline.model.binary import BinaryCard
+from pipeline.system.elf_reading import EXECUTABLE_TYPE, INTERPRETER_SEGMENT, MAGIC, DamagedElfError, ElfFile
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
-_ELF_MAGIC = b"\x7fELF"
-_MACHINES = {"X86_64": "x86_64", "AARCH64": "arm64", "I386": "x86", "ARM": "arm", "RISCV": "riscv"}
-_BUILD_ID_NOTE = "GNU_BUILD_ID"
+_MACHINES = {3: "x86", 40: "arm", 62: "x86_64", 183: "arm64", 243: "riscv"}  # e_machine
+_NEEDED, _SONAME, _RPATH, _RUNPATH, _FLAGS_1 = 1, 14, 15, 29, 0x6FFFFFFB
+_PIE_FLAG = 0x08000000  # DF_1_PIE
+_BUILD_ID_NOTE = (b"GNU", 3)
 
 
-class LiefInspector:
+class ElfInspector:
     """Implements ``ports.BinaryInspector``; anything that is no ELF file is no binary to it."""
 
     def inspect(self, path: Path) -> BinaryCard | None:
@@ -25,61 +28,53 @@ class LiefInspector:
             IntegrityError: it starts like an ELF file and cannot be read as one.
         """
         with path.open("rb") as stream:
-            if stream.read(len(_ELF_MAGIC)) != _ELF_MAGIC:
+            if stream.read(len(MAGIC)) != MAGIC:
                 return None
-        import lief  # noqa: PLC0415  # 50 ms and 30 MB that only inspections need
-
-        lief.logging.disable()
-        config = lief.ELF.ParserConfig()
-        config.parse_relocations = False
-        config.parse_dyn_symbols = False
-        config.parse_symtab_symbols = False
-        config.parse_overlay = False
-        binary = lief.ELF.parse(str(path), config)
-        if binary is None:
-            raise IntegrityError(f"{path} starts like an ELF file and is damaged", hint="make it anew")
-        return _card(lief, binary)
+            try:
+                return _card(ElfFile(stream))
+            except DamagedElfError as error:
+                raise IntegrityError(
+                    f"{path} starts like an ELF file and is damaged: {error}", hint="make it anew"
+                ) from error
 
 
-def _card(lief: Any, binary: Any) -> BinaryCard:  # noqa: ANN401  # lief ships no types for these
-    tags = lief.ELF.DynamicEntry.TAG
-    sections = [section.name for section in binary.sections]
-    soname = binary.get(tags.SONAME)
-    needed = tuple(str(entry.name) for entry in binary.dynamic_entries if entry.tag == tags.NEEDED)
-    kinds = lief.ELF.Header.FILE_TYPE
+def _card(elf: ElfFile) -> BinaryCard:
+    sections = elf.section_names()
+    soname = next((elf.string(value) for tag, value in elf.dynamic if tag == _SONAME), None)
     return BinaryCard(
         format="elf",
-        machine=_MACHINES.get(binary.header.machine_type.name, binary.header.machine_type.name.lower()),
-        is_executable=binary.header.file_type == kinds.EXEC or bool(binary.has_interpreter),
-        soname=None if soname is None else str(soname.name),
-        needed=needed,
-        runpath=_runpath(binary, tags),
-        version_needs=_version_needs(binary),
+        machine=_MACHINES.get(elf.machine, f"machine-{elf.machine}"),
+        is_executable=soname is None and _is_program(elf),
+        soname=soname,
+        needed=tuple(elf.string(value) for tag, value in elf.dynamic if tag == _NEEDED),
+        runpath=_runpath(elf),
+        version_needs=_by_library(elf.version_needs()),
         has_symbols=".symtab" in sections,
-        has_debug=any(name.startswith(".debug_") for name in sections),
-        build_id=_build_id(binary),
+        has_debug=any(name.startswith((".debug_", ".zdebug_")) for name in sections),
+        build_id=next((content.hex() for *kind, content in elf.notes() if tuple(kind) == _BUILD_ID_NOTE), None),
     )
 
 
-def _runpath(binary: Any, tags: Any) -> tuple[str, ...]:  # noqa: ANN401
-    """Return RUNPATH, or the older RPATH, entry by entry."""
-    for tag, attribute in ((tags.RUNPATH, "runpath"), (tags.RPATH, "rpath")):
-        entry = binary.get(tag)
-        if entry is not None:
-            return tuple(part for part in str(getattr(entry, attribute)).split(":") if part)
+def _is_program(elf: ElfFile) -> bool:
+    """Tell a program from a library; a position independent one has the type of a library."""
+    return (
+        elf.kind == EXECUTABLE_TYPE
+        or any(segment.kind == INTERPRETER_SEGMENT for segment in elf.segments)
+        or any(tag == _FLAGS_1 and value & _PIE_FLAG for tag, value in elf.dynamic)
+    )
+
+
+def _runpath(elf: ElfFile) -> tuple[str, ...]:
+    """Return RUNPATH, or the older RPATH, entry by entry; a loader takes RPATH only where there is no RUNPATH."""
+    values = dict(elf.dynamic)
+    for tag in (_RUNPATH, _RPATH):
+        if tag in values:
+            return tuple(part for part in elf.string(values[tag]).split(":") if part)
     return ()
 
 
-def _version_needs(binary: Any) -> dict[str, tuple[str, ...]]:  # noqa: ANN401
-    needs: dict[str, set[str]] = {}
-    for requirement in binary.symbols_version_requirement:
-        versions = {str(auxiliary.name) for auxiliary in requirement.get_auxiliary_symbols()}
-        needs.setdefault(str(requirement.name), set()).update(versions)
-    return {library: tuple(sorted(versions)) for library, versions in needs.items()}
-
-
-def _build_id(binary: Any) -> str | None:  # noqa: ANN401
-    for note in binary.notes:
-        if getattr(note.type, "name", "") == _BUILD_ID_NOTE:
-            return bytes(note.description).hex()
-    return None
+def _by_library(needs: Iterable[tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, set[str]] = {}
+    for library, version in needs:
+        found.setdefault(library, set()).add(version)
+    return {library: tuple(sorted(versions)) for library, versions in found.items()}

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import importlib.util
+import math
 import os
 import platform
 import re
+import shlex
 import shutil
 import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.errors import HostError
 from pipeline.model.host import HostFacts, Tool
 from pipeline.names import platform_of, version_key
 from pipeline.ports import Command
+from pipeline.system.disk import nearest_folder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,7 +30,10 @@ _PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "ninja": ("ninja", "ninja-build"),
 }
 _VARIABLES: Mapping[str, str] = {"cc": "CC", "cxx": "CXX"}
-_VERSION = re.compile(r"\d+(?:\.\d+)+|\bv?\d+\b")
+# Packages whose program in the scripts folder is a Python wrapper (70 ms a call) to a real one inside the package.
+_INSIDE_PACKAGE: Mapping[str, str] = {"cmake": "data/bin"}
+_CACHES = {"ccache", "sccache", "distcc"}  # may stand before the compiler in CC and CXX
+_VERSION = re.compile(r"\d+(?:\.\d+)+")
 _COMPILER_VERSION = re.compile(r"\) (\d+(?:\.\d+)+)|version (\d+(?:\.\d+)+)")
 _PROBE_SECONDS = 10.0
 # /proc/cpuinfo calls some extensions otherwise than gcc's -m flags do.
@@ -33,14 +41,24 @@ _FEATURE_NAMES: Mapping[str, str] = {
     "sse4_1": "sse4.1",
     "sse4_2": "sse4.2",
     "pni": "sse3",
+    "abm": "lzcnt",
+    "pclmulqdq": "pclmul",
+    "sha_ni": "sha",
+    "rdrand": "rdrnd",
+    "avx_vnni": "avxvnni",
     "avx512_vnni": "avx512vnni",
     "avx512_vbmi2": "avx512vbmi2",
     "avx512_bf16": "avx512bf16",
     "avx512_fp16": "avx512fp16",
-    "avx_vnni": "avxvnni",
+    "avx512_bitalg": "avx512bitalg",
+    "avx512_vpopcntdq": "avx512vpopcntdq",
+    "avx512_vp2intersect": "avx512vp2intersect",
     "amx_tile": "amx-tile",
     "amx_int8": "amx-int8",
     "amx_bf16": "amx-bf16",
+    "asimd": "simd",
+    "asimddp": "dotprod",
+    "asimdhp": "fp16",
 }
 
 
@@ -75,23 +93,22 @@ class LocalHost:
             self._found[key] = next(
                 (tool for tool in self._candidates(name) if minimum is None or _at_least(tool.version, minimum)), None
             )
-            # Later questions without a minimum are about the very tool that was chosen.
-            self._found.setdefault((name, None), self._found[key])
+            if self._found[key] is not None:
+                # Later questions without a minimum are about the very tool that was chosen.
+                self._found[name, None] = self._found[key]
         return self._found[key]
 
     def free_bytes(self, path: Path) -> int:
         """Return the free space for files below ``path`` (or its nearest folder that exists)."""
-        place = path.absolute()
-        while not place.exists():
-            place = place.parent
-        return shutil.disk_usage(place).free
+        return shutil.disk_usage(nearest_folder(path.absolute())).free
 
     def _candidates(self, name: str) -> Iterator[Tool]:
-        chosen = self._environment.get(_VARIABLES.get(name, ""), "")
+        chosen = _compiler_in(self._environment.get(_VARIABLES.get(name, ""), ""))
         programs = (chosen,) if chosen else _PROGRAMS.get(name, (name,))
-        packaged = sysconfig.get_path("scripts")
+        scripts = sysconfig.get_path("scripts")
+        system = [folder for folder in self._environment.get("PATH", "").split(os.pathsep) if folder != scripts]
         seen: set[str] = set()
-        for folder in (self._environment.get("PATH", ""), packaged):
+        for folder in (os.pathsep.join(system), *_package_folder(name), scripts):
             for program in programs:
                 path = shutil.which(program, path=folder)
                 if path and path not in seen:
@@ -104,7 +121,10 @@ class LocalHost:
         """Return the tool at ``path``, None when it does not even say its version."""
         env = {"PATH": self._environment.get("PATH", ""), "HOME": self._environment.get("HOME", "/"), "LC_ALL": "C"}
         command = Command((path, "--version"), cwd=Path("/"), env=env, timeout_seconds=_PROBE_SECONDS)
-        outcome = self._commands.run(command)
+        try:
+            outcome = self._commands.run(command)
+        except HostError:  # no program of this machine: an empty file, another processor's
+            return None
         said = "\n".join(outcome.tail)
         if outcome.exit_code != 0:
             return None
@@ -114,8 +134,22 @@ class LocalHost:
             vendor = "clang" if "clang" in said else "gcc" if "Free Software Foundation" in said else ""
         else:
             found = _VERSION.search(said)
-            version, vendor = found[0].removeprefix("v") if found else None, ""
+            version, vendor = found[0] if found else None, ""
         return Tool(name=name, path=path, version=version, vendor=vendor) if version else None
+
+
+def _compiler_in(variable: str) -> str:
+    """Return the compiler that CC or CXX names: options after it, and a compiler cache before it, are left out."""
+    words = shlex.split(variable)
+    if len(words) > 1 and Path(words[0]).name in _CACHES:
+        words = words[1:]
+    return words[0] if words else ""
+
+
+def _package_folder(name: str) -> Iterator[str]:
+    spec = importlib.util.find_spec(name) if name in _INSIDE_PACKAGE else None
+    for place in (spec.submodule_search_locations or ()) if spec else ():
+        yield str(Path(place) / _INSIDE_PACKAGE[name])
 
 
 def _at_least(version: str, minimum: str) -> bool:
@@ -130,13 +164,31 @@ def _system_name() -> str:
 
 
 def _cpu_count() -> int:
-    """Return how many processors this process may use: its affinity, and a container's quota (cgroup v2 cpu.max)."""
+    """Return how many processors this process may use: its affinity, and its container's quota, rounded up."""
     count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, min([count, *(math.ceil(share) for share in _cpu_shares(Path("/")))]))
+
+
+def _cpu_shares(root: Path) -> Iterator[float]:
+    """Yield the processors that control groups allow: ``cpu.max`` (v2) from the root down to ours, or v1's quota."""
+    groups = root / "sys/fs/cgroup"
     try:
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        ours = (root / "proc/self/cgroup").read_text(encoding="utf-8").partition("0::/")[2].split("\n", 1)[0]
+    except OSError:
+        ours = ""
+    places = [groups / ours, *(groups / ours).parents]
+    texts = [_read(place / "cpu.max") for place in places if place == groups or groups in place.parents]
+    texts.append(f"{_read(groups / 'cpu/cpu.cfs_quota_us')} {_read(groups / 'cpu/cpu.cfs_period_us')}")
+    for text in texts:
+        if match := re.fullmatch(r"(\d+) ([1-9]\d*)", text):
+            yield int(match[1]) / int(match[2])
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii").strip()
     except (OSError, ValueError):
-        return count
-    return count if quota == "max" else max(1, min(count, int(quota) // int(period)))
+        return ""
 
 
 def _cpu_features() -> tuple[str, ...]:

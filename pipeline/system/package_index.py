@@ -9,20 +9,21 @@ from __future__ import annotations
 import json
 import re
 import sys
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, urljoin, urlsplit, urlunsplit
 
-from pipeline.errors import HostError, IntegrityError, NothingSelectedError, PipelineError
+from pipeline.errors import HostError, NothingSelectedError, PipelineError
 from pipeline.ports import Command
+from pipeline.system.index_pages import links_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from pipeline.ports import CommandRunner, Downloader
+    from pipeline.ports import CommandRunner
+    from pipeline.system.downloads import HttpDownloader
 
-_PAGE_LIMIT_BYTES = 64 << 20
+_PAGE_LIMIT_BYTES = 32 << 20
+_ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"  # PEP 691
 _PIP_SECONDS = 60.0
 _ASK_PIP = """
 import json
@@ -38,111 +39,78 @@ print(json.dumps({"default": PyPI.simple_url, **{k: v for k, v in flat.items() i
 
 
 class ConfiguredIndex:
-    """Looks files up on the configured indexes in order; implements ``ports.PackageIndex``.
+    """Looks files up on the configured indexes in order; implements ``ports.PackageIndex``."""
 
-    Args:
-        downloader: for the index pages.
-        commands: to ask pip with.
-        environment: PIP_INDEX_URL, PIP_EXTRA_INDEX_URL, UV_INDEX_URL, UV_DEFAULT_INDEX win over pip's files.
-    """
+    def __init__(self, downloader: HttpDownloader, commands: CommandRunner, environment: Mapping[str, str]) -> None:
+        """Make an index; nothing is asked before a file is looked up.
 
-    def __init__(self, downloader: Downloader, commands: CommandRunner, environment: Mapping[str, str]) -> None:
-        self._downloader = downloader
+        Args:
+            downloader: whose documents the index pages are.
+            commands: to ask pip with.
+            environment: PIP_INDEX_URL, UV_DEFAULT_INDEX, UV_INDEX_URL and PIP_EXTRA_INDEX_URL, UV_EXTRA_INDEX_URL win
+                over pip's files; pip runs with the whole of it.
+        """
+        self._documents = downloader.documents
         self._commands = commands
         self._environment = environment
-        self._indexes: tuple[str, ...] | None = None
+        self._asked: dict[str, str] | None = None
         self._pages: dict[str, dict[str, str]] = {}
 
     def urls_of(self, package: str, filename: str) -> tuple[str, ...]:
         """Return where a file of a project can be had.
 
         Raises:
-            NetworkError, OfflineError: no configured index answered.
-            IntegrityError: the index answered with something that is no index page.
-            NothingSelectedError: no configured index has that file.
+            NetworkError, OfflineError: an index did not answer, and no other one has the file.
+            IntegrityError: likewise, with something that is no index page.
+            NothingSelectedError: all configured indexes answered, and none has that file.
+            HostError: there is no pip to say which index is meant.
         """
         failure: PipelineError | None = None
-        answered = False
         for index in self._configured():
             try:
                 links = self._links(index, package)
             except PipelineError as error:
                 failure = failure or error
                 continue
-            answered = True
             if filename in links:
                 return (links[filename],)
-        if failure and not answered:
+        if failure is not None:
             raise failure
         raise NothingSelectedError(
             f"no configured package index has {filename}",
             hint="check the index configuration of pip (`pip config list`) and the pin in the recipe",
         )
 
-    def _configured(self) -> tuple[str, ...]:
-        if self._indexes is None:
-            named = [self._environment.get(name, "") for name in ("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")]
-            primary = next((url for url in named if url), None)
-            extra = self._environment.get("PIP_EXTRA_INDEX_URL", "").split()
-            if primary is None:
-                asked = self._ask_pip()
-                primary = asked.get("global.index-url") or asked.get("install.index-url") or asked["default"]
-                extra = extra or asked.get("global.extra-index-url", "").split()
-            self._indexes = (primary, *extra)
-        return self._indexes
+    def _configured(self) -> Iterator[str]:
+        """Yield index urls; pip is asked (half a second) only when the environment does not say it all."""
+        primary = self._named("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
+        extra = self._named("PIP_EXTRA_INDEX_URL", "UV_EXTRA_INDEX_URL")
+        yield from primary or self._ask_pip("global.index-url", "install.index-url", "default")
+        yield from extra or self._ask_pip("global.extra-index-url", "install.extra-index-url")
 
-    def _ask_pip(self) -> dict[str, str]:
-        command = Command(
-            (sys.executable, "-c", _ASK_PIP), cwd=Path("/"), env=self._environment, timeout_seconds=_PIP_SECONDS
-        )
-        outcome = self._commands.run(command)
-        try:
-            found = json.loads(outcome.tail[-1])
-        except (ValueError, IndexError) as error:
-            raise HostError(
-                "pip does not say which package index it uses", hint="set PIP_INDEX_URL, or install pip beside Python"
-            ) from error
-        return {str(key): str(value) for key, value in found.items()}
+    def _named(self, *variables: str) -> list[str]:
+        return next((urls for name in variables if (urls := self._environment.get(name, "").split())), [])
+
+    def _ask_pip(self, *settings: str) -> list[str]:
+        if self._asked is None:
+            argv = (sys.executable, "-c", _ASK_PIP)
+            command = Command(argv, cwd=Path("/"), env=self._environment, timeout_seconds=_PIP_SECONDS)
+            outcome = self._commands.run(command)
+            try:
+                self._asked = {str(key): str(value) for key, value in json.loads(outcome.tail[-1]).items()}
+            except (ValueError, IndexError, AttributeError) as error:
+                raise HostError(
+                    "pip does not say which package index it uses",
+                    hint="set PIP_INDEX_URL and PIP_EXTRA_INDEX_URL, or install pip beside Python",
+                ) from error
+        return next((urls for name in settings if (urls := self._asked.get(name, "").split())), [])
 
     def _links(self, index: str, package: str) -> dict[str, str]:
         """Return file name to url of a project's page; empty when the index does not have the project."""
         name = re.sub(r"[-_.]+", "-", package).lower()  # PEP 503
         url = f"{index.rstrip('/')}/{name}/"
         if url not in self._pages:
-            page = self._read(url)
-            self._pages[url] = {} if page is None else dict(_parse(page, url))
+            place = f"{url}index.html" if url.startswith("file:") else url
+            page = self._documents.get(place, limit_bytes=_PAGE_LIMIT_BYTES, accept=_ACCEPT)
+            self._pages[url] = {} if page is None else links_of(page)
         return self._pages[url]
-
-    def _read(self, url: str) -> bytes | None:
-        if url.startswith("file:"):
-            return self._downloader.read_small(f"{url}index.html", limit_bytes=_PAGE_LIMIT_BYTES)
-        return self._downloader.read_small(url, limit_bytes=_PAGE_LIMIT_BYTES)
-
-
-def _parse(page: bytes, url: str) -> Iterator[tuple[str, str]]:
-    """Read a page in either form that the simple repository API has: JSON (PEP 691) or HTML (PEP 503)."""
-    if page.lstrip()[:1] == b"{":
-        try:
-            files = json.loads(page)["files"]
-            yield from ((str(file["filename"]), urljoin(url, str(file["url"]))) for file in files)
-        except (ValueError, KeyError, TypeError) as error:
-            raise IntegrityError(f"{url} is no package index page", hint="check the index configuration") from error
-        return
-    links = _Links()
-    links.feed(page.decode("utf-8", errors="replace"))
-    for href in links.found:
-        parts = urlsplit(urljoin(url, href))
-        target = urlunsplit((*parts[:4], ""))  # without the #sha256= fragment; the pin says the digest
-        yield unquote(parts.path.rsplit("/", 1)[-1]), target
-
-
-class _Links(HTMLParser):
-    """Collects the targets of links."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.found: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag == "a":
-            self.found += [value for name, value in attrs if name == "href" and value]

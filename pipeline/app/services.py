@@ -1,0 +1,156 @@
+"""Makes the services that stages are given; each factory imports what it makes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from pipeline.app.events import open_events
+from pipeline.ports import Services
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from pipeline.app.settings import Settings
+    from pipeline.ports import Archiver, Clock, Disk, HostProbe, KeyFiles, TreeReader
+
+
+@contextlib.contextmanager
+def build_services(settings: Settings, *, compiler_cache: bool = True) -> Iterator[Services]:
+    """Give the services of one command, over the store in the cache folder.
+
+    Raises:
+        HostError: the cache folder cannot be written.
+        NoSpaceError: the disk is full.
+        UsageError: the file for JSON lines cannot be written.
+    """
+    compiler_cache_dir = settings.cache_dir / "compiler-cache" if compiler_cache else None
+    with open_services(settings, store_dir=settings.cache_dir, compiler_cache_dir=compiler_cache_dir) as services:
+        yield services
+
+
+@contextlib.contextmanager
+def install_services(
+    settings: Settings, root: Path, *, location: str = "", may_be_new: bool = False
+) -> Iterator[Services]:
+    """Give the services of a command over an installation, whose downloads stay below its root.
+
+    Args:
+        settings: of this run.
+        root: of the installation.
+        location: of the repository; a host that it names without TLS may be asked so.
+        may_be_new: whether ``root`` may be empty or not there.
+
+    Raises:
+        UsageError: ``root`` is no installation; with ``may_be_new`` only when it holds something else.
+        HostError, NoSpaceError: as for ``build_services``.
+    """
+    from pipeline.deploy.layout import Layout
+
+    layout = Layout(root)
+    layout.check(may_be_new=may_be_new)  # before anything is written there
+    with open_services(settings, store_dir=layout.downloads_dir, location=location) as services:
+        yield services
+
+
+@contextlib.contextmanager
+def open_services(
+    settings: Settings, *, store_dir: Path, compiler_cache_dir: Path | None = None, location: str = ""
+) -> Iterator[Services]:
+    """Give services over the store in ``store_dir``; otherwise as ``build_services``."""
+    from pipeline.system.binaries import ElfInspector
+    from pipeline.system.downloads import HttpDownloader
+    from pipeline.system.host import LocalHost
+    from pipeline.system.loopback import LocalHttp
+    from pipeline.system.package_index import ConfiguredIndex
+    from pipeline.system.processes import ProcessRunner
+    from pipeline.system.store import FileStore
+
+    time = clock()
+    with open_events(settings, time) as events, contextlib.closing(FileStore(store_dir)) as store:
+        commands = ProcessRunner()
+        probe = LocalHost(commands, settings.child_env)
+        downloader = HttpDownloader(
+            store,
+            offline=settings.offline,
+            events=events,
+            clock=time,
+            mirrors=settings.mirrors,
+            ca_file=None if os.environ.get("SSL_CERT_FILE") else os.environ.get("PIP_CERT"),
+            http_hosts=hosts_without_tls(os.environ, *settings.mirrors, location),
+        )
+        yield Services(
+            downloader=downloader,
+            index=ConfiguredIndex(downloader, commands, os.environ),
+            commands=commands,
+            store=store,
+            archiver=archiver(),
+            trees=tree_reader(),
+            binaries=ElfInspector(),
+            host=probe,
+            clock=time,
+            loopback=LocalHttp(),
+            events=events,
+            jobs=settings.jobs or probe.facts().cpu_count,
+            compiler_cache_dir=compiler_cache_dir,
+            base_env=settings.child_env,
+            offline=settings.offline,
+        )
+
+
+def hosts_without_tls(environment: Mapping[str, str], *urls: str) -> frozenset[str]:
+    """Return the hosts that this user has configured without TLS; every digest is checked all the same.
+
+    They are those of ``http:`` urls among mirrors, repository and package indexes, and pip's trusted hosts.
+    """
+    indexes = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
+    named = [*urls, *(url for name in indexes for url in environment.get(name, "").split())]
+    plain = [urlsplit(url).hostname for url in named if url.lower().startswith("http://")]
+    trusted = [urlsplit(f"//{host}").hostname for host in environment.get("PIP_TRUSTED_HOST", "").split()]
+    return frozenset(host for host in (*plain, *trusted) if host)
+
+
+def archiver() -> Archiver:
+    """Return what packs and unpacks archives."""
+    from pipeline.system.archives import FileArchiver
+
+    return FileArchiver()
+
+
+def clock() -> Clock:
+    """Return the machine's clocks."""
+    from pipeline.system.clock import SystemClock
+
+    return SystemClock()
+
+
+def disk() -> Disk:
+    """Return what changes folders so that a crash is survived."""
+    from pipeline.system.durable import FileDisk
+
+    return FileDisk()
+
+
+def host(settings: Settings) -> HostProbe:
+    """Return what looks at this machine."""
+    from pipeline.system.host import LocalHost
+    from pipeline.system.processes import ProcessRunner
+
+    return LocalHost(ProcessRunner(), settings.child_env)
+
+
+def key_files() -> KeyFiles:
+    """Return what reads and writes private keys."""
+    from pipeline.system.keys import PrivateKeyFiles
+
+    return PrivateKeyFiles()
+
+
+def tree_reader() -> TreeReader:
+    """Return what reads folders as values."""
+    from pipeline.system.trees import FileTreeReader
+
+    return FileTreeReader()

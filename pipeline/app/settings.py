@@ -1,0 +1,195 @@
+"""What holds for one run: flags over the environment, the environment over ``pipeline.toml``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from pipeline.app.project import shipped_recipes_dir
+from pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "ENGINE_PIPELINE_"
+INSTALLED_NAME = "engine-pipeline"
+PROJECT_FILE = "pipeline.toml"
+Verbosity = Literal["quiet", "normal", "verbose"]
+Value = TypeVar("Value")
+
+# What a child process may see of this one's environment; everything else is set by the step that starts it.
+_PASSED_ON = (
+    "PATH", "HOME", "TMPDIR", "CC", "CXX", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSH_AUTH_SOCK",
+    "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
+)  # fmt: skip
+_INDEX = ("PIP_", "UV_INDEX", "UV_DEFAULT_INDEX", "XDG_CONFIG")  # what says where packages come from
+_SWITCH = {
+    "": None,
+    "1": True,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What the command line said; None where it said nothing. The attributes are those of ``Settings``."""
+
+    cache_dir: Path | None = None
+    config: Path | None = None
+    offline: bool | None = None
+    locked: bool | None = None
+    jobs: int | None = None
+    progress: bool | None = None
+    verbosity: Verbosity | None = None
+    json_events: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What holds for one run.
+
+    Attributes:
+        cache_dir: folder of downloads, trees, results and logs.
+        keys_dir: folder of this user's signing keys.
+        recipes_dir: folder with ``engines/``, ``accelerators/`` and ``models/``.
+        mirrors: asked before a file's own urls, in order.
+        offline: whether the network is forbidden.
+        locked: whether anything that is not pinned by a digest is refused.
+        jobs: compilers or downloads at once; None for as many as this process has processors.
+        progress: whether a live display is wanted where there is a terminal.
+        color: whether colour is wanted (NO_COLOR).
+        terminal: what TERM says; ``dumb`` cannot move its cursor.
+        verbosity: which notices are shown.
+        json_events: file for events as JSON lines.
+        release: pinned release that is built when none is named.
+        output: folder for bundles.
+        root: folder of an installation, None when nothing names one.
+        trusted_root: root metadata to start trust from, None when nothing names it.
+        cmake_options: CMake cache entries that are added to every build.
+        summary_path: file that CI shows as the job's summary (GITHUB_STEP_SUMMARY).
+        child_env: environment that programs are started with.
+        index_env: the same with what configures pip and its index.
+    """
+
+    cache_dir: Path
+    keys_dir: Path
+    recipes_dir: Path
+    mirrors: tuple[str, ...] = ()
+    offline: bool = False
+    locked: bool = False
+    jobs: int | None = None
+    progress: bool = True
+    color: bool = True
+    terminal: str = ""
+    verbosity: Verbosity = "normal"
+    json_events: Path | None = None
+    release: str | None = None
+    output: Path = Path("dist")
+    root: Path | None = None
+    trusted_root: Path | None = None
+    cmake_options: Mapping[str, str] = field(default_factory=dict)
+    summary_path: Path | None = None
+    child_env: Mapping[str, str] = field(default_factory=dict)
+    index_env: Mapping[str, str] = field(default_factory=dict)
+
+
+def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Return the settings of this run.
+
+    Raises:
+        UsageError: a variable or a key of the project file makes no sense; it is named.
+    """
+    folder, project = _read_project(flags.config)
+
+    def path(variable: str, key: str) -> Path | None:
+        if environment.get(variable):
+            return Path(environment[variable]).expanduser()
+        return folder / Path(project[key]).expanduser() if project.get(key) else None
+
+    cache_dir = flags.cache_dir or path(f"{PREFIX}CACHE_DIR", "cache_dir") or default_cache_dir(environment)
+    child_env = {"LANG": "C.UTF-8", **{name: environment[name] for name in _PASSED_ON if name in environment}}
+    return Settings(
+        cache_dir=cache_dir.absolute(),
+        keys_dir=(path(f"{PREFIX}KEYS_DIR", "keys_dir") or _user_dir("CONFIG", environment) / "keys").absolute(),
+        recipes_dir=(path(f"{PREFIX}RECIPES", "recipes") or shipped_recipes_dir()).absolute(),
+        mirrors=tuple(environment.get(f"{PREFIX}MIRROR", "").split()) or project.get("mirrors", ()),
+        offline=_first(flags.offline, _switch(environment, f"{PREFIX}OFFLINE"), project.get("offline"), default=False),
+        locked=flags.locked or False,
+        jobs=flags.jobs or project.get("jobs"),
+        progress=_first(flags.progress, default=True),
+        color=not environment.get("NO_COLOR"),
+        terminal=environment.get("TERM", ""),
+        verbosity=flags.verbosity or "normal",
+        json_events=flags.json_events,
+        release=project.get("release"),
+        output=path(f"{PREFIX}OUTPUT", "output") or Path("dist"),
+        root=path(f"{PREFIX}ROOT", "root"),
+        trusted_root=path(f"{PREFIX}TRUSTED_ROOT", "trusted_root"),
+        cmake_options={**project.get("cmake_options", {}), **_cmake_options(environment)},
+        summary_path=Path(environment["GITHUB_STEP_SUMMARY"]) if environment.get("GITHUB_STEP_SUMMARY") else None,
+        child_env=child_env,
+        index_env={**child_env, **{name: value for name, value in environment.items() if name.startswith(_INDEX)}},
+    )
+
+
+def default_cache_dir(environment: Mapping[str, str] = os.environ) -> Path:
+    """Return the cache folder where neither flag nor file names one: the one that ci/environment uses too."""
+    return Path(environment.get(f"{PREFIX}CACHE_DIR") or _user_dir("CACHE", environment))
+
+
+def program_name(environment: Mapping[str, str] = os.environ) -> str:
+    """Return what people type to run this program; ci/pipeline sets it to its own path."""
+    started = Path(sys.argv[0]).stem
+    return environment.get(f"{PREFIX}PROGRAM") or (
+        INSTALLED_NAME if started == INSTALLED_NAME else "python -m pipeline"
+    )
+
+
+def _user_dir(kind: Literal["CACHE", "CONFIG"], environment: Mapping[str, str]) -> Path:
+    """Return this project's folder of a kind: XDG Base Directory Specification 0.8; on Windows below LOCALAPPDATA."""
+    if os.name == "nt" and environment.get("LOCALAPPDATA"):
+        return Path(environment["LOCALAPPDATA"], "engine-pipeline", kind.title())
+    base = environment.get(f"XDG_{kind}_HOME", "")
+    # The specification: a relative path in these variables is to be ignored.
+    place = Path(base) if base.startswith("/") else Path(environment.get("HOME") or Path.home(), f".{kind.lower()}")
+    return place / "engine-pipeline"
+
+
+def _read_project(path: Path | None) -> tuple[Path, Mapping[str, Any]]:
+    """Return the folder of the project file and its keys; no keys where there is no file."""
+    chosen = path or Path(PROJECT_FILE)
+    if path is None and not chosen.is_file():
+        return chosen.parent, {}
+    from pipeline.catalog.recipes import RecipeError, read_recipe
+    from pipeline.model.project import ProjectDefaults
+
+    try:
+        defaults = read_recipe(chosen, ProjectDefaults)
+    except RecipeError as error:
+        raise UsageError(error.message, hint="docs/contract.md lists the keys of a project file") from error
+    return chosen.absolute().parent, defaults.model_dump(exclude_none=True)
+
+
+def _first(*candidates: bool | None, default: bool) -> bool:
+    return next((value for value in candidates if value is not None), default)
+
+
+def _switch(environment: Mapping[str, str], name: str) -> bool | None:
+    text = environment.get(name, "").strip().lower()
+    if text not in _SWITCH:
+        raise UsageError(f"{name}={text!r} is neither yes nor no", hint=f"set {name}=1 or {name}=0, or unset it")
+    return _SWITCH[text]
+
+
+def _cmake_options(environment: Mapping[str, str]) -> dict[str, str]:
+    prefix = f"{PREFIX}CMAKE_OPTION_"
+    return {name.removeprefix(prefix): value for name, value in environment.items() if name.startswith(prefix)}

@@ -1,0 +1,145 @@
+"""The options that say what to build: ``plan`` and ``build`` take the same."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from pipeline.app.settings import Flags, load_settings
+from pipeline.catalog import Catalog, load
+from pipeline.errors import UsageError
+from pipeline.model.manifest import ProofLevel
+from pipeline.model.source import LocalTree
+from pipeline.names import select_targets
+from pipeline.plan import BuildRequest
+from pipeline.plan.request import SourceChoice
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from click.shell_completion import CompletionItem
+
+    from pipeline.app.settings import Settings
+
+
+def _complete_target(_ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str | CompletionItem]:
+    before, comma, last = incomplete.rpartition(",")
+    names = [
+        name for target in load(load_settings(Flags()).recipes_dir).targets() for name in (target.short, str(target))
+    ]
+    return [f"{before}{comma}{name}" for name in names if name.startswith(last)]
+
+
+_OPTIONS = (
+    click.option(
+        "--target",
+        "-t",
+        "targets",
+        multiple=True,
+        required=True,
+        metavar="T",
+        shell_complete=_complete_target,
+        help="What to make: a target, a glob ('linux-*'), several with commas; may be repeated.",
+    ),
+    click.option("--release", metavar="R", help="Pinned release of upstream's.  [default: the recipe's]"),
+    click.option(
+        "--source",
+        type=click.Choice(get_args(SourceChoice)),
+        default="auto",
+        show_default=True,
+        help="Whether to fetch upstream's binaries or to build.",
+    ),
+    click.option(
+        "--prove",
+        type=click.Choice(get_args(ProofLevel)),
+        default="run",
+        show_default=True,
+        help="How much to prove: that libraries resolve and it starts (load), that it generates (run).",
+    ),
+    click.option(
+        "--model",
+        type=click.Path(path_type=Path),
+        metavar="FILE",
+        help="GGUF file for the proof.  [default: the recipe's model]",
+    ),
+    click.option("--web-ui/--no-web-ui", default=None, help="Build the web interface in.  [default: the recipe's]"),
+    click.option(
+        "--cmake-option",
+        "cmake_options",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="CMake cache entry of your own; the manifest records it. May be repeated.",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOptions:
+    """The options as they were given."""
+
+    targets: tuple[str, ...]
+    release: str | None
+    source: SourceChoice
+    prove: ProofLevel
+    model: Path | None
+    web_ui: bool | None
+    cmake_options: tuple[str, ...]
+
+
+def build_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options that say what to build; the command gets them as ``asked``, a ``BuildOptions``."""
+
+    @functools.wraps(function)
+    def command(*positional: object, **values: Any) -> None:  # noqa: ANN401 - as click hands them over
+        asked = BuildOptions(**{field.name: values.pop(field.name) for field in fields(BuildOptions)})
+        function(*positional, asked=asked, **values)
+
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def make_request(asked: BuildOptions, settings: Settings, catalog: Catalog) -> BuildRequest:
+    """Return what the options ask for.
+
+    Raises:
+        UsageError: a target, a release or an option makes no sense, or --locked meets what no digest pins.
+    """
+    request = BuildRequest(
+        targets=select_targets(asked.targets, catalog.targets()),
+        release=asked.release or settings.release,
+        prove=asked.prove,
+        model_file=asked.model.absolute() if asked.model else None,
+        web_ui=asked.web_ui,
+        source=asked.source,
+        cmake_options={**settings.cmake_options, **dict(_name_and_value(text) for text in asked.cmake_options)},
+    )
+    if settings.locked:
+        _require_locked(request, catalog)
+    return request
+
+
+def _name_and_value(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not (name and equals):
+        raise UsageError(f"--cmake-option {text!r} is not NAME=VALUE", hint="for example --cmake-option GGML_LTO=ON")
+    return name.removeprefix("-D"), value
+
+
+def _require_locked(request: BuildRequest, catalog: Catalog) -> None:
+    for engine in dict.fromkeys(target.engine for target in request.targets):
+        pin = catalog.pin(engine, request.release)
+        if isinstance(pin.source, LocalTree):
+            raise UsageError(
+                f"{engine} {pin.version} is a folder of this machine, which no digest pins",
+                hint="leave --locked out, or build a release whose source is pinned",
+            )
+    if request.cmake_options:
+        raise UsageError(
+            f"--locked allows no CMake options beside the recipe's: {', '.join(sorted(request.cmake_options))}",
+            hint="leave --locked out, or put the options into the recipe",
+        )

@@ -1,0 +1,94 @@
+"""``build``: bundles, proven, with their manifest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.app.services import build_services
+from pipeline.app.settings import program_name
+from pipeline.catalog import load
+from pipeline.cli.build_options import BuildOptions, build_options, make_request
+from pipeline.cli.options import FOLDER, Command, changing_options
+from pipeline.cli.plan_view import plan_document, plan_text
+from pipeline.cli.tables import markdown, size_text, table
+from pipeline.make import run
+from pipeline.make.deliver import MANIFEST_NAME
+from pipeline.model.plan import MakeBundle
+from pipeline.plan import look_around, make_plan, states
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.cli.session import Session
+    from pipeline.model.manifest import Artifact, Proof
+
+_HEADINGS = ("target", "version", "download", "installed", "layers", "proof", "path")
+
+
+@click.command("build", cls=Command)
+@build_options
+@click.option("--output", "-o", type=FOLDER, help="Folder for bundles and manifest.json.  [default: dist]")
+@click.option("--as-release", metavar="NAME", help="Our own name of the release, for the manifest.")
+@click.option("--compiler-cache/--no-compiler-cache", default=True, help="Keep compiled objects for the next build.")
+@changing_options
+def command(
+    session: Session,
+    output: Path | None,
+    as_release: str | None,
+    *,
+    asked: BuildOptions,
+    compiler_cache: bool,
+) -> None:
+    """Make bundles: source, compile, layers, proof; then write them with manifest.json.
+
+    What is there already under the same key is not made again. A proof that fails leaves no bundle.
+    """
+    catalog = load(session.settings.recipes_dir)
+    request = make_request(asked, session.settings, catalog)
+    output_dir = (output or session.settings.output).absolute()
+    with build_services(session.settings, compiler_cache=compiler_cache) as services:
+        plan = make_plan(request, catalog, look_around(request, catalog, services.host, services.trees))
+        if session.dry_run:
+            found = states(plan, services.store)
+            session.show(plan_document(plan, found), lambda: plan_text(plan, found))
+            return
+        manifest = run(plan, services, output_dir, release=as_release)
+    keys = {
+        (step.action.engine, step.action.platform, step.action.accel, step.action.version)
+        for step in plan.steps
+        if isinstance(step.action, MakeBundle)
+    }
+    _show(session, [artifact for artifact in manifest.artifacts if artifact.key in keys], output_dir)
+
+
+def _show(session: Session, made: list[Artifact], output_dir: Path) -> None:
+    rows = [
+        (
+            artifact.target,
+            artifact.version,
+            size_text(artifact.size),
+            size_text(artifact.installed_size),
+            " + ".join(layer.name for layer in artifact.layers if not layer.optional),
+            _proof_text(artifact.proof),
+            str(output_dir / artifact.url),
+        )
+        for artifact in made
+    ]
+    document = {
+        "output": str(output_dir),
+        "manifest": str(output_dir / MANIFEST_NAME),
+        "artifacts": [artifact.model_dump(mode="json") for artifact in made],
+    }
+    session.show(document, lambda: table(_HEADINGS, rows, right=("download", "installed")))
+    if session.settings.summary_path:
+        with session.settings.summary_path.open("a", encoding="utf-8") as summary:
+            summary.write(f"### Bundles\n\n{markdown(_HEADINGS, rows)}\n")
+    session.hint(f"\nnext: {program_name()} publish --from {output_dir} --to REPOSITORY")
+
+
+def _proof_text(proof: Proof) -> str:
+    if proof.generated_tokens is not None:
+        return f"run: {proof.generated_tokens} tokens"
+    return proof.level

@@ -1,0 +1,44 @@
+"""``plan``: the steps of a build, and nothing done."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.app.services import build_services
+from pipeline.catalog import load
+from pipeline.cli.build_options import BuildOptions, build_options, make_request
+from pipeline.cli.options import Command, common_options
+from pipeline.cli.plan_view import plan_document, plan_text
+from pipeline.plan import github_matrix, look_around, make_plan, states
+
+if TYPE_CHECKING:
+    from pipeline.cli.session import Session
+
+
+@click.command("plan", cls=Command)
+@build_options
+@click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["table", "json", "github-matrix"]),
+    default="table",
+    show_default=True,
+    help="github-matrix is the strategy.matrix of a GitHub Actions job.",
+)
+@common_options
+def command(session: Session, output_format: str, asked: BuildOptions) -> None:
+    """Show every step that a build needs: what is there already, what is downloaded, what is built, and why."""
+    catalog = load(session.settings.recipes_dir)
+    request = make_request(asked, session.settings, catalog)
+    if output_format == "github-matrix":
+        matrix = github_matrix(request.targets, release=request.release)
+        session.show(matrix, lambda: json.dumps(matrix))
+        return
+    with build_services(session.settings) as services:
+        plan = make_plan(request, catalog, look_around(request, catalog, services.host, services.trees))
+        found = states(plan, services.store)
+    document = plan_document(plan, found)
+    session.show(document, lambda: json.dumps(document) if output_format == "json" else plan_text(plan, found))

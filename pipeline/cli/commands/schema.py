@@ -1,0 +1,56 @@
+"""``schema``: JSON schemas, printed or kept fresh in the project."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.app.project import manifests_dir
+from pipeline.cli.options import Command, common_options
+from pipeline.errors import UsageError
+from pipeline.model.manifest import BundleCard
+from pipeline.model.manifest_document import manifest_schema, write_schema
+from pipeline.model.plan import Plan
+from pipeline.model.project import ProjectDefaults
+from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe, ModelRecipe
+
+if TYPE_CHECKING:
+    from pipeline.cli.session import Session
+    from pipeline.model.frozen import Frozen
+
+_MODELS: dict[str, type[Frozen]] = {
+    "bundle-card": BundleCard,
+    "plan": Plan,
+    "project": ProjectDefaults,
+    "engine-recipe": EngineRecipe,
+    "accelerator-recipe": AcceleratorRecipe,
+    "model-recipe": ModelRecipe,
+}
+_KEPT = "manifest-v1.schema.json"
+
+
+@click.command("schema", cls=Command)
+@click.argument("name", type=click.Choice(["manifest", *_MODELS]), metavar="NAME", default="manifest")
+@click.option("--check", is_flag=True, help="Compare the file in manifests/schema with the models; exit 2 when stale.")
+@click.option("--write", is_flag=True, help="Write the file in manifests/schema anew.")
+@common_options
+def command(session: Session, name: str, *, check: bool, write: bool) -> None:
+    """Print the JSON schema NAME: manifest (the default), bundle-card, plan, project, or a recipe's."""
+    if not (check or write):
+        schema = _schema(name)
+        session.show(schema, lambda: json.dumps(schema, indent=2))
+        return
+    path = manifests_dir() / "schema" / _KEPT
+    fresh = write_schema()
+    if write:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(fresh)
+    elif not path.is_file() or path.read_bytes() != fresh:
+        raise UsageError(f"{path} does not say what the models say", hint="run `python -m pipeline schema --write`")
+    session.show({"path": str(path), "written": write}, lambda: f"{path} is fresh")
+
+
+def _schema(name: str) -> dict[str, Any]:
+    return manifest_schema() if name == "manifest" else _MODELS[name].model_json_schema()

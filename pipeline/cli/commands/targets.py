@@ -1,0 +1,91 @@
+"""``targets``: what can be made, here and elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.app.services import host, tree_reader
+from pipeline.catalog import load
+from pipeline.cli.options import Command, common_options
+from pipeline.cli.tables import table
+from pipeline.errors import HostError, NothingSelectedError
+from pipeline.plan import BuildRequest, look_around, make_plan
+
+if TYPE_CHECKING:
+    from pipeline.catalog import Catalog
+    from pipeline.cli.session import Session
+    from pipeline.names import Target
+    from pipeline.plan import PlanInputs
+    from pipeline.plan.request import SourceChoice
+    from pipeline.ports import HostProbe
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    target: str
+    releases: tuple[str, ...]
+    default_release: str
+    sources: tuple[str, ...]
+    makeable_here: bool
+    why_not: str
+
+
+@click.command("targets", cls=Command)
+@common_options
+def command(session: Session) -> None:
+    """List every target: its releases, where it can come from, whether this machine can make it, and why not."""
+    catalog = load(session.settings.recipes_dir)
+    probe = host(session.settings)
+    rows = [_row(target, catalog, probe) for target in catalog.targets()]
+    session.show({"targets": [asdict(row) for row in rows]}, lambda: _text(rows))
+
+
+def _text(rows: list[_Row]) -> str:
+    cells = [
+        (
+            row.target,
+            row.default_release,
+            str(len(row.releases)),
+            ", ".join(row.sources),
+            "yes" if row.makeable_here else "no",
+            row.why_not,
+        )
+        for row in rows
+    ]
+    return table(("target", "release", "pinned", "from", "here", "why not"), cells, right=("pinned",))
+
+
+def _row(target: Target, catalog: Catalog, probe: HostProbe) -> _Row:
+    engine = catalog.engine(target.engine)
+    why_not = ""
+    sources = ["build"]
+    try:
+        inputs = look_around(_request(target, "build"), catalog, probe, tree_reader())
+        make_plan(_request(target, "build"), catalog, inputs)
+        if _is_fetchable(target, catalog, inputs):
+            sources.insert(0, "fetch")
+    except HostError as error:
+        why_not = error.message
+    return _Row(
+        target=str(target),
+        releases=tuple(pin.version for pin in engine.releases),
+        default_release=engine.default_release,
+        sources=tuple(sources),
+        makeable_here=not why_not,
+        why_not=why_not,
+    )
+
+
+def _is_fetchable(target: Target, catalog: Catalog, inputs: PlanInputs) -> bool:
+    try:
+        make_plan(_request(target, "fetch"), catalog, inputs)
+    except NothingSelectedError:
+        return False
+    return True
+
+
+def _request(target: Target, source: SourceChoice) -> BuildRequest:
+    return BuildRequest(targets=(target,), prove="none", source=source)

@@ -1,0 +1,34 @@
+"""``unpack``: an archive, exactly as an install would take it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.app.services import archiver
+from pipeline.cli.options import FILE, FOLDER, Command, common_options
+from pipeline.errors import UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.cli.session import Session
+
+
+@click.command("unpack", cls=Command)
+@click.argument("archive", type=FILE, metavar="ARCHIVE", help="A .tar.zst, .tar.gz, .tar.xz, .tar.bz2 or .zip file.")
+@click.option("--to", "destination", type=FOLDER, required=True, metavar="DIR", help="Empty or new folder.")
+@common_options
+def command(session: Session, archive: Path, destination: Path) -> None:
+    """Unpack ARCHIVE after judging its whole list of members, or refuse it and write nothing."""
+    if not archive.is_file():
+        raise UsageError(f"{archive} is no file", hint="name the archive")
+    if destination.exists() and any(destination.iterdir()):
+        raise UsageError(f"{destination} is not empty", hint="name a new folder")
+    destination.mkdir(parents=True, exist_ok=True)
+    files = archiver().unpack(archive, destination)
+    session.show(
+        {"archive": str(archive), "destination": str(destination.absolute()), "files": files},
+        lambda: f"{files} files in {destination}",
+    )

@@ -1,0 +1,111 @@
+"""What ``doctor`` looks at."""
+
+from __future__ import annotations
+
+import os
+import platform
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from pipeline.cli.tables import size_text
+from pipeline.errors import PipelineError
+from pipeline.names import version_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipeline.catalog import Catalog
+    from pipeline.ports import HostProbe, Services
+
+# Roomy for one engine: llama.cpp b11434's source, objects, layers and smoke-test model together take below 1 GB.
+NEEDED_BYTES = 2_000_000_000
+_COMPILER = "Debian, Ubuntu: apt install g++; macOS: xcode-select --install"
+_ENVIRONMENT = "./ci/pipeline brings it; so does pip install 'engine-pipeline[build]'"
+_REQUIRED = {
+    "cc": _COMPILER,
+    "cxx": _COMPILER,
+    "cmake": _ENVIRONMENT,
+    "ninja": _ENVIRONMENT,
+    "strip": "Debian, Ubuntu: apt install binutils",
+    "objcopy": "Debian, Ubuntu: apt install binutils",
+}
+_LEVELS = ("sse4.2", "avx", "avx2", "fma", "f16c", "bmi2", "avx512f", "amx-tile", "neon", "sve")
+_OPTIONAL = {
+    "sccache": f"makes rebuilds faster; {_ENVIRONMENT}",
+    "git": "for sources that are git commits: apt install git",
+    "node": "for the web interface: Node.js 20 or newer",
+    "npm": "for the web interface: comes with Node.js",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at.
+
+    Attributes:
+        state: ``missing`` is needed for a build, ``absent`` is not.
+        what: was looked at.
+        found: in words.
+        advice: what to do; empty when all is well.
+    """
+
+    state: Literal["ok", "missing", "absent"]
+    what: str
+    found: str
+    advice: str = ""
+
+
+def examine(services: Services, catalog: Catalog, cache_dir: Path) -> list[Finding]:
+    """Look at everything a build and an installation use."""
+    return [*_machine(services.host), *_tools(services.host, catalog), *_places(services, cache_dir)]
+
+
+def _machine(host: HostProbe) -> Iterator[Finding]:
+    yield Finding("ok", "python", platform.python_version())
+    facts = host.facts()
+    yield Finding("ok", "system", f"{facts.system} ({facts.platform})")
+    yield Finding("ok", "processors", f"{facts.cpu_count}, {size_text(facts.memory_bytes)} memory")
+    levels = [name for name in _LEVELS if name in facts.cpu_features]
+    yield Finding("ok", "instructions", " ".join(levels) or "not known")
+    if facts.glibc:
+        yield Finding("ok", "glibc", facts.glibc)
+
+
+def _tools(host: HostProbe, catalog: Catalog) -> Iterator[Finding]:
+    for name, advice in {**_REQUIRED, **_OPTIONAL}.items():
+        minimums = [engine.minimum_tools[name] for engine in catalog.engines.values() if name in engine.minimum_tools]
+        tool = host.tool(name, minimum=max(minimums, key=version_key, default=None))
+        if tool:
+            yield Finding("ok", name, f"{tool.vendor} {tool.version}".strip() + f" in {tool.path}")
+        else:
+            yield Finding("missing" if name in _REQUIRED else "absent", name, "not found", advice)
+
+
+def _places(services: Services, cache_dir: Path) -> Iterator[Finding]:
+    free = services.host.free_bytes(cache_dir)
+    state: Literal["ok", "missing"] = "ok" if free >= NEEDED_BYTES else "missing"
+    advice = "" if free >= NEEDED_BYTES else f"a build needs up to {size_text(NEEDED_BYTES)}: free some, or --cache-dir"
+    yield Finding(state, "free space", f"{size_text(free)} at {cache_dir}", advice)
+    yield Finding("ok", "cache", f"{size_text(_size_of(cache_dir))} in {cache_dir}")
+    try:
+        yield Finding("ok", "loopback", f"port {services.loopback.free_port()} can be used")
+    except (PipelineError, OSError) as error:
+        yield Finding("missing", "loopback", str(error), "the proof runs a server on 127.0.0.1: bring lo up")
+
+
+def _size_of(folder: Path) -> int:
+    """Return the sum of the files below a folder; what vanishes or may not be read counts nothing."""
+    total = 0
+    queue = [folder]
+    while queue:
+        try:
+            with os.scandir(queue.pop()) as entries:
+                for entry in entries:
+                    if entry.is_dir(follow_symlinks=False):
+                        queue.append(Path(entry.path))
+                    elif entry.is_file(follow_symlinks=False):
+                        total += entry.stat(follow_symlinks=False).st_size
+        except OSError:
+            continue
+    return total

@@ -1,0 +1,30 @@
+"""How switches and removals are shown; several commands end in one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.cli.tables import size_text
+
+if TYPE_CHECKING:
+    from pipeline.model.installation import RemovalOutcome, SwitchOutcome
+
+
+def switch_text(outcome: SwitchOutcome) -> str:
+    """Return what runs now and what ran before."""
+    if not outcome.changed:
+        return f"{outcome.engine} {outcome.version} is current already"
+    return (
+        f"{outcome.engine} {outcome.version} (generation {outcome.generation}) is current; before: "
+        f"{outcome.previous_version} (generation {outcome.previous_generation})\n{outcome.path}"
+    )
+
+
+def removal_text(outcome: RemovalOutcome) -> str:
+    """Return what went, or in a dry run would go."""
+    if not (outcome.generations or outcome.layers or outcome.files):
+        return "nothing to remove"
+    verb = "would remove" if outcome.dry_run else "removed"
+    lines = [f"{verb} generation {name}" for name in outcome.generations]
+    lines.append(f"{verb} {len(outcome.layers)} layers, {outcome.files} files, {size_text(outcome.freed_bytes)} in all")
+    return "\n".join(lines)

@@ -1,0 +1,47 @@
+"""How a plan is shown."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pipeline.cli.tables import size_text, table
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.model.plan import Plan, Step, StepState
+
+_KEY_LENGTH = 12
+
+
+def plan_document(plan: Plan, states: Sequence[StepState]) -> dict[str, Any]:
+    """Return a plan with what the store knows of each step, as plain JSON."""
+    steps = [
+        {**step.model_dump(mode="json"), "reused": state.reused, "why": state.why}
+        for step, state in zip(plan.steps, states, strict=True)
+    ]
+    return {"targets": list(plan.targets), "steps": steps, "download_bytes": _download_bytes(plan, states)}
+
+
+def plan_text(plan: Plan, states: Sequence[StepState]) -> str:
+    """Return a plan as a table with a line of totals."""
+    rows = [
+        (step.name, _state(step, state), step.key[:_KEY_LENGTH], state.why)
+        for step, state in zip(plan.steps, states, strict=True)
+    ]
+    reused = sum(state.reused for state in states)
+    totals = f"{len(rows)} steps: {reused} reused, {len(rows) - reused} to do"
+    download_bytes = _download_bytes(plan, states)
+    if download_bytes:
+        totals += f", {size_text(download_bytes)} to download"
+    return f"{table(('step', 'state', 'key', 'why'), rows)}\n\n{totals}"
+
+
+def _state(step: Step, state: StepState) -> str:
+    if state.reused:
+        return "reused"
+    return f"download {size_text(step.download_bytes)}" if step.download_bytes else "build"
+
+
+def _download_bytes(plan: Plan, states: Sequence[StepState]) -> int:
+    return sum(step.download_bytes for step, state in zip(plan.steps, states, strict=True) if not state.reused)

@@ -1,0 +1,42 @@
+"""Every command: its section of the help, its module, and one line about it. Nothing is imported to list them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Entry(NamedTuple):
+    """One command.
+
+    Attributes:
+        section: heading it stands under in the help.
+        module: below ``pipeline.cli.commands``; it has the click command as ``command``.
+        help: one line.
+    """
+
+    section: str
+    module: str
+    help: str
+
+
+_MAKE, _PUBLISH, _INSTALL, _LOOK = "Make", "Publish", "Install", "Look and check"
+
+COMMANDS: dict[str, Entry] = {
+    "targets": Entry(_MAKE, "targets", "List what can be made, here and elsewhere."),
+    "plan": Entry(_MAKE, "plan", "Show the steps of a build, and do nothing."),
+    "build": Entry(_MAKE, "build", "Make bundles: source, compile, layers, proof, manifest."),
+    "keys": Entry(_PUBLISH, "keys", "Make the keys that sign a repository."),
+    "publish": Entry(_PUBLISH, "publish", "Add bundles to a signed repository."),
+    "install": Entry(_INSTALL, "install", "Install or update an engine from a repository."),
+    "list": Entry(_INSTALL, "list", "List what is installed."),
+    "use": Entry(_INSTALL, "use", "Switch to an installed generation."),
+    "rollback": Entry(_INSTALL, "rollback", "Switch back to the generation before."),
+    "uninstall": Entry(_INSTALL, "uninstall", "Remove an engine."),
+    "gc": Entry(_INSTALL, "gc", "Remove what no kept generation needs."),
+    "verify": Entry(_INSTALL, "verify", "Read every file again and compare it with what was signed."),
+    "unpack": Entry(_INSTALL, "unpack", "Unpack an archive as an install would, or refuse it."),
+    "doctor": Entry(_LOOK, "doctor", "Look at this machine: tools, space, caches."),
+    "check": Entry(_LOOK, "check", "Check the recipes and the project file."),
+    "schema": Entry(_LOOK, "schema", "Print a JSON schema."),
+    "completion": Entry(_LOOK, "completion", "Print the script that completes commands in a shell."),
+}

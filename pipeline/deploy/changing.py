@@ -1,0 +1,85 @@
+"""Changing an installation: one process at a time, after what an earlier one left half-made was removed."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from pipeline.deploy.steps import warn
+from pipeline.model.installation import Pointer, RootFormat
+from pipeline.model.manifest_document import write_document
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from pipeline.deploy.layout import Layout
+    from pipeline.model.installation import Generation
+    from pipeline.ports import Disk, Services
+
+_HISTORY_LENGTH = 16
+
+
+@contextmanager
+def changing(layout: Layout, *, services: Services, disk: Disk, may_be_new: bool = False) -> Iterator[Path]:
+    """Hold an installation and give an empty folder for half-made things, on its file system.
+
+    Recovery runs first, every time: it removes what is in staging and generations without their last file. Running it
+    twice, or being killed in it, is harmless.
+
+    Raises:
+        UsageError, HostError, IntegrityError: as ``Layout.check``; HostError also when it cannot be written.
+    """
+    layout.check(may_be_new=may_be_new)
+    with disk.lock(layout.lock_path, waiting=lambda: warn(services, f"another process changes {layout.root}; waiting")):
+        for folder in layout.FOLDERS:
+            disk.make_dirs(layout.root / folder)
+        recover(layout, disk)
+        if not layout.format_path.exists():
+            disk.replace_file(layout.format_path, write_document(RootFormat()), staging_dir=layout.staging_dir)
+        staging = layout.staging_dir / f"change-{secrets.token_hex(8)}"
+        disk.make_dirs(staging, durable=False)
+        try:
+            yield staging
+        finally:
+            disk.remove(staging)
+
+
+def recover(layout: Layout, disk: Disk) -> None:
+    """Remove what a process that died has left; only to be called by whoever holds the lock."""
+    for path in sorted(layout.staging_dir.iterdir()):
+        disk.remove(path)
+    for engine in layout.engines():
+        for number in layout.numbers(engine):
+            folder = layout.generation_dir(engine, number)
+            if not (folder / "generation.json").is_file():
+                set_aside(folder, layout.staging_dir, disk)
+
+
+def set_aside(path: Path, staging: Path, disk: Disk) -> None:
+    """Take something out of use in one step, then remove it."""
+    away = staging / f"removed-{secrets.token_hex(8)}"
+    disk.move(path, away)
+    disk.remove(away)
+
+
+def switch(layout: Layout, generation: Generation, *, disk: Disk, history: tuple[int, ...]) -> None:
+    """Make a generation the current one: one file is replaced.
+
+    Args:
+        layout: of the installation.
+        generation: a finished one.
+        disk: how it is written.
+        history: what was current before, the latest first.
+    """
+    earlier = tuple(dict.fromkeys(number for number in history if number != generation.number))
+    pointer = Pointer(
+        engine=generation.engine,
+        generation=generation.number,
+        version=generation.version,
+        tree=layout.tree_dir(generation.engine, generation.number).relative_to(layout.root).as_posix(),
+        history=earlier[:_HISTORY_LENGTH],
+    )
+    path = layout.pointer_path(generation.engine)
+    disk.replace_file(path, write_document(pointer), staging_dir=layout.staging_dir)

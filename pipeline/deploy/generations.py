@@ -1,0 +1,170 @@
+"""Generations: what is installed, and going to another one that is kept.
+
+Going back is no TUF rollback: the bytes were verified when they came, and are read and compared again before a switch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.deploy.changing import changing, switch
+from pipeline.deploy.comparing import FileComparison, looks_whole
+from pipeline.deploy.composing import compose
+from pipeline.deploy.layout import Layout
+from pipeline.errors import IntegrityError, NothingSelectedError
+from pipeline.model.installation import InstalledGeneration, SwitchOutcome
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from pipeline.model.installation import Generation, Pointer
+    from pipeline.model.manifest import Artifact
+    from pipeline.model.tree import Tree
+    from pipeline.ports import Disk, Services
+
+
+def list_generations(root: Path, *, engine: str | None = None) -> tuple[InstalledGeneration, ...]:
+    """Return what is installed, by engine and then newest first; None lists every engine.
+
+    Raises:
+        UsageError: ``root`` is no installation.
+        NothingSelectedError: the engine is not installed.
+        IntegrityError: a file of the installation is malformed.
+    """
+    layout = Layout(root)
+    layout.check()
+    listed = []
+    for name in layout.engines() if engine is None else (layout.engine(engine),):
+        pointer = layout.pointer(name)
+        listed += [
+            InstalledGeneration(
+                engine=name,
+                number=generation.number,
+                version=generation.version,
+                target=generation.target,
+                installed_at=generation.installed_at,
+                current=pointer is not None and pointer.generation == generation.number,
+                path=str(layout.tree_dir(name, generation.number)),
+                development=generation.development,
+            )
+            for generation in reversed(layout.generations(name))
+        ]
+    return tuple(listed)
+
+
+def rollback(root: Path, *, services: Services, disk: Disk, engine: str | None = None) -> SwitchOutcome:
+    """Go back to the generation that was current before.
+
+    Raises:
+        NothingSelectedError: none is kept, or the engine is not installed.
+        IntegrityError: its files are not what was installed; nothing was switched.
+        UsageError, HostError, NoSpaceError: as ``changing``.
+    """
+    layout = Layout(root)
+    with changing(layout, services=services, disk=disk):
+        name = layout.engine(engine)
+        pointer = _require_pointer(layout, name)
+        for position, number in enumerate(pointer.history):
+            if (generation := layout.generation(name, number)) is not None:
+                return _go_to(layout, generation, pointer, history=pointer.history[position + 1 :], disk=disk)
+        raise NothingSelectedError(
+            f"no generation of {name} before {pointer.version} is kept", hint="`install --version` brings one back"
+        )
+
+
+def use(root: Path, version: str, *, services: Services, disk: Disk, engine: str | None = None) -> SwitchOutcome:
+    """Make a kept version current; the newest of its generations when there are several.
+
+    Raises:
+        NothingSelectedError: no such version is kept, or the engine is not installed.
+        IntegrityError: its files are not what was installed; nothing was switched.
+        UsageError, HostError, NoSpaceError: as ``changing``.
+    """
+    layout = Layout(root)
+    with changing(layout, services=services, disk=disk):
+        name = layout.engine(engine)
+        pointer = _require_pointer(layout, name)
+        kept = [g for g in reversed(layout.generations(name)) if g.version == version]
+        if not kept:
+            versions = dict.fromkeys(generation.version for generation in reversed(layout.generations(name)))
+            raise NothingSelectedError(
+                f"{name} {version} is not kept in {layout.root}",
+                hint=f"kept: {', '.join(versions)}; `install --version {version}` brings others",
+            )
+        chosen = next((g for g in kept if g.number == pointer.generation), kept[0])
+        return _go_to(layout, chosen, pointer, history=(pointer.generation, *pointer.history), disk=disk)
+
+
+def find_generation(layout: Layout, artifact: Artifact, *, layers: Iterable[str]) -> Generation | None:
+    """Return a kept generation of exactly that artifact with at least those layers, the current one before others."""
+    wanted = set(layers)
+    pointer = layout.pointer(artifact.engine)
+    current = 0 if pointer is None else pointer.generation
+    same = [g for g in layout.generations(artifact.engine) if g.artifact == artifact and wanted <= set(g.layers)]
+    return max(same, key=lambda g: (g.number == current, g.number), default=None)
+
+
+def generation_tree(layout: Layout, generation: Generation) -> Tree:
+    """Return the files that a generation must have, from the lists of its layers.
+
+    Raises:
+        IntegrityError: a list is missing or damaged.
+    """
+    digests = {layer.name: layer.tree_sha256 for layer in generation.artifact.layers}
+    layers = []
+    for name in generation.layers:
+        tree = layout.layer_tree(digests[name]) if name in digests else None
+        if tree is None:
+            raise IntegrityError(f"layer {name} of {generation.target} {generation.version} is not in {layout.root}")
+        layers.append((tree.sha256, tree))
+    composed, _ = compose(layers)
+    if composed.sha256 != generation.tree_sha256:
+        raise IntegrityError(f"the layers of {generation.target} {generation.version} are not those it was made of")
+    return composed
+
+
+def is_whole(layout: Layout, generation: Generation, *, comparison: FileComparison | None) -> bool:
+    """Tell whether a generation has all its files: by name, size and mode, with ``comparison`` also by content."""
+    try:
+        tree = generation_tree(layout, generation)
+    except IntegrityError:
+        return False
+    folder = layout.tree_dir(generation.engine, generation.number)
+    if comparison is None:
+        return looks_whole(folder, tree.entries)
+    return comparison.compare_tree(
+        folder, tree.entries, name=f"generations/{generation.engine}/{generation.number}/tree"
+    )
+
+
+def _require_pointer(layout: Layout, engine: str) -> Pointer:
+    pointer = layout.pointer(engine)
+    if pointer is None:
+        raise NothingSelectedError(f"no generation of {engine} is current", hint="`install` makes one current")
+    return pointer
+
+
+def _go_to(
+    layout: Layout, generation: Generation, pointer: Pointer, *, history: tuple[int, ...], disk: Disk
+) -> SwitchOutcome:
+    comparison = FileComparison()
+    if not is_whole(layout, generation, comparison=comparison):
+        what = comparison.findings[0] if comparison.findings else None
+        raise IntegrityError(
+            f"{generation.target} {generation.version} (generation {generation.number}) is not what was installed"
+            + (f": {what.path} is {what.state}" if what else ": the list of its files is damaged"),
+            hint=f"nothing was switched; `install --version {generation.version} --repair` brings it anew",
+        )
+    changed = generation.number != pointer.generation
+    if changed:
+        switch(layout, generation, disk=disk, history=history)
+    return SwitchOutcome(
+        changed=changed,
+        engine=generation.engine,
+        version=generation.version,
+        generation=generation.number,
+        previous_version=pointer.version,
+        previous_generation=pointer.generation,
+        path=str(layout.tree_dir(generation.engine, generation.number)),
+    )

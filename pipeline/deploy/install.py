@@ -1,0 +1,276 @@
+"""Installing: trust, download what is missing, verify, switch.
+
+Until the last step, the replacement of one pointer file, what runs now runs on untouched.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+from pipeline.deploy.assembling import check_laid, check_programs, lay
+from pipeline.deploy.changing import changing, switch
+from pipeline.deploy.choosing import choose
+from pipeline.deploy.comparing import FileComparison
+from pipeline.deploy.composing import compose
+from pipeline.deploy.generations import find_generation, is_whole
+from pipeline.deploy.layers import keep_layer, remove_damaged_layer, reusable_layer, stage_layer
+from pipeline.deploy.layout import SEAL_FILE, Layout, seal_of
+from pipeline.deploy.removal import prune
+from pipeline.deploy.requirements import check_host, check_space
+from pipeline.deploy.steps import step, warn
+from pipeline.deploy.trust import TrustedRepository
+from pipeline.errors import PipelineError
+from pipeline.model.installation import Generation, InstallOutcome, NeededLayer
+from pipeline.model.manifest_document import write_document
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.model.manifest import Artifact, Layer
+    from pipeline.model.tree import Tree
+    from pipeline.ports import Disk, Services
+
+
+@dataclass(frozen=True, slots=True)
+class InstallRequest:
+    """What to install where.
+
+    Attributes:
+        location: of the repository: folder, or file:, http: or https: url.
+        root: of the installation; made when it is not there.
+        trusted_root: root metadata that trust starts from.
+        target: full or without its engine; None takes the only one that is for this host.
+        version: None takes the newest.
+        with_debug: optional layers too.
+        repair: read every file again before calling anything installed.
+        keep: generations to keep, at least 2.
+        dry_run: change nothing but what is remembered of the repository's metadata.
+        check_host: refuse what cannot run here.
+    """
+
+    location: str
+    root: Path
+    trusted_root: bytes
+    target: str | None = None
+    version: str | None = None
+    with_debug: bool = False
+    repair: bool = False
+    keep: int = 3
+    dry_run: bool = False
+    check_host: bool = True
+
+
+def install(request: InstallRequest, services: Services, *, disk: Disk) -> InstallOutcome:
+    """Install a version of an engine, or find that it is installed.
+
+    Args:
+        request: what and where.
+        services: with a store of its own below the root (``Layout.downloads_dir``).
+        disk: how the root is changed.
+
+    Raises:
+        TrustError: the repository is not to be trusted.
+        IntegrityError: something is not what was signed.
+        UsageError, NothingSelectedError: no such target or version, or ``root`` holds other files.
+        HostError: it does not run here, or the root cannot be written.
+        NoSpaceError, NetworkError, OfflineError: as their names say.
+    """
+    layout = Layout(request.root)
+    with changing(layout, services=services, disk=disk, may_be_new=True) as staging, ExitStack() as held:
+        with step(services, "trust", why=request.location):
+            repository = held.enter_context(
+                TrustedRepository.open(
+                    request.location,
+                    state_dir=layout.trust_dir,
+                    trusted_root=request.trusted_root,
+                    services=services,
+                    disk=disk,
+                )
+            )
+            facts = services.host.facts()
+            artifact = choose(
+                _offered(repository, request.target),
+                target=request.target,
+                version=request.version,
+                platform=facts.platform,
+            )
+        if request.check_host:
+            check_host(artifact, facts)
+        installation = _Installation(request, layout, artifact, repository, services=services, disk=disk)
+        return installation.run(staging)
+
+
+def _offered(repository: TrustedRepository, target: str | None) -> list[Artifact]:
+    """Return what the repository offers, of one engine alone when the target names one."""
+    named = target.partition("/")[0] if target and "/" in target else None
+    known = repository.engines()
+    engines = [named] if named in known else known
+    return [artifact for engine in engines for artifact in repository.manifest(engine).artifacts]
+
+
+class _Installation:
+    """One artifact on its way into one root."""
+
+    def __init__(
+        self,
+        request: InstallRequest,
+        layout: Layout,
+        artifact: Artifact,
+        repository: TrustedRepository,
+        *,
+        services: Services,
+        disk: Disk,
+    ) -> None:
+        self._request = request
+        self._layout = layout
+        self._artifact = artifact
+        self._repository = repository
+        self._services = services
+        self._disk = disk
+        self._wanted = [layer for layer in artifact.layers if request.with_debug or not layer.optional]
+        self._comparison = FileComparison()
+        self._pointer = layout.pointer(artifact.engine)
+
+    def run(self, staging: Path) -> InstallOutcome:
+        kept = find_generation(self._layout, self._artifact, layers=[layer.name for layer in self._wanted])
+        current = kept is not None and self._pointer is not None and self._pointer.generation == kept.number
+        if kept is not None and self._is_usable(kept, is_current=current):
+            if not current and not self._request.dry_run:
+                self._switch(kept)
+            return self._outcome(kept, changed=not current, layers=self._needed(None))
+        trees = self._reusable()
+        missing = {layer.tree_sha256: layer for layer in self._wanted if layer.tree_sha256 not in trees}
+        if self._request.dry_run:
+            return self._outcome(None, changed=True, layers=self._needed(trees))
+        needed = self._needed(trees)
+        check_space(missing.values(), folder=self._layout.root, host=self._services.host)
+        for layer in missing.values():
+            remove_damaged_layer(self._layout, layer.tree_sha256, services=self._services, disk=self._disk)
+            trees[layer.tree_sha256] = self._bring(layer, staging)
+        with step(self._services, "switch"):
+            generation = self._assemble(trees, set(missing), staging)
+            self._switch(generation)
+        return self._outcome(generation, changed=True, layers=needed, removed=self._prune())
+
+    def _is_usable(self, kept: Generation, *, is_current: bool) -> bool:
+        """Tell whether a kept generation counts as installed: at a glance for the current one, else by content."""
+        glance = is_current and not self._request.repair
+        return is_whole(self._layout, kept, comparison=None if glance else self._comparison)
+
+    def _reusable(self) -> dict[str, Tree]:
+        """Return the wanted layers that are in the root and whole, every file read."""
+        digests = dict.fromkeys(layer.tree_sha256 for layer in self._wanted)
+        found = {sha256: reusable_layer(self._layout, sha256, comparison=self._comparison) for sha256 in digests}
+        return {sha256: tree for sha256, tree in found.items() if tree is not None}
+
+    def _bring(self, layer: Layer, staging: Path) -> Tree:
+        tree = stage_layer(
+            layer,
+            engine=self._artifact.engine,
+            repository=self._repository,
+            services=self._services,
+            disk=self._disk,
+            staging=staging,
+        )
+        self._comparison.know(staging / "layers" / layer.tree_sha256, tree.entries)
+        return tree
+
+    def _assemble(self, trees: dict[str, Tree], staged: set[str], staging: Path) -> Generation:
+        """Lay the layers together in staging, bring everything to the disk, then move it into place."""
+        ordered = list(dict.fromkeys(layer.tree_sha256 for layer in self._wanted))
+        tree, origin = compose((sha256, trees[sha256]) for sha256 in ordered)
+        check_programs(self._artifact, tree)
+        generation = self._describe(tree)
+        sources = {
+            sha256: staging / "layers" / sha256 if sha256 in staged else self._layout.layer_dir(sha256)
+            for sha256 in ordered
+        }
+        folder = staging / "generation"
+        lay(tree, origin=origin, sources=sources, destination=folder / "tree", disk=self._disk)
+        check_laid(tree, folder / "tree", comparison=self._comparison)
+        record = write_document(generation)
+        self._disk.write_file(folder / SEAL_FILE, seal_of(record))
+        self._disk.write_file(folder / "generation.json", record)
+        place = self._layout.generation_dir(generation.engine, generation.number)
+        self._disk.make_dirs(place.parent)
+        self._disk.sync(staging)
+        for sha256 in ordered:
+            if sha256 in staged:
+                keep_layer(self._layout, sha256, disk=self._disk, staging=staging)
+        self._disk.move(folder, place)
+        return generation
+
+    def _describe(self, tree: Tree) -> Generation:
+        artifact = self._artifact
+        numbers = (0, *self._layout.numbers(artifact.engine))
+        number = max(*numbers, 0 if self._pointer is None else self._pointer.generation) + 1
+        now = datetime.fromtimestamp(self._services.clock.now_seconds(), UTC)
+        return Generation(
+            engine=artifact.engine,
+            number=number,
+            target=artifact.target,
+            version=artifact.version,
+            artifact=artifact,
+            layers=tuple(layer.name for layer in self._wanted),
+            tree_sha256=tree.sha256,
+            installed_at=f"{now:%Y-%m-%dT%H:%M:%SZ}",
+            source=self._repository.location,
+            repository=self._repository.identity,
+            development=self._repository.development,
+        )
+
+    def _switch(self, generation: Generation) -> None:
+        history = () if self._pointer is None else (self._pointer.generation, *self._pointer.history)
+        switch(self._layout, generation, disk=self._disk, history=history)
+        if not self._layout.trusted_root_path.exists():
+            path = self._layout.trusted_root_path  # so that later commands need not be told
+            self._disk.replace_file(path, self._request.trusted_root, staging_dir=self._layout.staging_dir)
+
+    def _prune(self) -> tuple[int, ...]:
+        """Remove what is beyond the number to keep; the installation is done and does not fail for that."""
+        try:
+            return prune(self._layout, self._artifact.engine, keep=self._request.keep, disk=self._disk)
+        except PipelineError as error:
+            warn(self._services, f"old generations could not be removed: {error.message}")
+            return ()
+
+    def _needed(self, trees: dict[str, Tree] | None) -> tuple[NeededLayer, ...]:
+        """Say of each wanted layer whether it has to be brought; None means that none has."""
+        return tuple(
+            NeededLayer(
+                name=layer.name,
+                tree_sha256=layer.tree_sha256,
+                present=(present := trees is None or layer.tree_sha256 in trees),
+                download_bytes=0 if present else layer.size,
+                installed_bytes=layer.installed_size,
+            )
+            for layer in self._wanted
+        )
+
+    def _outcome(
+        self,
+        generation: Generation | None,
+        *,
+        changed: bool,
+        layers: tuple[NeededLayer, ...],
+        removed: tuple[int, ...] = (),
+    ) -> InstallOutcome:
+        tree_dir = None if generation is None else self._layout.tree_dir(generation.engine, generation.number)
+        programs = {} if tree_dir is None else {n: str(tree_dir / p) for n, p in self._artifact.entry_points.items()}
+        return InstallOutcome(
+            changed=changed,
+            dry_run=self._request.dry_run,
+            target=self._artifact.target,
+            version=self._artifact.version,
+            previous_version=None if self._pointer is None else self._pointer.version,
+            generation=None if generation is None else generation.number,
+            path=None if tree_dir is None else str(tree_dir),
+            programs=programs,
+            layers=layers,
+            downloaded_bytes=sum(layer.download_bytes for layer in layers),
+            removed_generations=removed,
+            development=self._repository.development,
+        )

@@ -1,0 +1,57 @@
+"""The last moment that is known to have been: signed lifetimes mean nothing to a clock that can be set back."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pydantic import Field
+
+from pipeline.errors import TrustError
+from pipeline.model.frozen import Frozen
+from pipeline.model.manifest_document import read_document, write_document
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.ports import Disk
+
+TIME_FILE = "last-known-time.json"
+# Clocks are set back a little all the time; signed lifetimes are days.
+_TOLERANCE_SECONDS = 300
+
+
+class _LastKnownTime(Frozen):
+    """When metadata was last found fresh; no later moment can come before it.
+
+    Attributes:
+        seconds: since 1970.
+    """
+
+    seconds: int = Field(ge=0)
+
+
+def remember_time(state_dir: Path, now: int, disk: Disk) -> None:
+    """Write down that ``now`` has been.
+
+    To be called only when metadata was found fresh: a clock that runs ahead is remembered no further than signed
+    lifetimes reach.
+    """
+    disk.replace_file(state_dir / TIME_FILE, write_document(_LastKnownTime(seconds=now)), staging_dir=state_dir)
+
+
+def require_later(state_dir: Path, now: int) -> None:
+    """Refuse a clock that stands before a moment that has been.
+
+    Raises:
+        TrustError: it does; freshness cannot be judged by it.
+        IntegrityError: the note is malformed.
+    """
+    path = state_dir / TIME_FILE
+    if not path.is_file():
+        return
+    known = read_document(_LastKnownTime, path.read_bytes(), what=str(path)).seconds
+    if now < known - _TOLERANCE_SECONDS:
+        raise TrustError(
+            f"this machine's clock is {known - now} s before a moment at which this repository was seen",
+            hint=f"set the clock; if it was ahead then and is right now, remove {path}",
+        )

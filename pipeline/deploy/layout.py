@@ -1,0 +1,216 @@
+"""The folder of an installation: where things are, and reading what is there.
+
+``layers/`` holds verified trees under their digest, ``generations/<engine>/<n>/tree`` the same files laid together by
+hard links, ``current/<engine>.json`` the pointer. Nothing of these is ever changed in place; everything half-made is in
+``staging/``.
+"""
+
+from __future__ import annotations
+
+import re
+from contextlib import suppress
+from typing import TYPE_CHECKING, TypeVar
+
+from pipeline.digest import is_sha256, sha256_bytes, tree_digest
+from pipeline.errors import HostError, IntegrityError, NothingSelectedError, UsageError
+from pipeline.model.frozen import Frozen
+from pipeline.model.installation import Generation, Pointer, RootFormat
+from pipeline.model.manifest_document import read_document
+from pipeline.model.tree import Tree
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_ENGINE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
+SEAL_FILE = "generation.sha256"
+Document = TypeVar("Document", bound=Frozen)
+
+
+class Layout:
+    """Paths below the root of an installation, and what its files say.
+
+    Attributes:
+        root: absolute.
+    """
+
+    FOLDERS = ("layers", "generations", "current", "staging", "locks", "downloads", "trust")
+
+    def __init__(self, root: Path) -> None:
+        """Look at nothing yet."""
+        self.root = root.absolute()
+        self.layers_dir = self.root / "layers"
+        self.generations_dir = self.root / "generations"
+        self.current_dir = self.root / "current"
+        self.staging_dir = self.root / "staging"
+        self.downloads_dir = self.root / "downloads"
+        self.trust_dir = self.root / "trust"
+        self.lock_path = self.root / "locks" / "root.lock"
+        self.format_path = self.root / "format.json"
+        self.trusted_root_path = self.trust_dir / "root.json"
+
+    def layer_dir(self, tree_sha256: str) -> Path:
+        """Return the folder of a layer's files."""
+        return self.layers_dir / tree_sha256
+
+    def layer_list_path(self, tree_sha256: str) -> Path:
+        """Return the file that lists a layer's files."""
+        return self.layers_dir / f"{tree_sha256}.json"
+
+    def generation_dir(self, engine: str, number: int) -> Path:
+        """Return the folder of a generation."""
+        return self.generations_dir / _clean(engine) / str(number)
+
+    def tree_dir(self, engine: str, number: int) -> Path:
+        """Return the folder with a generation's files."""
+        return self.generation_dir(engine, number) / "tree"
+
+    def pointer_path(self, engine: str) -> Path:
+        """Return the file that says which generation is current."""
+        return self.current_dir / f"{_clean(engine)}.json"
+
+    def check(self, *, may_be_new: bool = False) -> None:
+        """Refuse a folder that is no installation of this layout.
+
+        Raises:
+            UsageError: it is no installation; with ``may_be_new`` only when it holds something else.
+            HostError: it was made by a newer version of this program.
+            IntegrityError: its format file is malformed.
+        """
+        if self.format_path.is_file():
+            found = read_document(RootFormat, self.format_path.read_bytes(), what=str(self.format_path))
+            if found.version > RootFormat().version:
+                raise HostError(
+                    f"{self.root} has layout {found.version}, made by a newer version of this program",
+                    hint="use that version, or another root",
+                )
+            return
+        if self.looks_installed():
+            return  # the format file alone is lost
+        if not may_be_new:
+            raise UsageError(f"{self.root} is no installation", hint="give the --root that `install` was given")
+        if self.root.is_dir() and any(path.name not in self.FOLDERS for path in self.root.iterdir()):
+            raise UsageError(
+                f"{self.root} holds other files and is no installation", hint="give an empty folder or a new one"
+            )
+
+    def looks_installed(self) -> bool:
+        """Tell whether the folders of an installation are there, whatever is in them."""
+        return self.generations_dir.is_dir() and self.current_dir.is_dir() and self.layers_dir.is_dir()
+
+    def engines(self) -> tuple[str, ...]:
+        """Return the engines that have generations or a pointer, sorted."""
+        named = {path.name for path in _listing(self.generations_dir)}
+        named |= {path.name.removesuffix(".json") for path in _listing(self.current_dir) if path.name.endswith(".json")}
+        return tuple(sorted(name for name in named if _ENGINE.fullmatch(name)))
+
+    def engine(self, named: str | None) -> str:
+        """Return the engine that is meant; None means the only one.
+
+        Raises:
+            NothingSelectedError: it is not installed, or none is.
+            UsageError: there are several and none was named.
+        """
+        installed = self.engines()
+        if named is not None:
+            if named not in installed:
+                raise NothingSelectedError(
+                    f"{named} is not installed in {self.root}", hint=f"installed: {', '.join(installed) or 'nothing'}"
+                )
+            return named
+        if not installed:
+            raise NothingSelectedError(f"nothing is installed in {self.root}", hint="`install` does it")
+        if len(installed) > 1:
+            raise UsageError(f"{self.root} has several engines", hint=f"name one of {', '.join(installed)}")
+        return installed[0]
+
+    def numbers(self, engine: str) -> tuple[int, ...]:
+        """Return the numbers of an engine's generations, ascending."""
+        names = (path.name for path in _listing(self.generations_dir / _clean(engine)))
+        return tuple(sorted(int(name) for name in names if name.isascii() and name.isdigit()))
+
+    def generation(self, engine: str, number: int) -> Generation | None:
+        """Return what a generation says of itself, None when it is not there or is unfinished.
+
+        Raises:
+            IntegrityError: its file is malformed or lies in a place of another.
+        """
+        path = self.generation_dir(engine, number) / "generation.json"
+        found = _read(Generation, path)
+        if found is not None and (found.engine, found.number) != (engine, number):
+            raise IntegrityError(f"{path} speaks of generation {found.number} of {found.engine}")
+        return found
+
+    def is_sealed(self, engine: str, number: int) -> bool:
+        """Tell whether ``generation.json`` has the digest that was written beside it; for ``verify``."""
+        folder = self.generation_dir(engine, number)
+        try:
+            seal = (folder / SEAL_FILE).read_bytes()
+        except OSError:
+            return False
+        return seal == seal_of((folder / "generation.json").read_bytes())
+
+    def generations(self, engine: str) -> tuple[Generation, ...]:
+        """Return an engine's finished generations, oldest first; one whose file is damaged counts as none."""
+        found = []
+        for number in self.numbers(engine):
+            with suppress(IntegrityError):
+                found.append(self.generation(engine, number))
+        return tuple(generation for generation in found if generation is not None)
+
+    def pointer(self, engine: str) -> Pointer | None:
+        """Return which generation is current; None when no pointer is there or it is damaged, so that all can go on."""
+        with suppress(IntegrityError):
+            return self.read_pointer(engine)
+        return None
+
+    def read_pointer(self, engine: str) -> Pointer | None:
+        """Return which generation is current, None when no pointer is there.
+
+        Raises:
+            IntegrityError: it is malformed or speaks of another engine.
+        """
+        found = _read(Pointer, self.pointer_path(engine))
+        if found is not None and found.engine != engine:
+            raise IntegrityError(f"{self.pointer_path(engine)} speaks of {found.engine}")
+        return found
+
+    def layer_digests(self) -> tuple[str, ...]:
+        """Return the digests of the layers that are there, sorted."""
+        return tuple(sorted(path.name for path in _listing(self.layers_dir) if is_sha256(path.name) and path.is_dir()))
+
+    def layer_tree(self, tree_sha256: str) -> Tree | None:
+        """Return the list of a layer's files, None when the layer is not there; its files are not looked at.
+
+        Raises:
+            IntegrityError: the list is malformed or not the one its name says.
+        """
+        if not self.layer_dir(tree_sha256).is_dir():
+            return None
+        path = self.layer_list_path(tree_sha256)
+        tree = _read(Tree, path)
+        if tree is not None and not (tree.sha256 == tree_sha256 == tree_digest(tree.entries)):
+            raise IntegrityError(f"{path} is not the list of the layer it is named after")
+        return tree
+
+
+def seal_of(record: bytes) -> bytes:
+    """Return the text of ``generation.sha256``, in the format of ``sha256sum``."""
+    return f"{sha256_bytes(record)}  generation.json\n".encode()
+
+
+def _clean(engine: str) -> str:
+    if not _ENGINE.fullmatch(engine):
+        raise UsageError(f"{engine!r} is no name of an engine")
+    return engine
+
+
+def _listing(folder: Path) -> tuple[Path, ...]:
+    return tuple(folder.iterdir()) if folder.is_dir() else ()
+
+
+def _read(model: type[Document], path: Path) -> Document | None:
+    try:
+        data = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return read_document(model, data, what=str(path))

@@ -1,0 +1,150 @@
+"""Removing generations, and layers that no generation needs any more. What goes is moved to staging first."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.deploy.changing import changing, set_aside
+from pipeline.deploy.comparing import walk
+from pipeline.deploy.layout import Layout
+from pipeline.model.installation import RemovalOutcome
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from pipeline.model.installation import Generation
+    from pipeline.ports import Disk, Services
+
+MINIMUM_KEPT = 2
+_LOCK_SUFFIXES = (".lock", ".owner")
+
+
+def uninstall(
+    root: Path, *, services: Services, disk: Disk, engine: str | None = None, dry_run: bool = False
+) -> RemovalOutcome:
+    """Remove an engine with all its generations, and the layers that only they needed.
+
+    Raises:
+        NothingSelectedError: it is not installed.
+        UsageError: ``root`` is no installation, or has several engines and none was named.
+        HostError: it cannot be written.
+    """
+    layout = Layout(root)
+    if dry_run:
+        layout.check()
+        name = layout.engine(engine)
+        return _outcome(layout, [(name, number) for number in layout.numbers(name)], dry_run=True)
+    with changing(layout, services=services, disk=disk):
+        name = layout.engine(engine)
+        leaving = [(name, number) for number in layout.numbers(name)]
+        outcome = _outcome(layout, leaving, dry_run=False)
+        if layout.pointer_path(name).exists():
+            set_aside(layout.pointer_path(name), layout.staging_dir, disk)  # first: nothing may point at what goes
+        _remove(layout, leaving, outcome.layers, disk=disk)
+        disk.remove(layout.generations_dir / name)
+        return outcome
+
+
+def gc(root: Path, *, services: Services, disk: Disk, keep: int = 3, dry_run: bool = False) -> RemovalOutcome:
+    """Remove generations beyond ``keep`` of each engine, unneeded layers, and what broken runs have left.
+
+    The current generation and those it would roll back to stay first; at least two stay.
+
+    Raises:
+        UsageError: ``root`` is no installation.
+        HostError: it cannot be written.
+    """
+    layout = Layout(root)
+    if dry_run:
+        layout.check()
+        return _outcome(layout, _beyond(layout, layout.engines(), keep), dry_run=True, with_leftovers=True)
+    with changing(layout, services=services, disk=disk):
+        leaving = _beyond(layout, layout.engines(), keep)
+        outcome = _outcome(layout, leaving, dry_run=False, with_leftovers=True)
+        _remove(layout, leaving, outcome.layers, disk=disk)
+        for path in _leftovers(layout):
+            disk.remove(path)
+        return outcome
+
+
+def prune(layout: Layout, engine: str, *, keep: int, disk: Disk) -> tuple[int, ...]:
+    """Remove an engine's generations beyond ``keep``; return their numbers. For whoever holds the installation."""
+    leaving = _beyond(layout, (engine,), keep)
+    _remove(layout, leaving, _unneeded_layers(layout, leaving), disk=disk)
+    return tuple(number for _, number in leaving)
+
+
+def _beyond(layout: Layout, engines: Iterable[str], keep: int) -> list[tuple[str, int]]:
+    """Return the generations that are not among those to keep."""
+    leaving = []
+    for engine in engines:
+        numbers = layout.numbers(engine)
+        pointer = layout.pointer(engine)
+        first = () if pointer is None else (pointer.generation, *pointer.history)
+        ranked = dict.fromkeys((*(n for n in first if n in numbers), *reversed(numbers)))
+        kept = set(list(ranked)[: max(keep, MINIMUM_KEPT)])
+        leaving += [(engine, number) for number in numbers if number not in kept]
+    return leaving
+
+
+def _unneeded_layers(layout: Layout, leaving: Iterable[tuple[str, int]]) -> tuple[str, ...]:
+    gone = set(leaving)
+    staying: list[Generation] = [
+        generation
+        for engine in layout.engines()
+        for generation in layout.generations(engine)
+        if (engine, generation.number) not in gone
+    ]
+    needed = {
+        layer.tree_sha256
+        for generation in staying
+        for layer in generation.artifact.layers
+        if layer.name in generation.layers
+    }
+    return tuple(digest for digest in layout.layer_digests() if digest not in needed)
+
+
+def _remove(layout: Layout, leaving: Iterable[tuple[str, int]], layers: Iterable[str], *, disk: Disk) -> None:
+    for engine, number in leaving:
+        set_aside(layout.generation_dir(engine, number), layout.staging_dir, disk)
+    for digest in layers:
+        set_aside(layout.layer_dir(digest), layout.staging_dir, disk)
+        disk.remove(layout.layer_list_path(digest))
+
+
+def _leftovers(layout: Layout) -> tuple[Path, ...]:
+    """Return what no run needs: halves of downloads, lists of layers that are not there.
+
+    Folders and locks of the downloads stay: a process that waits for its turn has opened them already.
+    """
+    lists = (path for path in layout.layers_dir.glob("*.json") if not path.with_suffix("").is_dir())
+    halves = (
+        layout.downloads_dir / name for name, _ in walk(layout.downloads_dir) if not name.endswith(_LOCK_SUFFIXES)
+    )
+    return (*sorted(lists), *sorted(halves))
+
+
+def _outcome(
+    layout: Layout, leaving: Iterable[tuple[str, int]], *, dry_run: bool, with_leftovers: bool = False
+) -> RemovalOutcome:
+    leaving = list(leaving)
+    layers = _unneeded_layers(layout, leaving)
+    going = [layout.generation_dir(engine, number) for engine, number in leaving]
+    going += [layout.layer_dir(digest) for digest in layers]
+    if with_leftovers:
+        going += _leftovers(layout)
+    seen: dict[tuple[int, int], tuple[int, os.stat_result]] = {}
+    for place in going:
+        for path in [place] if place.is_file() else [place / name for name, _ in walk(place)]:
+            status = path.lstat()
+            names, _ = seen.get((status.st_dev, status.st_ino), (0, status))
+            seen[status.st_dev, status.st_ino] = (names + 1, status)
+    return RemovalOutcome(
+        dry_run=dry_run,
+        generations=tuple(f"{engine}/{number}" for engine, number in leaving),
+        layers=layers,
+        files=sum(names for names, _ in seen.values()),
+        freed_bytes=sum(status.st_size for names, status in seen.values() if names >= status.st_nlink),
+    )

@@ -1,0 +1,61 @@
+"""What an artifact needs of the host, compared with what the host has."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.errors import HostError, NoSpaceError
+from pipeline.names import version_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+    from pipeline.model.host import HostFacts
+    from pipeline.model.manifest import Artifact, Layer
+    from pipeline.ports import HostProbe
+
+_SPARE_BYTES = 16 << 20  # for lists of files, pointers, and what the file system itself takes
+
+
+def check_host(artifact: Artifact, facts: HostFacts) -> None:
+    """Refuse an artifact that cannot run here; what cannot be read of the host is not held against it.
+
+    Raises:
+        HostError: something lacks; all of it is named.
+    """
+    if lacks := tuple(_lacks(artifact, facts)):
+        raise HostError(
+            f"{artifact.target} {artifact.version} does not run on this host: {'; '.join(lacks)}",
+            hint="choose another target or version, or --no-check-host to install it for another machine",
+        )
+
+
+def _lacks(artifact: Artifact, facts: HostFacts) -> list[str]:
+    if artifact.platform != facts.platform:
+        return [f"it is for {artifact.platform}, this is {facts.platform}"]
+    requires, lacks = artifact.requires, []
+    if requires.glibc and facts.glibc and version_key(facts.glibc) < version_key(requires.glibc):
+        lacks.append(f"it needs glibc {requires.glibc}, this has {facts.glibc}")
+    missing = sorted(set(requires.cpu) - set(facts.cpu_features))
+    if facts.cpu_features and missing:
+        lacks.append(f"this processor has no {', '.join(missing)}")
+    return lacks
+
+
+def check_space(layers: Iterable[Layer], *, folder: Path, host: HostProbe) -> None:
+    """Refuse to begin what the disk cannot hold: all files, and twice the largest archive while it is unpacked.
+
+    Raises:
+        NoSpaceError: there is too little; both figures are named.
+    """
+    missing = tuple(layers)
+    if not missing:
+        return
+    needed = sum(layer.installed_size for layer in missing) + 2 * max(layer.size for layer in missing) + _SPARE_BYTES
+    free = host.free_bytes(folder)
+    if free < needed:
+        raise NoSpaceError(
+            f"{folder} has {free / 1e6:.0f} MB free and this needs {needed / 1e6:.0f} MB",
+            hint="free some space (`gc` removes old generations), or choose another root",
+        )

@@ -1,0 +1,200 @@
+"""A signed repository as an installer sees it: nothing comes out of it that was not signed under the trusted root."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from tuf.api.exceptions import LengthOrHashMismatchError
+
+from pipeline.deploy.known_time import TIME_FILE, remember_time, require_later
+from pipeline.deploy.location import FolderLocation, locate
+from pipeline.deploy.metadata_client import MetadataClient, read_root
+from pipeline.digest import sha256_bytes
+from pipeline.errors import IntegrityError, NetworkError, NothingSelectedError, PipelineError, TrustError
+from pipeline.model.manifest_document import read_manifest
+from pipeline.model.repository_layout import (
+    DEVELOPMENT_FIELD,
+    ENGINES_ROLE,
+    METADATA_FOLDER,
+    REPOSITORY_FIELD,
+    blob_path,
+    blob_target,
+    engine_of_manifest_target,
+    manifest_target,
+)
+from pipeline.model.strict_json import LIMIT_BYTES
+from pipeline.ports import DownloadRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import Self
+
+    from tuf.api.metadata import Root, TargetFile
+
+    from pipeline.deploy.location import RepositoryLocation
+    from pipeline.model.manifest import Manifest
+    from pipeline.ports import Disk, Services
+
+
+class TrustedRepository:
+    """A repository whose metadata was brought up to date and verified.
+
+    Attributes:
+        location: where it is, for people.
+        identity: of the repository, the same wherever it is mirrored.
+        development: whether its root says that it is signed with development keys.
+    """
+
+    def __init__(self, location: RepositoryLocation, client: MetadataClient, *, identity: str) -> None:
+        """Use ``open``."""
+        self._place = location
+        self._client = client
+        self.location = location.text
+        self.identity = identity
+        self.development = client.root.unrecognized_fields.get(DEVELOPMENT_FIELD) is True
+
+    @classmethod
+    @contextmanager
+    def open(
+        cls, location: str, *, state_dir: Path, trusted_root: bytes, services: Services, disk: Disk
+    ) -> Iterator[Self]:
+        """Bring a repository's metadata up to date and hold it while it is used, one process at a time.
+
+        Args:
+            location: folder, or file:, http: or https: url.
+            state_dir: where what was seen of repositories is kept, by repository and not by location: an old copy
+                elsewhere is refused as well.
+            trusted_root: root metadata to start from.
+            services: downloader, clock.
+            disk: how the state is kept.
+
+        Raises:
+            UsageError: ``location`` is no place of a repository.
+            TrustError: metadata is expired, rolled back, not signed as it must be, or the clock was set back.
+            IntegrityError: metadata is malformed.
+            NetworkError, OfflineError: the repository cannot be reached.
+            HostError: the state cannot be written.
+        """
+        place = locate(location, services.downloader)
+        identity = _identity(read_root(trusted_root), trusted_root)
+        own_dir = state_dir / identity
+        disk.make_dirs(own_dir)
+        with disk.lock(state_dir / f"{identity}.lock"):
+            now = services.clock.now_seconds()
+            require_later(own_dir, now)
+            before = _digests(own_dir)
+            client = MetadataClient(
+                place.text,
+                state_dir=own_dir,
+                trusted_root=trusted_root,
+                now=now,
+                read=lambda name, limit: place.read(f"{METADATA_FOLDER}/{name}", limit_bytes=limit),
+                missing_error=IntegrityError if isinstance(place, FolderLocation) else NetworkError,
+            )
+            client.refresh()
+            repository = cls(place, client, identity=identity)
+            if _digests(own_dir) != before:
+                disk.sync(own_dir)  # python-tuf renames but does not sync
+            remember_time(own_dir, now, disk)
+            yield repository
+
+    def engines(self) -> tuple[str, ...]:
+        """Return the engines that have a signed manifest, sorted.
+
+        Raises:
+            TrustError, IntegrityError, NetworkError, OfflineError: as ``open``.
+        """
+        named = (engine_of_manifest_target(path) for path in self._engine_targets())
+        return tuple(sorted(engine for engine in named if engine is not None))
+
+    def signed_files(self) -> dict[str, int]:
+        """Return sha256 and size of every file that is signed.
+
+        Raises:
+            TrustError, IntegrityError, NetworkError, OfflineError: as ``open``.
+        """
+        return {self._sha256(target.hashes): target.length for target in self._engine_targets().values()}
+
+    def is_signed_metadata(self, name: str, data: bytes) -> bool | None:
+        """Tell whether a file of ``metadata/`` is signed by those who may, whatever its age; None when it is none."""
+        return self._client.is_signed(name, data)
+
+    def manifest(self, engine: str) -> Manifest:
+        """Return an engine's manifest after checking its bytes against what is signed.
+
+        Raises:
+            NothingSelectedError: the repository has no such engine.
+            IntegrityError: the bytes are not the signed ones, or speak of another engine.
+            TrustError, NetworkError, OfflineError: as ``open``.
+        """
+        target = self._client.target(manifest_target(engine))
+        if target is None:
+            raise NothingSelectedError(
+                f"{self.location} has no engine {engine!r}", hint=f"it has: {', '.join(self.engines()) or 'none'}"
+            )
+        sha256 = self._sha256(target.hashes)
+        path = blob_path(sha256)
+        if target.length > LIMIT_BYTES:
+            raise IntegrityError(f"the manifest of {engine} has {target.length} bytes, more than {LIMIT_BYTES}")
+        data = self._place.read(path, limit_bytes=target.length)
+        if data is None:
+            raise self._missing(path)
+        try:
+            target.verify_length_and_hashes(data)
+        except LengthOrHashMismatchError as error:
+            raise IntegrityError(
+                f"{path}, the manifest of {engine} in {self.location}, is not the signed one: {error}",
+                hint="it was changed after publishing; use another mirror",
+            ) from error
+        manifest = read_manifest(data, what=f"manifest of {engine}")
+        if strange := [artifact.target for artifact in manifest.artifacts if artifact.engine != engine]:
+            raise IntegrityError(f"the manifest of {engine} speaks of {strange[0]}")
+        return manifest
+
+    def request(self, *, engine: str, sha256: str, size_bytes: int, what: str) -> DownloadRequest:
+        """Return how to download a bundle or a layer, after checking that it is signed as the manifest says.
+
+        Raises:
+            IntegrityError: the signed target is not there or has another size or digest.
+            TrustError, NetworkError, OfflineError: as ``open``.
+        """
+        target = self._client.target(blob_target(engine, sha256))
+        if target is None or self._sha256(target.hashes) != sha256 or target.length != size_bytes:
+            raise IntegrityError(
+                f"{what}: the signed metadata of {self.location} does not list it as the manifest does",
+                hint="the repository contradicts itself; tell its publisher",
+            )
+        url = self._place.url(blob_path(sha256), size_bytes=size_bytes)
+        return DownloadRequest(what=what, urls=(url,), sha256=sha256, size_bytes=size_bytes, filename=sha256)
+
+    def _engine_targets(self) -> dict[str, TargetFile]:
+        role = self._client.role(ENGINES_ROLE, probe=manifest_target("_"))
+        return {} if role is None else role.targets
+
+    def _sha256(self, hashes: dict[str, str]) -> str:
+        try:
+            return hashes["sha256"]
+        except KeyError as error:
+            raise TrustError(f"{self.location} signs a target without its sha256") from error
+
+    def _missing(self, path: str) -> PipelineError:
+        kind = IntegrityError if isinstance(self._place, FolderLocation) else NetworkError
+        return kind(
+            f"{path} of {self.location} is signed and not there", hint="the copy is incomplete; use another mirror"
+        )
+
+
+def _identity(root: Root, data: bytes) -> str:
+    """Return the repository's id: what its root says, or the root's digest for one made by another program."""
+    named = root.unrecognized_fields.get(REPOSITORY_FIELD)
+    if isinstance(named, str) and named.isalnum() and named.isascii() and len(named) <= 64:
+        return named
+    return sha256_bytes(data)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {
+        path.name: sha256_bytes(path.read_bytes()) for path in sorted(folder.glob("*.json")) if path.name != TIME_FILE
+    }

@@ -1,0 +1,98 @@
+"""Verifying: every file of an installation, a bundle, a dist folder or a repository read again, in four states."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.deploy.comparing import FileComparison
+from pipeline.deploy.layout import Layout
+from pipeline.deploy.verify_bundle import verify_bundle
+from pipeline.deploy.verify_dist import verify_dist
+from pipeline.deploy.verify_installation import verify_installation
+from pipeline.errors import IntegrityError, PipelineError, UsageError
+from pipeline.model.repository_layout import METADATA_FOLDER
+from pipeline.model.verification import VerifyReport
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.model.verification import SubjectKind
+    from pipeline.ports import Disk, Services
+
+_SHOWN = 3
+
+
+def verify(path: Path, services: Services, *, disk: Disk, trusted_root: bytes | None = None) -> VerifyReport:
+    """Read everything again and compare it with what is listed; nothing is changed.
+
+    Args:
+        path: an installation's root, a ``.tar.zst`` bundle, a folder with ``manifest.json``, or a published repository.
+        services: archiver, work folder, clock.
+        disk: for the state of a repository's check, in a work folder.
+        trusted_root: a repository's signatures are checked from here; without it from the root that it brings itself,
+            which shows damage but not forgery.
+
+    Raises:
+        UsageError: it is none of these.
+        TrustError: a repository's metadata is not to be trusted.
+        IntegrityError: it cannot be verified file by file: an archive or a list of files is malformed.
+    """
+    kind = _kind(path)
+    began = services.clock.monotonic()
+    comparison = FileComparison()
+    match kind:
+        case "installation":
+            verify_installation(Layout(path), comparison)
+        case "bundle":
+            verify_bundle(path, comparison, services=services)
+        case "dist":
+            verify_dist(path, comparison)
+        case "repository":
+            from pipeline.deploy.verify_repository import verify_repository  # noqa: PLC0415 - 0.3 s for TUF alone
+
+            verify_repository(path, comparison, services=services, disk=disk, trusted_root=trusted_root)
+    findings = tuple(sorted(comparison.findings, key=lambda finding: (finding.path, finding.state)))
+    return VerifyReport(
+        path=str(path.absolute()),
+        kind=kind,
+        trusted=kind == "repository" and trusted_root is not None,
+        verified=comparison.verified,
+        changed=sum(finding.state == "changed" for finding in findings),
+        missing=sum(finding.state == "missing" for finding in findings),
+        unexpected=sum(finding.state == "unexpected" for finding in findings),
+        bytes_read=comparison.bytes_read,
+        seconds=services.clock.monotonic() - began,
+        findings=findings,
+    )
+
+
+def report_error(report: VerifyReport) -> PipelineError:
+    """Return the error for a report that is not ``ok``: it names the first files and the counts."""
+    if not report.findings:
+        return IntegrityError(f"{report.path} holds nothing to verify", hint="nothing is installed or published there")
+    shown = ", ".join(f"{finding.path} ({finding.state})" for finding in report.findings[:_SHOWN])
+    more = f" and {len(report.findings) - _SHOWN} more" if len(report.findings) > _SHOWN else ""
+    hints: dict[SubjectKind, str] = {
+        "installation": "`install --repair` replaces what is damaged",
+        "bundle": "get the bundle again",
+        "dist": "build it again",
+        "repository": "sync it again from a whole copy; nothing that is damaged will be installed from it",
+    }
+    return IntegrityError(f"{report.path} is not as it should be: {shown}{more}", hint=hints[report.kind])
+
+
+def _kind(path: Path) -> SubjectKind:
+    if path.is_file() and path.name.endswith(".tar.zst"):
+        return "bundle"
+    if Layout(path).format_path.is_file() or Layout(path).looks_installed():
+        return "installation"
+    if (path / METADATA_FOLDER).is_dir():
+        return "repository"
+    if (path / "manifest.json").is_file():
+        return "dist"
+    if not path.exists():
+        raise UsageError(f"there is no {path}", hint="give a folder or a .tar.zst file")
+    raise UsageError(
+        f"{path} is nothing that can be verified",
+        hint="give an installation's root, a .tar.zst bundle, a folder with manifest.json or a published repository",
+    )

@@ -1,0 +1,118 @@
+"""A published repository: metadata as a client sees it, files by their digest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.deploy.comparing import walk
+from pipeline.deploy.trust import TrustedRepository
+from pipeline.digest import is_sha256
+from pipeline.errors import IntegrityError
+from pipeline.model.manifest_document import read_manifest
+from pipeline.model.repository_layout import (
+    BLOBS_FOLDER,
+    LOCK_FILE,
+    MANIFEST_COPY,
+    METADATA_FOLDER,
+    README,
+    STAGING_FOLDER,
+    blob_path,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.deploy.comparing import FileComparison
+    from pipeline.model.manifest import Artifact
+    from pipeline.ports import Disk, Services
+
+_FIRST_ROOT = f"{METADATA_FOLDER}/1.root.json"
+_OWN_FILES = frozenset({MANIFEST_COPY, README, LOCK_FILE})
+
+
+def verify_repository(
+    folder: Path, comparison: FileComparison, *, services: Services, disk: Disk, trusted_root: bytes | None
+) -> None:
+    """Bring the metadata in as an installer would, then read every file that it lists and every other one.
+
+    A file under its right digest that no metadata lists (of a replaced version, or of a publisher that died) is
+    verified: nobody will install it, and it is what its name says.
+
+    Raises:
+        TrustError: the metadata is expired, or not signed as it must be.
+        IntegrityError: the metadata is malformed or incomplete, or contradicts the manifests.
+    """
+    root = _own_root(folder) if trusted_root is None else trusted_root
+    with (
+        services.store.work_dir("verify-repository") as state_dir,
+        TrustedRepository.open(
+            str(folder), state_dir=state_dir, trusted_root=root, services=services, disk=disk
+        ) as repository,
+    ):
+        for sha256, size_bytes in repository.signed_files().items():
+            path = blob_path(sha256)
+            comparison.compare_file(folder / path, name=path, sha256=sha256, size_bytes=size_bytes)
+        _verify_manifests(folder, repository, comparison)
+        listed = {blob_path(sha256) for sha256 in repository.signed_files()}
+        for path, place in walk(folder):
+            top, _, name = path.partition("/")
+            if path in listed or path in _OWN_FILES or top == STAGING_FOLDER:
+                continue
+            if top == METADATA_FOLDER:
+                _verify_metadata_file(folder, path, repository, comparison)
+            elif top == BLOBS_FOLDER and is_sha256(name[3:]) and path == blob_path(name[3:]):
+                comparison.compare_file(folder / path, name=path, sha256=name[3:], size_bytes=None)
+            else:
+                comparison.add(path, "unexpected", "" if place else "no file")
+
+
+def _own_root(folder: Path) -> bytes:
+    try:
+        return (folder / _FIRST_ROOT).read_bytes()
+    except OSError as error:
+        raise IntegrityError(
+            f"{folder} has no {_FIRST_ROOT}", hint="give the publisher's root.json with --trusted-root"
+        ) from error
+
+
+def _verify_metadata_file(folder: Path, path: str, repository: TrustedRepository, comparison: FileComparison) -> None:
+    """Check the signatures of one file; versions that are no longer current included."""
+    name = path.removeprefix(f"{METADATA_FOLDER}/")
+    data = (folder / path).read_bytes()
+    comparison.bytes_read += len(data)
+    match repository.is_signed_metadata(name, data):
+        case None:
+            comparison.add(path, "unexpected")
+        case True:
+            comparison.verified += 1
+        case False:
+            comparison.add(path, "changed", "it is not signed as it must be")
+
+
+def _verify_manifests(folder: Path, repository: TrustedRepository, comparison: FileComparison) -> None:
+    """Check that every file a manifest names is signed, and that the copy for people says what the manifests say."""
+    signed = set(repository.signed_files())
+    artifacts: list[Artifact] = []
+    for engine in repository.engines():
+        try:
+            offered = repository.manifest(engine).artifacts
+        except IntegrityError:
+            return  # its blob is named already
+        for artifact in offered:
+            for sha256 in (artifact.sha256, *(layer.sha256 for layer in artifact.layers)):
+                if sha256 not in signed:
+                    raise IntegrityError(f"{artifact.target} {artifact.version} names {sha256}, which is not signed")
+        artifacts += offered
+    copy = folder / MANIFEST_COPY
+    if not copy.is_file():
+        comparison.add(MANIFEST_COPY, "missing", "the copy for people; `publish` writes it again")
+        return
+    try:
+        same = {a.key: a for a in read_manifest(copy.read_bytes()).artifacts} == {a.key: a for a in artifacts}
+    except IntegrityError as error:
+        comparison.add(MANIFEST_COPY, "changed", error.message)
+        return
+    if same:
+        comparison.verified += 1
+    else:
+        comparison.add(MANIFEST_COPY, "changed", "the copy for people differs from the signed manifests")

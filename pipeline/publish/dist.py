@@ -1,0 +1,144 @@
+"""A dist folder as the publisher sees it: a manifest, and files that must be what it says."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.digest import require_digest, sha256_stream
+from pipeline.errors import IntegrityError, NothingSelectedError, UsageError
+from pipeline.model.manifest import Artifact, Manifest
+from pipeline.model.manifest_document import read_manifest
+from pipeline.model.repository_layout import blob_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MANIFEST_FILE = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class DistFile:
+    """One file that will become a blob.
+
+    Attributes:
+        path: in the dist folder.
+        sha256: of its bytes.
+        size_bytes: of it.
+    """
+
+    path: Path
+    sha256: str
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class Dist:
+    """What a dist folder offers.
+
+    Attributes:
+        release: of its manifest.
+        created: of its manifest.
+        artifacts: its entries with urls rewritten to blobs.
+        files: sha256 to file, each once however often it is named.
+        names: sha256 to what the file was called.
+    """
+
+    release: str
+    created: str
+    artifacts: tuple[Artifact, ...]
+    files: dict[str, DistFile]
+    names: dict[str, str]
+
+
+def read_dist(folder: Path) -> Dist:
+    """Read a dist folder's manifest and look at every file it names; sizes are checked here, digests when read.
+
+    Raises:
+        UsageError: there is no manifest, or it names files that are elsewhere.
+        NothingSelectedError: the manifest is empty.
+        IntegrityError: the manifest is malformed, or a file is missing or has another size.
+    """
+    try:
+        data = (folder / MANIFEST_FILE).read_bytes()
+    except OSError as error:
+        raise UsageError(f"{folder} has no {MANIFEST_FILE}: {error.strerror}", hint="`build` writes one") from error
+    manifest = read_manifest(data, what=str(folder / MANIFEST_FILE))
+    if not manifest.artifacts:
+        raise NothingSelectedError(f"{folder / MANIFEST_FILE} lists no bundle", hint="`build` adds bundles to it")
+    return _Reading(folder).read(manifest)
+
+
+def check_file(file: DistFile) -> None:
+    """Hash a file.
+
+    Raises:
+        IntegrityError: it is not what the manifest says.
+    """
+    with file.path.open("rb") as stream:
+        found, _ = sha256_stream(stream)
+    require_digest(what=str(file.path), expected=file.sha256, found=found)
+
+
+class _Reading:
+    """One pass over a manifest, collecting the files it names."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._files: dict[str, DistFile] = {}
+        self._names: dict[str, str] = {}
+
+    def read(self, manifest: Manifest) -> Dist:
+        artifacts = tuple(self._artifact(artifact) for artifact in manifest.artifacts)
+        return Dist(
+            release=manifest.release,
+            created=manifest.created,
+            artifacts=artifacts,
+            files=self._files,
+            names=self._names,
+        )
+
+    def _artifact(self, artifact: Artifact) -> Artifact:
+        self._add(artifact.url, artifact.sha256, artifact.size)
+        layers = []
+        for layer in artifact.layers:
+            self._add(layer.url, layer.sha256, layer.size)
+            layers.append(layer.model_copy(update={"url": blob_path(layer.sha256)}))
+        return artifact.model_copy(
+            update={
+                "url": blob_path(artifact.sha256),
+                "layers": tuple(layers),
+                "provenance": self._statement(artifact.provenance),
+                "sbom": self._statement(artifact.sbom),
+            }
+        )
+
+    def _statement(self, url: str | None) -> str | None:
+        """Take a file whose digest no manifest field carries; it is signed as the target that it becomes."""
+        if url is None:
+            return None
+        path = self._path(url)
+        with path.open("rb") as stream:
+            sha256, size_bytes = sha256_stream(stream)
+        self._add(url, sha256, size_bytes)
+        return blob_path(sha256)
+
+    def _add(self, url: str, sha256: str, size_bytes: int) -> None:
+        path = self._path(url)
+        if (found := path.stat().st_size) != size_bytes:
+            raise IntegrityError(f"{path} has {found} bytes, the manifest says {size_bytes}", hint="build it again")
+        known = self._files.setdefault(sha256, DistFile(path, sha256, size_bytes))
+        if known.size_bytes != size_bytes:
+            raise IntegrityError(f"the manifest gives two sizes for the digest {sha256}")
+        self._names.setdefault(sha256, path.name)
+
+    def _path(self, url: str) -> Path:
+        if ":" in url:
+            raise UsageError(
+                f"the manifest names {url}, which is not in {self._folder}",
+                hint="publishing takes bundles from one folder; merge them into it first",
+            )
+        path = self._folder / url
+        if not path.is_file():
+            raise IntegrityError(f"{path} is named by the manifest and is not there", hint="build it again")
+        return path

@@ -1,0 +1,118 @@
+"""Manifests joined: what was published stays, what is new is added, and nothing changes under its name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from tuf.api.metadata import TargetFile
+
+from pipeline.digest import sha256_bytes
+from pipeline.errors import UsageError
+from pipeline.model.manifest_document import write_manifest
+from pipeline.model.repository_layout import NAME_FIELD, blob_target, manifest_target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+    from pipeline.model.manifest import Artifact, Manifest
+    from pipeline.publish.dist import Dist
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The manifests as they shall be.
+
+    Attributes:
+        manifests: engine to the canonical bytes of its manifest.
+        copy: one manifest of everything, for people.
+        artifacts: all that are published then, by engine.
+        added: new ones.
+        replaced: those whose bytes change on request.
+        unchanged: those of the dist that are there already.
+    """
+
+    manifests: dict[str, bytes]
+    copy: bytes
+    artifacts: dict[str, tuple[Artifact, ...]]
+    added: tuple[Artifact, ...]
+    replaced: tuple[Artifact, ...]
+    unchanged: tuple[Artifact, ...]
+
+
+def merge(published: Mapping[str, Manifest], dist: Dist | None, *, replace: bool) -> Merged:
+    """Add a dist's artifacts to what is published; without dist everything stays.
+
+    An artifact's key is (engine, platform, accel, version). A rebuild with other bytes under a published key is
+    refused unless ``replace``: users, mirrors and installations count on a version being one thing. That
+    the entry differs in anything (proof, requirements) counts as other bytes, since the bundle's card repeats it.
+
+    Raises:
+        UsageError: a published artifact would change.
+    """
+    by_key = {artifact.key: artifact for manifest in published.values() for artifact in manifest.artifacts}
+    added, replaced, unchanged = [], [], []
+    for artifact in () if dist is None else dist.artifacts:
+        before = by_key.get(artifact.key)
+        if before == artifact:
+            unchanged.append(artifact)
+            continue
+        if before is None:
+            added.append(artifact)
+        elif replace:
+            replaced.append(artifact)
+        else:
+            raise UsageError(
+                f"{artifact.target} {artifact.version} is published with other bytes (sha256 {before.sha256}, now"
+                f" {artifact.sha256}); published artifacts never change",
+                hint="publish it as a new version, or with --replace where nobody can have installed it",
+            )
+        by_key[artifact.key] = artifact
+    touched = {artifact.engine for artifact in (*added, *replaced)}
+    artifacts: dict[str, tuple[Artifact, ...]] = {}
+    for artifact in by_key.values():
+        artifacts[artifact.engine] = (*artifacts.get(artifact.engine, ()), artifact)
+    headers = {engine: (manifest.release, manifest.created) for engine, manifest in published.items()}
+    if dist is not None:
+        headers.update(dict.fromkeys(touched, (dist.release, dist.created)))
+    manifests = {
+        engine: write_manifest(artifacts[engine], release=headers[engine][0], created=headers[engine][1])
+        for engine in sorted(artifacts)
+    }
+    release, created = max(headers.values(), key=lambda header: header[1], default=("empty", "1970-01-01T00:00:00Z"))
+    copy = write_manifest(by_key.values(), release=release, created=created)
+    return Merged(manifests, copy, artifacts, tuple(added), tuple(replaced), tuple(unchanged))
+
+
+def target_files(merged: Merged, *, dist: Dist | None, before: Mapping[str, TargetFile]) -> dict[str, TargetFile]:
+    """Return every TUF target that the manifests name, by target path.
+
+    Args:
+        merged: the manifests.
+        dist: where new files come from, with their names and sizes.
+        before: targets that are published; they stay as they are.
+    """
+    targets: dict[str, TargetFile] = {}
+    for engine, data in merged.manifests.items():
+        path = manifest_target(engine)
+        targets[path] = _target(path, sha256_bytes(data), len(data), name="manifest.json")
+        for sha256 in _named_digests(merged.artifacts[engine]):
+            path = blob_target(engine, sha256)
+            if path in before:
+                targets[path] = before[path]
+            elif dist is not None:
+                targets[path] = _target(path, sha256, dist.files[sha256].size_bytes, name=dist.names[sha256])
+    return dict(sorted(targets.items()))
+
+
+def _named_digests(artifacts: Iterable[Artifact]) -> Iterator[str]:
+    for artifact in artifacts:
+        yield artifact.sha256
+        yield from (layer.sha256 for layer in artifact.layers)
+        for statement in (artifact.provenance, artifact.sbom):
+            if statement is not None:
+                yield statement.rpartition("/")[2]  # a published url is its blob's path
+
+
+def _target(path: str, sha256: str, size: int, *, name: str) -> TargetFile:
+    return TargetFile(size, {"sha256": sha256}, path, {"custom": {NAME_FIELD: name}})

@@ -1,0 +1,106 @@
+"""Archives: packing deterministically, joining, and the one way of unpacking any."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.errors import UsageError
+from pipeline.system.archive_members import DEFAULT_LIMITS, Limits, Member, judge, judge_links, refuse
+from pipeline.system.archive_placing import FolderWriter, whole_file, whole_folder
+from pipeline.system.archive_reading import naming, read_archive, select
+from pipeline.system.archive_writing import END_OF_ARCHIVE, frame, write_folder
+from pipeline.system.zstd_frames import copy_frames
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+_BUNDLE_LEVEL = 19
+
+
+class FileArchiver:
+    """Archives on the local file system; implements ``ports.Archiver``.
+
+    Memory stays bounded however large a file is: 54 MB for packing at level 19 (see ``archive_writing.parameters``),
+    about 20 MB for unpacking what was packed here.
+    """
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        """Unpack within ``limits``."""
+        self._limits = limits
+
+    def pack(self, tree: Path, destination: Path, *, epoch_seconds: int, zstd_level: int) -> None:
+        """Write a folder as deterministic ``.tar.zst`` without end-of-archive blocks, so that archives concatenate.
+
+        Raises:
+            IntegrityError: the folder holds what a tree cannot, or a file changed meanwhile.
+            NoSpaceError: nothing is left at the destination.
+        """
+        with whole_file(destination) as temporary, temporary.open("xb") as sink, frame(sink, zstd_level) as writer:
+            write_folder(tree, writer, epoch_seconds=epoch_seconds)
+
+    def concatenate(self, parts: Iterable[Path], destination: Path, *, extra: Path, epoch_seconds: int) -> None:
+        """Join packed archives and the files of folder ``extra`` into one self-contained ``.tar.zst``.
+
+        The frames of the parts are copied as they are; the end-of-archive blocks come last.
+
+        Raises:
+            IntegrityError: a part is damaged, or ``extra`` holds what a tree cannot.
+            NoSpaceError: nothing is left at the destination.
+        """
+        with whole_file(destination) as temporary, temporary.open("xb") as sink:
+            for part in parts:
+                with naming(part), part.open("rb") as source:
+                    copy_frames(source, sink)
+            with frame(sink, _BUNDLE_LEVEL) as writer:
+                write_folder(extra, writer, epoch_seconds=epoch_seconds)
+                writer.write(END_OF_ARCHIVE)
+
+    def unpack(self, archive: Path, destination: Path, *, strip_top: bool = False, subtree: str | None = None) -> int:
+        """Unpack into an empty folder after judging the whole list; return the number of files and links.
+
+        Everything is read twice: first the list is judged, whole even when only a part is kept; then files are
+        written into a folder beside the destination, links last, and that folder takes the destination's place.
+
+        Args:
+            archive: .tar.gz, .tgz, .tar.xz, .txz, .tar.bz2, .tbz2, .tar.zst, .tar, .zip or .whl, by suffix and content.
+            destination: a folder that is empty or not there yet.
+            strip_top: leave out the single top folder.
+            subtree: keep only the content of this folder (below the top folder where that is left out).
+
+        Raises:
+            IntegrityError: the archive is malformed, or has a path, link or type that is refused; nothing is left.
+            NoSpaceError: nothing is left.
+            UsageError: the destination is not empty.
+        """
+        if destination.is_dir() and any(destination.iterdir()):
+            raise UsageError(f"{destination} is not empty", hint="unpack into a folder that is empty or not there")
+        with naming(archive):
+            listed = [member for member, _ in read_archive(archive, limits=self._limits)]
+            judge(listed, self._limits)
+            kept = select(listed, strip_top=strip_top, subtree=subtree)
+            judge_links(member for member in kept if member is not None)
+            with whole_folder(destination) as folder:
+                self._write(archive, FolderWriter(folder), listed, kept)
+        return sum(member is not None and member.kind != "folder" for member in kept)
+
+    def _write(
+        self, archive: Path, writer: FolderWriter, listed: Sequence[Member], kept: Sequence[Member | None]
+    ) -> None:
+        count = 0
+        for member, content in read_archive(archive, limits=self._limits):
+            if count >= len(listed) or member != listed[count]:
+                raise refuse("changed while it was unpacked")
+            match kept[count]:
+                case None:
+                    pass
+                case Member(kind="folder", path=path):
+                    writer.add_folder(path)
+                case Member(kind="link", path=path, link=target):
+                    writer.add_link(path, target or "")
+                case Member(path=path, executable=executable):
+                    writer.add_file(path, content, executable=executable)
+            count += 1
+        if count != len(listed):
+            raise refuse("changed while it was unpacked")
+        writer.finish()

@@ -1,0 +1,152 @@
+"""The Disk port: steps that survive a crash, from atomic replacement to one syncfs for many files.
+
+POSIX makes a rename atomic but not durable; durable is the file's fsync before it and the folder's fsync after it.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import secrets
+import shutil
+import stat
+import time
+from contextlib import ExitStack, contextmanager
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from pipeline.digest import CHUNK_BYTES
+from pipeline.errors import HostError
+from pipeline.system.claims import claimed
+from pipeline.system.disk import disk_errors, remove_tree, sync_folder, sync_path, sync_tree
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+# Up to here each file is synced by itself: syncfs also waits for everything that other programs have written.
+_FEW_FILES = 64
+_NO_HARD_LINKS = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS, errno.EOPNOTSUPP})
+_TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST})
+
+
+class FileDisk:
+    """Real folders; implements ``ports.Disk``, where each call is described."""
+
+    def make_dirs(self, path: Path, *, durable: bool = True) -> None:
+        """Make a folder and those above it."""
+        try:
+            with _mapped(path):
+                new = [folder for folder in (path, *path.parents) if durable and not folder.exists()]
+                path.mkdir(parents=True, exist_ok=True)
+                for folder in reversed(new):
+                    sync_folder(folder.parent)
+        except FileExistsError as error:
+            raise HostError(f"{path} is there and is no folder", hint="choose another folder") from error
+
+    def write_file(self, path: Path, data: bytes) -> None:
+        """Write a new file."""
+        with _mapped(path), path.open("xb") as stream:
+            stream.write(data)
+
+    def replace_file(self, path: Path, data: bytes, *, staging_dir: Path) -> None:
+        """Write, sync and rename over ``path``."""
+        temporary = staging_dir / f"replace-{secrets.token_hex(8)}"
+        with _mapped(path):
+            try:
+                temporary.write_bytes(data)
+                sync_path(temporary)
+                temporary.replace(path)
+            except BaseException:
+                temporary.unlink(missing_ok=True)
+                raise
+            sync_folder(path.parent)
+
+    def copy_file(self, source: Path, destination: Path) -> tuple[str, int]:
+        """Copy to a new file; return sha256 and size of what was written."""
+        digest, size = hashlib.sha256(), 0
+        with _mapped(destination), source.open("rb") as reader, destination.open("xb") as writer:
+            while chunk := reader.read(CHUNK_BYTES):
+                digest.update(chunk)
+                size += len(chunk)
+                writer.write(chunk)
+        return digest.hexdigest(), size
+
+    def link_file(self, source: Path, destination: Path) -> None:
+        """Make a hard link, or a copy where links are impossible."""
+        with _mapped(destination):
+            try:
+                destination.hardlink_to(source)
+            except OSError as error:
+                if error.errno not in _NO_HARD_LINKS:
+                    raise
+                shutil.copy2(source, destination, follow_symlinks=False)
+
+    def link_symbolic(self, target: str, path: Path) -> None:
+        """Make a symbolic link at ``path``."""
+        with _mapped(path):
+            path.symlink_to(target)
+
+    def sync(self, folder: Path) -> None:
+        """Bring everything below ``folder`` to the disk."""
+        with _mapped(folder):
+            paths = list(islice(_below(folder), _FEW_FILES + 1))
+            if len(paths) > _FEW_FILES:
+                sync_tree(folder)
+                return
+            for path in paths:
+                mode = path.lstat().st_mode
+                if stat.S_ISREG(mode):
+                    sync_path(path)
+                elif stat.S_ISDIR(mode):
+                    sync_folder(path)
+
+    def move(self, source: Path, destination: Path) -> None:
+        """Rename to a free name and sync both parents."""
+        taken = FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(destination))
+        if os.path.lexists(destination):  # rename(2) itself would replace a file or an empty folder
+            raise taken
+        with _mapped(destination):
+            try:
+                source.rename(destination)
+            except OSError as error:
+                if error.errno in _TAKEN:
+                    raise taken from error
+                raise
+            sync_folder(destination.parent)
+            if source.parent != destination.parent:
+                sync_folder(source.parent)
+
+    def remove(self, path: Path) -> None:
+        """Remove a file or a whole folder."""
+        with _mapped(path):
+            remove_tree(path)
+
+    @contextmanager
+    def lock(self, path: Path, *, waiting: Callable[[], None] | None = None) -> Iterator[None]:
+        """Hold a lock that the kernel drops with its owner."""
+        self.make_dirs(path.parent)
+        with ExitStack() as held:
+            with _mapped(path):
+                held.enter_context(claimed(path, sleep=time.sleep, waiting=waiting, forget=False))
+            yield
+
+
+@contextmanager
+def _mapped(path: Path) -> Iterator[None]:
+    """Turn every refusal of the file system into the project's errors; a taken name is the caller's business."""
+    try:
+        with disk_errors(path):
+            yield
+    except FileExistsError:
+        raise
+    except OSError as error:
+        raise HostError(
+            f"cannot write {path}: {error.strerror or error}", hint="choose a folder that you may write to"
+        ) from error
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    yield folder
+    yield from folder.rglob("*")

@@ -1,0 +1,173 @@
+"""HTTP requests with redirects followed by hand, so that each hop is looked at."""
+
+from __future__ import annotations
+
+import ipaddress
+import ssl
+import threading
+from contextlib import contextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeline.system.transfer_faults import TransferFault, fault_of_error, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    import httpx
+
+    from pipeline.system.transfer_policy import TransferPolicy
+
+_REDIRECTS = {301, 302, 303, 307, 308}
+_AGENT = "engine-pipeline"
+
+
+class Answer(NamedTuple):
+    """A server's answer, its body not read yet.
+
+    Attributes:
+        response: with status and headers.
+        redirected: whether it came from another place than was asked.
+    """
+
+    response: httpx.Response
+    redirected: bool
+
+    def pieces(self) -> Iterator[bytes]:
+        """Yield the body as it comes, exactly as it was sent.
+
+        Raises:
+            TransferFault: the connection failed, or the body is cut short.
+        """
+        import httpx  # noqa: PLC0415  # loaded already
+
+        try:
+            yield from self.response.iter_raw()
+        except httpx.HTTPError as error:
+            raise fault_of_error(error) from error
+
+
+class HttpClient:
+    """Asks servers; proxies come from the usual environment variables, certificates are always checked."""
+
+    def __init__(
+        self, policy: TransferPolicy, *, ca_file: str | None = None, http_hosts: frozenset[str] = frozenset()
+    ) -> None:
+        """Make a client; nothing is loaded or opened before the first request.
+
+        Args:
+            policy: timeouts and the number of redirects.
+            ca_file: certificates to trust instead of the usual ones (PIP_CERT); None leaves it to SSL_CERT_FILE.
+            http_hosts: hosts that may be asked without TLS, because the user configured them so; loopback always may.
+        """
+        self._policy = policy
+        self._ca_file = ca_file
+        self._http_hosts = http_hosts
+        self._lock = threading.Lock()
+        self._client: httpx.Client | None = None
+
+    @contextmanager
+    def get(self, url: str, headers: Mapping[str, str]) -> Iterator[Answer]:
+        """Ask for ``url`` and give the answer to the last redirect.
+
+        Content encodings are never asked for, and an answer that has one is refused. The first url is always the one
+        that was asked for: where it leads is asked anew each time.
+
+        Raises:
+            TransferFault: the connection failed, or a redirect is refused: to another scheme than https (http stays
+                http), without or with a bad location, or one too many.
+        """
+        import httpx  # noqa: PLC0415  # 150 ms that commands without network do not need
+
+        sent = {"User-Agent": _AGENT, "Accept": "*/*", "Accept-Encoding": "identity", **headers}
+        here = url
+        for hop in range(self._policy.redirects + 1):
+            self._require_allowed(here)
+            try:
+                client = self._opened()
+                response = client.send(client.build_request("GET", here, headers=sent), stream=True)
+            except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as error:
+                raise fault_of_error(error) from error
+            try:
+                if response.status_code in _REDIRECTS:
+                    here = next_url(str(response.url), response.headers.get("location"))
+                    continue
+                encoding = response.headers.get("content-encoding", "identity").strip().lower()
+                if encoding not in {"", "identity"}:
+                    raise TransferFault(f"the server sent {encoding} encoding unasked", kind="refused", again=False)
+                yield Answer(response, redirected=hop > 0)
+                return
+            finally:
+                response.close()
+        raise TransferFault(f"more than {self._policy.redirects} redirects", kind="refused", again=False)
+
+    def close(self) -> None:
+        """Close connections that are kept open."""
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+
+    def _require_allowed(self, url: str) -> None:
+        import httpx  # noqa: PLC0415  # loaded already
+
+        try:
+            parts = httpx.URL(url)
+        except httpx.InvalidURL as error:
+            raise TransferFault(f"{url!r} is no url: {error}", kind="refused", again=False) from error
+        if parts.scheme == "https" or (
+            parts.scheme == "http" and (is_loopback(parts.host) or parts.host in self._http_hosts)
+        ):
+            return
+        raise TransferFault(
+            f"{shown(url)} has no TLS, and its host is not one that was configured so"
+            if parts.scheme == "http"
+            else f"{shown(url)} is neither https nor http",
+            kind="refused",
+            again=False,
+        )
+
+    def _opened(self) -> httpx.Client:
+        import httpx  # noqa: PLC0415  # loaded already
+
+        with self._lock:
+            if self._client is None:
+                policy = self._policy
+                verify = ssl.create_default_context(cafile=self._ca_file) if self._ca_file else True
+                self._client = httpx.Client(
+                    verify=verify,
+                    timeout=httpx.Timeout(policy.read_timeout_seconds, connect=policy.connect_timeout_seconds),
+                    cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # none are kept
+                )
+            return self._client
+
+
+def next_url(here: str, location: str | None) -> str:
+    """Return where a redirect leads, the location's own spelling kept (signed urls break when they are tidied up).
+
+    Raises:
+        TransferFault: there is none, it is malformed, or it leaves https, or http for something else than https.
+    """
+    import httpx  # noqa: PLC0415  # loaded already
+
+    if not location:
+        raise TransferFault("a redirect without a place to go to", kind="refused", again=False)
+    try:
+        before, after = httpx.URL(here), httpx.URL(here).join(location)
+    except httpx.InvalidURL as error:
+        raise TransferFault(f"a redirect to {location!r}, which is no url", kind="refused", again=False) from error
+    if after.scheme not in {"https", before.scheme} or after.scheme not in {"https", "http"}:
+        raise TransferFault(
+            f"a redirect from {before.scheme} to {after.scheme or 'nothing'}", kind="refused", again=False
+        )
+    return str(after)
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether a host is this machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,69 @@
+"""Files with private keys: made readable by their owner alone, and refused when others can read them."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+from typing import TYPE_CHECKING
+
+from pipeline.errors import HostError, TrustError, UsageError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LIMIT_BYTES = 64 << 10  # an encrypted PKCS#8 key has a few hundred bytes, an RSA-4096 key under 4 KiB
+
+
+class PrivateKeyFiles:
+    """The KeyFiles port on real folders."""
+
+    def make_folder(self, folder: Path) -> None:
+        """See ``ports.KeyFiles``."""
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            folder.chmod(0o700)
+        except OSError as error:
+            raise HostError(
+                f"cannot make the key folder {folder}: {os.strerror(error.errno or 0)}",
+                hint="choose a folder that you may write to",
+            ) from error
+
+    def create(self, path: Path, data: bytes) -> None:
+        """See ``ports.KeyFiles``."""
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0)
+        try:
+            descriptor = os.open(path, flags, 0o600)
+        except FileExistsError as error:
+            raise UsageError(
+                f"{path} is there already", hint="a key is never overwritten; choose another folder"
+            ) from error
+        except OSError as error:
+            raise HostError(f"cannot write {path}: {os.strerror(error.errno or 0)}") from error
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+
+    def read(self, path: Path) -> bytes:
+        """See ``ports.KeyFiles``. The check is made on the opened file, so that it cannot be swapped in between."""
+        flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+        try:
+            descriptor = os.open(path, flags)
+        except FileNotFoundError as error:
+            raise UsageError(f"there is no key {path}", hint="`keys init` makes keys") from error
+        except OSError as error:
+            if error.errno == errno.ELOOP:
+                raise TrustError(f"{path} is a symbolic link; a key is a plain file") from error
+            raise HostError(f"cannot read {path}: {os.strerror(error.errno or 0)}") from error
+        with os.fdopen(descriptor, "rb") as stream:
+            status = os.fstat(stream.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise TrustError(f"{path} is no plain file")
+            if sys.platform != "win32" and status.st_mode & 0o077:
+                raise TrustError(
+                    f"others can read the private key {path} (mode {stat.S_IMODE(status.st_mode):04o})",
+                    hint=f"chmod 600 {path} - and consider the key known to others until it is replaced",
+                )
+            return stream.read(_LIMIT_BYTES)

@@ -1,0 +1,46 @@
+"""Keys are a promise to every cache there is: this plan has had these keys since the formats in plan/keys.py were set.
+
+A change here throws every cached result of every user away. If that is meant, raise the format of the stage that changed and
+write the new keys down: `python tests/golden/test_keys.py > tests/golden/keys.json`.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE.parents[1])] if __name__ == "__main__" else []
+
+from pipeline.catalog import load  # noqa: E402
+from pipeline.model.host import Tool  # noqa: E402
+from pipeline.names import parse_target  # noqa: E402
+from pipeline.plan import BuildRequest, PlanInputs, make_plan  # noqa: E402
+from tests.simulators import tiny_engine  # noqa: E402
+
+NAMES = ("cc", "cxx", "cmake", "ninja", "strip", "objcopy")
+SOURCE = "/somewhere/source"
+INPUTS = PlanInputs(
+    platform="linux-x86_64",
+    glibc="2.36",
+    tools={name: Tool(name=name, path=f"/usr/bin/{name}", version="1.2.3", vendor="gcc") for name in NAMES},
+    local_trees={SOURCE: "5" * 64},
+)
+
+
+def keys(recipes: Path) -> dict[str, str]:
+    """Return step name to key of a plan for the tiny engine."""
+    catalog = load(tiny_engine.write_recipes(recipes, Path(SOURCE)))
+    plan = make_plan(BuildRequest((parse_target("tiny-engine/linux-x86_64-cpu"),)), catalog, INPUTS)
+    return {step.name: step.key for step in plan.steps}
+
+
+def test_keys_are_what_they_were(tmp_path):
+    assert keys(tmp_path) == json.loads((HERE / "keys.json").read_text())
+
+
+if __name__ == "__main__":
+    with tempfile.TemporaryDirectory() as folder:
+        print(json.dumps(keys(Path(folder)), indent=2))

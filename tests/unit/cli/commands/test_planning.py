@@ -1,0 +1,176 @@
+"""``targets``, ``plan``, ``build --dry-run``, ``check``, ``doctor`` and ``schema`` over the project's own recipes."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+CPU = "llama.cpp/linux-x86_64-cpu"
+
+
+@pytest.fixture
+def recipes(recipes_dir, tmp_path) -> Path:
+    """Return a copy of the project's recipes that a test may spoil."""
+    return Path(shutil.copytree(recipes_dir, tmp_path / "recipes"))
+
+
+def test_targets_say_where_they_come_from_and_whether_this_machine_can(user):
+    rows = {row["target"]: row for row in user.json("targets")["targets"]}
+    assert rows[CPU]["makeable_here"] is True
+    assert rows[CPU]["sources"] == ["build"]
+    assert "b11401" in rows[CPU]["releases"]
+
+
+def test_a_target_that_cannot_be_made_here_says_why(user, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.delenv("CXX", raising=False)
+    out = user.ok("targets")
+    assert "no " in out
+    assert "compiler" in out
+
+
+def test_a_plan_on_an_empty_cache_says_what_is_downloaded_and_built(user):
+    out = user.ok("plan", "--target", "linux-x86_64-cpu")
+    assert "source llama.cpp b11434" in out
+    assert "download 37.4 MB" in out
+    assert "8 steps: 0 reused, 8 to do, 275.6 MB to download" in out
+
+
+def test_a_plan_as_json_has_whole_keys_and_reasons(user):
+    document = user.json("plan", "--target", "linux-x86_64-cpu,linux-x86_64-avx2")
+    assert document["targets"] == ["llama.cpp/linux-x86_64-avx2", CPU]
+    assert all(len(step["key"]) == 64 and step["why"] for step in document["steps"])
+    core = next(
+        step for step in document["steps"] if step["name"].startswith("compile") and step["name"].endswith("core")
+    )
+    assert core["targets"] == document["targets"], "both targets share one core"
+
+
+def test_the_json_format_is_one_line_for_a_shell(user):
+    out = user.ok("plan", "--target", "linux-x86_64-cpu", "--format", "json")
+    assert len(out.splitlines()) == 1
+    assert json.loads(out)["download_bytes"] > 37_000_000
+
+
+def test_the_matrix_of_ci_needs_no_tools_and_has_one_job_a_platform(user, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    out = user.ok("plan", "--target", "linux-*", "--format", "github-matrix")
+    (job,) = json.loads(out)["include"]
+    assert job["platform"] == "linux-x86_64"
+    assert set(job["targets"].split(",")) == {CPU, "llama.cpp/linux-x86_64-avx2"}
+
+
+def test_a_dry_build_is_a_plan(user):
+    assert user.ok("build", "-t", "linux-x86_64-cpu", "--dry-run") == user.ok("plan", "-t", "linux-x86_64-cpu")
+    assert not Path("dist").exists()
+
+
+@pytest.mark.parametrize("command", ["plan", "build"])
+def test_an_unknown_target_exits_2_and_names_near_ones(user, command):
+    assert user.run(command, "--target", "linux-x86_64-avx") == 2
+    assert "linux-x86_64-avx2" in user.err
+
+
+@pytest.mark.parametrize("command", ["plan", "build"])
+def test_without_a_target_they_say_what_is_missing(user, command):
+    assert user.run(command) == 2
+    assert "--target" in user.err
+
+
+def test_an_unknown_release_exits_2_and_names_the_pinned_ones(user):
+    assert user.run("plan", "-t", "linux-x86_64-cpu", "--release", "b1") == 2
+    assert "b11401, b11434" in user.err
+
+
+def test_the_release_may_come_from_the_project_file(user):
+    Path("pipeline.toml").write_text('release = "b11401"\n')
+    assert "source llama.cpp b11401" in user.ok("plan", "-t", "linux-x86_64-cpu")
+    assert "source llama.cpp b11434" in user.ok("plan", "-t", "linux-x86_64-cpu", "--release", "b11434")
+
+
+def test_only_fetching_what_can_only_be_built_exits_3(user):
+    assert user.run("plan", "-t", "linux-x86_64-cpu", "--source", "fetch") == 3
+
+
+def test_a_cmake_option_changes_the_keys_of_what_is_compiled_and_of_nothing_before(user):
+    def keys(*more: str) -> dict[str, str]:
+        document = user.json("plan", "-t", "linux-x86_64-cpu", *more)
+        return {step["name"]: step["key"] for step in document["steps"]}
+
+    plain, other = keys(), keys("--cmake-option", "-DGGML_LTO=ON")
+    assert {name.split()[0] for name in plain if plain[name] == other[name]} == {"source", "model"}
+
+
+@pytest.mark.parametrize("option", ["GGML_LTO", "=ON"])
+def test_a_cmake_option_without_name_or_value_exits_2(user, option):
+    assert user.run("plan", "-t", "linux-x86_64-cpu", "--cmake-option", option) == 2
+
+
+def test_locked_refuses_options_beside_the_recipe(user):
+    assert user.run("--locked", "plan", "-t", "linux-x86_64-cpu", "--cmake-option", "GGML_LTO=ON") == 2
+    assert "GGML_LTO" in user.err
+    user.ok("--locked", "plan", "-t", "linux-x86_64-cpu")
+
+
+def test_locked_refuses_a_source_that_is_a_folder(user, recipes, monkeypatch):
+    monkeypatch.setenv("ENGINE_PIPELINE_RECIPES", str(recipes))
+    path = recipes / "engines" / "llama.cpp.toml"
+    head, _, rest = path.read_text().partition("[releases.source]")
+    _, _, after = rest.partition("[[releases]]")
+    path.write_text(f'{head}[releases.source]\nkind = "local_tree"\npath = "{recipes}"\n\n[[releases]]{after}')
+    user.ok("plan", "-t", "linux-x86_64-cpu")
+    assert user.run("plan", "-t", "linux-x86_64-cpu", "--locked") == 2
+    assert "no digest pins" in user.err
+
+
+def test_check_names_every_mistake_with_file_and_dotted_key(user, recipes):
+    engine = recipes / "engines" / "llama.cpp.toml"
+    engine.write_text(engine.read_text().replace("default_release", "defaultrelease"))
+    accelerator = recipes / "accelerators" / "cpu.toml"
+    accelerator.write_text(accelerator.read_text().replace('kind = "cpu"', 'kind = "gpu"'))
+    assert user.run("check", "--recipes", recipes) == 2
+    assert f"{engine}: defaultrelease: unknown key; did you mean 'default_release'?" in user.err
+    assert f"{accelerator}: kind:" in user.err
+
+
+def test_check_of_the_projects_own_recipes_is_content(user):
+    assert "is right: " in user.ok("check")
+
+
+def test_doctor_lists_tools_places_and_what_to_do(user):
+    findings = {finding["what"]: finding for finding in user.json("doctor")["findings"]}
+    assert findings["cxx"]["state"] == "ok"
+    assert findings["cmake"]["found"].split()[-1].startswith("/")
+    assert "free space" in findings
+    assert findings["loopback"]["state"] == "ok"
+    assert "what to do" in user.ok("doctor")
+
+
+def test_doctor_ends_well_without_a_compiler_unless_it_is_strict(user, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.delenv("CXX", raising=False)
+    assert "apt install g++" in user.ok("doctor")
+    assert user.run("doctor", "--strict") == 5
+    assert user.err.startswith("error: a build needs cc, cxx")
+    assert user.run("doctor", "--strict", "--json") == 5
+    assert json.loads(user.out)["ok"] is False
+
+
+@pytest.mark.parametrize("name", ["manifest", "bundle-card", "plan", "project", "engine-recipe", "model-recipe"])
+def test_a_schema_is_a_json_schema_of_a_closed_object(user, name):
+    schema = json.loads(user.ok("schema", name))
+    assert schema["additionalProperties"] is False
+
+
+def test_the_kept_schema_can_be_compared_and_written(user, monkeypatch, tmp_path):
+    monkeypatch.setattr("pipeline.cli.commands.schema.manifests_dir", lambda: tmp_path / "manifests")
+    assert user.run("schema", "--check") == 2
+    user.ok("schema", "--write")
+    user.ok("schema", "--check")
+    next((tmp_path / "manifests" / "schema").iterdir()).write_text("{}")
+    assert user.run("schema", "--check") == 2
