@@ -25,7 +25,6 @@ _PASSED_ON = (
     "PATH", "HOME", "TMPDIR", "CC", "CXX", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSH_AUTH_SOCK",
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
 )  # fmt: skip
-_INDEX = ("PIP_", "UV_INDEX", "UV_DEFAULT_INDEX", "XDG_CONFIG")  # what says where packages come from
 _SWITCH = {
     "": None,
     "1": True,
@@ -77,7 +76,6 @@ class Settings:
         cmake_options: CMake cache entries that are added to every build.
         summary_path: file that CI shows as the job's summary (GITHUB_STEP_SUMMARY).
         child_env: environment that programs are started with.
-        index_env: the same with what configures pip and its index.
     """
 
     cache_dir: Path
@@ -99,7 +97,6 @@ class Settings:
     cmake_options: Mapping[str, str] = field(default_factory=dict)
     summary_path: Path | None = None
     child_env: Mapping[str, str] = field(default_factory=dict)
-    index_env: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> Settings:
@@ -137,7 +134,6 @@ def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> 
         cmake_options={**project.get("cmake_options", {}), **_cmake_options(environment)},
         summary_path=Path(environment["GITHUB_STEP_SUMMARY"]) if environment.get("GITHUB_STEP_SUMMARY") else None,
         child_env=child_env,
-        index_env={**child_env, **{name: value for name, value in environment.items() if name.startswith(_INDEX)}},
     )
 
 

@@ -19,7 +19,19 @@ from pipeline.errors import (
 )
 
 _NO_SPACE = {errno.ENOSPC, errno.EDQUOT}
-_NO_ACCESS = {errno.EACCES, errno.EPERM, errno.EROFS}
+# What is wrong with a place rather than with this program; a file that is not there (ENOENT) may be either.
+_BAD_PLACE = {
+    errno.EACCES,
+    errno.EPERM,
+    errno.EROFS,
+    errno.ENOTDIR,
+    errno.EISDIR,
+    errno.ENAMETOOLONG,
+    errno.ELOOP,
+    errno.EIO,
+    errno.EMFILE,
+    errno.ENFILE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,11 +86,11 @@ def _classify_os_error(error: OSError) -> Failure | None:
                 f"no space left on the disk{where}", hint="free some space, or choose another folder with --cache-dir"
             )
         )
-    if error.errno in _NO_ACCESS and error.filename:
+    if error.errno in _BAD_PLACE and error.filename:
         return classify(
             HostError(
-                f"{error.filename} may not be written or read: {error.strerror}",
-                hint="correct the permissions, or choose another folder",
+                f"{error.filename} cannot be used: {error.strerror}",
+                hint="correct that place, or choose another folder",
             )
         )
     return None

@@ -63,11 +63,7 @@ def _with_session(function: Callback) -> Callback:
     @functools.wraps(function)
     def command(*, dry_run: bool = False, **values: object) -> None:
         context = click.get_current_context()
-        outer = context.parent.params if context.parent else {}
-        given: dict[str, Any] = {}
-        for name in (*_FLAGS, "json_output"):
-            inner = values.pop(name)
-            given[name] = outer.get(name) if inner is None else inner
+        given = {name: _innermost(context, name, values.pop(name)) for name in (*_FLAGS, "json_output")}
         json_output = bool(given.pop("json_output"))
         session = Session(settings=load_settings(Flags(**given)), json_output=json_output, dry_run=dry_run)
         invocation = context.find_object(Invocation)
@@ -76,6 +72,14 @@ def _with_session(function: Callback) -> Callback:
         function(session, **values)
 
     return command
+
+
+def _innermost(context: click.Context, name: str, value: object) -> Any:  # noqa: ANN401 - of any option's type
+    """Return what was said nearest to the command: behind its own name, else behind that of a group around it."""
+    while value is None and context.parent:
+        context = context.parent
+        value = context.params.get(name)
+    return value
 
 
 class Command(click.Command):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import builders
 from pipeline.builders import cmake
-from pipeline.errors import BuildError, HostError, UsageError
+from pipeline.errors import BuildError, HostError, NoSpaceError, UsageError
 from pipeline.events import StepProgress
 from pipeline.make.compiler_cache import compiler_cache
 from pipeline.make.outputs import Outputs, Results, made
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from pipeline.ports import Services
 
 _WARNING = "warning:"
+_DISK_FULL = "No space left on device"
 _BYTES_PER_COMPILER = 2 << 30  # unity files of b11434 took 0.7 to 2.5 GB with gcc 12
 
 
@@ -106,6 +107,7 @@ class _Run:
 
         Raises:
             BuildError: it failed.
+            NoSpaceError: it failed because the disk is full.
         """
         errors: list[str] = []
 
@@ -123,6 +125,11 @@ class _Run:
         command = Command(argv, cwd=self._work, env=self._env)
         outcome = self._services.commands.run(command, log_path=self._log_path, on_line=on_line)
         if outcome.exit_code != 0:
+            if any(_DISK_FULL in line for line in outcome.tail):
+                raise NoSpaceError(
+                    f"the disk filled up while compiling below {self._work}",
+                    hint="free some space and run again: it goes on where it stopped",
+                )
             kept = self._keep_compile_commands()
             first = errors[0] if errors else (outcome.tail[-1] if outcome.tail else "it said nothing")
             raise BuildError(

@@ -133,6 +133,7 @@ class Artifact(Frozen):
         entry_points: program name to path within the bundle.
         options: build options that were set.
         toolchain: tool to version.
+        web_ui: whether the server has its web interface inside.
         proof: what was proven.
         provenance: location of the provenance statement, None until there is one.
         sbom: location of the bill of materials, None until there is one.
@@ -154,6 +155,7 @@ class Artifact(Frozen):
     entry_points: dict[FileName, RelativePath]
     options: dict[str, str]
     toolchain: dict[str, str]
+    web_ui: bool = False
     proof: Proof
     provenance: Location | None = None
     sbom: Location | None = None

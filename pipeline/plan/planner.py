@@ -114,7 +114,8 @@ class _Planner:
         source: str,
         web_ui: str | None,
     ) -> str:
-        options = {**engine.options, **component.options, **self._request.cmake_options}
+        ui_options = engine.web_ui.options if engine.web_ui and web_ui else {}
+        options = {**engine.options, **component.options, **ui_options, **self._request.cmake_options}
         filled = {"build_number": str(pin.build_number), "commit": (pin.commit or pin.version)[:8]}
         place = f"{engine.web_ui.subtree}/{engine.web_ui.output}" if engine.web_ui and web_ui else None
         action = Compile(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from pipeline.digest import sha256_stream
 from pipeline.errors import HostError, UsageError
 from pipeline.model.source import LocalTree
+from pipeline.names import version_key
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -84,11 +85,14 @@ def look_around(request: BuildRequest, catalog: Catalog, host: HostProbe, trees:
     for engine in {target.engine for target in request.targets}:
         recipe = catalog.engine(engine)
         names = ["cc", "cxx", "cmake", "ninja", "strip", "objcopy"]
+        minimum = dict(recipe.minimum_tools)
         if recipe.web_ui and (recipe.web_ui.enabled if request.web_ui is None else request.web_ui):
             names += ["node", "npm"]
+            minimum["node"] = recipe.web_ui.minimum_node
         for name in names:
-            minimum = recipe.minimum_tools.get(name)
-            tools[name] = _require(name, minimum, facts.platform, host)
+            tools[name] = _require(name, minimum.get(name), facts.platform, host)
+        for name in ("cc", "cxx"):
+            _require_compiler_version(tools[name], minimum)
         source = catalog.pin(engine, request.release).source
         if isinstance(source, LocalTree):
             local_trees[source.path] = _digest_of_tree(source.path, trees)
@@ -108,7 +112,7 @@ def _require(name: str, minimum: str | None, platform: str, host: HostProbe) -> 
     at_least = f" {minimum} or newer" if minimum else ""
     system = platform.partition("-")[0]
     hint = {
-        "node": "install Node.js 20 or newer, or leave the web interface out (--no-web-ui)",
+        "node": "install it, or leave the web interface out (--no-web-ui)",
         "npm": "install npm, or leave the web interface out (--no-web-ui)",
         "cmake": "pip install 'engine-pipeline[build]' brings it; so does ./ci/pipeline",
         "ninja": "pip install 'engine-pipeline[build]' brings it; so does ./ci/pipeline",
@@ -117,6 +121,15 @@ def _require(name: str, minimum: str | None, platform: str, host: HostProbe) -> 
     }.get(name, _INSTALL_COMPILER[system])
     label = {"cc": "a C compiler", "cxx": "a C++ compiler"}.get(name, name)
     raise HostError(f"{label}{at_least} is needed to build and was not found", hint=hint)
+
+
+def _require_compiler_version(compiler: Tool, minimum: Mapping[str, str]) -> None:
+    floor = minimum.get(compiler.vendor)
+    if floor and version_key(compiler.version) < version_key(floor):
+        raise HostError(
+            f"{compiler.path} is {compiler.vendor} {compiler.version}, and {floor} or newer is needed",
+            hint="install a newer compiler, or name one with CC and CXX",
+        )
 
 
 def _digest_of_tree(path: str, trees: TreeReader) -> str:

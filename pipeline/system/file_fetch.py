@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,9 @@ class FileFetch:
         A place that fails for a while is left alone for a while, and meanwhile the next one is tried.
         """
         started = self.clock.monotonic()
+        if self.partial.size and self.partial.size == self.request.size_bytes:
+            with suppress(TransferFault):  # an earlier run ended before it looked; if it is wrong, no place is to blame
+                return self._finish()
         best = self.partial.size
         while waiting := [place for place in places if not place.given_up]:
             now = self.clock.monotonic()
@@ -80,19 +84,19 @@ class FileFetch:
         size = self.request.size_bytes
         if self.partial.size > (self.policy.size_limit_bytes if size is None else size):
             self.partial.discard()
-        if size is None or self.partial.size < size:
-            path = place.local_path
-            if path is None:
-                self._download(place.url)
-            else:
-                self._copy(path)
-        return self._finish(resumed=self.partial.pieces > 1)
+        path = place.local_path
+        if path is None:
+            self._download(place.url)
+        else:
+            self._copy(path)
+        return self._finish()
 
-    def _finish(self, *, resumed: bool) -> BlobRef:
+    def _finish(self) -> BlobRef:
         """Check the whole file and hand it to the store."""
         size = self.request.size_bytes
         if size is not None and self.partial.size != size:
             raise TransferFault(f"the connection ended after {self.partial.size} of {size} bytes")
+        resumed = self.partial.pieces > 1
         try:
             blob = self.store.add_blob(self.partial.path, filename=self.request.filename, sha256=self.request.sha256)
         except IntegrityError as error:

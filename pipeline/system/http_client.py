@@ -133,12 +133,18 @@ class HttpClient:
         with self._lock:
             if self._client is None:
                 policy = self._policy
-                verify = ssl.create_default_context(cafile=self._ca_file) if self._ca_file else True
-                self._client = httpx.Client(
-                    verify=verify,
-                    timeout=httpx.Timeout(policy.read_timeout_seconds, connect=policy.connect_timeout_seconds),
-                    cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # none are kept
-                )
+                try:
+                    self._client = httpx.Client(
+                        verify=ssl.create_default_context(cafile=self._ca_file) if self._ca_file else True,
+                        timeout=httpx.Timeout(policy.read_timeout_seconds, connect=policy.connect_timeout_seconds),
+                        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # none are kept
+                    )
+                except OSError as error:
+                    raise TransferFault(
+                        f"the trusted certificates cannot be read: {error}", kind="tls", again=False
+                    ) from error
+                except (ImportError, ValueError) as error:
+                    raise TransferFault(f"the configured proxy cannot be used: {error}", again=False) from error
             return self._client
 
 

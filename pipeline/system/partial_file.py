@@ -24,7 +24,8 @@ class PartialFile:
     Attributes:
         path: of the bytes.
         size: of them.
-        pieces: how many answers they come from.
+        pieces: how many answers they come from; more than one may not belong together. What an earlier run left
+            counts as two.
     """
 
     def __init__(self, folder: Path, sha256: str) -> None:
@@ -32,7 +33,7 @@ class PartialFile:
         self.path = folder / f"{sha256}.part"
         self._note_path = folder / f"{sha256}.json"
         self.size = self.path.stat().st_size if self.path.is_file() else 0
-        self.pieces = 1 if self.size else 0
+        self.pieces = 2 if self.size else 0
 
     def tag_for(self, url: str) -> str | None:
         """Return the strong entity tag under which the bytes of ``url`` may be continued, None to start over."""

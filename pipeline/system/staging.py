@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import threading
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,7 @@ class Staging:
         self._root = root
         self._name = f"{os.getpid()}-{secrets.token_hex(8)}"
         self._claim: Claim | None = None
+        self._lock = threading.Lock()
 
     def sweep(self) -> int:
         """Remove what dead processes left; return how many there were. Running it again changes nothing."""
@@ -64,7 +66,8 @@ class Staging:
 
     def _folder(self) -> Path:
         folder = self._root / self._name
-        while self._claim is None:
-            self._claim = try_claim(folder.with_name(self._name + _MARKER))
-        folder.mkdir(exist_ok=True)
+        with self._lock:
+            while self._claim is None:  # somebody who sweeps may hold it for a moment
+                self._claim = try_claim(folder.with_name(self._name + _MARKER))
+            folder.mkdir(exist_ok=True)
         return folder

@@ -2,9 +2,9 @@
 
 usage: python tests/benchmarks/build_speed.py [--rounds N] [--target linux-x86_64-avx2] [--work DIR]
 
-Each round measures, next to each other because machines drift: plain, ours cold (empty compiler cache), ours after the work tree
-and all results were deleted (warm compiler cache), and ours with nothing changed. The source is downloaded once before.
-Then llama-bench of both builds, in turn, for tokens/s. Prints JSON, and a Markdown table on stderr.
+Each round measures, next to each other because machines drift: plain, ours cold (empty compiler cache), ours after
+the work tree and all results were deleted (warm compiler cache), and ours with nothing changed. The source is
+downloaded once before. Then llama-bench of both builds, in turn, for tokens/s. Prints JSON.
 """
 
 from __future__ import annotations

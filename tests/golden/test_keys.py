@@ -1,7 +1,7 @@
 """Keys are a promise to every cache there is: this plan has had these keys since the formats in plan/keys.py were set.
 
-A change here throws every cached result of every user away. If that is meant, raise the format of the stage that changed and
-write the new keys down: `python tests/golden/test_keys.py > tests/golden/keys.json`.
+A change here throws every cached result of every user away. If that is meant, raise the format of the stage that
+changed and write the new keys down: `python tests/golden/test_keys.py > tests/golden/keys.json`.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ import pytest
 
 from tests.integration.conftest import make_user
 from tests.simulators.command_line import CommandLine
+from tests.simulators.mounts import MOUNT, mounted
 
 TARGET = "linux-x86_64-cpu"
 BUNDLE = "tiny-engine/t2/tiny-engine-t2-linux-x86_64-cpu.tar.zst"
@@ -64,7 +65,7 @@ def test_a_bundle_is_a_plain_archive_with_links_license_and_card(user, tmp_path)
     build(user)
     into = tmp_path / "unpacked"
     user.ok("unpack", user.home / "dist" / BUNDLE, "--to", into)
-    assert os.readlink(into / "bin" / "libtiny.so") == "libtiny.so.1"
+    assert str((into / "bin" / "libtiny.so").readlink()) == "libtiny.so.1"
     assert os.access(into / "bin" / "tiny-server", os.X_OK)
     assert "MIT" in (into / "licenses" / "tiny-engine.txt").read_text()
     assert json.loads((into / "bundle.json").read_text())["artifact"]["version"] == "t2"
@@ -241,6 +242,16 @@ def test_a_source_changed_in_the_store_is_refused(user):
     done = build(user)
     assert done.returncode == 7
     assert "words.cpp" in done.stderr
+
+
+def test_a_disk_that_fills_up_exits_4_and_the_next_run_goes_on(user, tmp_path):
+    with mounted(tmp_path / "small", "-t", "tmpfs", "-o", "size=500k", "tmpfs") as disk:
+        full = CommandLine(user.home, user.recipes, {"ENGINE_PIPELINE_CACHE_DIR": str(disk / "cache")})
+        done = build(full)
+        assert done.returncode == 4, done.stderr
+        assert not (user.home / "dist").exists()
+        subprocess.run([MOUNT, "-o", "remount,size=200m", disk], check=True)
+        assert build(full).returncode == 0
 
 
 def test_an_output_folder_that_cannot_be_written_exits_5(user):

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import subprocess
+import tarfile
+import urllib.request
 from pathlib import Path
 
 import pytest
 
 from pipeline.app.settings import default_cache_dir
 from tests.simulators.command_line import CommandLine
-from tests.simulators.engine_client import complete
+from tests.simulators.engine_client import complete, running
 from tests.simulators.web import serving
 
 pytestmark = pytest.mark.slow
@@ -73,8 +77,6 @@ def test_what_a_host_needs_was_measured(artifacts):
 
 
 def test_the_download_is_at_most_three_quarters_of_a_gzipped_tar(user, artifacts, tmp_path):
-    import tarfile
-
     for accel, artifact in artifacts.items():
         into = tmp_path / accel
         user.ok("unpack", user.home / "dist" / artifact["url"], "--to", into)
@@ -108,3 +110,24 @@ def test_it_answers_from_a_clean_root_that_was_installed_over_http(user, reposit
 def test_the_other_target_downloads_only_its_backend(user, repository):
     outcome = user.json("install", "linux-x86_64-avx2", "--from", repository, "--root", "engines")
     assert {layer["name"]: layer["present"] for layer in outcome["layers"]} == {"core": True, "avx2": False}
+
+
+def node_major() -> int:
+    try:
+        said = subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout
+    except OSError:
+        return 0
+    return int(re.findall(r"\d+", said)[0])
+
+
+@pytest.mark.skipif(node_major() < 20, reason="building the web interface needs Node.js 20 or newer")
+def test_the_web_interface_is_built_in_when_asked_for(user, artifacts, model, tmp_path):
+    assert artifacts["avx2"]["options"]["LLAMA_BUILD_UI"] == "OFF"
+    user.ok("build", "--target", "linux-x86_64-avx2", "--web-ui", "--prove", "load", "--output", "with-ui")
+    artifact = json.loads((user.home / "with-ui" / "manifest.json").read_text())["artifacts"][0]
+    assert artifact["web_ui"] is True
+    user.ok("unpack", user.home / "with-ui" / artifact["url"], "--to", tmp_path / "ui")
+    request = ["--threads", "1", "--ctx-size", "512"]
+    with running(str(tmp_path / "ui" / "bin" / "llama-server"), model, *request) as url:
+        page = urllib.request.urlopen(urllib.request.Request(url, headers={"Accept-Encoding": "gzip"}), timeout=30)
+        assert page.headers["Content-Type"].startswith("text/html")

@@ -63,7 +63,7 @@ class FixedHost:
     def facts(self) -> HostFacts:
         return self._facts
 
-    def tool(self, name: str, *, minimum: str | None = None) -> None:  # noqa: ARG002 - the port's
+    def tool(self, name: str, *, minimum: str | None = None) -> None:
         return None
 
     def free_bytes(self, path: Path) -> int:

@@ -71,7 +71,8 @@ def test_progress_is_read_from_ninja_status_lines(line, expected):
 
 def test_an_option_the_source_never_declared_is_named_with_its_likely_successor():
     cache = cmake.parse_cache(
-        "# comment\nGGML_CUDA:BOOL=OFF\nLLAMA_CUBLAS:UNINITIALIZED=ON\nGGML_CUDAA:UNINITIALIZED=ON\nCMAKE_X:UNINITIALIZED=1\n"
+        "# comment\nGGML_CUDA:BOOL=OFF\nLLAMA_CUBLAS:UNINITIALIZED=ON\n"
+        "GGML_CUDAA:UNINITIALIZED=ON\nCMAKE_X:UNINITIALIZED=1\n"
     )
     unknown = cmake.unknown_options(["GGML_CUDA", "GGML_CUDAA", "CMAKE_X"], cache)
     assert unknown == {"GGML_CUDAA": ["GGML_CUDA"]}

@@ -50,6 +50,7 @@ def test_an_error_keeps_its_code_class_message_hint_and_page():
         (os_error(errno.EDQUOT), 4),
         (os_error(errno.EACCES, "/a/file"), 5),
         (os_error(errno.EROFS, "/a/file"), 5),
+        (os_error(errno.ENOTDIR, "/a/file/x"), 5),
     ],
 )
 def test_what_went_wrong_decides_the_exit_code(error, code):

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 
 import pytest
 
@@ -17,21 +13,7 @@ from pipeline.deploy.removal import gc
 from pipeline.deploy.verify import verify
 from pipeline.errors import HostError, NoSpaceError
 from tests.simulators.engine_world import FixedHost, LayerFiles, World
-
-MOUNT = shutil.which("mount") or "/bin/mount"
-UMOUNT = shutil.which("umount") or "/bin/umount"
-
-
-@contextmanager
-def mounted(folder: Path, *arguments: str) -> Iterator[Path]:
-    folder.mkdir(exist_ok=True)
-    done = subprocess.run([MOUNT, *arguments, folder], capture_output=True, text=True, check=False)
-    if done.returncode:
-        pytest.skip(f"nothing can be mounted here: {done.stderr.strip()}")
-    try:
-        yield folder
-    finally:
-        subprocess.run([UMOUNT, "-l", folder], check=True)
+from tests.simulators.mounts import MOUNT, mounted
 
 
 def test_a_disk_that_fills_up_keeps_what_runs(world: World):

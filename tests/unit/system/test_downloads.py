@@ -195,6 +195,26 @@ def test_a_damaged_partial_file_is_found_out_and_brought_anew(server, store, mak
     assert [entry.get("range") for entry in server.requests("/f")] == ["bytes=1000-", None]
 
 
+@pytest.mark.parametrize("size", ["known", "unknown"])
+def test_a_wrong_partial_file_of_the_right_size_is_no_place_s_fault(server, store, make, size):
+    part = store.cache_dir / "partials" / f"{sha256_bytes(DATA)}.part"
+    part.write_bytes(b"?" * len(DATA))
+    server.host("/mirror/f.bin", DATA)
+    note = {"url": server.url("/mirror/f.bin"), "tag": server.resources["/mirror/f.bin"].tag}
+    part.with_suffix(".json").write_text(json.dumps(note))
+    url = server.host("/f", DATA)
+    assert stored(store, make(mirrors=[server.url("/mirror")]).fetch(wanted(url, size=size))) == DATA
+
+
+@pytest.mark.parametrize(("variable", "value", "word"), [
+    ("SSL_CERT_FILE", "/nonexistent", "certificates"), ("ALL_PROXY", "socks9://127.0.0.1:1", "proxy"),
+])  # fmt: skip
+def test_a_setting_of_this_machine_that_makes_no_sense_is_said(make, monkeypatch, variable, value, word):
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(NetworkError, match=word):
+        make().fetch(wanted("https://127.0.0.1:9/f"))
+
+
 def test_a_partial_file_that_is_whole_already_needs_no_server(server, store, make):
     (store.cache_dir / "partials" / f"{sha256_bytes(DATA)}.part").write_bytes(DATA)
     url = server.host("/f", DATA)

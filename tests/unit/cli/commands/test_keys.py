@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import stat
 from pathlib import Path
 
@@ -24,6 +25,10 @@ def test_keys_are_encrypted_unless_told_otherwise(user):
     assert user.run("keys", "init", "--keys", "k") == 2
     assert "--passphrase-file" in user.err
     assert not Path("k").exists()
+
+
+def test_common_options_may_stand_before_both_words(user):
+    assert json.loads(user.ok("--json", "keys", "init", "--keys", "k", "--no-passphrase"))["development"] is True
 
 
 def test_the_two_wishes_exclude_each_other(user):

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import pytest
+
+from pipeline.errors import HostError, UsageError
+from pipeline.model.host import HostFacts, Tool
+from pipeline.names import parse_target
+from pipeline.plan import BuildRequest, look_around
+from pipeline.system.trees import FileTreeReader
+
+AVX2 = parse_target("llama.cpp/linux-x86_64-avx2")
+
+
+class Host:
+    """A machine with the tools it is told to have."""
+
+    def __init__(self, **versions):
+        self.versions = {
+            **{name: "99.0" for name in ("cc", "cxx", "cmake", "ninja", "strip", "objcopy", "node", "npm")},
+            **versions,
+        }
+
+    def facts(self):
+        return HostFacts(
+            platform="linux-x86_64", system="test", cpu_count=1, cpu_features=(), glibc="2.36", memory_bytes=0
+        )
+
+    def tool(self, name, *, minimum=None):
+        version = self.versions[name]
+        if version is None or (minimum and float(version) < float(minimum)):
+            return None
+        return Tool(name=name, path=f"/usr/bin/{name}", version=version, vendor="gcc" if name[0] == "c" else "")
+
+    def free_bytes(self, path):
+        raise AssertionError(path)
+
+
+def look(catalog, request=None, **versions):
+    return look_around(request or BuildRequest((AVX2,)), catalog, Host(**versions), FileTreeReader())
+
+
+@pytest.mark.parametrize(
+    ("missing", "hint"),
+    [("cxx", "apt install g++"), ("cmake", "engine-pipeline[build]"), ("strip", "binutils")],
+)
+def test_a_missing_tool_says_what_to_install(catalog, missing, hint):
+    with pytest.raises(HostError) as caught:
+        look(catalog, **{missing: None})
+    assert hint in caught.value.hint
+    assert caught.value.exit_code == 5
+
+
+def test_a_compiler_that_is_too_old_is_refused(catalog):
+    with pytest.raises(HostError, match=r"gcc 8\.3, and 9 or newer"):
+        look(catalog, cxx="8.3")
+
+
+def test_a_cmake_older_than_the_recipe_asks_does_not_count(catalog):
+    with pytest.raises(HostError, match=r"cmake 3\.28 or newer"):
+        look(catalog, cmake="3.25")
+
+
+def test_node_is_looked_for_only_when_the_web_interface_is_wanted(catalog):
+    look(catalog, node=None)
+    with pytest.raises(HostError, match="node 20 or newer"):
+        look(catalog, BuildRequest((AVX2,), web_ui=True), node="18.0")
+
+
+def test_a_model_that_cannot_be_read_is_a_usage_error(catalog, tmp_path):
+    with pytest.raises(UsageError, match=r"no\.gguf"):
+        look(catalog, BuildRequest((AVX2,), model_file=tmp_path / "no.gguf"))
