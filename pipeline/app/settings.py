@@ -75,6 +75,7 @@ class Settings:
         trusted_root: root metadata to start trust from, None when nothing names it.
         cmake_options: CMake cache entries that are added to every build.
         summary_path: file that CI shows as the job's summary (GITHUB_STEP_SUMMARY).
+        epoch_seconds: SOURCE_DATE_EPOCH, for everything that a build writes; None when it is not set.
         child_env: environment that programs are started with.
     """
 
@@ -96,6 +97,7 @@ class Settings:
     trusted_root: Path | None = None
     cmake_options: Mapping[str, str] = field(default_factory=dict)
     summary_path: Path | None = None
+    epoch_seconds: int | None = None
     child_env: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -133,6 +135,7 @@ def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> 
         trusted_root=path(f"{PREFIX}TRUSTED_ROOT", "trusted_root"),
         cmake_options={**project.get("cmake_options", {}), **_cmake_options(environment)},
         summary_path=Path(environment["GITHUB_STEP_SUMMARY"]) if environment.get("GITHUB_STEP_SUMMARY") else None,
+        epoch_seconds=_epoch_seconds(environment),
         child_env=child_env,
     )
 
@@ -184,6 +187,14 @@ def _switch(environment: Mapping[str, str], name: str) -> bool | None:
     if text not in _SWITCH:
         raise UsageError(f"{name}={text!r} is neither yes nor no", hint=f"set {name}=1 or {name}=0, or unset it")
     return _SWITCH[text]
+
+
+def _epoch_seconds(environment: Mapping[str, str]) -> int | None:
+    """Return SOURCE_DATE_EPOCH: reproducible-builds.org, "SOURCE_DATE_EPOCH specification"."""
+    text = environment.get("SOURCE_DATE_EPOCH", "")
+    if text and not (text.isascii() and text.isdigit()):
+        raise UsageError(f"SOURCE_DATE_EPOCH={text!r} is no number of seconds", hint="set whole seconds since 1970")
+    return int(text) if text else None
 
 
 def _cmake_options(environment: Mapping[str, str]) -> dict[str, str]:

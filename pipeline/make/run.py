@@ -23,6 +23,7 @@ from pipeline.model.plan import (
     Prove,
 )
 from pipeline.model.result import StepResult
+from pipeline.plan.states import outstanding
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,34 +49,14 @@ def run(plan: Plan, services: Services, output_dir: Path, *, release: str | None
     Raises:
         PipelineError: a step failed; the steps before it are kept.
     """
-    results: Results = {}
-    wanted = _wanted(plan, services, results)
+    results: Results
+    results, wanted = outstanding(plan, services.store)
     for step in plan.steps:
         if step.name in results:
             services.events.emit(StepReused(step.name, step.key))
         elif step.name in wanted:
             results[step.name] = _run_step(step, services, results)
     return deliver(plan, results, services, output_dir, release=release)
-
-
-def _wanted(plan: Plan, services: Services, results: Results) -> set[str]:
-    """Return the steps to run, walking back from the bundles through what is missing; what is there goes to results."""
-    by_name = {step.name: step for step in plan.steps}
-    wanted: set[str] = set()
-    queue = [step.name for step in plan.steps if isinstance(step.action, MakeBundle)]
-    while queue:
-        name = queue.pop()
-        if name in wanted or name in results:
-            continue
-        known = services.store.result(by_name[name].key)
-        action = by_name[name].action
-        if known is not None:
-            results[name] = known
-            queue += action.layers if isinstance(action, MakeBundle) else ()  # their files are delivered too
-            continue
-        wanted.add(name)
-        queue += by_name[name].needs
-    return wanted
 
 
 def _run_step(step: Step, services: Services, results: Results) -> StepResult:

@@ -45,10 +45,6 @@ def make_plan(request: BuildRequest, catalog: Catalog, inputs: PlanInputs) -> Pl
     return planner.plan()
 
 
-def _epoch_seconds(pin: Pin) -> int:
-    return int(datetime.fromisoformat(pin.released).timestamp())
-
-
 class _Planner:
     """Collects steps; a step that is there already only gains a target."""
 
@@ -99,7 +95,7 @@ class _Planner:
             web_ui=engine.web_ui,
             source=source,
             node=self._inputs.tools["node"].version,
-            epoch_seconds=_epoch_seconds(pin),
+            epoch_seconds=self._epoch_seconds(pin),
         )
         return self._add(target, f"web-ui {engine.name} {pin.version}", action, (source,))
 
@@ -129,7 +125,7 @@ class _Planner:
             compile_flags=engine.compile_flags.get(self._inputs.tools["cc"].vendor, ()),
             link_flags=engine.link_flags,
             toolchain=self._toolchain("cc", "cxx", "cmake"),
-            epoch_seconds=_epoch_seconds(pin),
+            epoch_seconds=self._epoch_seconds(pin),
         )
         suffix = " with web-ui" if web_ui else ""
         step = f"compile {engine.name} {pin.version} {target.platform} {name}{suffix}"
@@ -147,7 +143,7 @@ class _Planner:
             licenses=engine.licenses if component.role == "core" else (),
             toolchain=self._toolchain("strip", "objcopy"),
             zstd_level=self._request.zstd_level,
-            epoch_seconds=_epoch_seconds(pin),
+            epoch_seconds=self._epoch_seconds(pin),
         )
         return self._add(target, compiled.replace("compile ", "layer ", 1), action, (compiled, source))
 
@@ -193,9 +189,13 @@ class _Planner:
             layers=tuple(layers),
             proof=proof,
             compiled=tuple(compiled),
-            epoch_seconds=_epoch_seconds(pin),
+            epoch_seconds=self._epoch_seconds(pin),
         )
         self._add(target, f"bundle {target} {pin.version}", action, (*layers, *compiled, proof))
+
+    def _epoch_seconds(self, pin: Pin) -> int:
+        asked = self._request.epoch_seconds
+        return int(datetime.fromisoformat(pin.released).timestamp()) if asked is None else asked
 
     def _toolchain(self, *names: str) -> dict[str, str]:
         versions = {name: self._inputs.tools[name] for name in names}

@@ -41,6 +41,7 @@ class BuildRequest:
         source: where the engine comes from.
         cmake_options: overrides, recorded in the manifest.
         zstd_level: of layer archives.
+        epoch_seconds: SOURCE_DATE_EPOCH for everything that is made; None for the date of the release.
     """
 
     targets: tuple[Target, ...]
@@ -51,6 +52,7 @@ class BuildRequest:
     source: SourceChoice = "auto"
     cmake_options: Mapping[str, str] = field(default_factory=dict)
     zstd_level: int = 19
+    epoch_seconds: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.model.plan import StepState
+from pipeline.model.plan import MakeBundle, StepState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pipeline.model.plan import Plan
+    from pipeline.model.result import StepResult
     from pipeline.names import Target
     from pipeline.ports import Store
 
@@ -24,18 +25,44 @@ RUNNERS: Mapping[str, str] = {
 }
 
 
-def states(plan: Plan, store: Store) -> tuple[StepState, ...]:
-    """Return for every step whether its result is in the store, and why it would run when it is not."""
-    found = []
-    missing: set[str] = set()
-    for step in plan.steps:
-        if store.result(step.key) is not None:
-            found.append(StepState(step=step.name, reused=True, why="its key is in the store"))
+def outstanding(plan: Plan, store: Store) -> tuple[dict[str, StepResult], frozenset[str]]:
+    """Return the results that are there, and the steps that must run, walking back from the bundles.
+
+    What only finished steps need is neither: a source whose products are all there is not brought back. The layers of a
+    bundle count as needed, because their files are delivered beside it.
+    """
+    by_name = {step.name: step for step in plan.steps}
+    results: dict[str, StepResult] = {}
+    wanted: set[str] = set()
+    queue = [step.name for step in plan.steps if isinstance(step.action, MakeBundle)]
+    while queue:
+        name = queue.pop()
+        if name in wanted or name in results:
             continue
-        missing.add(step.name)
-        behind = [needed for needed in step.needs if needed in missing]
-        why = f"needs {behind[0]!r}, which is new" if behind else "nothing with its key is in the store"
-        found.append(StepState(step=step.name, reused=False, why=why))
+        known = store.result(by_name[name].key)
+        if known is None:
+            wanted.add(name)
+            queue += by_name[name].needs
+            continue
+        results[name] = known
+        action = by_name[name].action
+        queue += action.layers if isinstance(action, MakeBundle) else ()
+    return results, frozenset(wanted)
+
+
+def states(plan: Plan, store: Store) -> tuple[StepState, ...]:
+    """Return for every step what a build would do with it, and why."""
+    results, wanted = outstanding(plan, store)
+    found = []
+    for step in plan.steps:
+        if step.name in wanted:
+            behind = [needed for needed in step.needs if needed in wanted]
+            why = f"needs {behind[0]!r}, which is new" if behind else "nothing with its key is in the store"
+        elif step.name in results:
+            why = "its key is in the store"
+        else:
+            why = "everything made from it is in the store"
+        found.append(StepState(step=step.name, reused=step.name not in wanted, why=why))
     return tuple(found)
 
 

@@ -68,18 +68,7 @@ def init_keys(
     _check_request(folder, passphrase, counts)
     key_files.make_folder(folder)
     private = {role: tuple(Ed25519PrivateKey.generate() for _ in range(count.keys)) for role, count in counts.items()}
-    listing = KeyList(
-        repository=secrets.token_hex(16),
-        development=True,
-        encrypted=passphrase is not None,
-        roles={
-            role: RoleKeys(
-                threshold=counts[role].threshold,
-                keys=tuple(list_key(key, file=f"{role}-{index}.pem") for index, key in enumerate(keys, start=1)),
-            )
-            for role, keys in private.items()
-        },
-    )
+    listing = _list_keys(private, counts, encrypted=passphrase is not None)
     for role, keys in private.items():
         for entry, key in zip(listing.roles[role].keys, keys, strict=True):
             key_files.create(folder / str(entry.file), to_pem(key, passphrase))
@@ -96,6 +85,19 @@ def init_keys(
         roles={role: (keys.threshold, tuple(e.keyid for e in keys.keys)) for role, keys in listing.roles.items()},
         expires=f"{expires:%Y-%m-%dT%H:%M:%SZ}",
     )
+
+
+def _list_keys(
+    private: Mapping[RoleName, tuple[Ed25519PrivateKey, ...]], counts: Mapping[RoleName, KeyCount], *, encrypted: bool
+) -> KeyList:
+    roles = {
+        role: RoleKeys(
+            threshold=counts[role].threshold,
+            keys=tuple(list_key(key, file=f"{role}-{index}.pem") for index, key in enumerate(keys, start=1)),
+        )
+        for role, keys in private.items()
+    }
+    return KeyList(repository=secrets.token_hex(16), development=True, encrypted=encrypted, roles=roles)
 
 
 class KeyFolder:

@@ -115,3 +115,10 @@ def test_no_color_that_is_set_but_empty_means_nothing():
 def test_hints_name_the_program_that_was_started():
     assert program_name({}) == "python -m pipeline"
     assert program_name({"ENGINE_PIPELINE_PROGRAM": "./ci/pipeline"}) == "./ci/pipeline"
+
+
+def test_source_date_epoch_is_whole_seconds():
+    assert load_settings(Flags(), {"HOME": "/h", "SOURCE_DATE_EPOCH": "7"}).epoch_seconds == 7
+    assert load_settings(Flags(), {"HOME": "/h"}).epoch_seconds is None
+    with pytest.raises(UsageError, match="SOURCE_DATE_EPOCH"):
+        load_settings(Flags(), {"HOME": "/h", "SOURCE_DATE_EPOCH": "yesterday"})

@@ -159,3 +159,8 @@ def test_the_github_matrix_has_one_job_a_platform():
             }
         ]
     }
+
+
+def test_source_date_epoch_wins_over_the_date_of_the_release(catalog):
+    plan = make_plan(BuildRequest((AVX2,), epoch_seconds=7), catalog, INPUTS)
+    assert {s.action.epoch_seconds for s in plan.steps if isinstance(s.action, Compile | MakeBundle)} == {7}

@@ -16,7 +16,7 @@ class Host:
 
     def __init__(self, **versions):
         self.versions = {
-            **{name: "99.0" for name in ("cc", "cxx", "cmake", "ninja", "strip", "objcopy", "node", "npm")},
+            **dict.fromkeys(("cc", "cxx", "cmake", "ninja", "strip", "objcopy", "node", "npm"), "99.0"),
             **versions,
         }
 

@@ -1,0 +1,32 @@
+"""Everything that touches the world, as Protocols, and the bundle of services that stages are given.
+
+Only ``pipeline.system`` implements these; tests use the real thing on loopback, or tests/simulators.
+"""
+
+from pipeline.ports.commands import Command, CommandOutcome, CommandRunner, RunningCommand
+from pipeline.ports.files import Archiver, BinaryInspector, Disk, KeyFiles, TreeReader
+from pipeline.ports.host import Clock, HostProbe
+from pipeline.ports.network import Downloader, DownloadRequest, HttpAnswer, LoopbackHttp, PackageIndex
+from pipeline.ports.services import Services
+from pipeline.ports.store import Store
+
+__all__ = [
+    "Archiver",
+    "BinaryInspector",
+    "Clock",
+    "Command",
+    "CommandOutcome",
+    "CommandRunner",
+    "Disk",
+    "DownloadRequest",
+    "Downloader",
+    "HostProbe",
+    "HttpAnswer",
+    "KeyFiles",
+    "LoopbackHttp",
+    "PackageIndex",
+    "RunningCommand",
+    "Services",
+    "Store",
+    "TreeReader",
+]

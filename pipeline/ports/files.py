@@ -1,0 +1,143 @@
+"""Archives, folders, binaries, durable changes and private files."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
+    from pathlib import Path
+
+    from pipeline.model.binary import BinaryCard
+    from pipeline.model.tree import Tree
+
+
+class Archiver(Protocol):
+    """Deterministic archives, and the one way of unpacking any."""
+
+    def pack(self, tree: Path, destination: Path, *, epoch_seconds: int, zstd_level: int) -> None:
+        """Write a folder as deterministic ``.tar.zst`` without end-of-archive blocks, so that archives concatenate."""
+        ...
+
+    def concatenate(self, parts: Iterable[Path], destination: Path, *, extra: Path, epoch_seconds: int) -> None:
+        """Join packed archives and the files of folder ``extra`` into one self-contained ``.tar.zst``."""
+        ...
+
+    def unpack(self, archive: Path, destination: Path, *, strip_top: bool = False, subtree: str | None = None) -> int:
+        """Unpack into an empty folder after judging the whole list; return the number of files.
+
+        With ``strip_top`` the archive's single top folder is left out; ``subtree`` keeps only that folder's content.
+
+        Raises:
+            IntegrityError: the archive is malformed, or has a path, link or type that is refused; nothing is left.
+            NoSpaceError: nothing is left.
+        """
+        ...
+
+
+class TreeReader(Protocol):
+    """Reads folders as values."""
+
+    def scan(self, folder: Path, *, exclude: tuple[str, ...] = ()) -> Tree:
+        """Return every file and link of ``folder`` with digests; names in ``exclude`` are left out at its top.
+
+        Raises:
+            IntegrityError: it holds something that is neither file, link nor folder, or a name that is no clean UTF-8.
+        """
+        ...
+
+
+class BinaryInspector(Protocol):
+    """Reads executables and shared libraries."""
+
+    def inspect(self, path: Path) -> BinaryCard | None:
+        """Return what a binary says of itself, None for any other file."""
+        ...
+
+
+class Disk(Protocol):
+    """Changes to folders that survive a crash, one step a call; whoever replaces it can stop between any two.
+
+    Each call raises HostError where the place cannot be written, NoSpaceError where the disk is full.
+    """
+
+    def make_dirs(self, path: Path, *, durable: bool = True) -> None:
+        """Make a folder and those above it; one that is there is no error.
+
+        ``durable`` syncs the parent of each new one; staging folders, which ``sync`` covers later, go without.
+        """
+        ...
+
+    def write_file(self, path: Path, data: bytes) -> None:
+        """Write a new file, not yet synced: for staging folders."""
+        ...
+
+    def replace_file(self, path: Path, data: bytes, *, staging_dir: Path) -> None:
+        """Write, sync and rename over ``path``: a reader sees the old or the new bytes, also after a crash.
+
+        ``staging_dir`` is on the same file system and holds the temporary file.
+        """
+        ...
+
+    def copy_file(self, source: Path, destination: Path) -> tuple[str, int]:
+        """Copy to a new file, not yet synced; return sha256 and size of the bytes that were written."""
+        ...
+
+    def link_file(self, source: Path, destination: Path) -> None:
+        """Make a hard link, or a copy where links are impossible."""
+        ...
+
+    def link_symbolic(self, target: str, path: Path) -> None:
+        """Make a symbolic link at ``path``."""
+        ...
+
+    def sync(self, folder: Path) -> None:
+        """Bring everything below ``folder`` to the disk, with one call where the system has one."""
+        ...
+
+    def move(self, source: Path, destination: Path) -> None:
+        """Rename a file or a folder to a name that is free, and sync both parents.
+
+        Raises:
+            FileExistsError: the name is taken.
+        """
+        ...
+
+    def remove(self, path: Path) -> None:
+        """Remove a file or a whole folder; one that is not there is no error."""
+        ...
+
+    def lock(self, path: Path, *, waiting: Callable[[], None] | None = None) -> AbstractContextManager[None]:
+        """Hold a lock that ends with the process; ``waiting`` is called once when somebody else holds it."""
+        ...
+
+
+class KeyFiles(Protocol):
+    """Files with private keys."""
+
+    def make_folder(self, folder: Path) -> None:
+        """Make a folder that only its owner can enter.
+
+        Raises:
+            HostError: it cannot be made.
+        """
+        ...
+
+    def create(self, path: Path, data: bytes) -> None:
+        """Write a new file that only its owner can read (mode 0600, never over a file that is there).
+
+        Raises:
+            UsageError: the file is there already.
+            HostError: it cannot be written.
+        """
+        ...
+
+    def read(self, path: Path) -> bytes:
+        """Return a private file's bytes.
+
+        Raises:
+            TrustError: others can read it, or it is no plain file.
+            UsageError: it is not there.
+        """
+        ...

@@ -1,0 +1,42 @@
+"""The machine and its clock."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.model.host import HostFacts, Tool
+
+
+class HostProbe(Protocol):
+    """Looks at the machine."""
+
+    def facts(self) -> HostFacts:
+        """Return what is known without starting any program."""
+        ...
+
+    def tool(self, name: str, *, minimum: str | None = None) -> Tool | None:
+        """Return a tool of at least that version, the system's before the packaged one; None when there is neither."""
+        ...
+
+    def free_bytes(self, path: Path) -> int:
+        """Return the free space for files below ``path`` (or its nearest folder that exists)."""
+        ...
+
+
+class Clock(Protocol):
+    """Time."""
+
+    def monotonic(self) -> float:
+        """Return seconds that never go back."""
+        ...
+
+    def now_seconds(self) -> int:
+        """Return seconds since 1970."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...

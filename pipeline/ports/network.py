@@ -1,0 +1,95 @@
+"""Bringing bytes from elsewhere, and talking to a server on loopback."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pipeline.model.result import BlobRef
+
+
+@dataclass(frozen=True, slots=True)
+class DownloadRequest:
+    """One file to bring.
+
+    Attributes:
+        what: for messages, for example ``source of llama.cpp b11434``.
+        urls: tried in order: https, http (loopback or allowed hosts), file.
+        sha256: lower-case hex that the bytes must have.
+        size_bytes: that the file must have; None where only the digest is known.
+        filename: to call it.
+    """
+
+    what: str
+    urls: tuple[str, ...]
+    sha256: str
+    size_bytes: int | None
+    filename: str
+
+
+class Downloader(Protocol):
+    """Brings bytes from elsewhere, verified, resumable, never wholly in memory."""
+
+    def fetch(self, request: DownloadRequest, *, progress: Callable[[int, int | None], None] | None = None) -> BlobRef:
+        """Return the file from the store, after downloading it when it is not there.
+
+        Raises:
+            OfflineError: it is not in the store and the network is forbidden.
+            NetworkError: no url answered.
+            IntegrityError: the bytes are not what was pinned; nothing is kept.
+            NoSpaceError: the disk is full; the partial file is kept.
+        """
+        ...
+
+    def read_small(self, url: str, *, limit_bytes: int) -> bytes | None:
+        """Return a small document (https, http, file), or None when the server says that there is none (404).
+
+        Raises:
+            OfflineError, NetworkError: as for fetch.
+            IntegrityError: it is longer than ``limit_bytes``.
+        """
+        ...
+
+
+class PackageIndex(Protocol):
+    """A Python package index as pip is configured on this machine; no index host is named in this project."""
+
+    def urls_of(self, package: str, filename: str) -> tuple[str, ...]:
+        """Return where a file of a project can be had.
+
+        Raises:
+            NetworkError: no configured index answered.
+            IntegrityError: the index answered with something that is no index page.
+            NothingSelectedError: no configured index has that file.
+            OfflineError: the network is forbidden.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """A small answer of a server on loopback."""
+
+    status: int
+    body: bytes
+
+
+class LoopbackHttp(Protocol):
+    """Talks to a server that this process started on 127.0.0.1, never through a proxy."""
+
+    def free_port(self) -> int:
+        """Return a TCP port of 127.0.0.1 that nobody listens on at this moment."""
+        ...
+
+    def get(self, port: int, path: str, *, timeout_seconds: float) -> HttpAnswer | None:
+        """Return the answer, None when nobody listens or it did not answer in time."""
+        ...
+
+    def post_json(
+        self, port: int, path: str, body: Mapping[str, object], *, timeout_seconds: float
+    ) -> HttpAnswer | None:
+        """Post a JSON document; as ``get``."""
+        ...

@@ -1,0 +1,45 @@
+"""Everything that stages are given to touch the world with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pipeline.events import EventSink
+    from pipeline.ports.commands import CommandRunner
+    from pipeline.ports.files import Archiver, BinaryInspector, TreeReader
+    from pipeline.ports.host import Clock, HostProbe
+    from pipeline.ports.network import Downloader, LoopbackHttp, PackageIndex
+    from pipeline.ports.store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """What stages are given to touch the world with.
+
+    Attributes:
+        jobs: how many compilers or downloads may run at once.
+        compiler_cache_dir: where compiled objects are kept for later builds, None to keep none.
+        base_env: what children may inherit of this process's environment.
+        offline: whether the network is forbidden.
+    """
+
+    downloader: Downloader
+    index: PackageIndex
+    commands: CommandRunner
+    store: Store
+    archiver: Archiver
+    trees: TreeReader
+    binaries: BinaryInspector
+    host: HostProbe
+    clock: Clock
+    loopback: LoopbackHttp
+    events: EventSink
+    jobs: int
+    compiler_cache_dir: Path | None = None
+    base_env: Mapping[str, str] = field(default_factory=dict)
+    offline: bool = False
