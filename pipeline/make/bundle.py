@@ -30,6 +30,7 @@ def make_bundle(action: MakeBundle, services: Services, results: Results, work: 
         layers += [_layer(action, name, role, results) for role in ("layer", "debug") if role in result.blobs]
         parts.append(work / result.blobs["layer"].filename)
         services.store.copy_blob(result.blobs["layer"], parts[-1])
+        services.store.verify_tree(result.trees["layer"])
         files += services.trees.scan(services.store.tree_path(result.trees["layer"])).entries
     filename = f"{action.engine}-{action.version}-{action.platform}-{action.accel}.tar.zst"
     draft = _artifact(action, tuple(layers), results, url=f"{action.engine}/{action.version}/{filename}")

@@ -40,7 +40,7 @@ def compile_component(action: Compile, step: str, key: str, services: Services, 
     """
     log_path = services.store.log_path(step)
     with services.store.work_dir(action.place, keep=True) as work:
-        _start_over_unless(key, work)
+        _start_over_unless(key, work, log_path)
         source_dir = _source_dir(action, services, results, work)
         build_dir = work / "build"
         (work / "unity.cmake").write_bytes(resources.files(builders).joinpath("unity.cmake").read_bytes())
@@ -78,8 +78,8 @@ def _jobs(services: Services) -> int:
     return max(1, min(services.jobs, memory // _BYTES_PER_COMPILER)) if memory else services.jobs
 
 
-def _start_over_unless(key: str, work: Path) -> None:
-    """Empty a kept work folder that an interrupted run left for another key."""
+def _start_over_unless(key: str, work: Path, log_path: Path) -> None:
+    """Empty a kept work folder that an interrupted run left for another key, and begin a new log."""
     mark = work / "key"
     if not mark.is_file() or mark.read_text(encoding="utf-8") != key:
         for path in work.iterdir():
@@ -87,6 +87,7 @@ def _start_over_unless(key: str, work: Path) -> None:
                 shutil.rmtree(path)
             else:
                 path.unlink()
+        log_path.unlink(missing_ok=True)
         mark.write_text(key, encoding="utf-8")
 
 
@@ -154,10 +155,14 @@ def _source_dir(action: Compile, services: Services, results: Results, work: Pat
     if action.web_ui is None or action.web_ui_place is None:
         return source
     copy = work / "source"
-    if not (copy / action.web_ui_place).is_dir():
-        shutil.rmtree(copy, ignore_errors=True)
-        shutil.copytree(source, copy, symlinks=True)
-        shutil.copytree(services.store.tree_path(results[action.web_ui].trees["web_ui"]), copy / action.web_ui_place)
+    if not copy.is_dir():
+        made_ui = results[action.web_ui].trees["web_ui"]
+        services.store.verify_tree(made_ui)
+        draft = work / "source.draft"
+        shutil.rmtree(draft, ignore_errors=True)
+        shutil.copytree(source, draft, symlinks=True)
+        shutil.copytree(services.store.tree_path(made_ui), draft / action.web_ui_place)
+        draft.rename(copy)  # whole or not there, also after a kill
     return copy
 
 

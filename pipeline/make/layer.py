@@ -40,7 +40,10 @@ def make_layer(action: MakeLayer, step: str, services: Services, results: Result
         card = services.binaries.inspect(path)
         if card is not None and (card.has_symbols or card.has_debug):
             _split_symbols(path, debug_dir / path.parent.relative_to(layer_dir) / ".debug", services, work)
-    source_dir = services.store.tree_path(results[action.source].trees["source"])
+    source = results[action.source].trees["source"]
+    if action.licenses:
+        services.store.verify_tree(source)
+    source_dir = services.store.tree_path(source)
     for text in action.licenses:
         _write_license(text, source_dir, layer_dir / "licenses")
     services.events.emit(StepProgress(step, len(files), len(files), "files", "packing"))

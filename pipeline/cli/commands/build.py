@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -19,8 +20,6 @@ from pipeline.model.plan import MakeBundle
 from pipeline.plan import look_around, make_plan, states
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pipeline.cli.session import Session
     from pipeline.model.manifest import Artifact, Proof
 
@@ -72,7 +71,7 @@ def _show(session: Session, made: list[Artifact], output_dir: Path) -> None:
             size_text(artifact.installed_size),
             " + ".join(layer.name for layer in artifact.layers if not layer.optional),
             _proof_text(artifact.proof),
-            str(output_dir / artifact.url),
+            _shown(output_dir / artifact.url),
         )
         for artifact in made
     ]
@@ -86,6 +85,12 @@ def _show(session: Session, made: list[Artifact], output_dir: Path) -> None:
         with session.settings.summary_path.open("a", encoding="utf-8") as summary:
             summary.write(f"### Bundles\n\n{markdown(_HEADINGS, rows)}\n")
     session.hint(f"\nnext: {program_name()} publish --from {output_dir} --to REPOSITORY")
+
+
+def _shown(path: Path) -> str:
+    """Return a path as short as it can be typed from here."""
+    here = Path.cwd()
+    return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
 
 def _proof_text(proof: Proof) -> str:
