@@ -47,6 +47,23 @@ class Answer(NamedTuple):
             raise fault_of_error(error) from error
 
 
+def _tls_context(ca_file: str | None) -> ssl.SSLContext:
+    """Return a context that trusts what this machine trusts, as other programs on it do.
+
+    That is ``ca_file``, else what SSL_CERT_FILE and SSL_CERT_DIR name, else the system's own certificates (with a site's
+    private ones); only where there are none, those that come with certifi.
+    """
+    if ca_file:
+        return ssl.create_default_context(cafile=ca_file)
+    context = ssl.create_default_context()
+    places = ssl.get_default_verify_paths()
+    if not (places.cafile or places.capath):
+        import certifi  # noqa: PLC0415  # rarely needed
+
+        context.load_verify_locations(certifi.where())
+    return context
+
+
 class HttpClient:
     """Asks servers; proxies come from the usual environment variables, certificates are always checked."""
 
@@ -135,7 +152,7 @@ class HttpClient:
                 policy = self._policy
                 try:
                     self._client = httpx.Client(
-                        verify=ssl.create_default_context(cafile=self._ca_file) if self._ca_file else True,
+                        verify=_tls_context(self._ca_file),
                         timeout=httpx.Timeout(policy.read_timeout_seconds, connect=policy.connect_timeout_seconds),
                         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # none are kept
                     )
