@@ -1,6 +1,6 @@
 """Names that users, CI jobs and other programs rely on: platforms, accelerators, targets, versions.
 
-The vocabulary is fixed in docs/contract.md; other spellings (conda's, pip's, Docker's, upstream's) are derived here.
+The vocabulary is fixed in docs/contract.md; what Python calls a machine is translated here.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ PLATFORMS = (
 _ACCEL = re.compile(
     r"(?:cpu|avx2|sycl|vulkan|metal|opencl|mlx|mlx-openai|cuda-\d+\.\d+|rocm-\d+(?:\.\d+)*|openvino-\d+(?:\.\d+)*)"
 )
+_RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")  # the pattern of model.frozen.Name
 _MACHINES = {
     "x86_64": "x86_64",
     "amd64": "x86_64",
@@ -93,6 +94,20 @@ def parse_target(text: str) -> Target:
     )
 
 
+def parse_release(text: str) -> str:
+    """Return ``text`` if it can name a release of ours in a manifest.
+
+    Raises:
+        UsageError: it has other characters than ``model.frozen.Name``, is empty or too long.
+    """
+    if not _RELEASE.fullmatch(text):
+        raise UsageError(
+            f"{text!r} is no name of a release",
+            hint="up to 128 letters, digits and . _ + -, the first a letter or digit: for example 2026.11.0",
+        )
+    return text
+
+
 def platform_of(system: str, machine: str) -> str:
     """Return the platform for the values of ``platform.system()`` and ``platform.machine()``.
 
@@ -103,14 +118,6 @@ def platform_of(system: str, machine: str) -> str:
     if name not in PLATFORMS:
         raise UnknownNameError(f"no engine is made for {system} on {machine}", hint=f"served: {', '.join(PLATFORMS)}")
     return name
-
-
-def conda_subdir(platform: str) -> str:
-    """Return conda's spelling of a platform (``macos-arm64`` -> ``osx-arm64``, ``linux-x86_64`` -> ``linux-64``)."""
-    system, machine = platform.split("-")
-    system = {"macos": "osx", "windows": "win"}.get(system, system)
-    machine = {"x86_64": "64"}.get(machine, machine)
-    return f"{system}-{'aarch64' if (system, machine) == ('linux', 'arm64') else machine}"
 
 
 def select_targets(patterns: Sequence[str], known: Iterable[Target]) -> tuple[Target, ...]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pipeline.app.events import open_events
+from pipeline.errors import UsageError
 from pipeline.ports import Services
 
 if TYPE_CHECKING:
@@ -105,12 +106,23 @@ def hosts_without_tls(environment: Mapping[str, str], *urls: str) -> frozenset[s
     """Return the hosts that this user has configured without TLS; every digest is checked all the same.
 
     They are those of ``http:`` urls among mirrors, repository and package indexes, and pip's trusted hosts.
+
+    Raises:
+        UsageError: one of them is no url; the variable it stands in is named.
     """
     indexes = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
-    named = [*urls, *(url for name in indexes for url in environment.get(name, "").split())]
-    plain = [urlsplit(url).hostname for url in named if url.lower().startswith("http://")]
-    trusted = [urlsplit(f"//{host}").hostname for host in environment.get("PIP_TRUSTED_HOST", "").split()]
+    named = [(url, "the repository or ENGINE_PIPELINE_MIRROR") for url in urls]
+    named += [(url, name) for name in indexes for url in environment.get(name, "").split()]
+    plain = [_host_of(url, where) for url, where in named if url.lower().startswith("http://")]
+    trusted = [_host_of(f"//{host}", "PIP_TRUSTED_HOST") for host in environment.get("PIP_TRUSTED_HOST", "").split()]
     return frozenset(host for host in (*plain, *trusted) if host)
+
+
+def _host_of(url: str, where: str) -> str | None:
+    try:
+        return urlsplit(url).hostname
+    except ValueError:  # not shown, nor is the url: it may hold a password
+        raise UsageError(f"{where} holds what is no url", hint="correct it, or unset the variable") from None
 
 
 def archiver() -> Archiver:

@@ -25,6 +25,7 @@ _PASSED_ON = (
     "PATH", "HOME", "TMPDIR", "CC", "CXX", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSH_AUTH_SOCK",
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
 )  # fmt: skip
+_LAST_SECOND = 253402300799  # 9999-12-31T23:59:59Z: RFC 3339 has four digits for a year
 _SWITCH = {
     "": None,
     "1": True,
@@ -192,8 +193,13 @@ def _switch(environment: Mapping[str, str], name: str) -> bool | None:
 def _epoch_seconds(environment: Mapping[str, str]) -> int | None:
     """Return SOURCE_DATE_EPOCH: reproducible-builds.org, "SOURCE_DATE_EPOCH specification"."""
     text = environment.get("SOURCE_DATE_EPOCH", "")
-    if text and not (text.isascii() and text.isdigit()):
-        raise UsageError(f"SOURCE_DATE_EPOCH={text!r} is no number of seconds", hint="set whole seconds since 1970")
+    if text and not (
+        text.isascii() and text.isdigit() and len(text) <= len(str(_LAST_SECOND)) and int(text) <= _LAST_SECOND
+    ):
+        raise UsageError(
+            f"SOURCE_DATE_EPOCH={text!r} is no number of seconds before the year 10000",
+            hint="set whole seconds since 1970",
+        )
     return int(text) if text else None
 
 

@@ -15,10 +15,25 @@ _NINJA_STATUS = re.compile(r"^\[(\d+)/(\d+)\] (.*)$")
 _CACHE_LINE = re.compile(r"^([A-Za-z0-9_.+-]+):([A-Z]+)=(.*)$")
 _COMPILER_ERROR = re.compile(r"^(?P<file>[^:\s][^:]*):(?P<line>\d+):(?:\d+:)? (?:fatal )?error: (?P<text>.*)$")
 _OTHER_ERROR = re.compile(
-    r"(?:undefined reference to|cannot find -l|ld: error|collect2: error|CMake Error|ninja: error)"
+    r"(?:undefined reference to|cannot find -l|fatal error:|virtual memory exhausted"
+    r"|ld: error|collect2: error|CMake Error|ninja: error)"
 )
-_FEATURE_FLAG = re.compile(r"(?:^|\s)-m(?!arch=|tune=|cpu=)([a-z0-9.]+)")
+# Extensions have names like avx2, sse4.2, amx-int8; other -m flags (-m64, -mcmodel=large) say nothing of them.
+_FEATURE_FLAG = re.compile(
+    r"(?:^|\s)-m((?:avx|sse|ssse|amx|fma|f16c|bmi|popcnt|lzcnt|aes|sha|gfni|vaes|vpcl|pclmul)[a-z0-9.-]*)(?=\s|$)"
+)
+_ARCHITECTURE_FLAG = re.compile(r"(?:^|\s)-m(?:arch|cpu)=(\S+)")
+_BASELINE_ARCHITECTURES = frozenset({"x86-64", "armv8-a", "generic"})
 NINJA_STATUS = "[%f/%t] "
+# Entries that configure_argv sets itself.
+RESERVED = frozenset(
+    {
+        "CMAKE_C_COMPILER", "CMAKE_CXX_COMPILER", "CMAKE_MAKE_PROGRAM", "CMAKE_C_FLAGS", "CMAKE_CXX_FLAGS",
+        "CMAKE_EXE_LINKER_FLAGS", "CMAKE_SHARED_LINKER_FLAGS", "CMAKE_MODULE_LINKER_FLAGS", "CMAKE_PROJECT_INCLUDE",
+        "CMAKE_EXPORT_COMPILE_COMMANDS", "FETCHCONTENT_FULLY_DISCONNECTED", "ENGINE_PIPELINE_UNITY",
+        "CMAKE_C_COMPILER_LAUNCHER", "CMAKE_CXX_COMPILER_LAUNCHER",
+    }
+)  # fmt: skip
 
 
 class Paths(NamedTuple):
@@ -156,6 +171,8 @@ def cpu_features(commands: Iterable[Mapping[str, str]]) -> dict[str, frozenset[s
     for entry in commands:
         match = re.search(r"CMakeFiles/([^/]+)\.dir/", entry["command"])
         if match:
-            features = frozenset(_FEATURE_FLAG.findall(entry["command"])) - {"64", "32", "no"}
+            named = set(_ARCHITECTURE_FLAG.findall(entry["command"])) - _BASELINE_ARCHITECTURES
+            # What a whole architecture stands for is not known here: it stands for itself, and no recipe admits it.
+            features = frozenset({*_FEATURE_FLAG.findall(entry["command"]), *(f"march={name}" for name in named)})
             found[match[1]] = found.get(match[1], frozenset()) | features
     return found

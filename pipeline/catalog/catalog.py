@@ -8,6 +8,7 @@ from pipeline.accelerators import registry as accelerator_kinds
 from pipeline.catalog.recipes import RecipeError, read_recipe
 from pipeline.model.frozen import Frozen
 from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe, ModelRecipe, Pin
+from pipeline.model.source import LocalTree
 from pipeline.names import PLATFORMS, Target, UnknownNameError, parse_accel, version_key
 
 if TYPE_CHECKING:
@@ -81,13 +82,27 @@ def load(folder: Path) -> Catalog:
         RecipeError: any recipe is wrong; the complaints of all of them are listed.
     """
     complaints: list[str] = []
+    if not (folder / "engines").is_dir():
+        raise RecipeError(f"{folder} is no folder of recipes: it has no engines/", hint="set ENGINE_PIPELINE_RECIPES")
     engines = _read_all(folder / "engines", EngineRecipe, complaints)
     accelerators = _read_all(folder / "accelerators", AcceleratorRecipe, complaints)
     models = _read_all(folder / "models", ModelRecipe, complaints)
     complaints += _cross_check(folder, engines.values(), accelerators.values(), models)
     if complaints:
         raise RecipeError("\n".join(complaints), hint="CONTRIBUTING.md describes the keys of a recipe")
+    engines = {name: _with_absolute_sources(engine, folder / "engines") for name, engine in engines.items()}
     return Catalog(engines=engines, accelerators=accelerators, models=models)
+
+
+def _with_absolute_sources(engine: EngineRecipe, folder: Path) -> EngineRecipe:
+    """Return a recipe whose local sources do not depend on where the command runs."""
+    pins = []
+    for pin in engine.releases:
+        source = pin.source
+        if isinstance(source, LocalTree):
+            source = source.model_copy(update={"path": str((folder / source.path).resolve())})
+        pins.append(pin.model_copy(update={"source": source}))
+    return engine.model_copy(update={"releases": tuple(pins)})
 
 
 def _read_all(folder: Path, model: type[Recipe], complaints: list[str]) -> dict[str, Recipe]:
@@ -112,10 +127,9 @@ def _cross_check(
 ) -> list[str]:
     """Return what is wrong between recipes: names that lead nowhere."""
     complaints = []
-    known_engines = set()
+    known_engines = {path.stem for path in (folder / "engines").glob("*.toml")}  # also those that are wrong
     for engine in engines:
         path = folder / "engines" / f"{engine.name}.toml"
-        known_engines.add(engine.name)
         complaints += _unknown_platforms(path, engine.platforms)
         if engine.proof.model not in models:
             complaints.append(f"{path}: proof.model: there is no recipes/models/{engine.proof.model}.toml")

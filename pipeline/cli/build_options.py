@@ -58,7 +58,8 @@ _OPTIONS = (
         type=click.Choice(get_args(ProofLevel)),
         default="run",
         show_default=True,
-        help="How much to prove: that libraries resolve and it starts (load), that it generates (run).",
+        help="How much to prove: that libraries resolve, without running anything (none); also that it starts "
+        "(load); also that it generates (run).",
     ),
     click.option(
         "--model",

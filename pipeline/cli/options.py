@@ -83,7 +83,7 @@ def _innermost(context: click.Context, name: str, value: object) -> Any:  # noqa
 
 
 class Command(click.Command):
-    """A command whose help lists its own options before the common ones."""
+    """A command whose help lists its own options before the common ones; arguments have a list of click's."""
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write both lists."""
@@ -91,7 +91,7 @@ class Command(click.Command):
         sections: dict[str, list[tuple[str, str]]] = {"Options": [], "Common options": []}
         for parameter in self.get_params(ctx):
             record = parameter.get_help_record(ctx)
-            if record:
+            if record and not isinstance(parameter, click.Argument):
                 sections["Common options" if parameter.name in common else "Options"].append(record)
         for title, records in sections.items():
             if records:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
+from pipeline.digest import sha256_bytes
 from pipeline.errors import IntegrityError
 from pipeline.model.manifest_document import read_bundle_card
 
@@ -23,7 +25,8 @@ def verify_bundle(path: Path, comparison: FileComparison, *, services: Services)
         IntegrityError: the archive is malformed, or has no card.
         NoSpaceError: there is no room to unpack it.
     """
-    with services.store.work_dir(f"verify-{path.name}"[:100]) as folder:
+    # Named after the path's digest: a file may have any name.
+    with services.store.work_dir(f"verify-{sha256_bytes(os.fsencode(path))[:16]}") as folder:
         services.archiver.unpack(path, folder)
         card_path = folder / _CARD
         if not card_path.is_file():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from importlib import resources
 from pathlib import Path
@@ -21,55 +22,53 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from pipeline.model.plan import Compile
+    from pipeline.model.plan import Compile, Step
     from pipeline.ports import Services
 
 _WARNING = "warning:"
+_OUT_OF_MEMORY = re.compile(r"Killed signal|virtual memory exhausted|out of memory allocating")
 _DISK_FULL = "No space left on device"
 _BYTES_PER_COMPILER = 2 << 30  # unity files of b11434 took 0.7 to 2.5 GB with gcc 12
 
 
-def compile_component(action: Compile, step: str, key: str, services: Services, results: Results) -> Outputs:
+def compile_component(action: Compile, step: Step, services: Services, results: Results, work: Path) -> Outputs:
     """Compile a component; its output tree holds the files under ``bin/``.
 
-    The build folder stays when anything goes wrong or the process is killed, and the next run goes on in it.
+    The work folder stays when anything goes wrong or the process is killed, and the next run goes on in it.
 
     Raises:
         UsageError: an option is not one that this source knows.
         BuildError: a compiler or the linker failed; the first error and the log's path are named.
     """
-    log_path = services.store.log_path(step)
-    with services.store.work_dir(action.place, keep=True) as work:
-        _start_over_unless(key, work, log_path)
-        source_dir = _source_dir(action, services, results, work)
-        build_dir = work / "build"
-        (work / "unity.cmake").write_bytes(resources.files(builders).joinpath("unity.cmake").read_bytes())
-        paths = _paths(services, source_dir, build_dir, work / "unity.cmake")
-        env = {**cmake.environment(services.base_env, epoch_seconds=action.epoch_seconds)}
-        with compiler_cache(services, work) as cache:
-            run = _Run(services, step, {**env, **cache.environment}, log_path, work)
-            argv = cmake.configure_argv(
-                paths,
-                options={**action.component.options, **action.pin_options},
-                unity=cmake.unity_list(action.component),
-                compile_flags=action.compile_flags,
-                link_flags=action.link_flags,
-                launcher=cache.launcher,
-            )
-            run.to_the_end(argv, "configure")
-            _check_options(action, build_dir)
-            jobs = _jobs(services)
-            run.to_the_end(cmake.build_argv(paths, targets=action.component.cmake_targets, jobs=jobs), "build")
-            hits, misses = cache.counts()
-        facts = _facts(action, build_dir, log_path, run.warnings)
-        tree_dir = work / "outputs"
-        count = _collect(action.component.outputs, build_dir / "bin", tree_dir / "bin")
-        tree = services.store.add_tree(tree_dir)
-    services.store.drop_work_dir(action.place)
+    log_path = services.store.log_path(step.name)
+    paths = _paths(services, work)
+    _start_over_unless("\n".join((step.key, *paths)), work, log_path)
+    paths = paths._replace(source=str(_source_dir(action, services, results, work)))
+    Path(paths.unity).write_bytes(resources.files(builders).joinpath("unity.cmake").read_bytes())
+    env = cmake.environment(services.base_env, epoch_seconds=action.epoch_seconds)
+    with compiler_cache(services, work) as cache:
+        run = _Run(services, step.name, {**env, **cache.environment}, log_path, work)
+        argv = cmake.configure_argv(
+            paths,
+            options={**action.component.options, **action.pin_options},
+            unity=cmake.unity_list(action.component),
+            compile_flags=action.compile_flags,
+            link_flags=action.link_flags,
+            launcher=cache.launcher,
+        )
+        run.to_the_end(argv, "configure")
+        _check_options(action, Path(paths.build))
+        argv = cmake.build_argv(paths, targets=action.component.cmake_targets, jobs=_jobs(services))
+        run.to_the_end(argv, "build")
+        hits, misses = cache.counts()
+    facts = _facts(action, Path(paths.build), log_path, run.warnings)
+    tree_dir = work / "outputs"
+    shutil.rmtree(tree_dir, ignore_errors=True)
+    count = _collect(action.component.outputs, Path(paths.build, "bin"), tree_dir / "bin")
     objects = f"{run.objects} objects, " if run.objects else ""
     cached = f"{hits} of {hits + misses} from the compiler cache, " if hits else ""
     summary = f"{objects}{cached}{count} files, {run.warnings} warnings"
-    return made(trees={"compiled": tree}, facts=facts, summary=summary)
+    return made(trees={"compiled": services.store.add_tree(tree_dir)}, facts=facts, summary=summary)
 
 
 def _jobs(services: Services) -> int:
@@ -78,17 +77,23 @@ def _jobs(services: Services) -> int:
     return max(1, min(services.jobs, memory // _BYTES_PER_COMPILER)) if memory else services.jobs
 
 
-def _start_over_unless(key: str, work: Path, log_path: Path) -> None:
-    """Empty a kept work folder that an interrupted run left for another key, and begin a new log."""
-    mark = work / "key"
-    if not mark.is_file() or mark.read_text(encoding="utf-8") != key:
-        for path in work.iterdir():
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path)
-            else:
-                path.unlink()
-        log_path.unlink(missing_ok=True)
-        mark.write_text(key, encoding="utf-8")
+def _start_over_unless(identity: str, work: Path, log_path: Path) -> None:
+    """Empty a kept work folder that an interrupted run left for something else, and begin a new log.
+
+    The identity holds the tools' paths beside the key: CMake that meets another compiler in its cache starts over
+    without the command line's options.
+    """
+    mark = work / "identity"
+    if mark.is_file() and mark.read_text(encoding="utf-8") == identity:
+        return
+    mark.unlink(missing_ok=True)  # first: what is left of a killed emptying must not be taken for whole
+    for path in work.iterdir():
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    log_path.unlink(missing_ok=True)
+    mark.write_text(identity, encoding="utf-8")
 
 
 class _Run:
@@ -132,7 +137,9 @@ class _Run:
                     hint="free some space and run again: it goes on where it stopped",
                 )
             kept = self._keep_compile_commands()
-            first = errors[0] if errors else (outcome.tail[-1] if outcome.tail else "it said nothing")
+            if any(_OUT_OF_MEMORY.search(line) for line in outcome.tail):
+                errors.append("the compiler ran out of memory (run again with --jobs 1)")
+            first = errors[-1] if errors else (outcome.tail[-1] if outcome.tail else "it said nothing")
             raise BuildError(
                 f"{what} failed with exit code {outcome.exit_code}: {first}",
                 hint=f"the whole log is {self._log_path}" + (f"; compile commands: {kept}" if kept else ""),
@@ -166,7 +173,9 @@ def _source_dir(action: Compile, services: Services, results: Results, work: Pat
     return copy
 
 
-def _paths(services: Services, source_dir: Path, build_dir: Path, unity: Path) -> cmake.Paths:
+def _paths(services: Services, work: Path) -> cmake.Paths:
+    """Return the places of a build; the source's is filled in when it is there."""
+
     def tool(name: str) -> str:
         found = services.host.tool(name)
         if found is None:
@@ -174,9 +183,9 @@ def _paths(services: Services, source_dir: Path, build_dir: Path, unity: Path) -
         return found.path
 
     return cmake.Paths(
-        source=str(source_dir),
-        build=str(build_dir),
-        unity=str(unity),
+        source="",
+        build=str(work / "build"),
+        unity=str(work / "unity.cmake"),
         cmake=tool("cmake"),
         ninja=tool("ninja"),
         cc=tool("cc"),
@@ -185,6 +194,12 @@ def _paths(services: Services, source_dir: Path, build_dir: Path, unity: Path) -
 
 
 def _check_options(action: Compile, build_dir: Path) -> None:
+    """Hold what CMake keeps against what it was told.
+
+    Raises:
+        UsageError: an option is not one that this source knows.
+        BuildError: CMake took another value, for example because the source forces it.
+    """
     cache = cmake.parse_cache((build_dir / "CMakeCache.txt").read_text(encoding="utf-8"))
     unknown = cmake.unknown_options(action.component.options, cache)
     if unknown:
@@ -195,6 +210,13 @@ def _check_options(action: Compile, build_dir: Path) -> None:
             f"the source of {action.component_name} knows no option {listed}",
             hint="upstream renamed or dropped it: correct the recipe's options or --cmake-option",
         )
+    for name, value in {**action.component.options, **action.pin_options}.items():
+        taken = cache.get(name, ("", value))[1]
+        if taken != value:
+            raise BuildError(
+                f"CMake took {name}={taken}, not {value} as it was told",
+                hint="see the log; correct the recipe's option",
+            )
 
 
 def _facts(action: Compile, build_dir: Path, log_path: Path, warnings: int) -> dict[str, JsonValue]:

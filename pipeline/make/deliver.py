@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pipeline.digest import sha256_stream
+from pipeline.digest import sha256_bytes, sha256_stream
 from pipeline.errors import HostError, IntegrityError, NoSpaceError
 from pipeline.events import Notice
 from pipeline.model.manifest import Artifact
@@ -18,10 +19,24 @@ if TYPE_CHECKING:
     from pipeline.make.outputs import Results
     from pipeline.model.manifest import Manifest
     from pipeline.model.plan import Plan
-    from pipeline.model.result import BlobRef
+    from pipeline.model.result import BlobRef, StepResult
     from pipeline.ports import Services
 
 MANIFEST_NAME = "manifest.json"
+
+
+def prepare(output_dir: Path) -> None:
+    """See that the output folder can be written, before hours of compiling and not after; nothing is made yet.
+
+    Raises:
+        HostError: it cannot.
+    """
+    place = output_dir
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        why = "is not a writable folder" if place.is_dir() else "is not a folder"
+        raise HostError(f"{output_dir} cannot be written: {place} {why}", hint="choose another folder with --output")
 
 
 def deliver(plan: Plan, results: Results, services: Services, output_dir: Path, *, release: str | None) -> Manifest:
@@ -31,42 +46,57 @@ def deliver(plan: Plan, results: Results, services: Services, output_dir: Path, 
         HostError: the folder cannot be written.
         NoSpaceError: there is no room; files that are there already stay as they were.
     """
-    bundles = [step for step in plan.steps if isinstance(step.action, MakeBundle)]
-    made = []
-    newest = 0
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise HostError(
             f"{output_dir} cannot be written: {error.strerror}", hint="choose another folder with --output"
         ) from error
-    _require_space(plan, results, services, output_dir)
-    for step in bundles:
-        result = results[step.name]
-        artifact = Artifact.model_validate(result.facts["artifact"], strict=False)
-        made.append(artifact)
-        newest = max(newest, getattr(step.action, "epoch_seconds", 0))
-        _place(result.blobs["bundle"], output_dir / artifact.url, services)
-        for layer in _layers(step.action, results):
-            url = next(found.url for found in artifact.layers if found.sha256 == layer.sha256)
-            _place(layer, output_dir / url, services)
-    created = datetime.fromtimestamp(newest, UTC)
-    kept = _others(output_dir, {artifact.key for artifact in made}, services)
-    document = write_manifest(
-        (*kept, *made), release=release or f"{created:%Y.%m}.0", created=f"{created:%Y-%m-%dT%H:%M:%SZ}"
-    )
-    path = output_dir / MANIFEST_NAME
-    if not path.is_file() or path.read_bytes() != document:
-        draft = path.with_name(f".{MANIFEST_NAME}.new")
-        draft.write_bytes(document)
-        draft.replace(path)  # a reader sees the old manifest or the new one
+    # One writer of a folder at a time, whoever it is: the old manifest is read, added to and replaced.
+    with services.store.work_dir(f"deliver-{sha256_bytes(os.fsencode(output_dir.resolve()))[:20]}"):
+        _require_space(plan, results, services, output_dir)
+        made = [
+            _deliver_bundle(step.action, results[step.name], results, services, output_dir)
+            for step in plan.steps
+            if isinstance(step.action, MakeBundle)
+        ]
+        newest = max(step.action.epoch_seconds for step in plan.steps if isinstance(step.action, MakeBundle))
+        created = f"{datetime.fromtimestamp(newest, UTC):%Y-%m-%dT%H:%M:%SZ}"
+        before = _read_before(output_dir, services)
+        kept = _others(before, {artifact.key for artifact in made}, output_dir, services)
+        if before is not None and kept:
+            created = max(created, before.created)
+        name = release or f"{created[:4]}.{created[5:7]}.0"
+        document = write_manifest((*kept, *made), release=name, created=created)
+        _replace_manifest(output_dir / MANIFEST_NAME, document)
     return read_manifest(document)
 
 
-def _layers(action: object, results: Results) -> list[BlobRef]:
+def _deliver_bundle(
+    action: MakeBundle, result: StepResult, results: Results, services: Services, output_dir: Path
+) -> Artifact:
+    artifact = Artifact.model_validate(result.facts["artifact"], strict=False)
+    _place(result.blobs["bundle"], output_dir / artifact.url, services)
+    for layer in _layers(action, results):
+        url = next(found.url for found in artifact.layers if found.sha256 == layer.sha256)
+        _place(layer, output_dir / url, services)
+    return artifact
+
+
+def _replace_manifest(path: Path, document: bytes) -> None:
+    """Write the manifest so that a reader sees the old one or the new one, also after a crash."""
+    if path.is_file() and path.read_bytes() == document:
+        return
+    draft = path.with_name(f".{MANIFEST_NAME}.new")
+    with draft.open("wb") as stream:
+        stream.write(document)
+        stream.flush()
+        os.fsync(stream.fileno())
+    draft.replace(path)
+
+
+def _layers(action: MakeBundle, results: Results) -> list[BlobRef]:
     """Return the archives of a bundle's layers, optional ones too."""
-    if not isinstance(action, MakeBundle):
-        return []
     return [blob for name in action.layers for blob in results[name].blobs.values()]
 
 
@@ -96,25 +126,29 @@ def _require_space(plan: Plan, results: Results, services: Services, output_dir:
         )
 
 
-def _others(output_dir: Path, replaced: set[tuple[str, str, str, str]], services: Services) -> list[Artifact]:
-    """Return the entries of an earlier manifest that stay: other targets whose files are all still there."""
+def _read_before(output_dir: Path, services: Services) -> Manifest | None:
     path = output_dir / MANIFEST_NAME
     if not path.is_file():
-        return []
+        return None
     try:
-        manifest = read_manifest(path.read_bytes())
+        return read_manifest(path.read_bytes())
     except IntegrityError as error:
         services.events.emit(Notice(f"{path} is replaced: {error.message}", "warning"))
-        return []
+        return None
+
+
+def _others(
+    before: Manifest | None, replaced: set[tuple[str, str, str, str]], output_dir: Path, services: Services
+) -> list[Artifact]:
+    """Return the entries of an earlier manifest that stay: other targets whose files are all still there."""
     kept = []
-    for artifact in manifest.artifacts:
+    for artifact in before.artifacts if before else ():
         if artifact.key in replaced:
             continue
         places = [(artifact.url, artifact.size), *((layer.url, layer.size) for layer in artifact.layers)]
         if all((output_dir / url).is_file() and (output_dir / url).stat().st_size == size for url, size in places):
             kept.append(artifact)
         else:
-            services.events.emit(
-                Notice(f"{artifact.target} {artifact.version} left {path}: its files are gone", "warning")
-            )
+            gone = f"{artifact.target} {artifact.version} leaves the manifest of {output_dir}: its files are gone"
+            services.events.emit(Notice(gone, "warning"))
     return kept

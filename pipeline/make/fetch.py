@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import shutil
 import zipfile
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +43,12 @@ def fetch_source(action: FetchSource, step: str, services: Services, work: Path)
             _check_out(wanted, services, work / "git", tree_dir)
         case CopyFolder(path=path):
             shutil.copytree(path, tree_dir, symlinks=True, ignore=_ignore_git(path))
-    return made(trees={"source": services.store.add_tree(tree_dir)})
+    tree = services.store.add_tree(tree_dir)
+    if action.tree_sha256 not in {None, tree.sha256}:
+        raise IntegrityError(
+            "the local source was changed while it was copied", hint="run again when nobody writes to it"
+        )
+    return made(trees={"source": tree})
 
 
 def fetch_model(action: FetchModel, step: str, services: Services, work: Path) -> Outputs:
@@ -91,10 +98,19 @@ def _download(
     progress: Callable[[int, int | None], None],
 ) -> BlobRef:
     filename, sha256, size_bytes = request
-    if package and not services.store.has_blob(sha256):
-        urls = services.index.urls_of(package, filename)
     wanted = DownloadRequest(what=filename, urls=urls, sha256=sha256, size_bytes=size_bytes, filename=filename)
-    return services.downloader.fetch(wanted, progress=progress)
+    if package is None:
+        return services.downloader.fetch(wanted, progress=progress)
+    with suppress(NetworkError, OfflineError):  # the store or a mirror may have it, and then no index is asked
+        return services.downloader.fetch(wanted, progress=progress)
+    try:
+        found = replace(wanted, urls=services.index.urls_of(package, filename))
+    except OfflineError as error:
+        raise OfflineError(
+            f"{filename} is neither in the store nor on a mirror, and the network is forbidden",
+            hint="run once without --offline, or put the file on a mirror (ENGINE_PIPELINE_MIRROR, file:// too)",
+        ) from error
+    return services.downloader.fetch(found, progress=progress)
 
 
 def _download_and_unpack(wanted: DownloadArchive, step: str, services: Services, tree_dir: Path) -> None:

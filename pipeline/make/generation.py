@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import ProofError
 from pipeline.events import StepProgress
+from pipeline.model.recipe import fill
 from pipeline.ports import Command
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ def _generate_once(
 ) -> Generation:
     port = services.loopback.free_port()
     filled = {"model": str(model), "port": str(port), "host": "127.0.0.1"}
-    arguments = tuple(argument.format(**filled) for argument in recipe.server_args)
+    arguments = tuple(fill(argument, **filled) for argument in recipe.server_args)
     server = services.commands.start(Command((str(program), *arguments), cwd=program.parent, env=env))
     stopped = False
     try:

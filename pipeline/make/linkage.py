@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import ProofError
@@ -10,7 +12,6 @@ from pipeline.names import version_key
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Mapping
-    from pathlib import Path
 
     from pipeline.model.binary import BinaryCard
     from pipeline.ports import BinaryInspector
@@ -63,14 +64,14 @@ def check_linkage(root: Path, cards: Mapping[str, BinaryCard], system_libraries:
     from_host: set[str] = set()
     for name, card in cards.items():
         folder = (root / name).parent
-        foreign = [entry for entry in card.runpath if not entry.startswith(_ORIGIN)]
+        search = [_within(root, folder, entry) for entry in card.runpath]
+        foreign = [entry for entry, place in zip(card.runpath, search, strict=True) if place is None]
         if foreign:
             raise ProofError(
                 f"{name} searches {', '.join(foreign)} for libraries", hint="its RUNPATH must be relative to $ORIGIN"
             )
-        search = [folder / entry.removeprefix(_ORIGIN).lstrip("/") for entry in card.runpath]
         for library in card.needed:
-            if any((place / library).is_file() for place in search):
+            if any(place is not None and (place / library).is_file() for place in search):
                 continue
             if library not in system_libraries:
                 raise ProofError(
@@ -85,6 +86,14 @@ def check_linkage(root: Path, cards: Mapping[str, BinaryCard], system_libraries:
         libraries=tuple(sorted(from_host)),
         files=len(cards),
     )
+
+
+def _within(root: Path, folder: Path, entry: str) -> Path | None:
+    """Return the folder that a RUNPATH entry means, None when it is not inside the bundle."""
+    if entry != _ORIGIN and not entry.startswith(f"{_ORIGIN}/"):
+        return None
+    place = Path(os.path.normpath(folder / entry.removeprefix(_ORIGIN).lstrip("/")))
+    return place if place.is_relative_to(root) else None
 
 
 def _highest(prefix: str, versions: Iterable[str]) -> str | None:

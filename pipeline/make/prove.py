@@ -14,6 +14,7 @@ from pipeline.make.generation import generate
 from pipeline.make.linkage import check_linkage, read_cards
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.model.manifest import Proof, Requires
+from pipeline.model.recipe import fill
 from pipeline.ports import Command
 
 if TYPE_CHECKING:
@@ -148,7 +149,7 @@ def _run(program: Path, arguments: tuple[str, ...], services: Services, env: Map
 
 def _version(action: Prove, root: Path, services: Services, env: Mapping[str, str]) -> str:
     lines = _run(_program(root, action.recipe.server), action.recipe.version_args, services, env)
-    pattern = action.recipe.version_pattern.format(build_number=action.build_number)
+    pattern = fill(action.recipe.version_pattern, build_number=str(action.build_number))
     for line in lines:
         if re.search(pattern, line):
             return line.strip()

@@ -8,7 +8,7 @@ from pipeline.errors import PipelineError
 from pipeline.events import StepFailed, StepFinished, StepReused, StepStarted
 from pipeline.make.bundle import make_bundle
 from pipeline.make.compile import compile_component
-from pipeline.make.deliver import deliver
+from pipeline.make.deliver import deliver, prepare
 from pipeline.make.fetch import fetch_model, fetch_source
 from pipeline.make.layer import make_layer
 from pipeline.make.prove import prove
@@ -23,7 +23,7 @@ from pipeline.model.plan import (
     Prove,
 )
 from pipeline.model.result import StepResult
-from pipeline.plan.states import outstanding
+from pipeline.plan.states import outstanding, states
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,46 +51,57 @@ def run(plan: Plan, services: Services, output_dir: Path, *, release: str | None
     """
     results: Results
     results, wanted = outstanding(plan, services.store)
+    reasons = {state.step: state.why for state in states(plan, services.store)}
+    prepare(output_dir)
     for step in plan.steps:
         if step.name in results:
             services.events.emit(StepReused(step.name, step.key))
         elif step.name in wanted:
-            results[step.name] = _run_step(step, services, results)
+            results[step.name] = _run_step(step, reasons[step.name], services, results)
     return deliver(plan, results, services, output_dir, release=release)
 
 
-def _run_step(step: Step, services: Services, results: Results) -> StepResult:
-    services.events.emit(StepStarted(step.name))
+def _run_step(step: Step, why: str, services: Services, results: Results) -> StepResult:
+    services.events.emit(StepStarted(step.name, why))
     started = services.clock.monotonic()
+    keep = isinstance(step.action, Compile)
+    place = step.action.place if isinstance(step.action, Compile) else f"{step.action.kind}-{step.key[:20]}"
     try:
-        outputs = _dispatch(step, services, results)
+        with services.store.work_dir(place, keep=keep) as work:
+            known = services.store.result(step.key)
+            if known is not None:  # another process made it while this one waited for the folder
+                services.events.emit(StepReused(step.name, step.key))
+                return known
+            outputs = _dispatch(step, services, results, work)
+            result = StepResult(
+                key=step.key, trees=dict(outputs.trees), blobs=dict(outputs.blobs), facts=dict(outputs.facts)
+            )
+            services.store.put_result(result)
+            if keep:
+                services.store.drop_work_dir(place)  # only now: until the result is kept, a killed build resumes in it
     except PipelineError as error:
         services.events.emit(StepFailed(step.name, error.message))
         raise
-    result = StepResult(key=step.key, trees=dict(outputs.trees), blobs=dict(outputs.blobs), facts=dict(outputs.facts))
-    services.store.put_result(result)
-    seconds = services.clock.monotonic() - started
-    services.events.emit(StepFinished(step.name, seconds, outputs.summary))
+    services.events.emit(StepFinished(step.name, services.clock.monotonic() - started, outputs.summary))
     return result
 
 
-def _dispatch(step: Step, services: Services, results: Results) -> Outputs:
-    if isinstance(step.action, Compile):  # keeps a work folder of its own
-        return compile_component(step.action, step.name, step.key, services, results)
-    with services.store.work_dir(f"{step.action.kind}-{step.key[:20]}") as work:
-        match step.action:
-            case FetchSource() as action:
-                outputs = fetch_source(action, step.name, services, work)
-            case FetchModel() as action:
-                outputs = fetch_model(action, step.name, services, work)
-            case BuildWebUi() as action:
-                outputs = build_web_ui(action, step.key, services, results, work)
-            case MakeLayer() as action:
-                outputs = make_layer(action, step.name, services, results, work)
-            case Prove() as action:
-                outputs = prove(action, step.name, services, results, work)
-            case MakeBundle() as action:
-                outputs = make_bundle(action, services, results, work)
-            case _:
-                assert_never(step.action)
+def _dispatch(step: Step, services: Services, results: Results, work: Path) -> Outputs:
+    match step.action:
+        case FetchSource() as action:
+            outputs = fetch_source(action, step.name, services, work)
+        case FetchModel() as action:
+            outputs = fetch_model(action, step.name, services, work)
+        case BuildWebUi() as action:
+            outputs = build_web_ui(action, step.key, services, results, work)
+        case Compile() as action:
+            outputs = compile_component(action, step, services, results, work)
+        case MakeLayer() as action:
+            outputs = make_layer(action, step.name, services, results, work)
+        case Prove() as action:
+            outputs = prove(action, step.name, services, results, work)
+        case MakeBundle() as action:
+            outputs = make_bundle(action, services, results, work)
+        case _:
+            assert_never(step.action)
     return outputs

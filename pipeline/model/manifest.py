@@ -131,7 +131,7 @@ class Artifact(Frozen):
         layers: in the order in which they are laid over each other.
         requires: what the host must have.
         entry_points: program name to path within the bundle.
-        options: build options that were set.
+        options: build options that were set; where the core and the backend differ, the backend's.
         toolchain: tool to version.
         web_ui: whether the server has its web interface inside.
         proof: what was proven.

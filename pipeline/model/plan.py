@@ -15,10 +15,16 @@ StepName = str
 
 
 class FetchSource(Frozen):
-    """Bring a source tree into the store."""
+    """Bring a source tree into the store.
+
+    Attributes:
+        source: where it comes from.
+        tree_sha256: digest that the plan took of a local tree; None where the source's own pin says what the bytes are.
+    """
 
     kind: Literal["fetch_source"] = "fetch_source"
     source: Source
+    tree_sha256: Sha256 | None = None
 
 
 class FetchModel(Frozen):

@@ -2,13 +2,30 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from typing import Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from pipeline.model.frozen import CommitId, FileName, Frozen, Name, RelativePath, Sha256
+from pipeline.model.frozen import CommitId, FileName, Frozen, Name, RelativePath, Sha256, require_relative
 from pipeline.model.manifest import LayerRole
 from pipeline.model.source import Source
+
+
+def fill(template: str, **values: str) -> str:
+    """Put values in the place of ``{name}``; every other brace stays as it is, as regular expressions need it.
+
+    Raises:
+        ValueError: the template has a ``{name}`` in letters that is none of ``values``.
+    """
+
+    def value(match: re.Match[str]) -> str:
+        if match[1] not in values:
+            raise ValueError(f"has {match[0]}, which is none of {', '.join(f'{{{name}}}' for name in values)}")
+        return values[match[1]]
+
+    return re.sub(r"\{([a-z_]+)\}", value, template)
 
 
 class Pin(Frozen):
@@ -27,6 +44,12 @@ class Pin(Frozen):
     commit: CommitId | None = None
     released: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$")
     source: Source
+
+    @field_validator("released")
+    @classmethod
+    def _released_is_a_date(cls, text: str) -> str:
+        datetime.fromisoformat(text)
+        return text
 
 
 class Component(Frozen):
@@ -47,6 +70,13 @@ class Component(Frozen):
     outputs: tuple[str, ...] = Field(min_length=1)
     unity: dict[str, int] = {}
     unity_excluded: dict[str, tuple[str, ...]] = {}
+
+    @field_validator("outputs")
+    @classmethod
+    def _outputs_stay_in_bin(cls, globs: tuple[str, ...]) -> tuple[str, ...]:
+        for glob in globs:
+            require_relative(glob)
+        return globs
 
 
 class WebUi(Frozen):
@@ -112,6 +142,22 @@ class ProofRecipe(Frozen):
     minimum_tokens: int = Field(ge=1)
     ready_timeout_seconds: int = Field(gt=0)
 
+    @field_validator("version_pattern")
+    @classmethod
+    def _version_pattern_can_be_filled(cls, pattern: str) -> str:
+        try:
+            re.compile(fill(pattern, build_number="1"))
+        except re.error as error:
+            raise ValueError(f"is no regular expression: {error}") from error
+        return pattern
+
+    @field_validator("server_args")
+    @classmethod
+    def _server_args_can_be_filled(cls, arguments: tuple[str, ...]) -> tuple[str, ...]:
+        for argument in arguments:
+            fill(argument, model="m", port="1", host="h")
+        return arguments
+
 
 class EngineRecipe(Frozen):
     """An engine: its releases, how it is built, and how it is proven.
@@ -153,6 +199,13 @@ class EngineRecipe(Frozen):
     system_libraries: tuple[str, ...]
     web_ui: WebUi | None = None
     proof: ProofRecipe
+
+    @field_validator("options_with_pin")
+    @classmethod
+    def _options_can_be_filled(cls, options: dict[str, str]) -> dict[str, str]:
+        for value in options.values():
+            fill(value, build_number="1", commit="c")
+        return options
 
     @model_validator(mode="after")
     def _default_release_is_pinned(self) -> Self:

@@ -45,29 +45,28 @@ _REFERENCES: Mapping[type[Action], frozenset[str]] = {
 }
 
 
-def step_key(action: Action, needed_keys: Iterable[str], *, local_trees: Mapping[str, str]) -> str:
+def step_key(action: Action, needed_keys: Iterable[str]) -> str:
     """Return the key of a step.
 
     Args:
         action: what the step does.
         needed_keys: keys of the steps it needs, in the order of its references to them.
-        local_trees: path of a local source to its tree digest.
     """
     return key_of(
         "step",
         {
             "kind": action.kind,
             "format": FORMATS[action.kind],
-            "action": _identity(action, local_trees),
+            "action": _identity(action),
             "needs": list(needed_keys),
         },
     )
 
 
-def _identity(action: Action, local_trees: Mapping[str, str]) -> dict[str, object]:
+def _identity(action: Action) -> dict[str, object]:
     if isinstance(action, FetchSource):
         known = identity_of(action.source)
-        return {"source": known if known is not None else {"tree": local_trees[getattr(action.source, "path", "")]}}
+        return {"source": known if known is not None else {"tree": action.tree_sha256}}
     if isinstance(action, FetchModel):
         return {"sha256": action.model.sha256, "filename": action.model.filename}
     return action.model_dump(mode="json", exclude={"kind", *_REFERENCES[type(action)]})

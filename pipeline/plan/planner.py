@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING
 
-from pipeline.errors import HostError, NothingSelectedError
+from pipeline.builders.cmake import RESERVED
+from pipeline.errors import HostError, NothingSelectedError, UsageError
 from pipeline.model.manifest import Upstream
 from pipeline.model.plan import (
     BuildWebUi,
@@ -18,6 +19,7 @@ from pipeline.model.plan import (
     Prove,
     Step,
 )
+from pipeline.model.recipe import fill
 from pipeline.model.source import GitCommit, HttpArchive, PypiSdist
 from pipeline.plan.keys import step_key
 
@@ -38,11 +40,22 @@ def make_plan(request: BuildRequest, catalog: Catalog, inputs: PlanInputs) -> Pl
         UnknownNameError: a release is not pinned.
         NothingSelectedError: only fetching was allowed, and no pinned release of upstream's has the target.
         HostError: this host cannot build for a target's platform.
+        UsageError: an option is one that the build sets itself.
     """
     planner = _Planner(request, catalog, inputs)
     for target in request.targets:
+        _refuse_reserved(request.cmake_options, catalog.engine(target.engine))
         planner.add_target(target)
     return planner.plan()
+
+
+def _refuse_reserved(options: Mapping[str, str], engine: EngineRecipe) -> None:
+    """Refuse options that the build sets itself: they would stand in the manifest and do nothing."""
+    reserved = sorted(set(options) & (RESERVED | set(engine.options_with_pin)))
+    if reserved:
+        raise UsageError(
+            f"the build sets {', '.join(reserved)} itself", hint="compile_flags and link_flags in the recipe add flags"
+        )
 
 
 class _Planner:
@@ -65,7 +78,7 @@ class _Planner:
         accelerator = self._catalog.accelerators[target.accel]
         pin = self._catalog.pin(target.engine, self._request.release)
         label = f"{engine.name} {pin.version}"
-        source = self._add(target, f"source {label}", FetchSource(source=pin.source), (), _size_of(pin))
+        source = self._add(target, f"source {label}", self._fetch_source(pin), (), _size_of(pin))
         web_ui = self._add_web_ui(target, engine, pin, source)
         parts = (("core", engine.core, web_ui), (target.accel, accelerator.engines[engine.name], None))
         compiled, layers = [], []
@@ -75,6 +88,10 @@ class _Planner:
             layers.append(self._add_layer(target, engine, pin, name=name, component=component, compiled=step))
         proof = self._add_proof(target, engine, pin, layers=layers, compiled=compiled)
         self._add_bundle(target, engine, pin, layers=layers, compiled=compiled, proof=proof)
+
+    def _fetch_source(self, pin: Pin) -> FetchSource:
+        path = getattr(pin.source, "path", "")
+        return FetchSource(source=pin.source, tree_sha256=self._inputs.local_trees.get(path))
 
     def _require_buildable(self, target: Target) -> None:
         if self._request.source == "fetch":
@@ -118,7 +135,7 @@ class _Planner:
             component=component.model_copy(update={"options": options}),
             component_name=name,
             place=f"compile-{engine.name}-{pin.version}-{target.platform}",
-            pin_options={key: value.format(**filled) for key, value in engine.options_with_pin.items()},
+            pin_options={key: fill(value, **filled) for key, value in engine.options_with_pin.items()},
             source=source,
             web_ui=web_ui,
             web_ui_place=place,
@@ -216,7 +233,7 @@ class _Planner:
             name=name,
             action=action,
             needs=needs,
-            key=step_key(action, keys, local_trees=self._inputs.local_trees),
+            key=step_key(action, keys),
             targets=(str(target),),
             download_bytes=download_bytes,
         )

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from pipeline.names import Target
     from pipeline.ports import Store
 
-# GitHub's hosted runner for a platform: docs.github.com, "About GitHub-hosted runners".
+# GitHub's hosted runner for a platform: docs.github.com, "About GitHub-hosted runners". 22.04 has only Python 3.10.
 RUNNERS: Mapping[str, str] = {
-    "linux-x86_64": "ubuntu-22.04",
-    "linux-arm64": "ubuntu-22.04-arm",
+    "linux-x86_64": "ubuntu-24.04",
+    "linux-arm64": "ubuntu-24.04-arm",
     "macos-arm64": "macos-15",
     "macos-x86_64": "macos-15-intel",
     "windows-x86_64": "windows-2022",

@@ -17,7 +17,7 @@ class DownloadRequest:
 
     Attributes:
         what: for messages, for example ``source of llama.cpp b11434``.
-        urls: tried in order: https, http (loopback or allowed hosts), file.
+        urls: tried in order: https, http (loopback or allowed hosts), file; after the configured mirrors.
         sha256: lower-case hex that the bytes must have.
         size_bytes: that the file must have; None where only the digest is known.
         filename: to call it.

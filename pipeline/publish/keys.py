@@ -183,7 +183,10 @@ def open_keys(folder: Path, *, passphrase: Callable[[], bytes | None], key_files
         listing = read_document(KeyList, (folder / _LIST_FILE).read_bytes(), what=str(folder / _LIST_FILE))
         root = (folder / _ROOT_FILE).read_bytes()
     except OSError as error:
-        raise UsageError(f"{folder} is no key folder: {error}", hint="`keys init` makes one") from error
+        raise UsageError(
+            f"{folder} is no key folder: its {_LIST_FILE} and {_ROOT_FILE} are not there or cannot be read",
+            hint="`keys init` makes one; --keys names another",
+        ) from error
     if missing := [role for role in ROLES if role not in listing.roles]:
         raise IntegrityError(f"{folder / _LIST_FILE} lists no key for {', '.join(missing)}")
     for role in ROLES:

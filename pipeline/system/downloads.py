@@ -163,7 +163,7 @@ def _failure(request: DownloadRequest, places: Sequence[Place]) -> PipelineError
             message, hint="the file was changed, or is not the one that was pinned; nothing of it was used"
         )
     if "rate limit" in kinds:
-        hint = "wait until the limit is lifted, or set GITHUB_TOKEN where the server is GitHub"
+        hint = "wait until the limit is lifted, or name a place that has the file in ENGINE_PIPELINE_MIRROR"
     elif "tls" in kinds:
         hint = "check the system's time and certificates; SSL_CERT_FILE names others, for example a proxy's"
     elif kinds == {"missing"}:

@@ -13,7 +13,7 @@ import sysconfig
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import HostError
+from pipeline.errors import HostError, UsageError
 from pipeline.model.host import HostFacts, Tool
 from pipeline.names import platform_of, version_key
 from pipeline.ports import Command
@@ -87,7 +87,11 @@ class LocalHost:
         )
 
     def tool(self, name: str, *, minimum: str | None = None) -> Tool | None:
-        """Return a tool of at least that version, the system's before the packaged one; None when there is neither."""
+        """Return a tool of at least that version, the system's before the packaged one; None when there is neither.
+
+        Raises:
+            UsageError: CC or CXX is no command line.
+        """
         key = (name, minimum)
         if key not in self._found:
             self._found[key] = next(
@@ -103,7 +107,7 @@ class LocalHost:
         return shutil.disk_usage(nearest_folder(path.absolute())).free
 
     def _candidates(self, name: str) -> Iterator[Tool]:
-        chosen = _compiler_in(self._environment.get(_VARIABLES.get(name, ""), ""))
+        chosen = _compiler_in(self._environment, _VARIABLES[name]) if name in _VARIABLES else ""
         programs = (chosen,) if chosen else _PROGRAMS.get(name, (name,))
         scripts = sysconfig.get_path("scripts")
         system = [folder for folder in self._environment.get("PATH", "").split(os.pathsep) if folder != scripts]
@@ -138,9 +142,13 @@ class LocalHost:
         return Tool(name=name, path=path, version=version, vendor=vendor) if version else None
 
 
-def _compiler_in(variable: str) -> str:
+def _compiler_in(environment: Mapping[str, str], variable: str) -> str:
     """Return the compiler that CC or CXX names: options after it, and a compiler cache before it, are left out."""
-    words = shlex.split(variable)
+    text = environment.get(variable, "")
+    try:
+        words = shlex.split(text)
+    except ValueError as error:  # a quotation that never ends
+        raise UsageError(f"{variable}={text!r} is no command", hint=f"correct {variable}, or unset it") from error
     if len(words) > 1 and Path(words[0]).name in _CACHES:
         words = words[1:]
     return words[0] if words else ""
@@ -209,7 +217,13 @@ def _glibc() -> str | None:
 
 
 def _memory_bytes() -> int:
+    """Return the memory this process may use: the machine's, or a container's limit (cgroup v2 memory.max)."""
     try:
-        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+        memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     except (AttributeError, ValueError, OSError):
         return 0
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text(encoding="ascii").strip()
+    except OSError:
+        return memory
+    return min(memory, int(limit)) if limit.isdigit() else memory

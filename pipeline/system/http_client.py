@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ipaddress
+import os
 import ssl
 import threading
 from contextlib import contextmanager
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.system.transfer_faults import TransferFault, fault_of_error, shown
@@ -50,13 +52,16 @@ class Answer(NamedTuple):
 def _tls_context(ca_file: str | None) -> ssl.SSLContext:
     """Return a context that trusts what this machine trusts, as other programs on it do.
 
-    That is ``ca_file``, else what SSL_CERT_FILE and SSL_CERT_DIR name, else the system's own certificates (with a site's
-    private ones); only where there are none, those that come with certifi.
+    That is ``ca_file``, else what SSL_CERT_FILE and SSL_CERT_DIR name, else the system's own certificates (a site's
+    private ones too); only where there are none, those that come with certifi.
     """
     if ca_file:
         return ssl.create_default_context(cafile=ca_file)
-    context = ssl.create_default_context()
     places = ssl.get_default_verify_paths()
+    named = os.environ.get(places.openssl_cafile_env)
+    if named and not Path(named).is_file():  # OpenSSL would go on without it
+        raise FileNotFoundError(2, "no such file of certificates (SSL_CERT_FILE)", named)
+    context = ssl.create_default_context()
     if not (places.cafile or places.capath):
         import certifi  # noqa: PLC0415  # rarely needed
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import time
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
 from pipeline.model.result import StepResult
 from pipeline.system.claims import claimed
-from pipeline.system.disk import disk_errors, remove_tree
+from pipeline.system.disk import disk_errors
 from pipeline.system.store_blobs import BlobStore
 from pipeline.system.store_trees import TreeStore
 
@@ -61,21 +61,22 @@ class FileStore(BlobStore, TreeStore):
         """Give a work folder to one owner at a time (other processes and threads wait).
 
         With ``keep`` the folder, whose path depends on ``name`` alone, holds what an interrupted run left, and is
-        removed only by ``drop_work_dir``; without, it is empty and removed at the end.
+        removed only by ``drop_work_dir``; without, it is empty, removed at the end, and swept when its owner died.
         """
         path = self._work_path(name)
         with claimed(self._lock_path(name), sleep=time.sleep, forget=False):
+            if not keep:
+                with self.staging.place() as path:
+                    with disk_errors(path):
+                        path.mkdir()
+                    yield path
+                return
             self._held.add(name)
             try:
                 with disk_errors(path):
-                    if not keep:
-                        remove_tree(path)
                     path.mkdir(exist_ok=True)
                 yield path
             finally:
-                if not keep:
-                    with suppress(OSError):  # the next owner removes what is left
-                        remove_tree(path)
                 self._held.discard(name)
 
     def drop_work_dir(self, name: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +16,7 @@ import pytest
 from tests.integration.conftest import make_user
 from tests.simulators.command_line import CommandLine
 from tests.simulators.mounts import MOUNT, mounted
+from tests.simulators.tiny_engine import FIXTURE
 
 TARGET = "linux-x86_64-cpu"
 BUNDLE = "tiny-engine/t2/tiny-engine-t2-linux-x86_64-cpu.tar.zst"
@@ -111,6 +113,26 @@ def test_two_builds_in_other_places_with_other_settings_give_equal_bytes(tmp_pat
     assert [layer["tree_sha256"] for layer in first["layers"]] == [layer["tree_sha256"] for layer in second["layers"]]
     assert [layer["sha256"] for layer in first["layers"]] == [layer["sha256"] for layer in second["layers"]]
     assert first["sha256"] == second["sha256"]
+
+
+def test_a_build_resumed_with_another_compiler_keeps_its_options(user):
+    """CMake drops the command line's options when the compiler in its cache changes."""
+    (user.home / "source" / "src" / "words.cpp").write_text("#error stop here\n")
+    assert build(user).returncode == 9
+    shutil.copy(FIXTURE / "src" / "words.cpp", user.home / "source" / "src" / "words.cpp")
+    other = CommandLine(user.home, user.recipes, {"CXX": shutil.which("g++"), "CC": shutil.which("gcc")})
+    done = build(other)
+    assert done.returncode == 0, done.stderr
+    assert manifest(user)["artifacts"][0]["options"]["CMAKE_BUILD_TYPE"] == "Release"
+
+
+def test_two_builds_into_one_folder_at_once_lose_nothing(user):
+    more = ("--prove", "none")
+    processes = [user.start("build", "--target", TARGET, *more, "--release", release) for release in ("t1", "t2")]
+    assert [process.wait(timeout=300) for process in processes] == [0, 0]
+    found = manifest(user)
+    assert {artifact["version"] for artifact in found["artifacts"]} == {"t1", "t2"}
+    assert found["created"] == "2026-01-02T03:04:05Z"
 
 
 def test_a_compile_error_exits_9_with_file_line_and_log(user):

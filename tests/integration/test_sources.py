@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.simulators.command_line import CommandLine
 from tests.simulators.web import serving
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from tests.simulators.command_line import CommandLine
 
 LOCAL = 'source = {{ kind = "local_tree", path = "{}" }}'
 
@@ -125,3 +124,16 @@ def test_locked_refuses_a_local_tree(user):
     done = build(user, "--locked")
     assert done.returncode == 2
     assert "local_tree" in done.stderr or "locked" in done.stderr
+
+
+def test_a_mirror_serves_what_an_index_would_even_offline(user):
+    path, sha256 = archive(user)
+    source = (
+        f'{{ kind = "pypi_sdist", package = "tiny", filename = "tiny-1.tar.gz", sha256 = "{sha256}", '
+        f'size_bytes = {path.stat().st_size}, subtree = "engine" }}'
+    )
+    pin(user, source)
+    assert build(user, "--offline").returncode == 12
+    mirrored = CommandLine(user.home, user.recipes, {"ENGINE_PIPELINE_MIRROR": path.parent.as_uri()})
+    done = build(mirrored, "--offline")
+    assert done.returncode == 0, done.stderr

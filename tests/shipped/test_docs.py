@@ -82,3 +82,14 @@ def test_no_document_links_to_a_file_that_is_not_there():
         if not re.match(r"[a-z]+:", link) and not (document.parent / link).exists()
     ]
     assert missing == []
+
+
+def test_no_document_holds_a_placeholder():
+    documents = [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "ci").rglob("*.md")]
+    placeholders = [
+        f"{document.relative_to(ROOT)}:{number}: {line}"
+        for document in documents
+        for number, line in enumerate(document.read_text(encoding="utf-8").splitlines(), start=1)
+        if re.fullmatch(r"[A-Z]+", line.strip())
+    ]
+    assert placeholders == []

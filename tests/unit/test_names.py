@@ -1,12 +1,15 @@
 from __future__ import annotations
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
+from pipeline.errors import UsageError
+from pipeline.model.frozen import Name
 from pipeline.names import (
     Target,
     UnknownNameError,
-    conda_subdir,
     parse_accel,
+    parse_release,
     parse_target,
     platform_of,
     select_targets,
@@ -95,13 +98,18 @@ def test_a_host_that_is_not_served_is_an_error():
         platform_of("Linux", "s390x")
 
 
-def test_conda_spells_platforms_its_own_way():
-    assert [conda_subdir(p) for p in ("linux-x86_64", "linux-arm64", "macos-arm64", "windows-x86_64")] == [
-        "linux-64",
-        "linux-aarch64",
-        "osx-arm64",
-        "win-64",
-    ]
+@pytest.mark.parametrize("text", ["2026.11.0", "a", "v1.0-rc.1+x_y", "a" * 128])
+def test_a_release_of_ours_is_a_plain_name(text):
+    assert parse_release(text) == text
+    assert TypeAdapter(Name).validate_python(text) == text
+
+
+@pytest.mark.parametrize("text", ["", "my release!", ".hidden", "a/b", "a" * 129, "é"])
+def test_what_a_manifest_cannot_name_is_no_release(text):
+    with pytest.raises(UsageError):
+        parse_release(text)
+    with pytest.raises(ValidationError):
+        TypeAdapter(Name).validate_python(text)
 
 
 def test_versions_compare_by_number():

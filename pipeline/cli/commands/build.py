@@ -17,6 +17,7 @@ from pipeline.cli.tables import markdown, size_text, table
 from pipeline.make import run
 from pipeline.make.deliver import MANIFEST_NAME
 from pipeline.model.plan import MakeBundle
+from pipeline.names import parse_release
 from pipeline.plan import look_around, make_plan, states
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def command(
 
     What is there already under the same key is not made again. A proof that fails leaves no bundle.
     """
+    release = None if as_release is None else parse_release(as_release)
     catalog = load(session.settings.recipes_dir)
     request = make_request(asked, session.settings, catalog)
     output_dir = (output or session.settings.output).absolute()
@@ -53,7 +55,7 @@ def command(
             found = states(plan, services.store)
             session.show(plan_document(plan, found), lambda: plan_text(plan, found))
             return
-        manifest = run(plan, services, output_dir, release=as_release)
+        manifest = run(plan, services, output_dir, release=release)
     keys = {
         (step.action.engine, step.action.platform, step.action.accel, step.action.version)
         for step in plan.steps

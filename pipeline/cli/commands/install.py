@@ -25,7 +25,7 @@ _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 @click.command("install", cls=Command)
 @click.argument(
-    "target", required=False, metavar="TARGET", help="Needed where the repository has several for this machine."
+    "target", required=False, metavar="[TARGET]", help="Needed where the repository has several for this machine."
 )
 @click.option("--from", "location", required=True, metavar="URL_OR_DIR", help="The repository.")
 @root_option

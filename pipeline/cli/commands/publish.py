@@ -11,6 +11,7 @@ from pipeline.app.settings import program_name
 from pipeline.cli.options import FOLDER, Command, changing_options
 from pipeline.cli.passphrase import passphrase_options, read_passphrase
 from pipeline.cli.tables import size_text
+from pipeline.publish.dist import read_dist
 from pipeline.publish.keys import open_keys
 from pipeline.publish.repository import publish
 
@@ -42,6 +43,8 @@ def command(
 
     A reader of the repository sees the old state or the new one, never one in between.
     """
+    dist_dir = (dist or session.settings.output).absolute()
+    read_dist(dist_dir)  # what is wrong there is said before keys are asked for
     keys = open_keys(
         (folder or session.settings.keys_dir).absolute(),
         passphrase=lambda: read_passphrase(file=passphrase_file, descriptor=passphrase_fd),
@@ -49,7 +52,7 @@ def command(
     )
     with build_services(session.settings) as services:
         outcome = publish(
-            dist=(dist or session.settings.output).absolute(),
+            dist=dist_dir,
             to=repository.absolute(),
             keys=keys,
             services=services,

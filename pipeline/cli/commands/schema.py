@@ -32,7 +32,7 @@ _KEPT = "manifest-v1.schema.json"
 
 
 @click.command("schema", cls=Command)
-@click.argument("name", type=click.Choice(["manifest", *_MODELS]), metavar="NAME", default="manifest")
+@click.argument("name", type=click.Choice(["manifest", *_MODELS]), metavar="[NAME]", default="manifest")
 @click.option("--check", is_flag=True, help="Compare the file in manifests/schema with the models; exit 2 when stale.")
 @click.option("--write", is_flag=True, help="Write the file in manifests/schema anew.")
 @common_options

@@ -11,15 +11,13 @@ from pipeline.app.services import host, tree_reader
 from pipeline.catalog import load
 from pipeline.cli.options import Command, common_options
 from pipeline.cli.tables import table
-from pipeline.errors import HostError, NothingSelectedError
+from pipeline.errors import PipelineError
 from pipeline.plan import BuildRequest, look_around, make_plan
 
 if TYPE_CHECKING:
     from pipeline.catalog import Catalog
     from pipeline.cli.session import Session
     from pipeline.names import Target
-    from pipeline.plan import PlanInputs
-    from pipeline.plan.request import SourceChoice
     from pipeline.ports import HostProbe
 
 
@@ -60,32 +58,17 @@ def _text(rows: list[_Row]) -> str:
 
 def _row(target: Target, catalog: Catalog, probe: HostProbe) -> _Row:
     engine = catalog.engine(target.engine)
+    request = BuildRequest(targets=(target,), prove="none", source="build")
     why_not = ""
-    sources = ["build"]
     try:
-        inputs = look_around(_request(target, "build"), catalog, probe, tree_reader())
-        make_plan(_request(target, "build"), catalog, inputs)
-        if _is_fetchable(target, catalog, inputs):
-            sources.insert(0, "fetch")
-    except HostError as error:
+        make_plan(request, catalog, look_around(request, catalog, probe, tree_reader()))
+    except PipelineError as error:  # of one recipe or this machine; the other targets are listed all the same
         why_not = error.message
     return _Row(
         target=str(target),
         releases=tuple(pin.version for pin in engine.releases),
         default_release=engine.default_release,
-        sources=tuple(sources),
+        sources=("build",),
         makeable_here=not why_not,
         why_not=why_not,
     )
-
-
-def _is_fetchable(target: Target, catalog: Catalog, inputs: PlanInputs) -> bool:
-    try:
-        make_plan(_request(target, "fetch"), catalog, inputs)
-    except NothingSelectedError:
-        return False
-    return True
-
-
-def _request(target: Target, source: SourceChoice) -> BuildRequest:
-    return BuildRequest(targets=(target,), prove="none", source=source)

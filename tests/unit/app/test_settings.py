@@ -122,3 +122,10 @@ def test_source_date_epoch_is_whole_seconds():
     assert load_settings(Flags(), {"HOME": "/h"}).epoch_seconds is None
     with pytest.raises(UsageError, match="SOURCE_DATE_EPOCH"):
         load_settings(Flags(), {"HOME": "/h", "SOURCE_DATE_EPOCH": "yesterday"})
+
+
+def test_source_date_epoch_ends_with_the_years_of_four_digits():
+    assert load_settings(Flags(), {"HOME": "/h", "SOURCE_DATE_EPOCH": "253402300799"}).epoch_seconds == 253402300799
+    for late in ("253402300800", "9" * 5000):
+        with pytest.raises(UsageError, match="SOURCE_DATE_EPOCH"):
+            load_settings(Flags(), {"HOME": "/h", "SOURCE_DATE_EPOCH": late})

@@ -98,3 +98,8 @@ def test_instruction_set_extensions_are_read_from_what_compilers_were_told():
         {"command": "g++ -O3 -o src/CMakeFiles/llama.dir/b.o -c b.cpp"},
     ]
     assert cmake.cpu_features(commands) == {"ggml-cpu": frozenset({"avx2", "fma", "bmi2"}), "llama": frozenset()}
+
+
+def test_a_whole_architecture_stands_for_itself_and_no_recipe_admits_it_by_accident():
+    commands = [{"command": "g++ -march=native -mcmodel=large -mtune=generic -o a/CMakeFiles/core.dir/a.o -c a.cpp"}]
+    assert cmake.cpu_features(commands) == {"core": frozenset({"march=native"})}

@@ -92,3 +92,44 @@ def test_a_release_that_is_not_pinned_lists_those_that_are(catalog):
     with pytest.raises(UnknownNameError) as caught:
         catalog.pin("llama.cpp", "b9")
     assert "b11401, b11434" in caught.value.hint
+
+
+def test_one_wrong_recipe_brings_no_false_complaints_about_others(copy: Path):
+    change(copy, "engines/llama.cpp.toml", 'role = "core"', 'role = "kernel"')
+    with pytest.raises(RecipeError) as caught:
+        load(copy)
+    assert "no such engine" not in str(caught.value)
+
+
+def test_a_folder_without_recipes_is_refused(tmp_path: Path):
+    with pytest.raises(RecipeError, match="no folder of recipes"):
+        load(tmp_path / "nowhere")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "key"),
+    [
+        ("'build {build_number}\\b'", "'build {build_nubmer}'", "proof.version_pattern"),
+        ("'build {build_number}\\b'", "'build ('", "proof.version_pattern"),
+        ('"{port}"', '"{prot}"', "proof.server_args"),
+        ('"{commit}"', '"{comit}"', "options_with_pin"),
+        ('"libmtmd.so*"', '"/etc/*"', "core.outputs"),
+        ('"libmtmd.so*"', '"../../*"', "core.outputs"),
+        ("2026-10-06T", "2026-13-06T", "released"),
+    ],
+)
+def test_a_template_or_pattern_that_cannot_work_is_found_before_anything_runs(copy: Path, old, new, key):
+    change(copy, "engines/llama.cpp.toml", old, new)
+    with pytest.raises(RecipeError) as caught:
+        load(copy)
+    assert key in str(caught.value)
+
+
+def test_a_local_source_is_relative_to_its_recipe(copy: Path):
+    path = copy / "engines" / "llama.cpp.toml"
+    text = path.read_text()
+    begin = text.index("[releases.source]")
+    end = text.index("[[releases]]", begin)
+    path.write_text(text[:begin] + '[releases.source]\nkind = "local_tree"\npath = "../src"\n\n' + text[end:])
+    source = load(copy).pin("llama.cpp", None).source
+    assert source.path == str((copy / "src").resolve())

@@ -94,6 +94,20 @@ def test_every_command_takes_the_common_options(capsys):
             assert option in text, name
 
 
+@pytest.mark.parametrize("name", ["install", "use", "unpack", "verify", "schema", "completion"])
+def test_help_lists_an_argument_once(name, capsys):
+    assert run([name, "--help"]) == 0
+    _, _, options = capsys.readouterr().out.partition("\nOptions:")
+    own = options.partition("\nCommon options:")[0]
+    assert [line for line in own.splitlines() if line.startswith("  ") and line[2] not in "- "] == []
+
+
+@pytest.mark.parametrize(("name", "argument"), [("install", "[TARGET]"), ("schema", "[NAME]"), ("verify", " PATH")])
+def test_the_usage_line_shows_what_may_be_left_out(name, argument, capsys):
+    assert run([name, "--help"]) == 0
+    assert argument in capsys.readouterr().out.splitlines()[0]
+
+
 def test_no_arguments_show_the_help_and_exit_2(capsys):
     assert run([]) == 2
     assert "Usage:" in capsys.readouterr().err

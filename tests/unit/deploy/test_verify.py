@@ -99,6 +99,12 @@ def test_a_bundle(published: World):
         check(published, bundle)
 
 
+def test_a_bundle_may_have_any_name(published: World):
+    bundle = published.folder / "dist/llama.cpp-b1-cpu.tar.zst"
+    renamed = bundle.rename(published.folder / "é my bundle (1).tar.zst")
+    assert check(published, renamed).ok
+
+
 def test_a_layer_is_no_bundle(published: World):
     layer = next((published.folder / "dist/layers").glob("core-b*.tar.zst"), None) or next(
         (published.folder / "dist/layers").glob("core-*.tar.zst")

@@ -76,3 +76,16 @@ def test_a_link_that_leads_nowhere_fails_the_proof(tmp_path: Path):
 
     with pytest.raises(ProofError, match=r"libx\.so is a link"):
         read_cards(tmp_path, NoBinaries())
+
+
+@pytest.mark.parametrize("entry", ["$ORIGIN/../../lib", "$ORIGINAL", "$ORIGIN/../.."])
+def test_a_search_folder_that_climbs_out_of_the_bundle_is_refused(tmp_path: Path, entry):
+    with pytest.raises(ProofError):
+        check_linkage(tmp_path, {"bin/a": card(runpath=(entry,))}, ())
+
+
+def test_a_search_folder_beside_the_program_is_inside(tmp_path: Path):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/libb.so").touch()
+    cards = {"bin/a": card(needed=("libb.so",), runpath=("$ORIGIN/../lib",))}
+    assert check_linkage(tmp_path, cards, ()).libraries == ()

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from pipeline.errors import HostError, NothingSelectedError
+from pipeline.errors import HostError, NothingSelectedError, UsageError
 from pipeline.model.host import Tool
 from pipeline.model.plan import Compile, MakeBundle, Prove
 from pipeline.model.source import HttpArchive
@@ -153,7 +153,7 @@ def test_the_github_matrix_has_one_job_a_platform():
         "include": [
             {
                 "platform": "linux-x86_64",
-                "runner": "ubuntu-22.04",
+                "runner": "ubuntu-24.04",
                 "targets": "llama.cpp/linux-x86_64-avx2,llama.cpp/linux-x86_64-cpu",
                 "release": "",
             }
@@ -164,3 +164,9 @@ def test_the_github_matrix_has_one_job_a_platform():
 def test_source_date_epoch_wins_over_the_date_of_the_release(catalog):
     plan = make_plan(BuildRequest((AVX2,), epoch_seconds=7), catalog, INPUTS)
     assert {s.action.epoch_seconds for s in plan.steps if isinstance(s.action, Compile | MakeBundle)} == {7}
+
+
+@pytest.mark.parametrize("name", ["CMAKE_CXX_FLAGS", "FETCHCONTENT_FULLY_DISCONNECTED", "LLAMA_BUILD_NUMBER"])
+def test_an_option_that_the_build_sets_itself_is_refused(catalog, name):
+    with pytest.raises(UsageError, match=name):
+        make_plan(BuildRequest((AVX2,), cmake_options={name: "x"}), catalog, INPUTS)

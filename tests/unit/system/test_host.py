@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import UsageError
 from pipeline.names import PLATFORMS
 from pipeline.system.host import LocalHost, _cpu_shares
 from pipeline.system.processes import ProcessRunner
@@ -124,3 +125,9 @@ def test_free_space_is_that_of_the_nearest_folder(tmp_path, small_disk):
     host = LocalHost(ProcessRunner(), {})
     assert 0 < host.free_bytes(small_disk / "not" / "there") <= 2 << 20
     assert host.free_bytes(tmp_path) > 2 << 20
+
+
+@pytest.mark.parametrize(("name", "variable"), [("cc", "CC"), ("cxx", "CXX")])
+def test_a_compiler_variable_whose_quotation_never_ends_is_named(bin_dir, name, variable):
+    with pytest.raises(UsageError, match=variable):
+        probe(bin_dir, **{variable: '"'}).tool(name)

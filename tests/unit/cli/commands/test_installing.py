@@ -50,6 +50,17 @@ def test_publish_without_a_dist_folder_exits_2(user, world):
     assert "nowhere" in user.err
 
 
+def test_publish_judges_the_dist_folder_before_it_asks_for_keys(user, world):
+    assert user.run("publish", "--from", "nowhere", "--to", world.repository, "--keys", "no-keys") == 2
+    assert "nowhere has no manifest.json" in user.err
+
+
+def test_publish_without_keys_says_so_in_plain_words(user, world):
+    assert user.run("publish", "--from", world.folder / "dist", "--to", world.repository, "--keys", "no-keys") == 2
+    assert "no-keys is no key folder" in user.err
+    assert "Errno" not in user.err
+
+
 def test_install_names_the_programs_and_does_nothing_twice(user, published, root):
     arguments = ("install", "--from", published.repository, "--root", root, "--trusted-root")
     out = user.ok(*arguments, published.keys_dir / "root.json")

@@ -33,6 +33,13 @@ def test_a_target_that_cannot_be_made_here_says_why(user, monkeypatch):
     assert "compiler" in out
 
 
+def test_a_target_whose_recipe_cannot_be_followed_says_why_and_does_not_end_the_list(user, monkeypatch):
+    monkeypatch.setenv("CC", '"')
+    rows = {row["target"]: row for row in user.json("targets")["targets"]}
+    assert rows[CPU]["makeable_here"] is False
+    assert "CC=" in rows[CPU]["why_not"]
+
+
 def test_a_plan_on_an_empty_cache_says_what_is_downloaded_and_built(user):
     out = user.ok("plan", "--target", "linux-x86_64-cpu")
     assert "source llama.cpp b11434" in out
@@ -67,6 +74,11 @@ def test_the_matrix_of_ci_needs_no_tools_and_has_one_job_a_platform(user, monkey
 def test_a_dry_build_is_a_plan(user):
     assert user.ok("build", "-t", "linux-x86_64-cpu", "--dry-run") == user.ok("plan", "-t", "linux-x86_64-cpu")
     assert not Path("dist").exists()
+
+
+def test_a_name_of_a_release_that_no_manifest_can_hold_is_refused_at_once(user):
+    assert user.run("build", "-t", "linux-x86_64-cpu", "--as-release", "my release!", "--dry-run") == 2
+    assert "my release!" in user.err
 
 
 @pytest.mark.parametrize("command", ["plan", "build"])

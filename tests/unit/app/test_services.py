@@ -1,0 +1,27 @@
+from __future__ import annotations
+
+import pytest
+
+from pipeline.app.services import hosts_without_tls
+from pipeline.errors import UsageError
+
+
+def test_hosts_without_tls_are_those_of_http_urls_and_pip_s_trusted_ones():
+    environment = {"PIP_INDEX_URL": "http://one.example/simple", "PIP_TRUSTED_HOST": "two.example:8080"}
+    found = hosts_without_tls(environment, "http://three.example/m", "https://four.example", "/a/folder")
+    assert found == {"one.example", "two.example", "three.example"}
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [("PIP_INDEX_URL", "http://me:secret@[bad"), ("UV_DEFAULT_INDEX", "http://[bad"), ("PIP_TRUSTED_HOST", "[bad")],
+)
+def test_a_variable_that_holds_no_url_is_named_and_not_shown(variable, value):
+    with pytest.raises(UsageError, match=variable) as caught:
+        hosts_without_tls({variable: value})
+    assert "bad" not in caught.value.message
+
+
+def test_a_mirror_that_is_no_url_is_a_usage_error():
+    with pytest.raises(UsageError, match="ENGINE_PIPELINE_MIRROR"):
+        hosts_without_tls({}, "http://[bad")
