@@ -10,10 +10,8 @@ import hashlib
 import os
 import secrets
 import shutil
-import stat
 import time
 from contextlib import ExitStack, contextmanager
-from itertools import islice
 from typing import TYPE_CHECKING
 
 from pipeline.digest import CHUNK_BYTES
@@ -25,8 +23,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-# Up to here each file is synced by itself: syncfs also waits for everything that other programs have written.
-_FEW_FILES = 64
 _NO_HARD_LINKS = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS, errno.EOPNOTSUPP})
 _TAKEN = frozenset({errno.ENOTEMPTY, errno.EEXIST})
 
@@ -91,16 +87,7 @@ class FileDisk:
     def sync(self, folder: Path) -> None:
         """Bring everything below ``folder`` to the disk."""
         with _mapped(folder):
-            paths = list(islice(_below(folder), _FEW_FILES + 1))
-            if len(paths) > _FEW_FILES:
-                sync_tree(folder)
-                return
-            for path in paths:
-                mode = path.lstat().st_mode
-                if stat.S_ISREG(mode):
-                    sync_path(path)
-                elif stat.S_ISDIR(mode):
-                    sync_folder(path)
+            sync_tree(folder)
 
     def move(self, source: Path, destination: Path) -> None:
         """Rename to a free name and sync both parents."""
@@ -145,8 +132,3 @@ def _mapped(path: Path) -> Iterator[None]:
         raise HostError(
             f"cannot write {path}: {error.strerror or error}", hint="choose a folder that you may write to"
         ) from error
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    yield folder
-    yield from folder.rglob("*")
