@@ -17,6 +17,7 @@ from tests.integration.conftest import make_user
 from tests.simulators.command_line import CommandLine
 from tests.simulators.mounts import MOUNT, mounted
 from tests.simulators.tiny_engine import FIXTURE
+from tests.simulators.web import serving
 
 TARGET = "linux-x86_64-cpu"
 BUNDLE = "tiny-engine/t2/tiny-engine-t2-linux-x86_64-cpu.tar.zst"
@@ -133,6 +134,19 @@ def test_two_builds_into_one_folder_at_once_lose_nothing(user):
     found = manifest(user)
     assert {artifact["version"] for artifact in found["artifacts"]} == {"t1", "t2"}
     assert found["created"] == "2026-01-02T03:04:05Z"
+
+
+def test_a_source_that_would_download_while_it_configures_gets_nothing(user):
+    with serving(user.home / "source") as (url, asked):
+        lists = user.home / "source" / "CMakeLists.txt"
+        lists.write_text(
+            lists.read_text()
+            + f'\nfile(DOWNLOAD "{url}/LICENSE" "${{CMAKE_BINARY_DIR}}/x" STATUS status)\nlist(GET status 0 code)\n'
+            + 'if(code EQUAL 0)\n  message(FATAL_ERROR "downloaded")\nendif()\n'
+        )
+        done = build(user, "--prove", "none")
+        assert done.returncode == 0, done.stderr
+        assert asked == []
 
 
 def test_a_compile_error_exits_9_with_file_line_and_log(user):

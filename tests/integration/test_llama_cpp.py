@@ -92,6 +92,14 @@ def test_debug_files_are_a_layer_of_their_own_that_is_not_installed(artifacts):
     assert names == {"core": False, "core-debug": True, "cpu": False, "cpu-debug": True}
 
 
+def test_another_release_needs_a_pin_and_nothing_else(user):
+    user.ok("build", "--target", "linux-x86_64-avx2", "--release", "b11401", "--output", "older")
+    artifact = json.loads((user.home / "older" / "manifest.json").read_text())["artifacts"][0]
+    assert artifact["version"] == "b11401"
+    assert "build 11401" in artifact["proof"]["version"]
+    assert artifact["proof"]["generated_tokens"] >= 16
+
+
 def test_another_build_compiles_nothing(user, artifacts):
     assert artifacts
     user.ok("build", "--target", "linux-x86_64-cpu,linux-x86_64-avx2", "--json-events", "events.jsonl")
