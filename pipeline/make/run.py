@@ -23,7 +23,7 @@ from pipeline.model.plan import (
     Prove,
 )
 from pipeline.model.result import StepResult
-from pipeline.plan.states import outstanding, states
+from pipeline.plan.states import outstanding, why_wanted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,13 +51,12 @@ def run(plan: Plan, services: Services, output_dir: Path, *, release: str | None
     """
     results: Results
     results, wanted = outstanding(plan, services.store)
-    reasons = {state.step: state.why for state in states(plan, services.store)}
     prepare(output_dir)
     for step in plan.steps:
         if step.name in results:
             services.events.emit(StepReused(step.name, step.key))
         elif step.name in wanted:
-            results[step.name] = _run_step(step, reasons[step.name], services, results)
+            results[step.name] = _run_step(step, why_wanted(step, wanted), services, results)
     return deliver(plan, results, services, output_dir, release=release)
 
 

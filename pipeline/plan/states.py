@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from pipeline.model.plan import MakeBundle, StepState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
-    from pipeline.model.plan import Plan
+    from pipeline.model.plan import Plan, Step
     from pipeline.model.result import StepResult
     from pipeline.names import Target
     from pipeline.ports import Store
@@ -50,14 +50,19 @@ def outstanding(plan: Plan, store: Store) -> tuple[dict[str, StepResult], frozen
     return results, frozenset(wanted)
 
 
+def why_wanted(step: Step, wanted: Collection[str]) -> str:
+    """Return why a step among ``wanted`` must run."""
+    behind = [needed for needed in step.needs if needed in wanted]
+    return f"needs {behind[0]!r}, which is new" if behind else "nothing with its key is in the store"
+
+
 def states(plan: Plan, store: Store) -> tuple[StepState, ...]:
     """Return for every step what a build would do with it, and why."""
     results, wanted = outstanding(plan, store)
     found = []
     for step in plan.steps:
         if step.name in wanted:
-            behind = [needed for needed in step.needs if needed in wanted]
-            why = f"needs {behind[0]!r}, which is new" if behind else "nothing with its key is in the store"
+            why = why_wanted(step, wanted)
         elif step.name in results:
             why = "its key is in the store"
         else:
