@@ -8,6 +8,7 @@ from pydantic import AfterValidator, Field
 
 from pipeline.model.frozen import FileName, Frozen, Name, RelativePath, Sha256, require_relative
 from pipeline.model.tree import TreeEntry
+from pipeline.model.upstream import TrustLevel
 
 SCHEMA_VERSION = 1
 
@@ -98,6 +99,22 @@ class Proof(Frozen):
     model: str | None = None
 
 
+class UpstreamArchive(Frozen):
+    """One archive of upstream's that an artifact was made from.
+
+    Attributes:
+        name: as it is published.
+        sha256: of it.
+        size: of it, in bytes.
+        level: how its digest was vouched for when it was used (``model.upstream.TrustLevel``).
+    """
+
+    name: FileName
+    sha256: Sha256
+    size: int = Field(gt=0)
+    level: TrustLevel
+
+
 class Upstream(Frozen):
     """Which upstream release an artifact is.
 
@@ -105,13 +122,15 @@ class Upstream(Frozen):
         repository: ``owner/name``.
         tag: upstream's tag.
         commit: of the tag; None where the pinned source does not say it.
-        source_sha256: digest of the pinned source archive (or tree, for a local one).
+        source_sha256: digest of the pinned source archive (or tree, for a local one); None for what was fetched.
+        archives: that a fetched artifact was made from; empty for one that was built.
     """
 
     repository: str
     tag: str
     commit: str | None
     source_sha256: str | None = None
+    archives: tuple[UpstreamArchive, ...] = ()
 
 
 class Artifact(Frozen):

@@ -32,7 +32,7 @@ FORMATS: Mapping[str, int] = {
     "compile": 1,
     "make_layer": 1,
     "prove": 1,
-    "make_bundle": 1,
+    "make_bundle": 2,
 }
 
 # Fields that name other steps (their keys stand for them) or places.

@@ -3,6 +3,7 @@
 Only ``pipeline.system`` implements these; tests use the real thing on loopback, or tests/simulators.
 """
 
+from pipeline.ports.attestation import AttestationVerifier
 from pipeline.ports.commands import Command, CommandOutcome, CommandRunner, RunningCommand
 from pipeline.ports.files import Archiver, BinaryInspector, Disk, KeyFiles, TreeReader
 from pipeline.ports.host import Clock, HostProbe
@@ -12,6 +13,7 @@ from pipeline.ports.store import Store
 
 __all__ = [
     "Archiver",
+    "AttestationVerifier",
     "BinaryInspector",
     "Clock",
     "Command",

@@ -1,0 +1,1 @@
+"""Understands upstream releases: what file names mean, which tag a selector means, what changed against our pins."""
