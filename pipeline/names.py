@@ -78,6 +78,16 @@ def parse_accel(text: str) -> str:
     return text
 
 
+def family_of(accel: str) -> str:
+    """Return an accelerator's name without its version: ``cuda`` for ``cuda-12.4``, ``cpu`` for ``cpu``."""
+    return re.sub(r"-\d+(?:\.\d+)*$", "", accel)
+
+
+def is_family(name: str) -> bool:
+    """Tell whether ``name`` is an accelerator, or what stands before the version of one."""
+    return any(_ACCEL.fullmatch(text) for text in (name, f"{name}-1.0"))
+
+
 def parse_target(text: str) -> Target:
     """Parse the full form ``<engine>/<platform>-<accel>``.
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.accelerators import registry as accelerator_kinds
+from pipeline.catalog.pins import check_pins, find_attestations
 from pipeline.catalog.recipes import RecipeError, read_recipe
+from pipeline.catalog.upstream import read_pinned_releases
+from pipeline.model.archives import ArchiveParts
 from pipeline.model.frozen import Frozen
 from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe, ModelRecipe, Pin
 from pipeline.model.source import LocalTree
-from pipeline.names import PLATFORMS, Target, UnknownNameError, parse_accel, version_key
+from pipeline.model.upstream import PinnedRelease
+from pipeline.names import PLATFORMS, Target, UnknownNameError, family_of, is_family, parse_target, version_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -25,23 +29,59 @@ class Catalog(Frozen):
         engines: by name.
         accelerators: by name.
         models: by name.
+        upstream: engine to tag to the pinned list of that release's files.
+        attestations: sha256 of a file to the path of upstream's signed statement about it.
     """
 
     engines: dict[str, EngineRecipe]
     accelerators: dict[str, AcceleratorRecipe]
     models: dict[str, ModelRecipe]
+    upstream: dict[str, dict[str, PinnedRelease]]
+    attestations: dict[str, str]
 
     def targets(self) -> tuple[Target, ...]:
-        """Return every target, sorted."""
-        return tuple(
-            sorted(
-                Target(engine.name, platform, accelerator.name)
-                for engine in self.engines.values()
-                for accelerator in self.accelerators.values()
-                if engine.name in accelerator.engines
-                for platform in engine.platforms
-                if platform in accelerator.platforms
+        """Return every target, sorted: those that can be built, and those of which an archive is pinned."""
+        built = {
+            Target(engine.name, platform, accelerator.name)
+            for engine in self.engines.values()
+            for accelerator in self.accelerators.values()
+            for platform in engine.platforms
+        }
+        fetched = {
+            parse_target(f"{engine}/{short}")
+            for engine, releases in self.upstream.items()
+            for release in releases.values()
+            for short in release.targets
+        }
+        return tuple(sorted({target for target in built if self.can_build(target)} | fetched))
+
+    def accelerator(self, accel: str) -> AcceleratorRecipe:
+        """Return the recipe of an accelerator, which may be a version of its family.
+
+        Raises:
+            UnknownNameError: there is none; it is never taken for another one.
+        """
+        recipe = self.accelerators.get(accel) or self.accelerators.get(family_of(accel))
+        if recipe is None:
+            raise UnknownNameError(
+                f"there is no recipe for the accelerator {accel!r}",
+                hint=f"recipes/accelerators has {', '.join(sorted(self.accelerators))}",
             )
+        return recipe
+
+    def archive_parts(self, engine: str) -> dict[str, ArchiveParts]:
+        """Return accelerator family to its part of an engine's archives, sorted by name."""
+        recipes = sorted(self.accelerators.values(), key=lambda recipe: recipe.name)
+        return {recipe.name: recipe.archives[engine] for recipe in recipes if engine in recipe.archives}
+
+    def can_build(self, target: Target) -> bool:
+        """Tell whether the recipes say how a target is compiled, on whatever machine."""
+        engine, accelerator = self.engine(target.engine), self.accelerator(target.accel)
+        return (
+            accelerator.name == target.accel
+            and engine.name in accelerator.engines
+            and target.platform in engine.platforms
+            and target.platform in accelerator.platforms
         )
 
     def engine(self, name: str) -> EngineRecipe:
@@ -65,10 +105,25 @@ class Catalog(Frozen):
         for pin in recipe.releases:
             if pin.version == wanted:
                 return pin
-        known = sorted((pin.version for pin in recipe.releases), key=version_key)
-        raise UnknownNameError(
-            f"{engine} has no pinned release {wanted!r}",
-            hint=f"pinned: {', '.join(known)}; add another to recipes/engines/{engine}.toml",
+        raise self._unpinned(engine, wanted)
+
+    def require_pinned(self, engine: str, release: str) -> None:
+        """Refuse a release of which neither source nor archives are pinned.
+
+        Raises:
+            UnknownNameError: it is not.
+        """
+        sources = {pin.version for pin in self.engine(engine).releases}
+        if release not in sources | self.upstream.get(engine, {}).keys():
+            raise self._unpinned(engine, release)
+
+    def _unpinned(self, engine: str, release: str) -> UnknownNameError:
+        sources = sorted((pin.version for pin in self.engines[engine].releases), key=version_key)
+        archives = sorted(self.upstream.get(engine, {}), key=version_key)
+        return UnknownNameError(
+            f"{engine} has no pinned release {release!r}",
+            hint=f"source: {', '.join(sources)}; archives: {', '.join(archives) or 'none'}; add a source to "
+            f"recipes/engines/{engine}.toml, or the archives of a release with ci/update_pins",
         )
 
 
@@ -88,10 +143,23 @@ def load(folder: Path) -> Catalog:
     accelerators = _read_all(folder / "accelerators", AcceleratorRecipe, complaints)
     models = _read_all(folder / "models", ModelRecipe, complaints)
     complaints += _cross_check(folder, engines.values(), accelerators.values(), models)
+    upstream: dict[str, dict[str, PinnedRelease]] = {}
+    try:
+        upstream = read_pinned_releases(folder / "upstream")
+    except RecipeError as error:
+        complaints.append(error.message)
+    if not complaints:
+        complaints += check_pins(folder / "upstream", upstream, engines, accelerators)
     if complaints:
         raise RecipeError("\n".join(complaints), hint="CONTRIBUTING.md describes the keys of a recipe")
     engines = {name: _with_absolute_sources(engine, folder / "engines") for name, engine in engines.items()}
-    return Catalog(engines=engines, accelerators=accelerators, models=models)
+    return Catalog(
+        engines=engines,
+        accelerators=accelerators,
+        models=models,
+        upstream=upstream,
+        attestations=find_attestations(folder / "upstream"),
+    )
 
 
 def _with_absolute_sources(engine: EngineRecipe, folder: Path) -> EngineRecipe:
@@ -141,10 +209,11 @@ def _cross_check(
         ]
         if accelerator.kind not in accelerator_kinds.KINDS:
             complaints.append(f"{path}: kind: {accelerator.kind!r} is none of {', '.join(accelerator_kinds.KINDS)}")
-        try:
-            parse_accel(accelerator.name)
-        except UnknownNameError as error:
-            complaints.append(f"{path}: name: {error.message}")
+        complaints += [
+            f"{path}: archives.{name}: no such engine" for name in accelerator.archives if name not in known_engines
+        ]
+        if not is_family(accelerator.name):
+            complaints.append(f"{path}: name: {accelerator.name!r} is no accelerator of docs/contract.md")
     return complaints
 
 

@@ -45,21 +45,23 @@ _OPTIONS = (
         shell_complete=_complete_target,
         help="What to make: a target, a glob ('linux-*'), several with commas; may be repeated.",
     ),
-    click.option("--release", metavar="R", help="Pinned release of upstream's.  [default: the recipe's]"),
+    click.option(
+        "--release",
+        metavar="R",
+        help="Pinned release of upstream's.  [default: the recipe's, or the newest that has the target]",
+    ),
     click.option(
         "--source",
         type=click.Choice(get_args(SourceChoice)),
         default="auto",
         show_default=True,
-        help="Whether to fetch upstream's binaries or to build.",
+        help="Fetch upstream's archives, build its source, or fetch what is pinned and reachable and else build.",
     ),
     click.option(
         "--prove",
         type=click.Choice(get_args(ProofLevel)),
-        default="run",
-        show_default=True,
         help="How much to prove: that libraries resolve, without running anything (none); also that it starts "
-        "(load); also that it generates (run).",
+        "(load); also that it generates (run).  [default: all that this machine can, and says what it cannot]",
     ),
     click.option(
         "--model",
@@ -85,7 +87,7 @@ class BuildOptions:
     targets: tuple[str, ...]
     release: str | None
     source: SourceChoice
-    prove: ProofLevel
+    prove: ProofLevel | None
     model: Path | None
     web_ui: bool | None
     cmake_options: tuple[str, ...]
@@ -134,8 +136,9 @@ def _name_and_value(text: str) -> tuple[str, str]:
 
 def _require_locked(request: BuildRequest, catalog: Catalog) -> None:
     for engine in dict.fromkeys(target.engine for target in request.targets):
-        pin = catalog.pin(engine, request.release)
-        if isinstance(pin.source, LocalTree):
+        wanted = request.release or catalog.engine(engine).default_release
+        pin = next((pin for pin in catalog.engine(engine).releases if pin.version == wanted), None)
+        if pin is not None and isinstance(pin.source, LocalTree):
             raise UsageError(
                 f"{engine} {pin.version} is a folder of this machine, which no digest pins",
                 hint="leave --locked out, or build a release whose source is pinned",

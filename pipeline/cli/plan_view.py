@@ -20,7 +20,13 @@ def plan_document(plan: Plan, states: Sequence[StepState]) -> dict[str, Any]:
         {**step.model_dump(mode="json"), "reused": state.reused, "why": state.why}
         for step, state in zip(plan.steps, states, strict=True)
     ]
-    return {"targets": list(plan.targets), "steps": steps, "download_bytes": _download_bytes(plan, states)}
+    decisions = [decision.model_dump(mode="json") for decision in plan.decisions]
+    return {
+        "targets": list(plan.targets),
+        "decisions": decisions,
+        "steps": steps,
+        "download_bytes": _download_bytes(plan, states),
+    }
 
 
 def plan_text(plan: Plan, states: Sequence[StepState]) -> str:
@@ -34,7 +40,20 @@ def plan_text(plan: Plan, states: Sequence[StepState]) -> str:
     download_bytes = _download_bytes(plan, states)
     if download_bytes:
         totals += f", {size_text(download_bytes)} to download"
-    return f"{table(('step', 'state', 'key', 'why'), rows)}\n\n{totals}"
+    decided = [
+        (
+            decision.target,
+            decision.version,
+            decision.origin,
+            decision.proof,
+            "; ".join(filter(None, (decision.why, decision.proof_why))),
+        )
+        for decision in plan.decisions
+    ]
+    return (
+        f"{table(('target', 'version', 'origin', 'proof', 'why'), decided)}\n\n"
+        f"{table(('step', 'state', 'key', 'why'), rows)}\n\n{totals}"
+    )
 
 
 def _state(step: Step, state: StepState) -> str:

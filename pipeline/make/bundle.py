@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.make.outputs import Outputs, Results, made
-from pipeline.model.manifest import Artifact, BundleCard, Layer, Proof, Requires
+from pipeline.model.manifest import Artifact, BundleCard, Layer, Proof, Requires, UpstreamArchive
 from pipeline.model.manifest_document import write_bundle_card
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from pipeline.model.plan import MakeBundle
+    from pipeline.model.actions import MakeBundle
     from pipeline.model.tree import TreeEntry
     from pipeline.ports import Services
 
@@ -27,6 +27,8 @@ def make_bundle(action: MakeBundle, services: Services, results: Results, work: 
     files: list[TreeEntry] = []
     for name in action.layers:
         result = results[name]
+        if "layer" not in result.blobs:
+            continue  # a runtime that the system brings
         layers += [_layer(action, name, role, results) for role in ("layer", "debug") if role in result.blobs]
         parts.append(work / result.blobs["layer"].filename)
         services.store.copy_blob(result.blobs["layer"], parts[-1])
@@ -79,8 +81,10 @@ def _artifact(action: MakeBundle, layers: tuple[Layer, ...], results: Results, *
         platform=action.platform,
         accel=action.accel,
         version=action.version,
-        origin="built",
-        upstream=action.upstream,
+        origin=action.origin,
+        upstream=action.upstream.model_copy(
+            update={"archives": tuple(_archive(name, results) for name in action.archives)}
+        ),
         url=url,
         sha256="0" * 64,
         size=1,
@@ -94,6 +98,10 @@ def _artifact(action: MakeBundle, layers: tuple[Layer, ...], results: Results, *
         proof=Proof.model_validate(proven["proof"], strict=False),
         licenses=action.licenses,
     )
+
+
+def _archive(name: str, results: Results) -> UpstreamArchive:
+    return UpstreamArchive.model_validate(results[name].facts, strict=False)
 
 
 def _strings(value: JsonValue) -> dict[str, str]:

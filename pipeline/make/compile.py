@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
-    from pipeline.model.plan import Compile, Step
+    from pipeline.model.actions import Compile
+    from pipeline.model.plan import Step
     from pipeline.ports import Services
 
 _WARNING = "warning:"

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from pipeline.digest import sha256_bytes, sha256_stream
 from pipeline.errors import HostError, IntegrityError, NoSpaceError
 from pipeline.events import Notice
+from pipeline.model.actions import MakeBundle
 from pipeline.model.manifest import Artifact
 from pipeline.model.manifest_document import read_manifest, write_manifest
-from pipeline.model.plan import MakeBundle
 
 if TYPE_CHECKING:
     from pathlib import Path

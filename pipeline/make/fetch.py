@@ -20,7 +20,7 @@ from pipeline.sources.registry import retrieval_of
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pipeline.model.plan import FetchModel, FetchSource
+    from pipeline.model.actions import FetchModel, FetchSource
     from pipeline.model.recipe import ModelPart
     from pipeline.model.result import BlobRef
     from pipeline.ports import Services

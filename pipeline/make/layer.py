@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING
 from pipeline.errors import BuildError, UsageError
 from pipeline.events import StepProgress
 from pipeline.make.outputs import Outputs, Results, made
+from pipeline.make.packing import Packed, pack_layer
 from pipeline.ports import Command
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.model.plan import MakeLayer
+    from pydantic import JsonValue
+
+    from pipeline.model.actions import MakeLayer
     from pipeline.model.recipe import LicenseFile
-    from pipeline.model.result import BlobRef, TreeRef
     from pipeline.ports import Services
 
 _STRIP_TIMEOUT_SECONDS = 300
@@ -47,23 +49,19 @@ def make_layer(action: MakeLayer, step: str, services: Services, results: Result
     for text in action.licenses:
         _write_license(text, source_dir, layer_dir / "licenses")
     services.events.emit(StepProgress(step, len(files), len(files), "files", "packing"))
-    tree, archive = _pack(layer_dir, action.layer_name, action, services, work)
-    trees, blobs = {"layer": tree}, {"layer": archive}
+    packed = _pack(layer_dir, action.layer_name, action, services, work)
+    trees, blobs = {"layer": packed.tree}, {"layer": packed.archive}
     if debug_dir.is_dir():
-        trees["debug"], blobs["debug"] = _pack(debug_dir, f"{action.layer_name}-debug", action, services, work)
-    ratio = archive.size_bytes / max(tree.size_bytes, 1)
-    summary = f"{tree.size_bytes / 1e6:.1f} MB in {archive.size_bytes / 1e6:.2f} MB ({ratio:.2f})"
-    return made(trees=trees, blobs=blobs, facts={"name": action.layer_name, "role": action.role}, summary=summary)
+        debug = _pack(debug_dir, f"{action.layer_name}-debug", action, services, work)
+        trees["debug"], blobs["debug"] = debug.tree, debug.archive
+    facts: dict[str, JsonValue] = {"name": action.layer_name, "role": action.role}
+    return made(trees=trees, blobs=blobs, facts=facts, summary=packed.summary)
 
 
-def _pack(folder: Path, name: str, action: MakeLayer, services: Services, work: Path) -> tuple[TreeRef, BlobRef]:
-    """Put the tree and its archive into the store; the archive is made from the stored tree, with its settled modes."""
-    tree = services.store.add_tree(folder)
-    archive = work / f"{name}-{tree.sha256[:12]}.tar.zst"
-    services.archiver.pack(
-        services.store.tree_path(tree), archive, epoch_seconds=action.epoch_seconds, zstd_level=action.zstd_level
+def _pack(folder: Path, name: str, action: MakeLayer, services: Services, work: Path) -> Packed:
+    return pack_layer(
+        folder, name, services=services, work=work, epoch_seconds=action.epoch_seconds, zstd_level=action.zstd_level
     )
-    return tree, services.store.add_blob(archive, filename=archive.name)
 
 
 def _split_symbols(path: Path, debug_dir: Path, services: Services, work: Path) -> None:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pydantic import JsonValue
 
     from pipeline.make.linkage import Linkage
-    from pipeline.model.plan import Prove
+    from pipeline.model.actions import Prove
     from pipeline.ports import Services
 
 _PROGRAM_TIMEOUT_SECONDS = 60
@@ -40,7 +40,7 @@ def prove(action: Prove, step: str, services: Services, results: Results, work: 
         HostError: this host cannot run the bundle, so that nothing can be proven here.
     """
     root = work / "bundle"
-    for name in action.layers:
+    for name in (name for name in action.layers if "layer" in results[name].blobs):
         _unpack_layer(name, services, results, root, work)
     cards = read_cards(root, services.binaries)
     linkage = check_linkage(root, cards, action.system_libraries)
@@ -96,7 +96,9 @@ def _requires(action: Prove, linkage: Linkage, results: Results) -> Requires:
         backends = {target: used for target, used in found.items() if target.startswith("ggml-cpu")}
         libraries |= {target: used for target, used in backends.items() if not target.endswith("-feats")}
         core = reduce(frozenset.union, (used for target, used in found.items() if target not in backends), core)
-    measured = tuple(sorted({*KINDS[action.accelerator_kind].required_features(libraries), *core}))
+    # Of files that upstream compiled nobody knows the flags: what the recipe says stands for them.
+    flags = {*KINDS[action.accelerator_kind].required_features(libraries), *core} if action.compiled else None
+    measured = tuple(sorted(action.requires_cpu if flags is None else flags))
     beyond = sorted(set(measured) - set(action.requires_cpu))
     if beyond:
         raise ProofError(

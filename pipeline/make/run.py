@@ -5,22 +5,26 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, assert_never
 
 from pipeline.errors import PipelineError
-from pipeline.events import StepFailed, StepFinished, StepReused, StepStarted
+from pipeline.events import Notice, StepFailed, StepFinished, StepReused, StepStarted
+from pipeline.make.archive import fetch_archive
 from pipeline.make.bundle import make_bundle
 from pipeline.make.compile import compile_component
 from pipeline.make.deliver import deliver, prepare
 from pipeline.make.fetch import fetch_model, fetch_source
 from pipeline.make.layer import make_layer
 from pipeline.make.prove import prove
+from pipeline.make.split import split_layer
 from pipeline.make.web_ui import build_web_ui
-from pipeline.model.plan import (
+from pipeline.model.actions import (
     BuildWebUi,
     Compile,
+    FetchArchive,
     FetchModel,
     FetchSource,
     MakeBundle,
     MakeLayer,
     Prove,
+    SplitLayer,
 )
 from pipeline.model.result import StepResult
 from pipeline.plan.states import outstanding, why_wanted
@@ -30,7 +34,7 @@ if TYPE_CHECKING:
 
     from pipeline.make.outputs import Outputs, Results
     from pipeline.model.manifest import Manifest
-    from pipeline.model.plan import Plan, Step
+    from pipeline.model.plan import Decision, Plan, Step
     from pipeline.ports import Services
 
 
@@ -52,12 +56,23 @@ def run(plan: Plan, services: Services, output_dir: Path, *, release: str | None
     results: Results
     results, wanted = outstanding(plan, services.store)
     prepare(output_dir)
+    for decision in plan.decisions:
+        _tell(decision, services)
     for step in plan.steps:
         if step.name in results:
             services.events.emit(StepReused(step.name, step.key))
         elif step.name in wanted:
             results[step.name] = _run_step(step, why_wanted(step, wanted), services, results)
     return deliver(plan, results, services, output_dir, release=release)
+
+
+def _tell(decision: Decision, services: Services) -> None:
+    """Say where a target comes from and why, and loudly when less is proven than could be asked for."""
+    name = f"{decision.target} {decision.version}"
+    services.events.emit(Notice(f"{name} is {decision.origin}: {decision.why}"))
+    if decision.proof_why:
+        text = f"{name} is measured and not run (proof level {decision.proof}): {decision.proof_why}"
+        services.events.emit(Notice(text, "warning"))
 
 
 def _run_step(step: Step, why: str, services: Services, results: Results) -> StepResult:
@@ -91,12 +106,16 @@ def _dispatch(step: Step, services: Services, results: Results, work: Path) -> O
             outputs = fetch_source(action, step.name, services, work)
         case FetchModel() as action:
             outputs = fetch_model(action, step.name, services, work)
+        case FetchArchive() as action:
+            outputs = fetch_archive(action, step.name, services, work)
         case BuildWebUi() as action:
             outputs = build_web_ui(action, step.key, services, results, work)
         case Compile() as action:
             outputs = compile_component(action, step, services, results, work)
         case MakeLayer() as action:
             outputs = make_layer(action, step.name, services, results, work)
+        case SplitLayer() as action:
+            outputs = split_layer(action, step.name, services, results, work)
         case Prove() as action:
             outputs = prove(action, step.name, services, results, work)
         case MakeBundle() as action:

@@ -13,7 +13,7 @@ from pipeline.ports import Command
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.model.plan import BuildWebUi
+    from pipeline.model.actions import BuildWebUi
     from pipeline.ports import Services
 
 _TIMEOUT_SECONDS = 1800

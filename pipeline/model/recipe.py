@@ -8,6 +8,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from pipeline.model.archives import ArchiveParts, ArchiveRecipe
 from pipeline.model.frozen import CommitId, FileName, Frozen, Name, RelativePath, Sha256, require_relative
 from pipeline.model.manifest import LayerRole
 from pipeline.model.source import Source
@@ -180,6 +181,7 @@ class EngineRecipe(Frozen):
         system_libraries: shared libraries a bundle may expect of the host; any other must be inside it.
         web_ui: the optional web interface.
         proof: how to prove a bundle.
+        archives: how upstream's archives become layers, None for an engine of which none are fetched.
     """
 
     schema_version: Literal[1]
@@ -199,6 +201,7 @@ class EngineRecipe(Frozen):
     system_libraries: tuple[str, ...]
     web_ui: WebUi | None = None
     proof: ProofRecipe
+    archives: ArchiveRecipe | None = None
 
     @field_validator("options_with_pin")
     @classmethod
@@ -222,12 +225,13 @@ class AcceleratorRecipe(Frozen):
 
     Attributes:
         schema_version: 1.
-        name: of the contract's names.
+        name: of the contract's names, without its version where it has one (``cuda`` for ``cuda-12.4``).
         kind: of a registered accelerator kind.
-        platforms: where it exists.
+        platforms: where it can be built.
         requires_cpu: instruction set extensions without which it does not run, lower case.
         expect_devices: regular expressions; each must match a device that the engine lists.
-        engines: engine to the component that carries the backend.
+        engines: engine to the component that carries the backend, where it is built.
+        archives: engine to what is the accelerator's in upstream's archives, where it is fetched.
     """
 
     schema_version: Literal[1]
@@ -236,7 +240,8 @@ class AcceleratorRecipe(Frozen):
     platforms: tuple[Name, ...] = Field(min_length=1)
     requires_cpu: tuple[str, ...] = ()
     expect_devices: tuple[str, ...] = ()
-    engines: dict[Name, Component]
+    engines: dict[Name, Component] = {}
+    archives: dict[Name, ArchiveParts] = {}
 
 
 class ModelPart(Frozen):

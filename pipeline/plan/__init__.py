@@ -1,7 +1,17 @@
 """Pure planning: a request and the catalog become steps with keys."""
 
+from pipeline.plan.choosing import default_release, releases_of
 from pipeline.plan.planner import make_plan
 from pipeline.plan.request import BuildRequest, PlanInputs, look_around
 from pipeline.plan.states import github_matrix, states
 
-__all__ = ["BuildRequest", "PlanInputs", "github_matrix", "look_around", "make_plan", "states"]
+__all__ = [
+    "BuildRequest",
+    "PlanInputs",
+    "default_release",
+    "github_matrix",
+    "look_around",
+    "make_plan",
+    "releases_of",
+    "states",
+]

@@ -8,30 +8,34 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.digest import key_of
-from pipeline.model.plan import (
+from pipeline.model.actions import (
     BuildWebUi,
     Compile,
+    FetchArchive,
     FetchModel,
     FetchSource,
     MakeBundle,
     MakeLayer,
     Prove,
+    SplitLayer,
 )
 from pipeline.sources.registry import identity_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pipeline.model.plan import Action
+    from pipeline.model.actions import Action
 
 # Raised when the code of a stage changes what it makes from the same instruction.
 FORMATS: Mapping[str, int] = {
     "fetch_source": 1,
     "fetch_model": 1,
+    "fetch_archive": 1,
     "build_web_ui": 1,
     "compile": 1,
     "make_layer": 1,
-    "prove": 1,
+    "split_layer": 1,
+    "prove": 2,
     "make_bundle": 2,
 }
 
@@ -40,8 +44,9 @@ _REFERENCES: Mapping[type[Action], frozenset[str]] = {
     BuildWebUi: frozenset({"source"}),
     Compile: frozenset({"source", "web_ui", "component_name", "place"}),
     MakeLayer: frozenset({"source", "compiled"}),
+    SplitLayer: frozenset({"archive"}),
     Prove: frozenset({"layers", "compiled", "model", "model_file"}),
-    MakeBundle: frozenset({"layers", "proof", "compiled"}),
+    MakeBundle: frozenset({"layers", "proof", "compiled", "archives"}),
 }
 
 
@@ -69,4 +74,8 @@ def _identity(action: Action) -> dict[str, object]:
         return {"source": known if known is not None else {"tree": action.tree_sha256}}
     if isinstance(action, FetchModel):
         return {"sha256": action.model.sha256, "filename": action.model.filename}
+    if isinstance(action, FetchArchive):
+        # What vouches for the digest is written into the manifest; where it was and who else has it is not.
+        vouched = {"level": action.asset.level, "attested": action.attestation is not None}
+        return {"archive": action.asset.sha256, "name": action.asset.name, **vouched}
     return action.model_dump(mode="json", exclude={"kind", *_REFERENCES[type(action)]})

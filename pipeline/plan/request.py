@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, Protocol
 
 from pipeline.digest import sha256_stream
 from pipeline.errors import HostError, UsageError
 from pipeline.model.source import LocalTree
 from pipeline.names import version_key
+from pipeline.plan.choosing import decide, needs_network
+from pipeline.ports import DownloadRequest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,8 +19,10 @@ if TYPE_CHECKING:
     from pipeline.catalog import Catalog
     from pipeline.model.host import Tool
     from pipeline.model.manifest import ProofLevel
+    from pipeline.model.recipe import EngineRecipe
+    from pipeline.model.upstream import PinnedRelease
     from pipeline.names import Target
-    from pipeline.ports import HostProbe, TreeReader
+    from pipeline.ports import Downloader, HostProbe, TreeReader
 
 SourceChoice = Literal["auto", "fetch", "build"]
 _INSTALL_COMPILER = {
@@ -28,6 +32,25 @@ _INSTALL_COMPILER = {
 }
 
 
+class Surroundings(Protocol):
+    """What is looked at before a plan is made; ``ports.Services`` is one."""
+
+    @property
+    def host(self) -> HostProbe:
+        """What looks at this machine."""
+        ...
+
+    @property
+    def trees(self) -> TreeReader:
+        """What reads folders."""
+        ...
+
+    @property
+    def downloader(self) -> Downloader:
+        """What knows whether a file can be had."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class BuildRequest:
     """What a user asks ``build`` or ``plan`` for.
@@ -35,7 +58,7 @@ class BuildRequest:
     Attributes:
         targets: what to make.
         release: pinned release, None for each engine's default.
-        prove: how much to prove.
+        prove: how much to prove; None for all that this machine can.
         model_file: a GGUF of the user's own for the proof, None for the recipe's model.
         web_ui: None for the recipe's default.
         source: where the engine comes from.
@@ -46,7 +69,7 @@ class BuildRequest:
 
     targets: tuple[Target, ...]
     release: str | None = None
-    prove: ProofLevel = "run"
+    prove: ProofLevel | None = None
     model_file: Path | None = None
     web_ui: bool | None = None
     source: SourceChoice = "auto"
@@ -65,6 +88,7 @@ class PlanInputs:
         tools: programs by name.
         local_trees: path of a ``local_tree`` source to its tree digest.
         model_sha256: of ``BuildRequest.model_file``.
+        unreachable: target to the reason why upstream's archives for it cannot be had now; others can, or need not.
     """
 
     platform: str
@@ -72,39 +96,70 @@ class PlanInputs:
     tools: Mapping[str, Tool]
     local_trees: Mapping[str, str] = field(default_factory=dict)
     model_sha256: str | None = None
+    unreachable: Mapping[str, str] = field(default_factory=dict)
 
 
-def look_around(request: BuildRequest, catalog: Catalog, host: HostProbe, trees: TreeReader) -> PlanInputs:
-    """Find the tools and take the digests that a plan needs.
+def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings) -> PlanInputs:
+    """Find the tools and take the digests that a plan needs; ask for upstream's archives where that decides something.
+
+    Tools are looked for only where something is built.
 
     Raises:
         HostError: a tool is missing or too old; the message says what to install.
         UsageError: a model file or a local source is not there.
+        PipelineError: as ``choosing.decide``.
     """
-    facts = host.facts()
+    facts = services.host.facts()
+    unreachable: dict[str, str] = {}
     tools: dict[str, Tool] = {}
     local_trees: dict[str, str] = {}
-    for engine in {target.engine for target in request.targets}:
-        recipe = catalog.engine(engine)
-        names = ["cc", "cxx", "cmake", "ninja", "strip", "objcopy"]
-        minimum = dict(recipe.minimum_tools)
-        if recipe.web_ui and (recipe.web_ui.enabled if request.web_ui is None else request.web_ui):
-            names += ["node", "npm"]
-            minimum["node"] = recipe.web_ui.minimum_node
-        for name in names:
-            tools[name] = _require(name, minimum.get(name), facts.platform, host)
-        for name in ("cc", "cxx"):
-            _require_compiler_version(tools[name], minimum)
-        source = catalog.pin(engine, request.release).source
-        if isinstance(source, LocalTree):
-            local_trees[source.path] = _digest_of_tree(source.path, trees)
+    decisions = []
+    for target in request.targets:
+        release = needs_network(target, request, catalog, platform=facts.platform)
+        if release and (why := _unreachable(target, catalog.upstream[target.engine][release], services.downloader)):
+            unreachable[str(target)] = why
+        why = unreachable.get(str(target), "")
+        decisions.append((target, decide(target, request, catalog, platform=facts.platform, unreachable=why)))
+    for engine in dict.fromkeys(target.engine for target, decision in decisions if decision.origin == "built"):
+        tools |= _tools(catalog.engine(engine), request, facts.platform, services.host)
+    for target, decision in decisions:
+        source = catalog.pin(target.engine, decision.version).source if decision.origin == "built" else None
+        if isinstance(source, LocalTree) and source.path not in local_trees:
+            local_trees[source.path] = _digest_of_tree(source.path, services.trees)
+    runs = any(decision.proof == "run" for _, decision in decisions)
     return PlanInputs(
         platform=facts.platform,
         glibc=facts.glibc,
         tools=tools,
         local_trees=local_trees,
-        model_sha256=_digest_of_model(request.model_file) if request.prove == "run" else None,
+        model_sha256=_digest_of_model(request.model_file) if runs else None,
+        unreachable=unreachable,
     )
+
+
+def _unreachable(target: Target, release: PinnedRelease, downloader: Downloader) -> str:
+    """Return why an archive of a target cannot be had now, empty when all can."""
+    for name in release.targets[target.short]:
+        asset = release.asset(name)
+        request = DownloadRequest(
+            what=name, urls=asset.urls, sha256=asset.sha256, size_bytes=asset.size_bytes, filename=name
+        )
+        if why := downloader.unreachable(request):
+            return f"{name}: {why}"
+    return ""
+
+
+def _tools(recipe: EngineRecipe, request: BuildRequest, platform: str, host: HostProbe) -> dict[str, Tool]:
+    """Return the tools that a build of an engine needs."""
+    names = ["cc", "cxx", "cmake", "ninja", "strip", "objcopy"]
+    minimum = dict(recipe.minimum_tools)
+    if recipe.web_ui and (recipe.web_ui.enabled if request.web_ui is None else request.web_ui):
+        names += ["node", "npm"]
+        minimum["node"] = recipe.web_ui.minimum_node
+    tools = {name: _require(name, minimum.get(name), platform, host) for name in names}
+    for name in ("cc", "cxx"):
+        _require_compiler_version(tools[name], minimum)
+    return tools
 
 
 def _require(name: str, minimum: str | None, platform: str, host: HostProbe) -> Tool:

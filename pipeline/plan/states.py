@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pipeline.model.plan import MakeBundle, StepState
+from pipeline.model.actions import MakeBundle
+from pipeline.model.plan import StepState
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence

@@ -44,6 +44,13 @@ class Downloader(Protocol):
         """
         ...
 
+    def unreachable(self, request: DownloadRequest) -> str:
+        """Return why a file cannot be had now, empty when it is in the store or one of its places answers.
+
+        Only the first byte is asked for, once, so the answer is quick and may be wrong a moment later.
+        """
+        ...
+
     def read_small(self, url: str, *, limit_bytes: int) -> bytes | None:
         """Return a small document (https, http, file), or None when the server says that there is none (404).
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.events import EventSink
+    from pipeline.ports.attestation import AttestationVerifier
     from pipeline.ports.commands import CommandRunner
     from pipeline.ports.files import Archiver, BinaryInspector, TreeReader
     from pipeline.ports.host import Clock, HostProbe
@@ -26,6 +27,7 @@ class Services:
         compiler_cache_dir: where compiled objects are kept for later builds, None to keep none.
         base_env: what children may inherit of this process's environment.
         offline: whether the network is forbidden.
+        attestations: what checks upstream's signed statements; None where nothing of upstream's is fetched.
     """
 
     downloader: Downloader
@@ -43,3 +45,4 @@ class Services:
     compiler_cache_dir: Path | None = None
     base_env: Mapping[str, str] = field(default_factory=dict)
     offline: bool = False
+    attestations: AttestationVerifier | None = None

@@ -14,7 +14,7 @@ from pipeline.system.file_fetch import FileFetch
 from pipeline.system.http_client import HttpClient
 from pipeline.system.partial_file import PartialFile
 from pipeline.system.small_documents import SmallDocuments
-from pipeline.system.transfer_faults import shown
+from pipeline.system.transfer_faults import TransferFault, fault_of_status, shown
 from pipeline.system.transfer_policy import DEFAULT_POLICY, TransferPolicy
 
 if TYPE_CHECKING:
@@ -112,6 +112,34 @@ class HttpDownloader:
         if self._offline and len(near) < len(places) and not wrong:
             raise _offline_error(request)
         raise _failure(request, near)
+
+    def unreachable(self, request: DownloadRequest) -> str:
+        """Return why a file cannot be had now, empty when it is in the store or one of its places answers."""
+        if self._stored(request):
+            return ""
+        reasons = []
+        for place in places_of(request.urls, request.filename, self._mirrors):
+            if (path := place.local_path) is not None:
+                reason = "" if path.is_file() else f"{path} does not exist"
+            elif self._offline:
+                reason = "the network is forbidden"
+            else:
+                reason = self._first_byte(place.url)
+            if not reason:
+                return ""
+            reasons.append(reason)
+        return "; ".join(dict.fromkeys(reasons)) or "there is no url for it"
+
+    def _first_byte(self, url: str) -> str:
+        """Ask a server for one byte of a file; return why there is none, empty when it answers."""
+        try:
+            with self._client.get(url, {"Range": "bytes=0-0"}) as answer:
+                if answer.response.status_code in {200, 206}:
+                    return ""
+                now = self._clock.now_seconds()
+                raise fault_of_status(answer.response, redirected=answer.redirected, now_seconds=now)
+        except TransferFault as fault:
+            return f"{shown(url)}: {fault.reason}"
 
     def read_small(self, url: str, *, limit_bytes: int) -> bytes | None:
         """Return a small document (https, http, file), or None when the server says that there is none (404).

@@ -51,7 +51,7 @@ def build(user: CommandLine) -> None:
         catalog = load(user.recipes)
         request = BuildRequest((TARGET,), prove="none", zstd_level=1)
         with build_services(settings, compiler_cache=False) as services:
-            plan = make_plan(request, catalog, look_around(request, catalog, services.host, services.trees))
+            plan = make_plan(request, catalog, look_around(request, catalog, services))
             run(plan, services, user.home / "dist")
 
 

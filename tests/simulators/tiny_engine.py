@@ -52,6 +52,14 @@ unity = {{ tiny = 0 }}
 [core.options]
 TINY_BACKEND = "OFF"
 
+[archives]
+base = "cpu"
+licenses = ["LICENSE*"]
+macos_floor = "13.3"
+
+[archives.system_libraries]
+linux = ["libc.so.6", "libm.so.6", "libgcc_s.so.1", "libstdc++.so.6", "libdl.so.2", "ld-linux-*.so.*"]
+
 [proof]
 server = "tiny-server"
 version_args = ["--version"]
@@ -84,6 +92,9 @@ outputs = ["libtiny-cpu.so"]
 
 [engines.tiny-engine.options]
 TINY_BACKEND = "ON"
+
+[archives.tiny-engine]
+backend = ["libtiny-cpu.so"]
 """
 
 MODEL = """

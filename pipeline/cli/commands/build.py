@@ -16,7 +16,7 @@ from pipeline.cli.plan_view import plan_document, plan_text
 from pipeline.cli.tables import markdown, size_text, table
 from pipeline.make import run
 from pipeline.make.deliver import MANIFEST_NAME
-from pipeline.model.plan import MakeBundle
+from pipeline.model.actions import MakeBundle
 from pipeline.names import parse_release
 from pipeline.plan import look_around, make_plan, states
 
@@ -50,7 +50,7 @@ def command(
     request = make_request(asked, session.settings, catalog)
     output_dir = (output or session.settings.output).absolute()
     with build_services(session.settings, compiler_cache=compiler_cache) as services:
-        plan = make_plan(request, catalog, look_around(request, catalog, services.host, services.trees))
+        plan = make_plan(request, catalog, look_around(request, catalog, services))
         if session.dry_run:
             found = states(plan, services.store)
             session.show(plan_document(plan, found), lambda: plan_text(plan, found))

@@ -38,7 +38,7 @@ def command(session: Session, output_format: str, asked: BuildOptions) -> None:
         session.show(matrix, lambda: json.dumps(matrix))
         return
     with build_services(session.settings) as services:
-        plan = make_plan(request, catalog, look_around(request, catalog, services.host, services.trees))
+        plan = make_plan(request, catalog, look_around(request, catalog, services))
         found = states(plan, services.store)
     document = plan_document(plan, found)
     session.show(document, lambda: json.dumps(document) if output_format == "json" else plan_text(plan, found))

@@ -7,18 +7,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.app.services import host, tree_reader
+from pipeline.app.services import build_services
 from pipeline.catalog import load
 from pipeline.cli.options import Command, common_options
 from pipeline.cli.tables import table
 from pipeline.errors import PipelineError
-from pipeline.plan import BuildRequest, look_around, make_plan
+from pipeline.names import version_key
+from pipeline.plan import BuildRequest, default_release, look_around, make_plan, releases_of
 
 if TYPE_CHECKING:
     from pipeline.catalog import Catalog
     from pipeline.cli.session import Session
     from pipeline.names import Target
-    from pipeline.ports import HostProbe
+    from pipeline.ports import Services
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +37,8 @@ class _Row:
 def command(session: Session) -> None:
     """List every target: its releases, where it can come from, whether this machine can make it, and why not."""
     catalog = load(session.settings.recipes_dir)
-    probe = host(session.settings)
-    rows = [_row(target, catalog, probe) for target in catalog.targets()]
+    with build_services(session.settings) as services:
+        rows = [_row(target, catalog, services) for target in catalog.targets()]
     session.show({"targets": [asdict(row) for row in rows]}, lambda: _text(rows))
 
 
@@ -56,19 +57,19 @@ def _text(rows: list[_Row]) -> str:
     return table(("target", "release", "pinned", "from", "here", "why not"), cells, right=("pinned",))
 
 
-def _row(target: Target, catalog: Catalog, probe: HostProbe) -> _Row:
-    engine = catalog.engine(target.engine)
-    request = BuildRequest(targets=(target,), prove="none", source="build")
+def _row(target: Target, catalog: Catalog, services: Services) -> _Row:
+    fetched, built = releases_of(target, catalog)
+    request = BuildRequest(targets=(target,), prove="none", source="fetch" if fetched else "build")
     why_not = ""
     try:
-        make_plan(request, catalog, look_around(request, catalog, probe, tree_reader()))
+        make_plan(request, catalog, look_around(request, catalog, services))
     except PipelineError as error:  # of one recipe or this machine; the other targets are listed all the same
         why_not = error.message
     return _Row(
         target=str(target),
-        releases=tuple(pin.version for pin in engine.releases),
-        default_release=engine.default_release,
-        sources=("build",),
+        releases=tuple(sorted({*fetched, *built}, key=version_key, reverse=True)),
+        default_release=default_release(target, catalog),
+        sources=tuple(name for name, found in (("fetch", fetched), ("build", built)) if found),
         makeable_here=not why_not,
         why_not=why_not,
     )

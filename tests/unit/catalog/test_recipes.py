@@ -109,8 +109,8 @@ def test_a_folder_without_recipes_is_refused(tmp_path: Path):
 @pytest.mark.parametrize(
     ("old", "new", "key"),
     [
-        ("'build {build_number}\\b'", "'build {build_nubmer}'", "proof.version_pattern"),
-        ("'build {build_number}\\b'", "'build ('", "proof.version_pattern"),
+        ("|version:) {build_number}", "|version:) {build_nubmer}", "proof.version_pattern"),
+        ("'(?:build|version:)", "'(?:build|version:", "proof.version_pattern"),
         ('"{port}"', '"{prot}"', "proof.server_args"),
         ('"{commit}"', '"{comit}"', "options_with_pin"),
         ('"libmtmd.so*"', '"/etc/*"', "core.outputs"),

@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from pipeline.errors import HostError, NothingSelectedError, UsageError
+from pipeline.model.actions import Compile, MakeBundle, Prove
 from pipeline.model.host import Tool
-from pipeline.model.plan import Compile, MakeBundle, Prove
 from pipeline.model.source import HttpArchive
 from pipeline.names import UnknownNameError, parse_target
 from pipeline.plan import BuildRequest, PlanInputs, github_matrix, make_plan

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import pytest
 
 from pipeline.errors import HostError, UsageError
@@ -35,8 +37,25 @@ class Host:
         raise AssertionError(path)
 
 
+@dataclass
+class Around:
+    """What is looked at; upstream's archives are where ``unreachable`` does not say otherwise."""
+
+    host: Host
+    trees: FileTreeReader
+    reason: str = ""
+
+    @property
+    def downloader(self):
+        return self
+
+    def unreachable(self, request):
+        assert request.urls
+        return self.reason
+
+
 def look(catalog, request=None, **versions):
-    return look_around(request or BuildRequest((AVX2,)), catalog, Host(**versions), FileTreeReader())
+    return look_around(request or BuildRequest((AVX2,)), catalog, Around(Host(**versions), FileTreeReader()))
 
 
 @pytest.mark.parametrize(

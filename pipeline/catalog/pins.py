@@ -1,0 +1,72 @@
+"""Holds pinned releases against the recipes: a pin that cannot be carried out is wrong before anything runs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.digest import is_sha256
+from pipeline.names import UnknownNameError, family_of, parse_target
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+    from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe
+    from pipeline.model.upstream import PinnedRelease
+
+ATTESTATIONS_FOLDER = "attestations"
+
+
+def find_attestations(folder: Path) -> dict[str, str]:
+    """Return sha256 of a file to the path of the statement about it.
+
+    ``<engine>/attestations/sha256-<hex>.jsonl`` or ``sha256:<hex>.jsonl``, as ``gh attestation download`` names them
+    on Windows and elsewhere.
+    """
+    found = {}
+    for path in sorted(folder.glob(f"*/{ATTESTATIONS_FOLDER}/sha256?*.jsonl")):
+        digest = path.name.removesuffix(".jsonl")[len("sha256:") :]
+        if is_sha256(digest):
+            found[digest] = str(path.absolute())
+    return found
+
+
+def check_pins(
+    folder: Path,
+    upstream: Mapping[str, Mapping[str, PinnedRelease]],
+    engines: Mapping[str, EngineRecipe],
+    accelerators: Mapping[str, AcceleratorRecipe],
+) -> list[str]:
+    """Return what is wrong with pins: engines, accelerators or companions that lead nowhere."""
+    complaints = []
+    for name, releases in upstream.items():
+        for tag, release in releases.items():
+            path = folder / name / f"{tag}.json"
+            engine = engines.get(name)
+            if engine is None or engine.archives is None:
+                complaints.append(f"{path}: engine: no recipe says how archives of {name!r} become layers")
+                continue
+            complaints += [f"{path}: {fault}" for fault in _faults(release, engine, accelerators)]
+    return complaints
+
+
+def _faults(
+    release: PinnedRelease, engine: EngineRecipe, accelerators: Mapping[str, AcceleratorRecipe]
+) -> Iterator[str]:
+    if release.repository != engine.repository:
+        yield f"repository: is {release.repository!r}, the recipe has {engine.repository!r}"
+    for pin in engine.releases:
+        if pin.version == release.tag and pin.build_number != release.build_number:
+            yield f"build_number: is {release.build_number}, the recipe has {pin.build_number}"
+    for short, archives in release.targets.items():
+        try:
+            target = parse_target(f"{engine.name}/{short}")
+        except UnknownNameError as error:
+            yield f"targets.{short}: {error.message}"
+            continue
+        recipe = accelerators.get(family_of(target.accel))
+        parts = recipe.archives.get(engine.name) if recipe else None
+        if parts is None:
+            yield f"targets.{short}: no recipe says what {family_of(target.accel)!r} is in archives of {engine.name}"
+        elif parts.companion and len(archives) == 1:
+            yield f"targets.{short}: has no archive with the runtime, without which {target.accel} runs on the CPU"

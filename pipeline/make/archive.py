@@ -1,0 +1,74 @@
+"""Brings an archive of upstream's into the store: verified, vouched for, unpacked as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.errors import TrustError
+from pipeline.events import StepProgress
+from pipeline.make.outputs import Outputs, made
+from pipeline.ports import DownloadRequest
+
+if TYPE_CHECKING:
+    from pipeline.model.actions import FetchArchive
+    from pipeline.model.upstream import TrustLevel
+    from pipeline.ports import Services
+
+
+class TrustLevelSankError(TrustError):
+    """An archive is vouched for by less than it was when it was pinned."""
+
+
+def fetch_archive(action: FetchArchive, step: str, services: Services, work: Path) -> Outputs:
+    """Download an archive, check what vouches for it, and unpack it.
+
+    Raises:
+        IntegrityError: the bytes are not what was pinned, or the archive is malformed or dangerous.
+        TrustError: upstream's statement about it does not hold, or is gone.
+        NetworkError, OfflineError, NoSpaceError: as their names say.
+    """
+    asset = action.asset
+    request = DownloadRequest(
+        what=f"{action.tag} {asset.name}",
+        urls=asset.urls,
+        sha256=asset.sha256,
+        size_bytes=asset.size_bytes,
+        filename=asset.name,
+    )
+    blob = services.downloader.fetch(
+        request,
+        progress=lambda now, total: services.events.emit(StepProgress(step, now, total, "bytes", asset.name)),
+    )
+    level = _vouched(action, services)
+    local, tree_dir = work / asset.name, work / "archive"
+    services.store.copy_blob(blob, local)
+    count = services.archiver.unpack(local, tree_dir)
+    tree = services.store.add_tree(tree_dir)
+    return made(
+        trees={"archive": tree},
+        facts={"name": asset.name, "sha256": asset.sha256, "size": asset.size_bytes, "level": level},
+        summary=f"{asset.size_bytes / 1e6:.1f} MB, {level}: {count} files",
+    )
+
+
+def _vouched(action: FetchArchive, services: Services) -> TrustLevel:
+    """Return how the digest is vouched for now; never less than when it was pinned.
+
+    Raises:
+        TrustError: the statement about the archive does not hold, or was there once and is not any more.
+    """
+    asset = action.asset
+    if action.attestation is not None:
+        if services.attestations is None:
+            raise AssertionError("a plan with attestations is carried out without what checks them")
+        statement = Path(action.attestation).read_bytes()
+        services.attestations.verify(statement, sha256=asset.sha256, repository=action.repository)
+        return "attested"
+    if asset.level == "attested":
+        raise TrustLevelSankError(
+            f"{asset.name} was pinned as attested by {action.repository}, and its attestation is not at hand",
+            hint="put it back beside the pin, as attestations/sha256-<digest>.jsonl, or pin the release anew "
+            "(ci/update_pins --allow-lower)",
+        )
+    return asset.level

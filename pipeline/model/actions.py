@@ -1,0 +1,230 @@
+"""What a step of a plan can be told to do: plain data, one class a stage."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.model.frozen import Frozen, Sha256
+from pipeline.model.manifest import LayerRole, ProofLevel, Upstream
+from pipeline.model.recipe import Component, LicenseFile, ModelRecipe, ProofRecipe, WebUi
+from pipeline.model.source import Source
+from pipeline.model.upstream import PinnedAsset
+
+StepName = str
+
+
+class FetchSource(Frozen):
+    """Bring a source tree into the store.
+
+    Attributes:
+        source: where it comes from.
+        tree_sha256: digest that the plan took of a local tree; None where the source's own pin says what the bytes are.
+    """
+
+    kind: Literal["fetch_source"] = "fetch_source"
+    source: Source
+    tree_sha256: Sha256 | None = None
+
+
+class FetchModel(Frozen):
+    """Bring a smoke-test model into the store."""
+
+    kind: Literal["fetch_model"] = "fetch_model"
+    model: ModelRecipe
+
+
+class FetchArchive(Frozen):
+    """Bring one archive of upstream's into the store, unpacked as it is.
+
+    Attributes:
+        asset: which, with its digest and how that is vouched for.
+        repository: ``owner/name`` that released it.
+        tag: of the release.
+        attestation: file with upstream's signed statement about it; None when none is at hand.
+    """
+
+    kind: Literal["fetch_archive"] = "fetch_archive"
+    asset: PinnedAsset
+    repository: str
+    tag: str
+    attestation: str | None = None
+
+
+class BuildWebUi(Frozen):
+    """Build the web interface with npm.
+
+    Attributes:
+        web_ui: where it is in the source.
+        source: step that brings the source.
+        node: version of Node.js.
+        epoch_seconds: SOURCE_DATE_EPOCH.
+    """
+
+    kind: Literal["build_web_ui"] = "build_web_ui"
+    web_ui: WebUi
+    source: StepName
+    node: str
+    epoch_seconds: int
+
+
+class Compile(Frozen):
+    """Compile one component with CMake.
+
+    Attributes:
+        component: what to compile; its options are complete but for ``pin_options``.
+        component_name: for the layer and the screen.
+        place: name of the work folder. All components of a release share it, one after the other, because the compiler
+            cache compares whole command lines, paths included.
+        pin_options: cache entries that upstream reads without declaring them (build number, commit).
+        source: step that brings the source.
+        web_ui: step that makes the web interface, None when it is off.
+        web_ui_place: where in the source its files belong, None when it is off.
+        compile_flags: for C and C++.
+        link_flags: for the linker.
+        toolchain: tool to version; part of the identity.
+        epoch_seconds: SOURCE_DATE_EPOCH.
+    """
+
+    kind: Literal["compile"] = "compile"
+    component: Component
+    component_name: str
+    place: str
+    pin_options: dict[str, str]
+    source: StepName
+    web_ui: StepName | None = None
+    web_ui_place: str | None = None
+    compile_flags: tuple[str, ...]
+    link_flags: tuple[str, ...]
+    toolchain: dict[str, str]
+    epoch_seconds: int
+
+
+class MakeLayer(Frozen):
+    """Turn compiled files into a layer: strip, keep debug files apart, add licenses, pack.
+
+    Attributes:
+        layer_name: of the layer.
+        role: of the layer.
+        compiled: step that compiled the files.
+        source: step with the license texts.
+        licenses: texts to add under ``licenses/``; empty for a layer without any.
+        toolchain: of the programs that strip.
+        zstd_level: of the archive.
+        epoch_seconds: time stamp of every file in the archive.
+    """
+
+    kind: Literal["make_layer"] = "make_layer"
+    layer_name: str
+    role: LayerRole
+    compiled: StepName
+    source: StepName
+    licenses: tuple[LicenseFile, ...]
+    toolchain: dict[str, str]
+    zstd_level: int
+    epoch_seconds: int
+
+
+class SplitLayer(Frozen):
+    """Turn some files of an archive of upstream's into a layer; their bytes stay as upstream made them.
+
+    Attributes:
+        layer_name: of the layer.
+        role: of the layer.
+        archive: step that brought the archive.
+        include: patterns of its files; empty for all of them.
+        exclude: patterns of files that belong to other layers.
+        licenses: patterns of license texts; empty for a layer that takes none.
+        zstd_level: of the layer's archive.
+        epoch_seconds: time stamp of every file in it.
+    """
+
+    kind: Literal["split_layer"] = "split_layer"
+    layer_name: str
+    role: LayerRole
+    archive: StepName
+    include: tuple[str, ...]
+    exclude: tuple[str, ...]
+    licenses: tuple[str, ...]
+    zstd_level: int
+    epoch_seconds: int
+
+
+class Prove(Frozen):
+    """Prove a bundle's layers before anything is called done.
+
+    Attributes:
+        target: ``<engine>/<platform>-<accel>``.
+        platform: of the target; what is not for this machine's is measured and not run.
+        accelerator_kind: of a registered kind.
+        layers: steps that made its layers, in order.
+        compiled: steps that compiled them, for the flags that were really used; empty for what was fetched.
+        level: which proofs.
+        recipe: how.
+        build_number: that ``--version`` must say.
+        expect_devices: regular expressions over the device list.
+        requires_cpu: what the accelerator says it needs; checked against the compiled flags.
+        system_libraries: patterns of what the host may bring.
+        macos_floor: newest macOS that a file may ask for; None where no macOS is meant.
+        model: step that brings the model; None unless ``level`` is run and no file was given.
+        model_file: a model file given by the user, with its digest in ``model_file_sha256``.
+    """
+
+    kind: Literal["prove"] = "prove"
+    target: str
+    platform: str
+    accelerator_kind: str
+    layers: tuple[StepName, ...]
+    compiled: tuple[StepName, ...]
+    level: ProofLevel
+    recipe: ProofRecipe
+    build_number: int
+    expect_devices: tuple[str, ...]
+    requires_cpu: tuple[str, ...]
+    system_libraries: tuple[str, ...]
+    macos_floor: str | None = None
+    model: StepName | None = None
+    model_file: str | None = None
+    model_file_sha256: Sha256 | None = None
+
+
+class MakeBundle(Frozen):
+    """Lay layers together into one self-contained file and write the manifest entry.
+
+    Attributes:
+        engine: of the target.
+        platform: of the target.
+        accel: of the target.
+        version: as upstream calls it.
+        origin: how it comes to be.
+        upstream: which release of upstream's it is.
+        entry_points: program name to path within the bundle.
+        licenses: SPDX identifiers, sorted.
+        layers: steps, in the order in which the layers are laid over each other.
+        proof: step.
+        compiled: steps, for the options that were set; empty for what was fetched.
+        archives: steps that fetched upstream's archives; empty for what was built.
+        epoch_seconds: time stamp of files in the archive.
+    """
+
+    kind: Literal["make_bundle"] = "make_bundle"
+    engine: str
+    platform: str
+    accel: str
+    version: str
+    origin: Literal["built", "fetched"]
+    upstream: Upstream
+    entry_points: dict[str, str]
+    licenses: tuple[str, ...]
+    layers: tuple[StepName, ...]
+    proof: StepName
+    compiled: tuple[StepName, ...]
+    archives: tuple[StepName, ...] = ()
+    epoch_seconds: int
+
+
+Action = Annotated[
+    FetchSource | FetchModel | FetchArchive | BuildWebUi | Compile | MakeLayer | SplitLayer | Prove | MakeBundle,
+    Field(discriminator="kind"),
+]

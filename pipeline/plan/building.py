@@ -1,0 +1,141 @@
+"""Steps of a target that is built: source, web interface, compile, layers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.builders.cmake import RESERVED
+from pipeline.errors import UsageError
+from pipeline.model.actions import BuildWebUi, Compile, FetchSource, MakeLayer
+from pipeline.model.manifest import Upstream
+from pipeline.model.recipe import fill
+from pipeline.model.source import GitCommit, HttpArchive, PypiSdist
+from pipeline.plan.finishing import Made, finish
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.model.plan import Decision
+    from pipeline.model.recipe import Component, EngineRecipe, Pin
+    from pipeline.names import Target
+    from pipeline.plan.collecting import Planning
+
+
+def add_built(planning: Planning, target: Target, decision: Decision) -> None:
+    """Add the steps of one target: source, compile, layers, proof, bundle.
+
+    Raises:
+        UsageError: an option is one that the build sets itself.
+    """
+    engine = planning.catalog.engine(target.engine)
+    _refuse_reserved(planning.request.cmake_options, engine)
+    build = _Build(planning, target, engine, planning.catalog.pin(target.engine, decision.version))
+    build.add(decision)
+
+
+def _refuse_reserved(options: Mapping[str, str], engine: EngineRecipe) -> None:
+    """Refuse options that the build sets itself: they would stand in the manifest and do nothing."""
+    reserved = sorted(set(options) & (RESERVED | set(engine.options_with_pin)))
+    if reserved:
+        raise UsageError(
+            f"the build sets {', '.join(reserved)} itself", hint="compile_flags and link_flags in the recipe add flags"
+        )
+
+
+class _Build:
+    """The steps of one target from one pinned source."""
+
+    def __init__(self, planning: Planning, target: Target, engine: EngineRecipe, pin: Pin) -> None:
+        self._planning = planning
+        self._target = target
+        self._engine = engine
+        self._pin = pin
+        self._epoch_seconds = planning.epoch_seconds(pin.released)
+        self._label = f"{engine.name} {pin.version}"
+
+    def add(self, decision: Decision) -> None:
+        target, engine, pin = self._target, self._engine, self._pin
+        accelerator = self._planning.catalog.accelerator(target.accel)
+        path = getattr(pin.source, "path", "")
+        local_trees = self._planning.inputs.local_trees
+        action = FetchSource(source=pin.source, tree_sha256=local_trees.get(path))
+        size = getattr(pin.source, "size_bytes", None) or 0
+        source = self._planning.add(target, f"source {self._label}", action, (), download_bytes=size)
+        web_ui = self._web_ui(source)
+        parts = (("core", engine.core, web_ui), (target.accel, accelerator.engines[engine.name], None))
+        compiled, layers = [], []
+        for name, component, ui in parts:
+            compiled.append(self._compile(name=name, component=component, source=source, web_ui=ui))
+            layers.append(self._layer(compiled[-1], name=name, component=component, source=source))
+        made = Made(
+            layers=tuple(layers),
+            compiled=tuple(compiled),
+            build_number=pin.build_number,
+            upstream=_upstream(engine, pin, local_trees),
+            epoch_seconds=self._epoch_seconds,
+        )
+        finish(self._planning, target, decision, made)
+
+    def _web_ui(self, source: str) -> str | None:
+        engine, wanted = self._engine, self._planning.request.web_ui
+        if engine.web_ui is None or not (engine.web_ui.enabled if wanted is None else wanted):
+            return None
+        action = BuildWebUi(
+            web_ui=engine.web_ui,
+            source=source,
+            node=self._planning.inputs.tools["node"].version,
+            epoch_seconds=self._epoch_seconds,
+        )
+        return self._planning.add(self._target, f"web-ui {self._label}", action, (source,))
+
+    def _compile(self, *, name: str, component: Component, source: str, web_ui: str | None) -> str:
+        engine, pin, request = self._engine, self._pin, self._planning.request
+        ui_options = engine.web_ui.options if engine.web_ui and web_ui else {}
+        options = {**engine.options, **component.options, **ui_options, **request.cmake_options}
+        filled = {"build_number": str(pin.build_number), "commit": (pin.commit or pin.version)[:8]}
+        place = f"{engine.web_ui.subtree}/{engine.web_ui.output}" if engine.web_ui and web_ui else None
+        action = Compile(
+            component=component.model_copy(update={"options": options}),
+            component_name=name,
+            place=f"compile-{engine.name}-{pin.version}-{self._target.platform}",
+            pin_options={key: fill(value, **filled) for key, value in engine.options_with_pin.items()},
+            source=source,
+            web_ui=web_ui,
+            web_ui_place=place,
+            compile_flags=engine.compile_flags.get(self._planning.inputs.tools["cc"].vendor, ()),
+            link_flags=engine.link_flags,
+            toolchain=self._toolchain("cc", "cxx", "cmake"),
+            epoch_seconds=self._epoch_seconds,
+        )
+        suffix = " with web-ui" if web_ui else ""
+        step = f"compile {self._label} {self._target.platform} {name}{suffix}"
+        return self._planning.add(self._target, step, action, (source, web_ui) if web_ui else (source,))
+
+    def _layer(self, compiled: str, *, name: str, component: Component, source: str) -> str:
+        action = MakeLayer(
+            layer_name=name,
+            role=component.role,
+            compiled=compiled,
+            source=source,
+            licenses=self._engine.licenses if component.role == "core" else (),
+            toolchain=self._toolchain("strip", "objcopy"),
+            zstd_level=self._planning.request.zstd_level,
+            epoch_seconds=self._epoch_seconds,
+        )
+        return self._planning.add(self._target, compiled.replace("compile ", "layer ", 1), action, (compiled, source))
+
+    def _toolchain(self, *names: str) -> dict[str, str]:
+        inputs = self._planning.inputs
+        versions = {name: inputs.tools[name] for name in names}
+        found = {name: f"{tool.vendor} {tool.version}".strip() for name, tool in versions.items()}
+        if "cc" in found:
+            found["glibc"] = inputs.glibc or ""
+        return found
+
+
+def _upstream(engine: EngineRecipe, pin: Pin, local_trees: Mapping[str, str]) -> Upstream:
+    source = pin.source
+    digest = source.sha256 if isinstance(source, PypiSdist | HttpArchive) else None
+    commit = source.commit if isinstance(source, GitCommit) else pin.commit
+    local = local_trees.get(getattr(source, "path", ""))
+    return Upstream(repository=engine.repository, tag=pin.version, commit=commit, source_sha256=digest or local)

@@ -1,0 +1,146 @@
+"""Decides for each target whether upstream's archives are fetched or its source built, from which release, and why."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeline.errors import HostError, NothingSelectedError
+from pipeline.model.plan import Decision, Origin
+from pipeline.names import family_of, version_key
+
+if TYPE_CHECKING:
+    from pipeline.catalog import Catalog
+    from pipeline.model.manifest import ProofLevel
+    from pipeline.names import Target
+    from pipeline.plan.request import BuildRequest
+
+
+class Sources(NamedTuple):
+    """Releases from which a target can be made, newest first.
+
+    Attributes:
+        fetched: with archives that are pinned for it.
+        built: whose source is pinned, where a recipe says how to compile it.
+    """
+
+    fetched: tuple[str, ...]
+    built: tuple[str, ...]
+
+
+def decide(
+    target: Target, request: BuildRequest, catalog: Catalog, *, platform: str, unreachable: str = ""
+) -> Decision:
+    """Return where a target comes from and how much is proven of it.
+
+    Args:
+        target: to make.
+        request: with the release, the source and the proof that were asked for.
+        catalog: with pinned sources and pinned archives.
+        platform: of this machine; nothing is built for another one.
+        unreachable: why upstream's archives cannot be had now, empty when they can or nobody looked.
+
+    Raises:
+        UnknownNameError: the release is not pinned.
+        NothingSelectedError: the target cannot be made from that source in that release.
+        HostError: it can only be built, and not on this machine; or a proof was asked for that cannot be run here.
+    """
+    sources = releases_of(target, catalog)
+    release, origin, why = _origin(target, request, catalog, sources, platform=platform, unreachable=unreachable)
+    proof, proof_why = _proof(target, request, catalog, platform)
+    return Decision(target=str(target), version=release, origin=origin, why=why, proof=proof, proof_why=proof_why)
+
+
+def needs_network(target: Target, request: BuildRequest, catalog: Catalog, *, platform: str) -> str | None:
+    """Return the release whose archives ``auto`` would fetch if they can be had and would otherwise build, or None."""
+    if request.source != "auto":
+        return None
+    sources = releases_of(target, catalog)
+    release = request.release or default_release(target, catalog)
+    return release if release in sources.fetched and _buildable(release, target, sources, platform) else None
+
+
+def releases_of(target: Target, catalog: Catalog) -> Sources:
+    """Return the releases from which a target can be made."""
+    pinned = catalog.upstream.get(target.engine, {})
+    fetched = [tag for tag, release in pinned.items() if target.short in release.targets]
+    built = [pin.version for pin in catalog.engine(target.engine).releases] if catalog.can_build(target) else []
+    return Sources(*(tuple(sorted(tags, key=version_key, reverse=True)) for tags in (fetched, built)))
+
+
+def default_release(target: Target, catalog: Catalog) -> str:
+    """Return the release that is meant when none is named: the recipe's, or the newest that has the target."""
+    sources = releases_of(target, catalog)
+    recipe = catalog.engine(target.engine).default_release
+    if recipe in (*sources.fetched, *sources.built):
+        return recipe
+    return next(iter((*sources.fetched, *sources.built)), recipe)
+
+
+def _buildable(release: str, target: Target, sources: Sources, platform: str) -> bool:
+    return release in sources.built and target.platform == platform
+
+
+def _origin(
+    target: Target, request: BuildRequest, catalog: Catalog, sources: Sources, *, platform: str, unreachable: str
+) -> tuple[str, Origin, str]:
+    """Return (release, origin, why)."""
+    match request.source:
+        case "build":
+            release = request.release or catalog.engine(target.engine).default_release
+            return _build(release, target, catalog, sources, platform=platform, why="a build was asked for")
+        case "fetch":
+            release = request.release or next(iter(sources.fetched), catalog.engine(target.engine).default_release)
+            return _fetch(release, target, catalog, sources, why="upstream's archives were asked for")
+        case "auto":
+            release = request.release or default_release(target, catalog)
+            if release not in sources.fetched:
+                why = f"no archive of upstream's is pinned for it in {release}"
+                return _build(release, target, catalog, sources, platform=platform, why=why)
+            if unreachable and _buildable(release, target, sources, platform):
+                return release, "built", f"upstream's archives cannot be had: {unreachable}"
+            return _fetch(release, target, catalog, sources, why=f"upstream's release {release} has it")
+
+
+def _fetch(release: str, target: Target, catalog: Catalog, sources: Sources, *, why: str) -> tuple[str, Origin, str]:
+    if release in sources.fetched:
+        return release, "fetched", why
+    catalog.require_pinned(target.engine, release)
+    having = ", ".join(sources.fetched[:4])
+    hint = f"releases that have it: {having}" if having else "no pinned release has it"
+    if release in sources.built:
+        hint += "; --source build makes it from source"
+    raise NothingSelectedError(f"{target}: upstream's pinned release {release} has no archive for it", hint=hint)
+
+
+def _build(
+    release: str, target: Target, catalog: Catalog, sources: Sources, *, platform: str, why: str
+) -> tuple[str, Origin, str]:
+    catalog.require_pinned(target.engine, release)
+    fetched = f"releases with an archive for it: {', '.join(sources.fetched[:4])}" if sources.fetched else ""
+    if not sources.built:
+        raise NothingSelectedError(f"{target} cannot be built from source: no recipe says how", hint=fetched)
+    if release not in sources.built:
+        built = f"the source of {', '.join(sources.built[:4])} is"
+        raise NothingSelectedError(f"{target}: the source of {release} is not pinned", hint=built)
+    if target.platform != platform:
+        hint = f"build it on {target.platform}; `plan --format github-matrix` gives CI one job a platform"
+        raise HostError(f"{target} cannot be built on {platform}", hint="; ".join(filter(None, (hint, fetched))))
+    return release, "built", why
+
+
+def _proof(target: Target, request: BuildRequest, catalog: Catalog, platform: str) -> tuple[ProofLevel, str]:
+    """Return how much is proven, and why it is not all when nobody asked for less."""
+    if request.prove == "none":
+        return "none", ""
+    why = ""
+    if target.platform != platform:
+        why = f"it is for {target.platform} and cannot be run on {platform}"
+    if request.prove is not None:
+        if why:
+            raise HostError(
+                f"{target} cannot be proven here: {why}", hint="leave --prove out: its files are measured all the same"
+            )
+        return request.prove, ""
+    if not why and catalog.accelerator(target.accel).kind != "cpu":
+        why = f"whether this machine has a device for {family_of(target.accel)} was not looked at; --prove run does"
+    return ("none", why) if why else ("run", "")

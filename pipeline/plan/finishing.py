@@ -1,0 +1,110 @@
+"""The last steps of every target, built or fetched: proof and bundle."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeline.model.actions import FetchModel, MakeBundle, Prove
+
+if TYPE_CHECKING:
+    from pipeline.model.manifest import Upstream
+    from pipeline.model.plan import Decision
+    from pipeline.model.recipe import EngineRecipe
+    from pipeline.names import Target
+    from pipeline.plan.collecting import Planning
+
+
+class Made(NamedTuple):
+    """What a target's bundle is put together from.
+
+    Attributes:
+        layers: steps, in the order in which they are laid over each other.
+        compiled: steps whose flags were used.
+        archives: steps that fetched upstream's archives.
+        build_number: that ``--version`` must say.
+        upstream: which release of upstream's it is.
+        epoch_seconds: time stamp of the bundle.
+    """
+
+    layers: tuple[str, ...]
+    build_number: int
+    upstream: Upstream
+    epoch_seconds: int
+    compiled: tuple[str, ...] = ()
+    archives: tuple[str, ...] = ()
+
+
+def finish(planning: Planning, target: Target, decision: Decision, made: Made) -> None:
+    """Add the proof and the bundle of a target."""
+    engine = planning.catalog.engine(target.engine)
+    proof = _add_proof(planning, target, decision, made)
+    action = MakeBundle(
+        engine=target.engine,
+        platform=target.platform,
+        accel=target.accel,
+        version=decision.version,
+        origin=decision.origin,
+        upstream=made.upstream,
+        entry_points=_entry_points(engine, target),
+        licenses=tuple(sorted({text.spdx for text in engine.licenses})),
+        layers=made.layers,
+        proof=proof,
+        compiled=made.compiled,
+        archives=made.archives,
+        epoch_seconds=made.epoch_seconds,
+    )
+    needs = (*made.layers, *made.compiled, *made.archives, proof)
+    planning.add(target, f"bundle {target} {decision.version}{_suffix(decision)}", action, needs)
+
+
+def _add_proof(planning: Planning, target: Target, decision: Decision, made: Made) -> str:
+    engine, request = planning.catalog.engine(target.engine), planning.request
+    recipe = engine.proof
+    accelerator = planning.catalog.accelerator(target.accel)
+    model = None
+    if decision.proof == "run" and request.model_file is None:
+        wanted = planning.catalog.models[recipe.model]
+        size = sum(part.size_bytes for part in wanted.parts)
+        model = planning.add(target, f"model {wanted.name}", FetchModel(model=wanted), (), download_bytes=size)
+    action = Prove(
+        target=str(target),
+        platform=target.platform,
+        accelerator_kind=accelerator.kind,
+        layers=made.layers,
+        compiled=made.compiled,
+        level=decision.proof,
+        recipe=recipe,
+        build_number=made.build_number,
+        expect_devices=accelerator.expect_devices,
+        requires_cpu=accelerator.requires_cpu,
+        system_libraries=_system_libraries(planning, engine, target, decision),
+        macos_floor=engine.archives.macos_floor if engine.archives and target.platform.startswith("macos-") else None,
+        model=model,
+        model_file=str(request.model_file) if request.model_file else None,
+        model_file_sha256=planning.inputs.model_sha256,
+    )
+    needs = (*made.layers, *made.compiled, *((model,) if model else ()))
+    return planning.add(target, f"prove {target} {decision.version}{_suffix(decision)}", action, needs)
+
+
+def _system_libraries(planning: Planning, engine: EngineRecipe, target: Target, decision: Decision) -> tuple[str, ...]:
+    """Return what the host may bring: for a build the recipe's list, for an archive the system's and the driver's."""
+    parts = planning.catalog.accelerator(target.accel).archives.get(engine.name)
+    drivers = parts.system_libraries if parts else ()
+    if decision.origin == "built" or engine.archives is None:
+        return (*engine.system_libraries, *drivers)
+    system = target.platform.partition("-")[0]
+    for name, patterns in engine.archives.system_libraries.items():
+        if name == system:
+            return (*patterns, *drivers)
+    return drivers
+
+
+def _entry_points(engine: EngineRecipe, target: Target) -> dict[str, str]:
+    suffix = ".exe" if target.platform.startswith("windows-") else ""
+    return {name: f"{path}{suffix}" for name, path in engine.entry_points.items()}
+
+
+def _suffix(decision: Decision) -> str:
+    """Return what tells a fetched target's steps from those of the same one built."""
+    return " fetched" if decision.origin == "fetched" else ""
