@@ -7,5 +7,4 @@ from pipeline.accelerators.interface import AcceleratorKind
 
 KINDS: dict[str, AcceleratorKind] = {
     "cpu": cpu.KIND,
-    **dict.fromkeys(("cuda", "rocm", "sycl", "vulkan", "metal", "opencl", "openvino"), cpu.KIND),
 }
