@@ -78,6 +78,19 @@ def parse_accel(text: str) -> str:
     return text
 
 
+def family_of(accel: str) -> str:
+    """Return the family of an accelerator, its name without a version: ``cuda-12.4`` is ``cuda``, ``avx2`` is ``avx2``.
+
+    The name is taken as it is: one that this project does not know has a family that nobody has registered.
+    """
+    return re.sub(r"-\d+(?:\.\d+)*$", "", accel)
+
+
+def accel_version(accel: str) -> str:
+    """Return the version in an accelerator's name, empty where it has none: ``cuda-12.4`` has ``12.4``."""
+    return accel.removeprefix(family_of(accel)).removeprefix("-")
+
+
 def parse_target(text: str) -> Target:
     """Parse the full form ``<engine>/<platform>-<accel>``.
 
