@@ -79,8 +79,16 @@ def parse_accel(text: str) -> str:
 
 
 def family_of(accel: str) -> str:
-    """Return an accelerator's name without its version: ``cuda`` for ``cuda-12.4``, ``cpu`` for ``cpu``."""
+    """Return the family of an accelerator, its name without a version: ``cuda-12.4`` is ``cuda``, ``avx2`` is ``avx2``.
+
+    The name is taken as it is: one that this project does not know has a family that nobody has registered.
+    """
     return re.sub(r"-\d+(?:\.\d+)*$", "", accel)
+
+
+def accel_version(accel: str) -> str:
+    """Return the version in an accelerator's name, empty where it has none: ``cuda-12.4`` has ``12.4``."""
+    return accel.removeprefix(family_of(accel)).removeprefix("-")
 
 
 def is_family(name: str) -> bool:

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.accelerators.interface import AcceleratorKind
+from pipeline.model.host import HostFacts
 from pipeline.model.recipe import AcceleratorRecipe, Component
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pipeline.model.manifest import Requires
 
 
 def required_features(libraries: Mapping[str, frozenset[str]]) -> tuple[str, ...]:
@@ -21,7 +24,17 @@ def required_features(libraries: Mapping[str, frozenset[str]]) -> tuple[str, ...
     return tuple(sorted(features[0].intersection(*features[1:]))) if features else ()
 
 
+def misfits(accel: str, requires: Requires, facts: HostFacts) -> tuple[str, ...]:  # noqa: ARG001 - of every kind
+    """Return nothing: what a processor must have is asked of every artifact."""
+    return ()
+
+
 KIND = AcceleratorKind(
+    # The one with all variants takes the best that the processor can run, the single variant can only equal it.
+    families=("cpu", "avx2"),
+    is_gpu=False,
+    preference=0,
+    misfits=misfits,
     required_features=required_features,
     example=AcceleratorRecipe(
         schema_version=1,
@@ -38,5 +51,14 @@ KIND = AcceleratorKind(
                 outputs=("libggml-cpu.so",),
             )
         },
+    ),
+    example_accel="avx2",
+    example_host=HostFacts(
+        platform="linux-x86_64",
+        system="example",
+        cpu_count=1,
+        cpu_features=("avx", "avx2"),
+        glibc="2.36",
+        memory_bytes=0,
     ),
 )

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pipeline.model.host import HostFacts, ProbeName
+    from pipeline.model.manifest import Requires
     from pipeline.model.recipe import AcceleratorRecipe
 
 
@@ -14,10 +16,29 @@ class AcceleratorKind(NamedTuple):
     """One kind of accelerator.
 
     Attributes:
+        families: accelerators of this kind, by their names without a version, the preferred one first.
+        is_gpu: whether it computes on something else than the processor.
+        preference: among the kinds that fit a host the one with the highest number is taken.
+        misfits: why an artifact of the kind does not fit a host: (accelerator's name, what the artifact requires, host)
+            to reasons, none when it fits. What holds for every artifact (platform, libraries, processor) is not asked.
         required_features: which CPU instruction set extensions a host must have, from the extensions that each backend
             library was compiled with (library name to extensions).
         example: a valid recipe, for the conformance tests.
+        example_accel: an accelerator of the kind.
+        example_host: a host that it fits.
     """
 
+    families: tuple[str, ...]
+    is_gpu: bool
+    preference: int
+    misfits: Callable[[str, Requires, HostFacts], tuple[str, ...]]
     required_features: Callable[[Mapping[str, frozenset[str]]], tuple[str, ...]]
     example: AcceleratorRecipe
+    example_accel: str
+    example_host: HostFacts
+
+
+def unseen(facts: HostFacts, probe: ProbeName, *, what: str) -> str:
+    """Return the reason for a device that was not seen: it is not there, or it could not be looked for."""
+    faults = facts.faults_of(probe)
+    return f"{what} could not be looked for: {'; '.join(faults)}" if faults else f"no {what} was found"

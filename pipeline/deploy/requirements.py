@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.deploy.fitting import misfits
 from pipeline.errors import HostError, NoSpaceError
-from pipeline.names import version_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,28 +19,16 @@ _SPARE_BYTES = 16 << 20  # for lists of files, pointers, and what the file syste
 
 
 def check_host(artifact: Artifact, facts: HostFacts) -> None:
-    """Refuse an artifact that cannot run here; what cannot be read of the host is not held against it.
+    """Refuse an artifact that cannot run here, by the rules of ``fitting``.
 
     Raises:
         HostError: something lacks; all of it is named.
     """
-    if lacks := tuple(_lacks(artifact, facts)):
+    if lacks := misfits(artifact, facts):
         raise HostError(
             f"{artifact.target} {artifact.version} does not run on this host: {'; '.join(lacks)}",
             hint="choose another target or version, or --no-check-host to install it for another machine",
         )
-
-
-def _lacks(artifact: Artifact, facts: HostFacts) -> list[str]:
-    if artifact.platform != facts.platform:
-        return [f"it is for {artifact.platform}, this is {facts.platform}"]
-    requires, lacks = artifact.requires, []
-    if requires.glibc and facts.glibc and version_key(facts.glibc) < version_key(requires.glibc):
-        lacks.append(f"it needs glibc {requires.glibc}, this has {facts.glibc}")
-    missing = sorted(set(requires.cpu) - set(facts.cpu_features))
-    if facts.cpu_features and missing:
-        lacks.append(f"this processor has no {', '.join(missing)}")
-    return lacks
 
 
 def check_space(layers: Iterable[Layer], *, folder: Path, host: HostProbe) -> None:

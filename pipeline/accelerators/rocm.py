@@ -1,0 +1,79 @@
+"""AMD GPUs through ROCm: which instruction sets a build has code for."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pipeline.accelerators.cpu import required_features
+from pipeline.accelerators.interface import AcceleratorKind, unseen
+from pipeline.model.host import Adapter, AmdGpu, HostFacts
+from pipeline.model.recipe import AcceleratorRecipe, Component
+
+if TYPE_CHECKING:
+    from pipeline.model.manifest import Requires
+
+# LLVM, "User Guide for AMDGPU Backend", table of generic processors: code for one runs on all of these.
+_GENERIC = {
+    "gfx9-generic": r"gfx90[0246c]",
+    "gfx9-4-generic": r"gfx94[0-2]|gfx950",
+    "gfx10-1-generic": r"gfx101[0-3]",
+    "gfx10-3-generic": r"gfx103[0-6]",
+    "gfx11-generic": r"gfx11(?:0[0-3]|5[0-3])",
+    "gfx12-generic": r"gfx120[01]",
+}
+
+
+def misfits(accel: str, requires: Requires, facts: HostFacts) -> tuple[str, ...]:  # noqa: ARG001 - of every kind
+    """Return why no GPU of the host runs a ROCm build; one GPU that does is enough."""
+    found = [adapter.name for adapter in facts.adapters if adapter.vendor == "amd"]
+    if not facts.amd_gpus:
+        reason = unseen(facts, "amd", what="AMD GPU with a working compute driver")
+        return (f"{reason}; the machine has {', '.join(found)}" if found else reason,)
+    if faults := facts.faults_of("amd"):
+        return tuple(faults)
+    names = [gpu.gfx for gpu in facts.amd_gpus]
+    built_for = requires.gpu_architectures
+    if built_for and not any(_covers(architecture, name) for architecture in built_for for name in names):
+        return (f"it has code for {', '.join(built_for)}, this machine has {', '.join(dict.fromkeys(names))}",)
+    return ()
+
+
+def _covers(architecture: str, gfx: str) -> bool:
+    plain = architecture.partition(":")[0]  # gfx90a:xnack- is gfx90a with an option
+    return plain == gfx or (plain in _GENERIC and re.fullmatch(_GENERIC[plain], gfx) is not None)
+
+
+KIND = AcceleratorKind(
+    families=("rocm",),
+    is_gpu=True,
+    preference=60,
+    misfits=misfits,
+    required_features=required_features,
+    example=AcceleratorRecipe(
+        schema_version=1,
+        name="rocm",
+        kind="rocm",
+        platforms=("linux-x86_64",),
+        expect_devices=("^ROCm0",),
+        engines={
+            "llama.cpp": Component(
+                role="backend",
+                options={"GGML_HIP": "ON"},
+                cmake_targets=("ggml-hip",),
+                outputs=("libggml-hip.so",),
+            )
+        },
+    ),
+    example_accel="rocm-7.14",
+    example_host=HostFacts(
+        platform="linux-x86_64",
+        system="example",
+        cpu_count=1,
+        cpu_features=("avx2",),
+        glibc="2.39",
+        memory_bytes=0,
+        adapters=(Adapter(vendor="amd", name="1002:744c"),),
+        amd_gpus=(AmdGpu(gfx="gfx1100", memory_bytes=25753026560),),
+    ),
+)

@@ -1,0 +1,58 @@
+"""Intel GPUs through SYCL, which reaches them by Level Zero."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.accelerators.cpu import required_features
+from pipeline.accelerators.interface import AcceleratorKind, unseen
+from pipeline.model.host import Adapter, ApiDevice, HostFacts, is_gpu
+from pipeline.model.recipe import AcceleratorRecipe, Component
+
+if TYPE_CHECKING:
+    from pipeline.model.manifest import Requires
+
+
+def misfits(accel: str, requires: Requires, facts: HostFacts) -> tuple[str, ...]:  # noqa: ARG001 - of every kind
+    """Return why no device of the host runs a SYCL build; one device that does is enough."""
+    if not facts.level_zero_loader:
+        return (unseen(facts, "level-zero", what="Level Zero loader"),)
+    if not any(is_gpu(device) for device in facts.level_zero_devices):
+        return (unseen(facts, "level-zero", what="GPU with a Level Zero driver"),)
+    return ()
+
+
+KIND = AcceleratorKind(
+    families=("sycl",),
+    is_gpu=True,
+    preference=40,
+    misfits=misfits,
+    required_features=required_features,
+    example=AcceleratorRecipe(
+        schema_version=1,
+        name="sycl",
+        kind="sycl",
+        platforms=("linux-x86_64",),
+        expect_devices=("^SYCL0",),
+        engines={
+            "llama.cpp": Component(
+                role="backend",
+                options={"GGML_SYCL": "ON"},
+                cmake_targets=("ggml-sycl",),
+                outputs=("libggml-sycl.so",),
+            )
+        },
+    ),
+    example_accel="sycl",
+    example_host=HostFacts(
+        platform="linux-x86_64",
+        system="example",
+        cpu_count=1,
+        cpu_features=("avx2",),
+        glibc="2.39",
+        memory_bytes=0,
+        adapters=(Adapter(vendor="intel", name="8086:56a0"),),
+        level_zero_loader=True,
+        level_zero_devices=(ApiDevice(name="Intel(R) Arc(TM) A770 Graphics", kind="gpu"),),
+    ),
+)
