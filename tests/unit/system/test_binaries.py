@@ -8,7 +8,7 @@ import lief
 import pytest
 
 from pipeline.errors import IntegrityError
-from pipeline.system.binaries import ElfInspector
+from pipeline.system.binaries import FileInspector
 
 SOURCE = '#include <math.h>\n#include <stdio.h>\nint twice(int x) { printf("%f", sqrt(x)); return 2 * x; }\n'
 
@@ -25,7 +25,7 @@ def library(tmp_path):
 
 
 def inspect(path):
-    return ElfInspector().inspect(path)
+    return FileInspector().inspect(path)
 
 
 def test_a_library_says_its_name_needs_and_search_path(library):
