@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-_MACHINES = {3: "x86", 40: "arm", 62: "x86_64", 183: "arm64", 243: "riscv"}  # e_machine
+_MACHINES = {3: "x86", 40: "arm", 62: "x86_64", 183: "arm64", 190: "cuda", 224: "amdgpu", 243: "riscv"}  # e_machine
 _NEEDED, _SONAME, _RPATH, _RUNPATH, _FLAGS_1 = 1, 14, 15, 29, 0x6FFFFFFB
 _PIE_FLAG = 0x08000000  # DF_1_PIE
 _BUILD_ID_NOTE = (b"GNU", 3)

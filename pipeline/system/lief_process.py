@@ -20,15 +20,16 @@ if TYPE_CHECKING:
 _TIMEOUT_SECONDS = 60.0
 _PROJECT_DIR = str(Path(__file__).resolve().parents[2])
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from pipeline.system.lief_worker import main; main()"
+WORKER = (sys.executable, "-P", "-c", _START, _PROJECT_DIR)
 _HINT = "make or download it anew"
 
 
 class LiefProcess:
     """Reads PE and Mach-O files without ever holding one in memory, or dying of one."""
 
-    def __init__(self, command: Sequence[str] = (), *, timeout_seconds: float = _TIMEOUT_SECONDS) -> None:
-        """Start nothing yet; ``command`` stands in for the worker, ``timeout_seconds`` holds for each file."""
-        self._command = tuple(command) or (sys.executable, "-P", "-c", _START, _PROJECT_DIR)
+    def __init__(self, command: Sequence[str] = WORKER, *, timeout_seconds: float = _TIMEOUT_SECONDS) -> None:
+        """Start nothing yet; ``command`` is the worker, ``timeout_seconds`` holds for each file."""
+        self._command = tuple(command)
         self._timeout_seconds = timeout_seconds
         self._lock = threading.Lock()
         self._process: subprocess.Popen[str] | None = None
