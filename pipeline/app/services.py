@@ -62,7 +62,7 @@ def open_services(
     settings: Settings, *, store_dir: Path, compiler_cache_dir: Path | None = None, location: str = ""
 ) -> Iterator[Services]:
     """Give services over the store in ``store_dir``; otherwise as ``build_services``."""
-    from pipeline.system.binaries import ElfInspector
+    from pipeline.system.binaries import FileInspector
     from pipeline.system.downloads import HttpDownloader
     from pipeline.system.host import LocalHost
     from pipeline.system.loopback import LocalHttp
@@ -90,7 +90,7 @@ def open_services(
             store=store,
             archiver=archiver(),
             trees=tree_reader(),
-            binaries=ElfInspector(),
+            binaries=FileInspector(),
             host=probe,
             clock=time,
             loopback=LocalHttp(),

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import os
 import re
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import ProofError
+from pipeline.make.loading import LoaderView, is_api_set
 from pipeline.names import version_key
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from pathlib import Path
 
     from pipeline.model.binary import BinaryCard
     from pipeline.ports import BinaryInspector
 
-_ORIGIN = "$ORIGIN"
 _SYMBOL_VERSION = re.compile(r"^(GLIBC|GLIBCXX)_(\d+(?:\.\d+)*)$")
+_FORMATS = {"linux": "elf", "windows": "pe", "macos": "macho"}
+_LIBRARY_NAMES = {"linux": r"\.so(\.\d+)*$", "windows": r"(?i)\.(dll|exe)$", "macos": r"\.dylib$"}
+_SHOWN = 10
 
 
 class Linkage(NamedTuple):
@@ -26,74 +28,154 @@ class Linkage(NamedTuple):
     Attributes:
         glibc: highest GLIBC_ version any file needs, None when none does.
         libstdcxx: highest GLIBCXX_ version.
-        libraries: shared libraries the host must bring, sorted.
+        libraries: shared libraries the host must bring, sorted, as the files spell them: Windows' own, the MSVC runtime
+            and a GPU's driver too, Windows API sets not.
         files: how many binaries were looked at.
+        macos: highest macOS version that any file was made for, None without Mach-O files.
+        architectures: machines that all of the files run on, sorted.
     """
 
     glibc: str | None
     libstdcxx: str | None
     libraries: tuple[str, ...]
     files: int
+    macos: str | None = None
+    architectures: tuple[str, ...] = ()
+
+
+class _Finding(NamedTuple):
+    message: str
+    hint: str
 
 
 def read_cards(root: Path, inspector: BinaryInspector) -> dict[str, BinaryCard]:
     """Return path within ``root`` to card for every binary, links left out.
 
     Raises:
-        ProofError: a link leads nowhere.
+        ProofError: a link leads nowhere or out of the bundle.
+        IntegrityError: a binary is damaged.
     """
     cards = {}
+    inside = root.resolve()
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
-        if path.is_symlink() and not path.exists():
-            raise ProofError(f"{name} is a link to {path.readlink()}, which is not in the bundle")
-        if path.is_file() and not path.is_symlink():
+        if path.is_symlink():
+            if not path.exists() or not path.resolve().is_relative_to(inside):
+                raise ProofError(f"{name} is a link to {path.readlink()}, which is not in the bundle")
+        elif path.is_file():
             card = inspector.inspect(path)
             if card is not None:
                 cards[name] = card
     return cards
 
 
-def check_linkage(root: Path, cards: Mapping[str, BinaryCard], system_libraries: Collection[str]) -> Linkage:
-    """Resolve every needed library as the dynamic linker would, by $ORIGIN alone, and measure the floor.
+def check_linkage(
+    root: Path,
+    cards: Mapping[str, BinaryCard],
+    system_libraries: Collection[str],
+    *,
+    platform: str | None = None,
+    macos_floor: str | None = None,
+) -> Linkage:
+    """Resolve every needed library as the platform's loader would, within the bundle alone, and measure the floors.
+
+    ``system_libraries`` are names or globs of what the host brings; Mach-O names are whole paths (``/usr/lib/*``),
+    Windows names match in any case. With ``platform`` each file must be of that platform, and what is named like a
+    library must be one. ``macos_floor`` is the lowest macOS that the recipe promises to serve.
 
     Raises:
-        ProofError: a library is neither in the bundle nor among ``system_libraries``, or a binary would search for
-            libraries outside the bundle.
+        ProofError: a library is neither in the bundle nor a system library, a file searches outside the bundle, is of
+            another platform, needs a newer macOS, or is for arm64 macOS and not signed; it names file and library.
     """
-    from_host: set[str] = set()
-    for name, card in cards.items():
-        folder = (root / name).parent
-        search = [_within(root, folder, entry) for entry in card.runpath]
-        foreign = [entry for entry, place in zip(card.runpath, search, strict=True) if place is None]
-        if foreign:
-            raise ProofError(
-                f"{name} searches {', '.join(foreign)} for libraries", hint="its RUNPATH must be relative to $ORIGIN"
-            )
-        for library in card.needed:
-            if any(place is not None and (place / library).is_file() for place in search):
-                continue
-            if library not in system_libraries:
-                raise ProofError(
-                    f"{name} needs {library}, which is neither in the bundle nor a system library of the recipe",
-                    hint="add it to the component's outputs, or to system_libraries if every host has it",
-                )
-            from_host.add(library)
-    versions = [version for card in cards.values() for found in card.version_needs.values() for version in found]
+    view = LoaderView(root, cards, system_libraries)
+    findings: list[_Finding] = []
+    from_host: dict[str, str] = {}
+    for name, card in view.cards.items():
+        if platform is not None and not _fits(card, platform):
+            made_for = f"{card.format}, {' and '.join(card.machines)}"
+            findings.append(_Finding(f"{name} ({made_for}) is no binary of {platform}", "take that platform's archive"))
+            continue
+        if card.format == "macho":
+            findings += _refusals(name, card, macos_floor)
+        findings += _resolve(view, name, from_host)
+    if platform is not None:
+        findings += _impostors(root, cards, platform)
+    if findings:
+        shown = [finding.message for finding in findings[:_SHOWN]]
+        more = [f"and {len(findings) - _SHOWN} more"] if len(findings) > _SHOWN else []
+        raise ProofError("\n  ".join([*shown, *more]), hint=findings[0].hint)
+    found = view.cards.values()
+    versions = [version for card in found for needs in card.version_needs.values() for version in needs]
+    floors = [card.lowest_system for card in found if card.format == "macho" and card.lowest_system]
+    machines = [set(card.machines) for card in found]
     return Linkage(
         glibc=_highest("GLIBC", versions),
         libstdcxx=_highest("GLIBCXX", versions),
-        libraries=tuple(sorted(from_host)),
+        libraries=tuple(sorted(from_host.values())),
         files=len(cards),
+        macos=max(floors, key=version_key, default=None),
+        architectures=tuple(sorted(set.intersection(*machines))) if machines else (),
     )
 
 
-def _within(root: Path, folder: Path, entry: str) -> Path | None:
-    """Return the folder that a RUNPATH entry means, None when it is not inside the bundle."""
-    if entry != _ORIGIN and not entry.startswith(f"{_ORIGIN}/"):
-        return None
-    place = Path(os.path.normpath(folder / entry.removeprefix(_ORIGIN).lstrip("/")))
-    return place if place.is_relative_to(root) else None
+def _resolve(view: LoaderView, name: str, from_host: dict[str, str]) -> Iterator[_Finding]:
+    """Yield what a file cannot find; what it finds outside the bundle goes to ``from_host``, by name without case."""
+    card = view.cards[name]
+    foreign = view.foreign_folders(name)
+    if foreign:
+        anchor = "@loader_path" if card.format == "macho" else "$ORIGIN"
+        yield _Finding(
+            f"{name} searches {', '.join(foreign)} for libraries", f"its search path must be relative to {anchor}"
+        )
+    for library in (*card.needed, *card.optional):
+        if view.finds(name, library):
+            continue
+        if view.is_system(card, library):
+            if not is_api_set(library):
+                from_host.setdefault(library.lower() if card.format == "pe" else library, library)
+        elif library in card.needed:
+            yield _missing(view, name, library)
+
+
+def _missing(view: LoaderView, name: str, library: str) -> _Finding:
+    lost = view.lost_link(name, library)
+    hint = "add it to the component's outputs, or to system_libraries if every host has it"
+    if lost is not None:
+        hint = f"{lost} is there: the link {library.rpartition('/')[2]} that should lead to it was lost"
+    return _Finding(f"{name} needs {library}, which is neither in the bundle nor a system library of the recipe", hint)
+
+
+def _fits(card: BinaryCard, platform: str) -> bool:
+    system, _, machine = platform.partition("-")
+    return card.format == _FORMATS[system] and machine in card.machines
+
+
+def _refusals(name: str, card: BinaryCard, macos_floor: str | None) -> Iterator[_Finding]:
+    """Yield why macOS would refuse a file."""
+    if card.system not in {None, "macos"}:
+        yield _Finding(f"{name} was made for {card.system}, not for macos", "take that platform's archive")
+    elif macos_floor and card.lowest_system and _newer(card.lowest_system, macos_floor):
+        yield _Finding(
+            f"{name} needs macOS {card.lowest_system}; the recipe promises {macos_floor}",
+            "take a release that was made for it, or raise the recipe's floor and say so",
+        )
+    if "arm64" in card.machines and card.signature is None:
+        yield _Finding(f"{name} has no signature: macOS on arm64 kills it at once", "sign it: codesign --sign -")
+
+
+def _newer(version: str, floor: str) -> bool:
+    """Compare by number; ``13`` is ``13.0``."""
+    first, second = (version_key(re.sub(r"(\.0)+$", "", text)) for text in (version, floor))
+    return first > second
+
+
+def _impostors(root: Path, cards: Mapping[str, BinaryCard], platform: str) -> Iterator[_Finding]:
+    """Yield the files that are named like a library of the platform and are none: a download's error page, a text."""
+    pattern = re.compile(_LIBRARY_NAMES[platform.partition("-")[0]])
+    for path in sorted(root.rglob("*")):
+        name = path.relative_to(root).as_posix()
+        if pattern.search(name) and name not in cards and path.is_file() and not path.is_symlink():
+            yield _Finding(f"{name} is named like a binary and is none", "make or download it anew")
 
 
 def _highest(prefix: str, versions: Iterable[str]) -> str | None:

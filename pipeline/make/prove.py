@@ -111,7 +111,7 @@ def _requires(action: Prove, linkage: Linkage, results: Results) -> Requires:
         cpu=measured,
         libraries=linkage.libraries,
         driver=None,
-        macos=None,
+        macos=linkage.macos,
         gpu_architectures=(),
     )
 

@@ -1,4 +1,4 @@
-"""What executables and shared libraries say of themselves. ELF only so far."""
+"""What executables and shared libraries say of themselves: ELF read here, PE and Mach-O by ``lief_process``."""
 
 from __future__ import annotations
 
@@ -7,35 +7,70 @@ from typing import TYPE_CHECKING
 from pipeline.errors import IntegrityError
 from pipeline.model.binary import BinaryCard
 from pipeline.system.elf_reading import EXECUTABLE_TYPE, INTERPRETER_SEGMENT, MAGIC, DamagedElfError, ElfFile
+from pipeline.system.lief_process import LiefProcess
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from pathlib import Path
+    from typing import BinaryIO
 
-_MACHINES = {3: "x86", 40: "arm", 62: "x86_64", 183: "arm64", 243: "riscv"}  # e_machine
+_MACHINES = {3: "x86", 40: "arm", 62: "x86_64", 183: "arm64", 190: "cuda", 224: "amdgpu", 243: "riscv"}  # e_machine
 _NEEDED, _SONAME, _RPATH, _RUNPATH, _FLAGS_1 = 1, 14, 15, 29, 0x6FFFFFFB
 _PIE_FLAG = 0x08000000  # DF_1_PIE
 _BUILD_ID_NOTE = (b"GNU", 3)
 
 
-class ElfInspector:
-    """Implements ``ports.BinaryInspector``; anything that is no ELF file is no binary to it."""
+_MACHO = {b"\xcf\xfa\xed\xfe", b"\xce\xfa\xed\xfe"}
+_UNIVERSAL = {b"\xca\xfe\xba\xbe", b"\xca\xfe\xba\xbf"}
+_JAVA_VERSION = (
+    45  # a class file starts like a universal file; where that counts its parts, it has a version from 45 on
+)
+_PE_OFFSET_AT, _PE_MAGIC = 0x3C, b"PE\0\0"
+_PE_SUFFIXES = {".exe", ".dll"}
+
+
+class FileInspector:
+    """Implements ``ports.BinaryInspector`` for the binaries of Linux, Windows and macOS, on any of them."""
+
+    def __init__(self, foreign: LiefProcess | None = None) -> None:
+        """Make an inspector; the process for PE and Mach-O starts with the first of them."""
+        self._foreign = foreign or LiefProcess()
 
     def inspect(self, path: Path) -> BinaryCard | None:
         """Return what a binary says of itself, None for any other file.
 
         Raises:
-            IntegrityError: it starts like an ELF file and cannot be read as one.
+            IntegrityError: it starts like a binary, or has the name of a Windows one, and cannot be read as one.
+            HostError: it is a PE or Mach-O file, and lief is not installed.
         """
         with path.open("rb") as stream:
-            if stream.read(len(MAGIC)) != MAGIC:
-                return None
-            try:
-                return _card(ElfFile(stream))
-            except DamagedElfError as error:
-                raise IntegrityError(
-                    f"{path} starts like an ELF file and is damaged: {error}", hint="make it anew"
-                ) from error
+            start = stream.read(_PE_OFFSET_AT + 4)
+            if start[: len(MAGIC)] == MAGIC:
+                return _read_elf(path, stream)
+            is_pe = start[:2] == b"MZ" and _has_pe_header(start, stream)
+        if is_pe or start[:4] in _MACHO or (start[:4] in _UNIVERSAL and _parts(start) < _JAVA_VERSION):
+            return self._foreign.read(path)
+        if path.suffix.lower() in _PE_SUFFIXES:
+            raise IntegrityError(
+                f"{path} has the name of a Windows binary and is none", hint="make or download it anew"
+            )
+        return None
+
+
+def _has_pe_header(start: bytes, stream: BinaryIO) -> bool:
+    stream.seek(int.from_bytes(start[_PE_OFFSET_AT:], "little"))
+    return stream.read(len(_PE_MAGIC)) == _PE_MAGIC
+
+
+def _parts(start: bytes) -> int:
+    return int.from_bytes(start[4:8], "big")
+
+
+def _read_elf(path: Path, stream: BinaryIO) -> BinaryCard:
+    try:
+        return _card(ElfFile(stream))
+    except DamagedElfError as error:
+        raise IntegrityError(f"{path} starts like an ELF file and is damaged: {error}", hint="make it anew") from error
 
 
 def _card(elf: ElfFile) -> BinaryCard:

@@ -89,3 +89,85 @@ def test_a_search_folder_beside_the_program_is_inside(tmp_path: Path):
     (tmp_path / "lib/libb.so").touch()
     cards = {"bin/a": card(needed=("libb.so",), runpath=("$ORIGIN/../lib",))}
     assert check_linkage(tmp_path, cards, ()).libraries == ()
+
+
+def test_a_search_path_is_not_inherited_from_the_file_that_loads(tmp_path: Path):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/liba.so").touch()
+    (tmp_path / "lib/libb.so").touch()
+    cards = {
+        "bin/program": card(is_executable=True, needed=("liba.so",), runpath=("$ORIGIN/../lib",)),
+        "lib/liba.so": card(needed=("libb.so",), runpath=()),
+    }
+    with pytest.raises(ProofError, match=r"lib/liba\.so needs libb\.so"):
+        check_linkage(tmp_path, cards, ())
+
+
+def test_both_spellings_of_the_own_folder_are_known(tmp_path: Path):
+    (tmp_path / "libb.so").touch()
+    assert check_linkage(tmp_path, {"a": card(needed=("libb.so",), runpath=("${ORIGIN}",))}, ()).files == 1
+
+
+def test_a_system_library_may_be_a_glob(tmp_path: Path):
+    linkage = check_linkage(tmp_path, {"a": card(needed=("libcuda.so.1",))}, ("libcuda.so.*",))
+    assert linkage.libraries == ("libcuda.so.1",)
+
+
+def test_a_library_that_is_named_by_a_path_is_not_looked_for_in_the_bundle(tmp_path: Path):
+    (tmp_path / "libb.so").touch()
+    with pytest.raises(ProofError):
+        check_linkage(tmp_path, {"a": card(needed=("/build/libb.so",))}, ())
+
+
+def test_code_for_a_gpu_is_no_binary_of_the_host(tmp_path: Path):
+    cards = {"lib/kernels.hsaco": card(machine="amdgpu", needed=("nothing.so",))}
+    assert check_linkage(tmp_path, cards, (), platform="windows-x86_64").libraries == ()
+
+
+def macho(**changes: object) -> BinaryCard:
+    return card(**{"format": "macho", "machine": "arm64", "runpath": (), "signature": "adhoc", **changes})
+
+
+@pytest.mark.parametrize("entry", ["/opt/homebrew/lib", "@loader_path/../..", "$ORIGIN", "lib"])
+def test_a_macos_search_folder_outside_the_bundle_is_refused(tmp_path: Path, entry):
+    with pytest.raises(ProofError, match="searches"):
+        check_linkage(tmp_path, {"bin/a": macho(runpath=(entry,))}, ("/usr/lib/*",))
+
+
+def test_a_macos_search_folder_of_the_system_is_allowed_by_data(tmp_path: Path):
+    cards = {"bin/a": macho(runpath=("/usr/lib/swift",))}
+    assert check_linkage(tmp_path, cards, ("/usr/lib/*",)).files == 1
+    with pytest.raises(ProofError):
+        check_linkage(tmp_path, cards, ())
+
+
+@pytest.mark.parametrize(
+    ("library", "found"),
+    [
+        ("@loader_path/../lib/libb.dylib", True),
+        ("@executable_path/../lib/libb.dylib", True),
+        ("@rpath/libb.dylib", True),
+        ("@rpath/deeper/libb.dylib", False),
+        ("@loader_path/libb.dylib", False),
+        ("libb.dylib", False),
+        ("/usr/local/lib/libb.dylib", False),
+    ],
+)
+def test_macos_names_lead_where_dyld_follows_them(tmp_path: Path, library, found):
+    (tmp_path / "lib").mkdir()
+    (tmp_path / "lib/libb.dylib").touch()
+    program = macho(is_executable=True, needed=(library,), runpath=("@executable_path/../lib",))
+    if found:
+        assert check_linkage(tmp_path, {"bin/a": program}, ()).libraries == ()
+    else:
+        with pytest.raises(ProofError, match="needs"):
+            check_linkage(tmp_path, {"bin/a": program}, ())
+
+
+def test_a_file_for_another_apple_system_fails_the_proof(tmp_path: Path):
+    with pytest.raises(ProofError, match="ios"):
+        check_linkage(tmp_path, {"a": macho(system="ios")}, ())
+
+
+def test_a_missing_weak_library_is_no_fault(tmp_path: Path):
+    assert check_linkage(tmp_path, {"a": macho(optional=("/opt/libz.dylib",))}, ()).libraries == ()

@@ -8,7 +8,8 @@ import lief
 import pytest
 
 from pipeline.errors import IntegrityError
-from pipeline.system.binaries import ElfInspector
+from pipeline.system.binaries import FileInspector
+from tests.simulators.binaries import FIXTURES
 
 SOURCE = '#include <math.h>\n#include <stdio.h>\nint twice(int x) { printf("%f", sqrt(x)); return 2 * x; }\n'
 
@@ -25,7 +26,7 @@ def library(tmp_path):
 
 
 def inspect(path):
-    return ElfInspector().inspect(path)
+    return FileInspector().inspect(path)
 
 
 def test_a_library_says_its_name_needs_and_search_path(library):
@@ -88,7 +89,7 @@ def test_every_kind_of_damage_is_an_integrity_error_or_harmless(library):
     assert wrong > 50
 
 
-def system_binaries():
+def elf_binaries():
     folders = [
         Path("/usr/bin"),
         Path(sys.prefix) / "bin",
@@ -96,14 +97,15 @@ def system_binaries():
         Path("/usr/lib/aarch64-linux-gnu"),
     ]
     paths = [path for folder in folders if folder.is_dir() for path in sorted(folder.iterdir())[::23]]
+    paths += sorted(FIXTURES.glob("linux-*/*"))
     return [path for path in paths if path.is_file() and path.stat().st_size < 4 << 20 and inspect(path)]
 
 
-def test_what_lief_reads_of_the_systems_binaries_is_what_we_read():
+def test_what_lief_reads_of_elf_files_of_this_system_and_of_two_machines_is_what_we_read():
     lief.logging.disable()
     tags = lief.ELF.DynamicEntry.TAG
-    paths = system_binaries()
-    assert len(paths) > 5
+    paths = elf_binaries()
+    assert len(paths) > 15
     for path in paths:
         card, other = inspect(path), lief.ELF.parse(str(path))
         needs = {}
