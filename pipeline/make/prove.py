@@ -43,7 +43,9 @@ def prove(action: Prove, step: str, services: Services, results: Results, work: 
     for name in (name for name in action.layers if "layer" in results[name].blobs):
         _unpack_layer(name, services, results, root, work)
     cards = read_cards(root, services.binaries)
-    linkage = check_linkage(root, cards, action.system_libraries)
+    linkage = check_linkage(
+        root, cards, action.system_libraries, platform=action.platform, macos_floor=action.macos_floor
+    )
     requires = _requires(action, linkage, results)
     proof = Proof(level=action.level)
     env = {"HOME": str(work), "LC_ALL": "C.UTF-8", "PATH": services.base_env.get("PATH", "")}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from pipeline.model.result import BlobRef
 
@@ -21,6 +21,8 @@ class DownloadRequest:
         sha256: lower-case hex that the bytes must have.
         size_bytes: that the file must have; None where only the digest is known.
         filename: to call it.
+        find_urls: returns more urls; it is called, and may ask the network, only when neither the store nor a mirror
+            nor ``urls`` have the file.
     """
 
     what: str
@@ -28,6 +30,7 @@ class DownloadRequest:
     sha256: str
     size_bytes: int | None
     filename: str
+    find_urls: Callable[[], tuple[str, ...]] | None = None
 
 
 class Downloader(Protocol):
@@ -48,6 +51,22 @@ class Downloader(Protocol):
         """Return why a file cannot be had now, empty when it is in the store or one of its places answers.
 
         Only the first byte is asked for, once, so the answer is quick and may be wrong a moment later.
+        """
+        ...
+
+    def fetch_all(
+        self,
+        requests: Sequence[DownloadRequest],
+        *,
+        jobs: int,
+        progress: Callable[[int, int | None], None] | None = None,
+    ) -> tuple[BlobRef, ...]:
+        """Return many files in the order of ``requests``, up to ``jobs`` of them brought at once.
+
+        ``progress`` is told the bytes of all of them, by the calling thread.
+
+        Raises:
+            PipelineError: as for fetch, of the first file that failed; the others are stopped, and what came is kept.
         """
         ...
 

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import threading
+from contextlib import closing
 from typing import TYPE_CHECKING
 
-from pipeline.errors import IntegrityError, NetworkError, OfflineError
 from pipeline.events import Notice
 from pipeline.model.result import BlobRef
 from pipeline.system.claims import claimed
 from pipeline.system.disk import disk_errors
+from pipeline.system.download_errors import failure, offline_error
 from pipeline.system.download_places import places_of
 from pipeline.system.file_fetch import FileFetch
 from pipeline.system.http_client import HttpClient
+from pipeline.system.parallel_fetch import fetch_all
 from pipeline.system.partial_file import PartialFile
+from pipeline.system.server_limits import ServerLimits
+from pipeline.system.shared_transfer import Stopped, TransferTools
 from pipeline.system.small_documents import SmallDocuments
 from pipeline.system.transfer_faults import TransferFault, fault_of_status, shown
 from pipeline.system.transfer_policy import DEFAULT_POLICY, TransferPolicy
@@ -20,10 +25,8 @@ from pipeline.system.transfer_policy import DEFAULT_POLICY, TransferPolicy
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pipeline.errors import PipelineError
     from pipeline.events import EventSink
     from pipeline.ports import Clock, DownloadRequest
-    from pipeline.system.download_places import Place
     from pipeline.system.store import FileStore
 
     Progress = Callable[[int, int | None], None]
@@ -66,10 +69,9 @@ class HttpDownloader:
         self._store = store
         self._offline = offline
         self._events = events
-        self._clock = clock
         self._mirrors = tuple(mirrors)
-        self._policy = policy
         self._client = HttpClient(policy, ca_file=ca_file, http_hosts=http_hosts)
+        self._tools = TransferTools(self._client, ServerLimits(policy.ranges.connections), clock, policy)
         self.documents = SmallDocuments(self._client, offline=offline, clock=clock, policy=policy)
 
     def fetch(self, request: DownloadRequest, *, progress: Progress | None = None) -> BlobRef:
@@ -77,41 +79,76 @@ class HttpDownloader:
 
         Raises:
             OfflineError: it is not in the store and the network is forbidden.
-            NetworkError: no url answered; what came is kept and continued next time.
+            NetworkError: no url answered, or it took too long; what came is kept and continued next time.
             IntegrityError: the bytes are not what was pinned; nothing is kept.
             NoSpaceError: the disk is full; the partial file is kept.
         """
+        return self._fetch(request, progress=progress or _silent, stop=threading.Event())
+
+    def fetch_all(
+        self, requests: Sequence[DownloadRequest], *, jobs: int, progress: Progress | None = None
+    ) -> tuple[BlobRef, ...]:
+        """Return many files in the order of ``requests``, up to ``jobs`` of them brought at once.
+
+        Args:
+            requests: what to bring; the same file may be asked for twice.
+            jobs: how many files at once. All together never have more connections to one server than the policy says,
+                as long as each has one.
+            progress: is told the bytes of all of them, by the calling thread.
+
+        Raises:
+            PipelineError: as for ``fetch``, of the first file that failed. The others are stopped then; what came of
+                them is kept, and files that are whole stay in the store.
+        """
+        return fetch_all(self._fetch, requests, jobs=jobs, progress=progress or _silent)
+
+    def _fetch(self, request: DownloadRequest, *, progress: Progress, stop: threading.Event) -> BlobRef:
         if blob := self._stored(request):
+            progress(blob.size_bytes, blob.size_bytes)
             return blob
         partials = self._store.cache_dir / "partials"
-        places = places_of(request.urls, request.filename, self._mirrors)
-        near = [place for place in places if place.local_path is not None] if self._offline else places
 
         def waiting() -> None:
             self._events.emit(Notice(f"{request.what}: another process downloads it; waiting for that"))
 
-        with (
-            disk_errors(partials),
-            claimed(partials / f"{request.sha256}.lock", sleep=self._clock.sleep, waiting=waiting),
-        ):
+        def sleep(seconds: float) -> None:
+            if stop.is_set():
+                raise Stopped
+            self._tools.clock.sleep(seconds)
+
+        with disk_errors(partials), claimed(partials / f"{request.sha256}.lock", sleep=sleep, waiting=waiting):
             if blob := self._stored(request):
                 return blob
-            fetch = FileFetch(
-                request=request,
-                partial=PartialFile(partials, request.sha256),
-                store=self._store,
-                client=self._client,
-                clock=self._clock,
-                events=self._events,
-                policy=self._policy,
-                progress=progress or _silent,
-            )
+            with closing(PartialFile(partials, request.sha256)) as partial:
+                clock, policy = self._tools.clock, self._tools.policy
+                fetch = FileFetch(
+                    request=request,
+                    partial=partial,
+                    store=self._store,
+                    tools=self._tools,
+                    events=self._events,
+                    progress=progress,
+                    stop=stop,
+                    deadline=clock.monotonic() + policy.deadline_for(request.size_bytes),
+                )
+                return self._from_places(request, fetch)
+
+    def _from_places(self, request: DownloadRequest, fetch: FileFetch) -> BlobRef:
+        """Try the mirrors and the urls, and then those that have to be looked up."""
+        places = places_of(request.urls, request.filename, self._mirrors)
+        near = [place for place in places if place.local_path is not None] if self._offline else places
+        if blob := fetch.run(near):
+            return blob
+        if request.find_urls is not None:
+            found = places_of(request.find_urls(), request.filename, ())
+            near += [place for place in found if place.local_path is not None or not self._offline]
+            places = [*places, *found]
             if blob := fetch.run(near):
                 return blob
         wrong = any(fault.kind == "content" for place in near for fault in place.faults)
         if self._offline and len(near) < len(places) and not wrong:
-            raise _offline_error(request)
-        raise _failure(request, near)
+            raise offline_error(request)
+        raise failure(request, near)
 
     def unreachable(self, request: DownloadRequest) -> str:
         """Return why a file cannot be had now, empty when it is in the store or one of its places answers."""
@@ -136,7 +173,7 @@ class HttpDownloader:
             with self._client.get(url, {"Range": "bytes=0-0"}) as answer:
                 if answer.response.status_code in {200, 206}:
                     return ""
-                now = self._clock.now_seconds()
+                now = self._tools.clock.now_seconds()
                 raise fault_of_status(answer.response, redirected=answer.redirected, now_seconds=now)
         except TransferFault as fault:
             return f"{shown(url)}: {fault.reason}"
@@ -169,33 +206,3 @@ class HttpDownloader:
 
 def _silent(done: int, total: int | None) -> None:
     """Take progress that nobody asked for."""
-
-
-def _offline_error(request: DownloadRequest) -> OfflineError:
-    url = next((shown(url) for url in request.urls if not url.startswith("file:")), request.filename)
-    return OfflineError(
-        f"{request.what} is not here, and the network is forbidden: it would come from {url}",
-        hint=f"run once without --offline, or download it elsewhere and put it as {request.filename} into a folder "
-        "that ENGINE_PIPELINE_MIRROR names",
-    )
-
-
-def _failure(request: DownloadRequest, places: Sequence[Place]) -> PipelineError:
-    """Return the error for a file that no place had: integrity when that is all that is wrong, else the network."""
-    last = [(place, place.faults[-1]) for place in places if place.faults]
-    kinds = {fault.kind for _, fault in last}
-    reasons = "; ".join(f"{shown(place.url)}: {fault.reason}" for place, fault in last) or "there is no url for it"
-    message = f"{request.what} ({request.filename}) could not be brought: {reasons}"
-    if "content" in kinds and kinds <= {"content", "missing"}:
-        return IntegrityError(
-            message, hint="the file was changed, or is not the one that was pinned; nothing of it was used"
-        )
-    if "rate limit" in kinds:
-        hint = "wait until the limit is lifted, or name a place that has the file in ENGINE_PIPELINE_MIRROR"
-    elif "tls" in kinds:
-        hint = "check the system's time and certificates; SSL_CERT_FILE names others, for example a proxy's"
-    elif kinds == {"missing"}:
-        hint = "the file was moved or withdrawn; ENGINE_PIPELINE_MIRROR can name a place that has it"
-    else:
-        hint = "run the same command again; what came so far is kept and continued"
-    return NetworkError(message, hint=hint)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import socket
 import ssl
 import threading
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _AGENT = "engine-pipeline"
+_OF_ONE_ORIGIN = {"authorization", "cookie", "proxy-authorization"}
+_LARGE_BODY_BYTES = 1 << 20  # from here on, speed is worth more than the connection afterwards
+_BLOCK_BYTES = 1 << 19
+_KEPT_CONNECTIONS = 16
 
 
 class Answer(NamedTuple):
@@ -35,6 +40,11 @@ class Answer(NamedTuple):
     response: httpx.Response
     redirected: bool
 
+    @property
+    def url(self) -> str:
+        """From where it came, after redirects."""
+        return str(self.response.url)
+
     def pieces(self) -> Iterator[bytes]:
         """Yield the body as it comes, exactly as it was sent.
 
@@ -47,6 +57,50 @@ class Answer(NamedTuple):
             yield from self.response.iter_raw()
         except httpx.HTTPError as error:
             raise fault_of_error(error) from error
+
+    def blocks(self) -> Iterator[bytes]:
+        """Yield the body as ``pieces`` does; a large one in large pieces, at a third of the processor time.
+
+        What follows the head of an HTTP/1.1 answer with a length is nothing but that many bytes, so they are read from
+        the connection as they are (1 GB over loopback: 0.8 s of processor time against 2.4 s through httpx's parser,
+        which copies each piece three times). That connection is closed afterwards.
+        """
+        pieces = self.pieces()
+        first = next(pieces, b"")
+        yield first
+        left = self._plain_bytes() - len(first)
+        if left < _LARGE_BODY_BYTES:
+            yield from pieces
+            return
+        import httpcore  # noqa: PLC0415  # loaded already, by httpx
+
+        stream = self.response.extensions["network_stream"]
+        while left:
+            try:
+                block = stream.read(
+                    min(left, _BLOCK_BYTES), timeout=self.response.request.extensions["timeout"]["read"]
+                )
+            except (httpcore.TimeoutException, httpcore.NetworkError, OSError) as error:
+                raise fault_of_error(error) from error
+            if not block:
+                raise TransferFault(f"the connection ended {left} bytes too early")
+            left -= len(block)
+            yield block
+
+    def abort(self) -> None:
+        """Break the connection, from another thread: whoever waits for it wakes up with a fault."""
+        stream = self.response.extensions.get("network_stream")
+        connection = stream.get_extra_info("socket") if stream is not None else None
+        if isinstance(connection, socket.socket):
+            with suppress(OSError):
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)  # a TLS socket's own would touch its state
+
+    def _plain_bytes(self) -> int:
+        """Return the length of a body that is nothing but its bytes, -1 for any other."""
+        response = self.response
+        length = response.headers.get("content-length", "")
+        plain = response.http_version.startswith("HTTP/1") and "transfer-encoding" not in response.headers
+        return int(length) if plain and length.isdecimal() else -1
 
 
 def _tls_context(ca_file: str | None) -> ssl.SSLContext:
@@ -86,14 +140,20 @@ class HttpClient:
         self._ca_file = ca_file
         self._http_hosts = http_hosts
         self._lock = threading.Lock()
-        self._client: httpx.Client | None = None
+        self._clients: dict[bool, httpx.Client] = {}
 
     @contextmanager
-    def get(self, url: str, headers: Mapping[str, str]) -> Iterator[Answer]:
+    def get(self, url: str, headers: Mapping[str, str], *, http2: bool = True) -> Iterator[Answer]:
         """Ask for ``url`` and give the answer to the last redirect.
 
         Content encodings are never asked for, and an answer that has one is refused. The first url is always the one
-        that was asked for: where it leads is asked anew each time.
+        that was asked for: where it leads is asked anew each time. A redirect to another origin (scheme, host or port)
+        carries no credentials on, nor does any that follows it.
+
+        Args:
+            url: to ask.
+            headers: of the request; ``Authorization`` and ``Cookie`` are meant for the origin of ``url`` alone.
+            http2: whether HTTP/2 is spoken where a TLS server offers it; for large bodies HTTP/1.1 is faster.
 
         Raises:
             TransferFault: the connection failed, or a redirect is refused: to another scheme than https (http stays
@@ -106,13 +166,16 @@ class HttpClient:
         for hop in range(self._policy.redirects + 1):
             self._require_allowed(here)
             try:
-                client = self._opened()
+                client = self._opened(http2=http2 and here.lower().startswith("https:"))
                 response = client.send(client.build_request("GET", here, headers=sent), stream=True)
             except (httpx.HTTPError, httpx.InvalidURL, ssl.SSLError, OSError) as error:
                 raise fault_of_error(error) from error
             try:
                 if response.status_code in _REDIRECTS:
-                    here = next_url(str(response.url), response.headers.get("location"))
+                    there = next_url(str(response.url), response.headers.get("location"))
+                    if origin_of(there) != origin_of(here):
+                        sent = {name: value for name, value in sent.items() if name.lower() not in _OF_ONE_ORIGIN}
+                    here = there
                     continue
                 encoding = response.headers.get("content-encoding", "identity").strip().lower()
                 if encoding not in {"", "identity"}:
@@ -126,9 +189,9 @@ class HttpClient:
     def close(self) -> None:
         """Close connections that are kept open."""
         with self._lock:
-            if self._client is not None:
-                self._client.close()
-                self._client = None
+            for client in self._clients.values():
+                client.close()
+            self._clients.clear()
 
     def _require_allowed(self, url: str) -> None:
         import httpx  # noqa: PLC0415  # loaded already
@@ -149,25 +212,36 @@ class HttpClient:
             again=False,
         )
 
-    def _opened(self) -> httpx.Client:
+    def _opened(self, *, http2: bool) -> httpx.Client:
+        with self._lock:
+            if http2 not in self._clients:
+                self._clients[http2] = self._made(http2=http2)
+            return self._clients[http2]
+
+    def _made(self, *, http2: bool) -> httpx.Client:
         import httpx  # noqa: PLC0415  # loaded already
 
-        with self._lock:
-            if self._client is None:
-                policy = self._policy
-                try:
-                    self._client = httpx.Client(
-                        verify=_tls_context(self._ca_file),
-                        timeout=httpx.Timeout(policy.read_timeout_seconds, connect=policy.connect_timeout_seconds),
-                        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # none are kept
-                    )
-                except OSError as error:
-                    raise TransferFault(
-                        f"the trusted certificates cannot be read: {error}", kind="tls", again=False
-                    ) from error
-                except (ImportError, ValueError) as error:
-                    raise TransferFault(f"the configured proxy cannot be used: {error}", again=False) from error
-            return self._client
+        policy = self._policy
+        try:
+            return httpx.Client(
+                verify=_tls_context(self._ca_file),  # one each: a client writes its protocols into it
+                http2=http2,
+                timeout=httpx.Timeout(policy.read_timeout_seconds, connect=policy.connect_timeout_seconds),
+                limits=httpx.Limits(max_connections=None, max_keepalive_connections=_KEPT_CONNECTIONS),
+                cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # none are kept
+            )
+        except OSError as error:
+            raise TransferFault(f"the trusted certificates cannot be read: {error}", kind="tls", again=False) from error
+        except (ImportError, ValueError) as error:
+            raise TransferFault(f"the configured proxy cannot be used: {error}", again=False) from error
+
+
+def origin_of(url: str) -> tuple[str, str, int | None]:
+    """Return (scheme, host, port) of a url; the port is None where it is the scheme's own (RFC 6454)."""
+    import httpx  # noqa: PLC0415  # loaded already
+
+    parts = httpx.URL(url)
+    return parts.scheme, parts.host, parts.port
 
 
 def next_url(here: str, location: str | None) -> str:

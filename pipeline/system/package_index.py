@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import sys
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,6 +56,7 @@ class ConfiguredIndex:
         self._environment = environment
         self._asked: dict[str, str] | None = None
         self._pages: dict[str, dict[str, str]] = {}
+        self._lock = threading.Lock()
 
     def urls_of(self, package: str, filename: str) -> tuple[str, ...]:
         """Return where a file of a project can be had.
@@ -65,6 +67,10 @@ class ConfiguredIndex:
             NothingSelectedError: all configured indexes answered, and none has that file.
             HostError: there is no pip to say which index is meant.
         """
+        with self._lock:  # files are looked up by several threads; a page is asked for once
+            return self._found(package, filename)
+
+    def _found(self, package: str, filename: str) -> tuple[str, ...]:
         failure: PipelineError | None = None
         for index in self._configured():
             try:

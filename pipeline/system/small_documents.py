@@ -95,7 +95,7 @@ class SmallDocuments:
                 if len(body) > limit_bytes:
                     raise _TooLong
                 if watch.too_slow(len(piece), self._clock.monotonic()):
-                    raise TransferFault("the server sends too slowly")
+                    raise TransferFault("the server sends too slowly", kind="slow")
             media_type = response.headers.get("content-type", "").split(";")[0].strip().lower()
             return Document(bytes(body), media_type, str(response.url))
 

@@ -82,19 +82,28 @@ class BlobStore(StoreLayout):
         Raises:
             IntegrityError: it is not what ``sha256`` says.
         """
+        with disk_errors(self.cache_dir):
+            found = file_digest(path)
+        return self.add_hashed_blob(path, filename=filename, sha256=sha256, found=found)
+
+    def add_hashed_blob(self, path: Path, *, filename: str, sha256: str | None, found: tuple[str, int]) -> BlobRef:
+        """Move a finished file into the store, whose digest and size were found by reading all of it a moment ago.
+
+        Otherwise as ``add_blob``; nobody else may know the file's name meanwhile.
+        """
+        digest, size = found
+        if sha256 is not None:
+            require_digest(what=filename, expected=sha256, found=digest)
         with disk_errors(self.cache_dir), self.staging.place() as staged:
-            found, size = file_digest(path)
-            if sha256 is not None:
-                require_digest(what=filename, expected=sha256, found=found)
             move(path, staged)
             staged.chmod(0o644)
             sync_path(staged)
-            final = self.blob_path(found)
+            final = self.blob_path(digest)
             final.parent.mkdir(exist_ok=True)
             # Replacing is right even when it is there: this copy was read a moment ago, that one may have rotted.
             staged.replace(final)
             sync_folder(final.parent)
-        return BlobRef(sha256=found, size_bytes=size, filename=filename)
+        return BlobRef(sha256=digest, size_bytes=size, filename=filename)
 
     def drop_blob(self, sha256: str) -> None:
         """Remove a file; one that is not there is no error."""

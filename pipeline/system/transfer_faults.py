@@ -11,7 +11,7 @@ from pipeline.system.transfer_policy import retry_after_seconds
 if TYPE_CHECKING:
     import httpx
 
-Kind = Literal["network", "missing", "forbidden", "rate limit", "tls", "content", "refused"]
+Kind = Literal["network", "missing", "forbidden", "rate limit", "tls", "content", "refused", "slow"]
 """``content``: the bytes are not what was pinned; ``refused``: we will not do what the server asks."""
 
 _AGAIN_LATER = {408, 425, 429, 500, 502, 503, 504}
@@ -25,15 +25,25 @@ class TransferFault(Exception):  # noqa: N818  # not an error yet: most are surv
         kind: of fault.
         again: whether the same url may be tried again.
         wait_seconds: that the server asked for.
+        spoils: whether the bytes that came so far must go.
     """
 
-    def __init__(self, reason: str, *, kind: Kind = "network", again: bool = True, wait_seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        reason: str,
+        *,
+        kind: Kind = "network",
+        again: bool = True,
+        wait_seconds: float = 0.0,
+        spoils: bool = False,
+    ) -> None:
         """Keep what is known."""
         super().__init__(reason)
         self.reason = reason
         self.kind: Kind = kind
         self.again = again
         self.wait_seconds = wait_seconds
+        self.spoils = spoils
 
 
 def shown(url: str) -> str:
@@ -74,6 +84,7 @@ def fault_of_status(response: httpx.Response, *, redirected: bool, now_seconds: 
 
 def fault_of_error(error: Exception) -> TransferFault:
     """Return what an exception of the HTTP library means."""
+    import httpcore  # noqa: PLC0415  # loaded already, by httpx
     import httpx  # noqa: PLC0415  # 150 ms that commands without network do not need
 
     text = str(error) or type(error).__name__
@@ -88,6 +99,7 @@ def fault_of_error(error: Exception) -> TransferFault:
         return TransferFault(text, kind="refused", again=False)
     meanings: dict[type[Exception], str] = {
         httpx.ReadTimeout: "the server fell silent",
+        httpcore.ReadTimeout: "the server fell silent",
         httpx.ConnectTimeout: "the server does not answer",
         httpx.ProxyError: f"the proxy failed: {text}",
     }

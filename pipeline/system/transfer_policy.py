@@ -8,6 +8,34 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
+class RangePolicy:
+    """When a file is brought over several connections, and how many.
+
+    One stream that is fast is left alone: more connections only help where latency, loss or the server's own limits
+    keep one of them slow.
+
+    Attributes:
+        connections: to one server at once, for all files together; 1 never uses ranges.
+        from_bytes: smaller files come in one stream.
+        after_seconds: of one stream before it is judged.
+        when_left_seconds: only when one stream would need longer than that for the rest.
+        one_stream_bytes_per_second: from this speed on, one stream is enough (about a gigabit line).
+        smallest_bytes: of a piece.
+        largest_bytes: of a piece.
+        stalled_seconds: a piece that did not move for that long is given to a connection that has nothing to do.
+    """
+
+    connections: int = 8
+    from_bytes: int = 8 << 20
+    after_seconds: float = 0.25
+    when_left_seconds: float = 1.0
+    one_stream_bytes_per_second: float = 150e6
+    smallest_bytes: int = 1 << 20
+    largest_bytes: int = 32 << 20
+    stalled_seconds: float = 3.0
+
+
+@dataclass(frozen=True, slots=True)
 class TransferPolicy:
     """Limits of one transfer.
 
@@ -21,9 +49,15 @@ class TransferPolicy:
         read_timeout_seconds: without a single byte.
         slow_bytes_per_second: slower than this over ``slow_window_seconds`` ends a try.
         slow_window_seconds: see there. A read timeout alone does not notice a drip.
-        deadline_seconds: for the whole file with all its tries; None waits as long as there is progress.
+        deadline_seconds: for the whole file with all its tries and waits; None derives it from the size.
+        deadline_grace_seconds: that a file of any size has; the rest is its size at the floor rate.
+        floor_bytes_per_second: slower than this on the whole is no download (256 kbit/s: 400 MB in three and a half
+            hours).
+        unknown_size_bytes: what a file of unknown size counts for a deadline.
         size_limit_bytes: of a file whose size is not known.
         redirects: that are followed.
+        http2_below_bytes: files up to that size come over HTTP/2 where it is offered, larger ones over HTTP/1.1.
+        ranges: several connections for one file.
     """
 
     tries: int = 5
@@ -36,8 +70,20 @@ class TransferPolicy:
     slow_bytes_per_second: float = 1024.0
     slow_window_seconds: float = 30.0
     deadline_seconds: float | None = None
+    deadline_grace_seconds: float = 600.0
+    floor_bytes_per_second: float = 32768.0
+    unknown_size_bytes: int = 1 << 30
     size_limit_bytes: int = 16 << 30
     redirects: int = 5
+    http2_below_bytes: int = 1 << 18
+    ranges: RangePolicy = RangePolicy()
+
+    def deadline_for(self, size_bytes: int | None) -> float:
+        """Return the seconds within which a file of that size has to come."""
+        if self.deadline_seconds is not None:
+            return self.deadline_seconds
+        size = self.unknown_size_bytes if size_bytes is None else size_bytes
+        return self.deadline_grace_seconds + size / self.floor_bytes_per_second
 
     def backoff(self, failures: int, jitter: float) -> float:
         """Return the seconds to wait after that many failures (1 or more); ``jitter`` is 0 to 1."""

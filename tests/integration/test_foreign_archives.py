@@ -40,7 +40,7 @@ class World:
 
     def cudart(self, target: str, archive: str, *, tag: str = "b10892", change: Change = keep) -> None:
         folder = self.served / f"{tag}-{archive}-files"
-        binaries.write_cuda_runtime(folder, target.split("-cuda")[0])
+        binaries.write_cuda_runtime(folder, target.split("-cuda", maxsplit=1)[0])
         change(folder)
         self._add(folder, target, archive, tag)
 

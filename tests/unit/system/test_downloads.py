@@ -15,6 +15,7 @@ from pipeline.errors import IntegrityError, NetworkError, NoSpaceError, OfflineE
 from pipeline.events import Notice
 from pipeline.ports import DownloadRequest
 from pipeline.system.clock import SystemClock
+from pipeline.system.download_errors import DeadlineError
 from pipeline.system.downloads import HttpDownloader
 from pipeline.system.store import FileStore
 from pipeline.system.transfer_policy import TransferPolicy
@@ -291,8 +292,9 @@ def test_a_transfer_that_breaks_often_but_moves_on_is_not_given_up(server, store
 
 def test_a_deadline_ends_it_and_what_came_is_kept(server, store, make):
     url = server.host("/f", DATA, *[sim.hang_up_after(50_000)] * 6)
-    with pytest.raises(NetworkError):
-        make(policy=TransferPolicy(deadline_seconds=0.05, backoff_seconds=0.2)).fetch(wanted(url))
+    with pytest.raises(DeadlineError, match="did not come within 1 s") as caught:
+        make(policy=TransferPolicy(deadline_seconds=1.0, backoff_seconds=9.0)).fetch(wanted(url))
+    assert (caught.value.exit_code, caught.value.retryable) == (6, True)
     assert partials(store) == [".json", ".part"]
 
 
@@ -410,6 +412,7 @@ import sys
 from pathlib import Path
 from pipeline.ports import DownloadRequest
 from pipeline.system.clock import SystemClock
+from pipeline.system.download_errors import DeadlineError
 from pipeline.system.downloads import HttpDownloader
 from pipeline.system.store import FileStore
 class Sink:

@@ -1,0 +1,174 @@
+"""One try at bringing a file from one server: over one connection, and over more where that is faster.
+
+The calling thread only looks after things: progress, deadline, how many connections. The first connection asks for all
+that lacks and reads on whatever the others do. When it turns out slow, a second one asks for a small part out of the
+middle; only when exactly that part comes, of the same entity, the rest is shared among more. A connection that
+fails gives its bytes back to the plan; the try fails with the last one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.system.shared_transfer import SharedTransfer, TransferTools
+from pipeline.system.transfer_connection import FIRST, TransferConnection
+from pipeline.system.transfer_faults import TransferFault
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pipeline.ports import DownloadRequest
+    from pipeline.system.partial_file import PartialFile
+    from pipeline.system.range_plan import Span
+
+_TICK_SECONDS = 0.05
+
+
+class PlaceTransfer:
+    """Brings what lacks of a file from one url."""
+
+    def __init__(self, request: DownloadRequest, partial: PartialFile, url: str, tools: TransferTools) -> None:
+        """Prepare; nothing is asked before ``run``."""
+        self._shared = SharedTransfer(request, partial, url, tools)
+        self._tools = tools
+        self._policy = tools.policy.ranges
+        self._connections: list[TransferConnection] = []
+        self._counted: dict[int, object] = {}  # the server with which each connection is counted
+        self._started = 0
+        self._widened = False
+        self._not_before = 0.0
+        self._fruitless = 0
+        self._fault: TransferFault | None = None
+
+    def run(self, look: Callable[[int], None]) -> None:
+        """Bring all that lacks.
+
+        Args:
+            look: is called about twenty times a second with the bytes that are there; what it raises ends the transfer.
+
+        Raises:
+            TransferFault: the server failed; what came is kept unless that ``spoils``.
+            NoSpaceError: the disk is full; what came is kept.
+        """
+        shared = self._shared
+        try:
+            self._start(None)
+            while self._at_work():
+                with shared.changed:
+                    if all(connection.alive for connection in self._connections):
+                        shared.changed.wait(_TICK_SECONDS)
+                look(shared.plan.done_bytes)
+                self._reap()
+                if self._connections and not shared.plan.finished:
+                    self._consider_more()
+        finally:
+            self._stop()
+        if self._fault is not None and self._fault.spoils:
+            shared.partial.discard()
+            raise self._fault
+        if not (shared.ended or shared.plan.finished):
+            raise self._fault or TransferFault("the connection ended too early")
+
+    def _at_work(self) -> bool:
+        """Tell whether to wait: for one that is alone until it ends (too much may come), else for the bytes."""
+        if self._fault is not None and self._fault.spoils:
+            return False
+        alone = [one.number for one in self._connections] == [FIRST]
+        return bool(self._connections) and (alone or not self._shared.plan.finished)
+
+    def _start(self, span: Span | None) -> None:
+        connection = TransferConnection(self._shared, self._started, span)
+        self._started += 1
+        self._connections.append(connection)
+        connection.start()
+
+    def _stop(self) -> None:
+        """End all connections, and wait until none writes; one that still waits for an answer is left to itself."""
+        shared = self._shared
+        with shared.changed:
+            shared.stopping = True
+            while reading := [one.answer for one in self._connections if one.alive and one.answer is not None]:
+                for answer in reading:
+                    answer.abort()
+                shared.changed.wait(_TICK_SECONDS)
+        for connection in self._connections:
+            self._uncount(connection)
+        shared.partial.close_journal()
+
+    def _reap(self) -> None:
+        """Look at connections that have ended."""
+        for connection in [one for one in self._connections if not one.alive]:
+            self._connections.remove(connection)
+            if connection.error is not None:
+                raise connection.error
+            if connection.fault is not None:
+                self._failed(connection, connection.fault)
+            self._uncount(connection)
+
+    def _failed(self, connection: TransferConnection, fault: TransferFault) -> None:
+        """Learn from a connection's fault; others go on without it."""
+        shared, policy = self._shared, self._tools.policy
+        if self._fault is None or not self._fault.spoils:
+            self._fault = fault
+        self._fruitless = 0 if connection.came_bytes >= policy.progress_bytes else self._fruitless + 1
+        now = self._tools.clock.monotonic()
+        self._not_before = now + max(policy.backoff(max(1, self._fruitless), 1.0), fault.wait_seconds)
+        if connection.number == FIRST or connection.answered:
+            return
+        with shared.changed:
+            proven, first = shared.proven, next((one for one in self._connections if one.number == FIRST), None)
+            if not proven and first is not None and first.alive:
+                shared.plan.reclaim(FIRST)
+        self._tools.limits.refused(shared.server, alone=fault.kind in {"content", "refused"})
+
+    def _uncount(self, connection: TransferConnection) -> None:
+        server = self._counted.pop(connection.number, None)
+        if server is not None:
+            self._tools.limits.leave(server)
+
+    def _consider_more(self) -> None:
+        """Open more connections where that is worth it."""
+        shared, now = self._shared, self._tools.clock.monotonic()
+        with shared.changed:
+            if not self._widened and not self._worth_it(now):
+                return
+            if now < self._not_before or self._fruitless >= self._tools.policy.tries:
+                return
+            server = shared.server
+            if self._connections[0].number == FIRST and FIRST not in self._counted:
+                self._tools.limits.enter(server, extra=False)
+                self._counted[FIRST] = server
+            if shared.proven and not self._widened:
+                shared.plan.share(FIRST)
+                self._widened = True
+            while len(self._connections) < (self._policy.connections if self._widened else 2):
+                if not self._tools.limits.enter(server, extra=True):
+                    return
+                span = self._piece_for(self._started, now)
+                if span is None:
+                    self._tools.limits.leave(server)
+                    return
+                self._counted[self._started] = server
+                shared.partial.scatter()
+                self._start(span)
+
+    def _worth_it(self, now: float) -> bool:
+        """Tell whether the first connection, alone so far, is too slow for what it still has to bring."""
+        shared, policy = self._shared, self._policy
+        size = shared.size_bytes
+        if shared.began_at is None or shared.tag is None or size is None or size < policy.from_bytes:
+            return False
+        if shared.proven or len(self._connections) > 1:
+            return True
+        elapsed = now - shared.began_at
+        if elapsed < policy.after_seconds:
+            return False
+        speed = (shared.plan.done_bytes - shared.began_bytes) / max(elapsed, 1e-9)
+        left = size - shared.plan.done_bytes
+        return speed < policy.one_stream_bytes_per_second and left > speed * policy.when_left_seconds
+
+    def _piece_for(self, number: int, now: float) -> Span | None:
+        plan = self._shared.plan
+        if self._widened:
+            return plan.take(number, now, stalled_seconds=self._policy.stalled_seconds)
+        return plan.probe(number, of=FIRST, now=now)
