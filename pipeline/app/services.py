@@ -16,7 +16,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.app.settings import Settings
-    from pipeline.ports import Archiver, Clock, Disk, HostProbe, KeyFiles, TreeReader
+    from pipeline.ports import Archiver, Clock, CommandRunner, Disk, HostProbe, KeyFiles, TreeReader
+
+# What drivers and their loaders look at when they list devices; Windows' children start with nothing less.
+_DEVICE_VARIABLES = (
+    "LD_LIBRARY_PATH", "VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_ADD_DRIVER_FILES", "OCL_ICD_VENDORS",
+    "OCL_ICD_FILENAMES", "XDG_DATA_DIRS", "XDG_CONFIG_DIRS", "XDG_RUNTIME_DIR", "SYSTEMROOT", "WINDIR", "PROGRAMDATA", "PROGRAMFILES",
+)  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -64,7 +70,6 @@ def open_services(
     """Give services over the store in ``store_dir``; otherwise as ``build_services``."""
     from pipeline.system.binaries import FileInspector
     from pipeline.system.downloads import HttpDownloader
-    from pipeline.system.host import LocalHost
     from pipeline.system.loopback import LocalHttp
     from pipeline.system.package_index import ConfiguredIndex
     from pipeline.system.processes import ProcessRunner
@@ -73,7 +78,7 @@ def open_services(
     time = clock()
     with open_events(settings, time) as events, contextlib.closing(FileStore(store_dir)) as store:
         commands = ProcessRunner()
-        probe = LocalHost(commands, settings.child_env)
+        probe = host(settings, commands)
         downloader = HttpDownloader(
             store,
             offline=settings.offline,
@@ -146,12 +151,13 @@ def disk() -> Disk:
     return FileDisk()
 
 
-def host(settings: Settings) -> HostProbe:
-    """Return what looks at this machine."""
+def host(settings: Settings, commands: CommandRunner | None = None) -> HostProbe:
+    """Return what looks at this machine; ``commands`` runs its tools, None for a runner of its own."""
     from pipeline.system.host import LocalHost
     from pipeline.system.processes import ProcessRunner
 
-    return LocalHost(ProcessRunner(), settings.child_env)
+    device_env = {**settings.child_env, **{name: os.environ[name] for name in _DEVICE_VARIABLES if name in os.environ}}
+    return LocalHost(commands or ProcessRunner(), settings.child_env, device_environment=device_env)
 
 
 def key_files() -> KeyFiles:

@@ -14,7 +14,14 @@ class HostProbe(Protocol):
     """Looks at the machine."""
 
     def facts(self) -> HostFacts:
-        """Return what is known without starting any program."""
+        """Return what is known without starting any program; the devices are left out."""
+        ...
+
+    def survey(self) -> HostFacts:
+        """Return everything that is known, devices too: programs are started, each bounded in time and output.
+
+        A probe that fails is in ``probe_faults``; nothing is raised for it.
+        """
         ...
 
     def tool(self, name: str, *, minimum: str | None = None) -> Tool | None:

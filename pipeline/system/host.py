@@ -10,6 +10,7 @@ import re
 import shlex
 import shutil
 import sysconfig
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,9 @@ from pipeline.model.host import HostFacts, Tool
 from pipeline.names import platform_of, version_key
 from pipeline.ports import Command
 from pipeline.system.disk import nearest_folder
+from pipeline.system.host_libraries import Libraries, find_libraries
+from pipeline.system.process_guard import ProcessGuard
+from pipeline.system.survey import survey
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -68,23 +72,53 @@ class LocalHost:
     Args:
         commands: to ask tools for their versions with.
         environment: PATH, CC and CXX are looked at.
+        device_environment: what an engine would run in (LD_LIBRARY_PATH, VK_DRIVER_FILES ...), for looking at devices;
+            None for ``environment``.
     """
 
-    def __init__(self, commands: CommandRunner, environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        commands: CommandRunner,
+        environment: Mapping[str, str],
+        *,
+        device_environment: Mapping[str, str] | None = None,
+    ) -> None:
         self._commands = commands
         self._environment = environment
+        self._device_environment = environment if device_environment is None else device_environment
         self._found: dict[tuple[str, str | None], Tool | None] = {}
+        self._surveyed: HostFacts | None = None
 
-    def facts(self) -> HostFacts:
-        """Return what is known without starting any program."""
+    @cached_property
+    def _facts(self) -> HostFacts:
+        glibc = _glibc()
+        libraries = find_libraries(self._device_environment) if glibc else Libraries()
+        name = platform_of(platform.system(), platform.machine())
         return HostFacts(
-            platform=platform_of(platform.system(), platform.machine()),
+            platform=name,
             system=_system_name(),
             cpu_count=_cpu_count(),
             cpu_features=_cpu_features(),
-            glibc=_glibc(),
+            glibc=glibc,
             memory_bytes=_memory_bytes(),
+            macos=_dotted(platform.mac_ver()[0]),
+            windows=_dotted(platform.version()) if name.startswith("windows-") else None,
+            libstdcxx=libraries.libstdcxx,
+            libraries=libraries.names,
+            metal=name == "macos-arm64",  # every Apple silicon Mac has it, also in a virtual machine
         )
+
+    def facts(self) -> HostFacts:
+        """Return what is known without starting any program; the devices are left out."""
+        return self._facts
+
+    def survey(self) -> HostFacts:
+        """Return everything that is known, devices too: programs are started, each bounded in time and output."""
+        if self._surveyed is None:
+            guard = ProcessGuard()
+            guard.prepare()
+            self._surveyed = survey(self._facts, env=self._device_environment, guard=guard)
+        return self._surveyed
 
     def tool(self, name: str, *, minimum: str | None = None) -> Tool | None:
         """Return a tool of at least that version, the system's before the packaged one; None when there is neither.
@@ -169,6 +203,11 @@ def _system_name() -> str:
         return platform.freedesktop_os_release().get("PRETTY_NAME", platform.platform())
     except OSError:
         return platform.platform()
+
+
+def _dotted(version: str) -> str | None:
+    match = re.match(r"\d{1,9}(?:\.\d{1,9}){0,5}", version)
+    return match[0] if match else None
 
 
 def _cpu_count() -> int:

@@ -63,6 +63,9 @@ class FixedHost:
     def facts(self) -> HostFacts:
         return self._facts
 
+    def survey(self) -> HostFacts:
+        return self._facts
+
     def tool(self, name: str, *, minimum: str | None = None) -> None:
         return None
 
