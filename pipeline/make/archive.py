@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import TrustError
-from pipeline.events import StepProgress
+from pipeline.errors import PipelineError, TrustError
+from pipeline.events import StepFailed, StepFinished, StepProgress, StepStarted
 from pipeline.make.outputs import Outputs, made
 from pipeline.ports import DownloadRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pipeline.model.actions import FetchArchive
     from pipeline.model.upstream import TrustLevel
     from pipeline.ports import Services
@@ -18,6 +20,42 @@ if TYPE_CHECKING:
 
 class TrustLevelSankError(TrustError):
     """An archive is vouched for by less than it was when it was pinned."""
+
+
+def download_archives(actions: Sequence[FetchArchive], services: Services) -> None:
+    """Bring several archives into the store side by side, before their steps unpack them one after the other.
+
+    Raises:
+        PipelineError: as ``fetch_archive``, of the first that failed; what came of the others is kept.
+    """
+    requests = [_request(action) for action in {action.asset.sha256: action for action in actions}.values()]
+    if len(requests) < 2:  # a single one shows its progress in its own step
+        return
+    step = f"download {len(requests)} archives"
+    services.events.emit(StepStarted(step))
+    began = services.clock.monotonic()
+    try:
+        services.downloader.fetch_all(
+            requests,
+            jobs=services.jobs,
+            progress=lambda now, total: services.events.emit(StepProgress(step, now, total, "bytes")),
+        )
+    except PipelineError as error:
+        services.events.emit(StepFailed(step, error.message))
+        raise
+    total = sum(request.size_bytes or 0 for request in requests)
+    services.events.emit(StepFinished(step, services.clock.monotonic() - began, f"{total / 1e6:.1f} MB"))
+
+
+def _request(action: FetchArchive) -> DownloadRequest:
+    asset = action.asset
+    return DownloadRequest(
+        what=f"{action.tag} {asset.name}",
+        urls=asset.urls,
+        sha256=asset.sha256,
+        size_bytes=asset.size_bytes,
+        filename=asset.name,
+    )
 
 
 def fetch_archive(action: FetchArchive, step: str, services: Services, work: Path) -> Outputs:
@@ -29,15 +67,8 @@ def fetch_archive(action: FetchArchive, step: str, services: Services, work: Pat
         NetworkError, OfflineError, NoSpaceError: as their names say.
     """
     asset = action.asset
-    request = DownloadRequest(
-        what=f"{action.tag} {asset.name}",
-        urls=asset.urls,
-        sha256=asset.sha256,
-        size_bytes=asset.size_bytes,
-        filename=asset.name,
-    )
     blob = services.downloader.fetch(
-        request,
+        _request(action),
         progress=lambda now, total: services.events.emit(StepProgress(step, now, total, "bytes", asset.name)),
     )
     level = _vouched(action, services)

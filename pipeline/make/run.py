@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, assert_never
 
 from pipeline.errors import PipelineError
 from pipeline.events import Notice, StepFailed, StepFinished, StepReused, StepStarted
-from pipeline.make.archive import fetch_archive
+from pipeline.make.archive import download_archives, fetch_archive
 from pipeline.make.bundle import make_bundle
 from pipeline.make.compile import compile_component
 from pipeline.make.deliver import deliver, prepare
@@ -58,6 +58,8 @@ def run(plan: Plan, services: Services, output_dir: Path, *, release: str | None
     prepare(output_dir)
     for decision in plan.decisions:
         _tell(decision, services)
+    actions = [step.action for step in plan.steps if step.name in wanted]
+    download_archives([action for action in actions if isinstance(action, FetchArchive)], services)
     for step in plan.steps:
         if step.name in results:
             services.events.emit(StepReused(step.name, step.key))

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline.accelerators.registry import KINDS
 from pipeline.errors import HostError, NothingSelectedError
 from pipeline.model.plan import Decision, Origin
-from pipeline.names import family_of, version_key
+from pipeline.names import version_key
 
 if TYPE_CHECKING:
     from pipeline.catalog import Catalog
     from pipeline.model.manifest import ProofLevel
     from pipeline.names import Target
     from pipeline.plan.request import BuildRequest
+
+
+NOT_LOOKED = "nobody looked whether this machine has a device for it"
 
 
 class Sources(NamedTuple):
@@ -38,6 +42,7 @@ def decide(
         catalog: with pinned sources and pinned archives.
         platform: of this machine; nothing is built for another one.
         unreachable: why upstream's archives cannot be had now, empty when they can or nobody looked.
+        no_device: why this machine cannot run a GPU's target, empty when it can.
 
     Raises:
         UnknownNameError: the release is not pinned.
@@ -46,7 +51,8 @@ def decide(
     """
     sources = releases_of(target, catalog)
     release, origin, why = _origin(target, request, catalog, sources, platform=platform, unreachable=unreachable)
-    proof, proof_why = _proof(target, request, catalog, platform)
+    is_gpu = KINDS[catalog.accelerator(target.accel).kind].is_gpu
+    proof, proof_why = _proof(target, request, platform, no_device if is_gpu else "")
     return Decision(target=str(target), version=release, origin=origin, why=why, proof=proof, proof_why=proof_why)
 
 
@@ -128,19 +134,14 @@ def _build(
     return release, "built", why
 
 
-def _proof(target: Target, request: BuildRequest, catalog: Catalog, platform: str) -> tuple[ProofLevel, str]:
+def _proof(target: Target, request: BuildRequest, platform: str, no_device: str) -> tuple[ProofLevel, str]:
     """Return how much is proven, and why it is not all when nobody asked for less."""
-    if request.prove == "none":
-        return "none", ""
-    why = ""
+    why = no_device
     if target.platform != platform:
         why = f"it is for {target.platform} and cannot be run on {platform}"
+        if request.prove in {"load", "run"}:
+            hint = "leave --prove out: its files are measured all the same"
+            raise HostError(f"{target} cannot be proven here: {why}", hint=hint)
     if request.prove is not None:
-        if why:
-            raise HostError(
-                f"{target} cannot be proven here: {why}", hint="leave --prove out: its files are measured all the same"
-            )
         return request.prove, ""
-    if not why and catalog.accelerator(target.accel).kind != "cpu":
-        why = f"whether this machine has a device for {family_of(target.accel)} was not looked at; --prove run does"
     return ("none", why) if why else ("run", "")

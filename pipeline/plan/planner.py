@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.model.plan import Plan
 from pipeline.plan.building import add_built
-from pipeline.plan.choosing import decide
+from pipeline.plan.choosing import NOT_LOOKED, decide
 from pipeline.plan.collecting import Planning
 from pipeline.plan.fetching import add_fetched
 
@@ -27,8 +27,14 @@ def make_plan(request: BuildRequest, catalog: Catalog, inputs: PlanInputs) -> Pl
     planning = Planning(request, catalog, inputs)
     decisions = []
     for target in request.targets:
-        unreachable = inputs.unreachable.get(str(target), "")
-        decision = decide(target, request, catalog, platform=inputs.platform, unreachable=unreachable)
+        decision = decide(
+            target,
+            request,
+            catalog,
+            platform=inputs.platform,
+            unreachable=inputs.unreachable.get(str(target), ""),
+            no_device=inputs.no_device.get(str(target), NOT_LOOKED),
+        )
         decisions.append(decision)
         (add_fetched if decision.origin == "fetched" else add_built)(planning, target, decision)
     return Plan(

@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
+from pipeline.accelerators.registry import KINDS
 from pipeline.digest import sha256_stream
 from pipeline.errors import HostError, UsageError
+from pipeline.model.manifest import Requires
 from pipeline.model.source import LocalTree
 from pipeline.names import version_key
 from pipeline.plan.choosing import decide, needs_network
@@ -30,6 +32,9 @@ _INSTALL_COMPILER = {
     "macos": "xcode-select --install",
     "windows": "install the Visual Studio Build Tools",
 }
+
+
+_NOTHING = Requires(glibc=None, cpu=(), libraries=(), driver=None, macos=None, gpu_architectures=())
 
 
 class Surroundings(Protocol):
@@ -89,6 +94,7 @@ class PlanInputs:
         local_trees: path of a ``local_tree`` source to its tree digest.
         model_sha256: of ``BuildRequest.model_file``.
         unreachable: target to the reason why upstream's archives for it cannot be had now; others can, or need not.
+        no_device: target of a GPU to the reason why it cannot be run here, empty where it can.
     """
 
     platform: str
@@ -97,6 +103,7 @@ class PlanInputs:
     local_trees: Mapping[str, str] = field(default_factory=dict)
     model_sha256: str | None = None
     unreachable: Mapping[str, str] = field(default_factory=dict)
+    no_device: Mapping[str, str] = field(default_factory=dict)
 
 
 def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings) -> PlanInputs:
@@ -134,7 +141,18 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
         local_trees=local_trees,
         model_sha256=_digest_of_model(request.model_file) if runs else None,
         unreachable=unreachable,
+        no_device=_no_devices(request, catalog, facts.platform, services.host) if request.prove is None else {},
     )
+
+
+def _no_devices(request: BuildRequest, catalog: Catalog, platform: str, host: HostProbe) -> dict[str, str]:
+    """Return for each GPU's target of this platform why it cannot be run here, empty where it can."""
+    kinds = {target: KINDS[catalog.accelerator(target.accel).kind] for target in request.targets}
+    here = [target for target, kind in kinds.items() if kind.is_gpu and target.platform == platform]
+    facts = host.survey() if here else None
+    if facts is None:
+        return {}
+    return {str(target): "; ".join(kinds[target].misfits(target.accel, _NOTHING, facts)) for target in here}
 
 
 def _unreachable(target: Target, release: PinnedRelease, downloader: Downloader) -> str:
