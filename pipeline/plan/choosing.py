@@ -32,7 +32,13 @@ class Sources(NamedTuple):
 
 
 def decide(
-    target: Target, request: BuildRequest, catalog: Catalog, *, platform: str, unreachable: str = ""
+    target: Target,
+    request: BuildRequest,
+    catalog: Catalog,
+    *,
+    platform: str,
+    unreachable: str = "",
+    no_device: str = NOT_LOOKED,
 ) -> Decision:
     """Return where a target comes from and how much is proven of it.
 
