@@ -64,7 +64,8 @@ class Requires(Frozen):
         glibc: highest GLIBC_ symbol version that any file needs, for example ``2.34``; None off Linux.
         libstdcxx: highest GLIBCXX_ symbol version; None when the bundle needs no libstdc++ of the host.
         cpu: instruction set extensions without which it does not run, lower case, sorted.
-        libraries: shared libraries that the host must bring, sorted.
+        libraries: shared libraries that the host must bring, sorted; on Windows its own and the MSVC runtime too, on
+            macOS whole paths.
         driver: lowest driver version, None when none is needed.
         macos: lowest macOS version, None elsewhere.
         gpu_architectures: for example ``sm_90``.

@@ -49,10 +49,15 @@ class TreeReader(Protocol):
 
 
 class BinaryInspector(Protocol):
-    """Reads executables and shared libraries."""
+    """Reads executables and shared libraries of Linux, Windows and macOS."""
 
     def inspect(self, path: Path) -> BinaryCard | None:
-        """Return what a binary says of itself, None for any other file."""
+        """Return what a binary says of itself, None for any other file.
+
+        Raises:
+            IntegrityError: it starts like a binary, or is named like a Windows one, and cannot be read as one.
+            HostError: what reads this kind of binary is not installed.
+        """
         ...
 
 

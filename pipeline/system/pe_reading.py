@@ -95,13 +95,15 @@ class _ImportSections:
     def skeleton(self) -> bytes:
         """Return the headers with the sections that were taken in; the others have no content any more."""
         table = self._outline.dos_header.addressof_new_exeheader + 24 + self._outline.header.sizeof_optional_header
-        data = bytearray(read_at(self._stream, 0, table + 40 * len(self._sections)))
+        head = bytearray(read_at(self._stream, 0, table + 40 * len(self._sections)))
+        head += bytes(-len(head) % _ALIGNMENT)
+        parts, position = [], len(head)
         for index in range(len(self._sections)):
-            content = self._content.get(index, b"")
-            data += bytes(-len(data) % _ALIGNMENT)
-            struct.pack_into("<II", data, table + 40 * index + 16, len(content), len(data) if content else 0)
-            data += content
-        return bytes(data)
+            content = self._content.pop(index, b"")
+            struct.pack_into("<II", head, table + 40 * index + 16, len(content), position if content else 0)
+            parts += [content, bytes(-len(content) % _ALIGNMENT)]
+            position += len(content) + len(parts[-1])
+        return b"".join([head, *parts])
 
     def _names(self, kind: lief.PE.DataDirectory.TYPES) -> Iterator[int]:
         directory = self._outline.data_directory(kind)
