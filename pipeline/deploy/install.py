@@ -16,7 +16,7 @@ from pipeline.deploy.choosing import choose
 from pipeline.deploy.comparing import FileComparison
 from pipeline.deploy.composing import compose
 from pipeline.deploy.generations import find_generation, is_whole
-from pipeline.deploy.layers import keep_layer, remove_damaged_layer, reusable_layer, stage_layer
+from pipeline.deploy.layers import LayerBringer, keep_layer, remove_damaged_layer, reusable_layer
 from pipeline.deploy.layout import SEAL_FILE, Layout, seal_of
 from pipeline.deploy.removal import prune
 from pipeline.deploy.requirements import check_host, check_space
@@ -27,6 +27,7 @@ from pipeline.model.installation import Generation, InstallOutcome, NeededLayer
 from pipeline.model.manifest_document import write_document
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from pathlib import Path
 
     from pipeline.model.manifest import Artifact, Layer
@@ -147,9 +148,7 @@ class _Installation:
             return self._outcome(None, changed=True, layers=self._needed(trees))
         needed = self._needed(trees)
         check_space(missing.values(), folder=self._layout.root, host=self._services.host)
-        for layer in missing.values():
-            remove_damaged_layer(self._layout, layer.tree_sha256, services=self._services, disk=self._disk)
-            trees[layer.tree_sha256] = self._bring(layer, staging)
+        trees |= self._bring(missing.values(), staging)
         with step(self._services, "switch"):
             generation = self._assemble(trees, set(missing), staging)
             self._switch(generation)
@@ -166,17 +165,14 @@ class _Installation:
         found = {sha256: reusable_layer(self._layout, sha256, comparison=self._comparison) for sha256 in digests}
         return {sha256: tree for sha256, tree in found.items() if tree is not None}
 
-    def _bring(self, layer: Layer, staging: Path) -> Tree:
-        tree = stage_layer(
-            layer,
-            engine=self._artifact.engine,
-            repository=self._repository,
-            services=self._services,
-            disk=self._disk,
-            staging=staging,
-        )
-        self._comparison.know(staging / "layers" / layer.tree_sha256, tree.entries)
-        return tree
+    def _bring(self, layers: Collection[Layer], staging: Path) -> dict[str, Tree]:
+        for layer in layers:
+            remove_damaged_layer(self._layout, layer.tree_sha256, services=self._services, disk=self._disk)
+        bringer = LayerBringer(self._artifact.engine, self._repository, self._services, self._disk, staging)
+        trees = bringer.bring(layers)
+        for tree_sha256, tree in trees.items():
+            self._comparison.know(staging / "layers" / tree_sha256, tree.entries)
+        return trees
 
     def _assemble(self, trees: dict[str, Tree], staged: set[str], staging: Path) -> Generation:
         """Lay the layers together in staging, bring everything to the disk, then move it into place."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.changing import set_aside
+from pipeline.deploy.side_by_side import in_parallel
 from pipeline.deploy.steps import byte_progress, step, warn
 from pipeline.digest import require_digest
 from pipeline.errors import IntegrityError
 from pipeline.model.manifest_document import write_document
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from pipeline.deploy.comparing import FileComparison
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from pipeline.deploy.trust import TrustedRepository
     from pipeline.model.manifest import Layer
     from pipeline.model.tree import Tree
-    from pipeline.ports import Disk, Services
+    from pipeline.ports import Disk, DownloadRequest, Services
 
 
 def reusable_layer(layout: Layout, tree_sha256: str, *, comparison: FileComparison) -> Tree | None:
@@ -47,31 +50,68 @@ def remove_damaged_layer(layout: Layout, tree_sha256: str, *, services: Services
         set_aside(layout.layer_dir(tree_sha256), layout.staging_dir, disk)
 
 
-def stage_layer(
-    layer: Layer, *, engine: str, repository: TrustedRepository, services: Services, disk: Disk, staging: Path
-) -> Tree:
-    """Download and unpack a layer into ``staging/layers/<tree digest>``; return its files, which are as signed.
+@dataclass(frozen=True, slots=True)
+class LayerBringer:
+    """Downloads and unpacks layers, several at a time.
 
-    Raises:
-        IntegrityError: the archive or a file in it is not what was signed.
-        NetworkError, OfflineError, NoSpaceError, TrustError: as their names say.
+    Attributes:
+        engine: whose layers they are.
+        repository: that signs them.
+        services: downloader, store, archiver, events, and how many may be brought at a time.
+        disk: how files are linked and written.
+        staging: folder of this change.
     """
-    name = f"layer {layer.name}"
-    request = repository.request(engine=engine, sha256=layer.sha256, size_bytes=layer.size, what=name)
-    folder = staging / "layers" / layer.tree_sha256
-    archive = staging / f"{layer.sha256}.tar.zst"
-    disk.make_dirs(folder, durable=False)
-    with step(services, f"download {name}"):
-        blob = services.downloader.fetch(request, progress=byte_progress(services, f"download {name}"))
-    with step(services, f"unpack {name}"):
-        services.store.copy_blob(blob, archive)
-        services.store.drop_blob(blob.sha256)
-        services.archiver.unpack(archive, folder)
-        disk.remove(archive)
-        tree = services.trees.scan(folder)
-        require_digest(what=f"files of {name}", expected=layer.tree_sha256, found=tree.sha256)
-        disk.write_file(staging / "layers" / f"{layer.tree_sha256}.json", write_document(tree))
-    return tree
+
+    engine: str
+    repository: TrustedRepository
+    services: Services
+    disk: Disk
+    staging: Path
+
+    def bring(self, layers: Iterable[Layer]) -> dict[str, Tree]:
+        """Stage layers under ``staging/layers/<tree digest>``; return their files, which are as signed.
+
+        Raises:
+            IntegrityError: an archive or a file in it is not what was signed.
+            NetworkError, OfflineError, NoSpaceError, TrustError: as their names say.
+        """
+        wanted = list(layers)
+        # Requests come first and one by one: the metadata behind them has one reader.
+        requests = [
+            self.repository.request(
+                engine=self.engine, sha256=layer.sha256, size_bytes=layer.size, what=f"layer {layer.name}"
+            )
+            for layer in wanted
+        ]
+        trees = in_parallel(self._stage, list(zip(wanted, requests, strict=True)), jobs=self.services.jobs)
+        return {layer.tree_sha256: tree for layer, tree in zip(wanted, trees, strict=True)}
+
+    def _stage(self, wanted: tuple[Layer, DownloadRequest], go_on: Callable[[], None]) -> Tree:
+        layer, request = wanted
+        name, services, disk = request.what, self.services, self.disk
+        folder = self.staging / "layers" / layer.tree_sha256
+        archive = self.staging / f"{layer.sha256}.tar.zst"
+        disk.make_dirs(folder.parent, durable=False)
+        with step(services, f"download {name}"):
+            progress = byte_progress(services, f"download {name}")
+
+            def told(done: int, total: int | None) -> None:
+                go_on()
+                progress(done, total)
+
+            blob = services.downloader.fetch(request, progress=told)
+        try:
+            with step(services, f"unpack {name}"):
+                disk.link_file(services.store.blob_path(blob.sha256), archive)
+                tree = services.archiver.unpack_signed(
+                    archive, folder, sha256=layer.sha256, files_bytes=layer.installed_size
+                )
+                require_digest(what=f"files of {name}", expected=layer.tree_sha256, found=tree.sha256)
+                disk.write_file(folder.with_name(f"{layer.tree_sha256}.json"), write_document(tree))
+        finally:
+            services.store.drop_blob(blob.sha256)  # also when it is damaged: the next run brings it anew
+            disk.remove(archive)
+        return tree
 
 
 def keep_layer(layout: Layout, tree_sha256: str, *, disk: Disk, staging: Path) -> None:

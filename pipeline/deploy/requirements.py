@@ -32,7 +32,7 @@ def check_host(artifact: Artifact, facts: HostFacts) -> None:
 
 
 def check_space(layers: Iterable[Layer], *, folder: Path, host: HostProbe) -> None:
-    """Refuse to begin what the disk cannot hold: all files, and twice the largest archive while it is unpacked.
+    """Refuse to begin what the disk cannot hold: all files, and the archives until they are unpacked.
 
     Raises:
         NoSpaceError: there is too little; both figures are named.
@@ -40,7 +40,7 @@ def check_space(layers: Iterable[Layer], *, folder: Path, host: HostProbe) -> No
     missing = tuple(layers)
     if not missing:
         return
-    needed = sum(layer.installed_size for layer in missing) + 2 * max(layer.size for layer in missing) + _SPARE_BYTES
+    needed = sum(layer.installed_size for layer in missing) + sum(layer.size for layer in missing) + _SPARE_BYTES
     free = host.free_bytes(folder)
     if free < needed:
         raise NoSpaceError(

@@ -35,6 +35,15 @@ class Archiver(Protocol):
         """
         ...
 
+    def unpack_signed(self, archive: Path, destination: Path, *, sha256: str, files_bytes: int) -> Tree:
+        """Unpack an archive of known digest and unpacked size; return its files with the digests of what was written.
+
+        Raises:
+            IntegrityError: as for ``unpack``, or it is not that archive; nothing is left.
+            NoSpaceError: nothing is left.
+        """
+        ...
+
 
 class TreeReader(Protocol):
     """Reads folders as values."""

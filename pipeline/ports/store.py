@@ -18,6 +18,10 @@ class Store(Protocol):
         """Tell whether a file is there (its name is its digest)."""
         ...
 
+    def blob_path(self, sha256: str) -> Path:
+        """Return where a file is kept, there or not; for whoever checks its bytes. It is never written to."""
+        ...
+
     def open_blob(self, blob: BlobRef) -> AbstractContextManager[BinaryIO]:
         """Open a file for reading; the bytes are checked as they are read to the end.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -21,15 +22,17 @@ class ClosingSink(Protocol):
 
 
 class FanOut:
-    """Hands each event to every sink, in order."""
+    """Hands each event to every sink, in order; threads take turns."""
 
     def __init__(self, *sinks: ClosingSink) -> None:
         self._sinks = sinks
+        self._turn = threading.Lock()
 
     def emit(self, event: Event) -> None:
         """Pass one event on."""
-        for sink in self._sinks:
-            sink.emit(event)
+        with self._turn:
+            for sink in self._sinks:
+                sink.emit(event)
 
     def close(self) -> None:
         """Close every sink."""

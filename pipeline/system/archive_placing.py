@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import secrets
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from pipeline.model.tree import TreeEntry
 from pipeline.system.disk import FOLDER_MODE, disk_errors, remove_tree, sync_folder, sync_path
+from pipeline.system.trees import LINK_MODE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -70,7 +73,8 @@ class FolderWriter:
     def __init__(self, root: Path) -> None:
         self._root = root
         self._folders = {root}
-        self._links: list[tuple[Path, str]] = []
+        self._links: list[tuple[str, str]] = []
+        self._entries: list[TreeEntry] = []
 
     def add_folder(self, path: str) -> None:
         """Make a folder, with mode 0755 whatever the umask."""
@@ -82,23 +86,30 @@ class FolderWriter:
         self._make(place.parent)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
         descriptor = os.open(place, flags, 0o600)
+        digest, size = hashlib.sha256(), 0
+        mode = 0o755 if executable else 0o644
         with os.fdopen(descriptor, "wb", buffering=0) as sink:
             for piece in content:
+                digest.update(piece)
+                size += len(piece)
                 view = memoryview(piece)
                 while view:
                     view = view[sink.write(view) :]  # unbuffered: a write may take less
-        place.chmod(0o755 if executable else 0o644)
+        place.chmod(mode)
+        self._entries.append(TreeEntry(path=path, mode=mode, size_bytes=size, sha256=digest.hexdigest()))
 
     def add_link(self, path: str, target: str) -> None:
         """Note a symbolic link."""
-        self._links.append((self._root / path, target))
+        self._links.append((path, target))
 
-    def finish(self) -> None:
-        """Make the links."""
-        for place, _ in self._links:
-            self._make(place.parent)
-        for place, target in self._links:
-            place.symlink_to(target)
+    def finish(self) -> list[TreeEntry]:
+        """Make the links; return every file and link, in no order, with the digests of what was written."""
+        for path, _ in self._links:
+            self._make((self._root / path).parent)
+        for path, target in self._links:
+            (self._root / path).symlink_to(target)
+            self._entries.append(TreeEntry(path=path, mode=LINK_MODE, size_bytes=0, sha256=None, link=target))
+        return self._entries
 
     def _make(self, folder: Path) -> None:
         if folder in self._folders:

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline.digest import CHUNK_BYTES
 from pipeline.errors import IntegrityError
 from pipeline.system.archive_members import Limits, Member, refuse
 from pipeline.system.archive_streams import open_stream
@@ -13,6 +14,7 @@ from pipeline.system.tar_members import read_members
 from pipeline.system.zip_members import read_zip
 
 if TYPE_CHECKING:
+    import hashlib
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
@@ -36,8 +38,12 @@ _FORMATS = (
 )
 
 
-def read_archive(archive: Path, *, limits: Limits) -> Iterator[tuple[Member, Iterator[bytes]]]:
+def read_archive(
+    archive: Path, *, limits: Limits, packed_digest: hashlib._Hash | None = None
+) -> Iterator[tuple[Member, Iterator[bytes]]]:
     """Yield each member of an archive with its bytes; bytes that are not taken are skipped, but checked.
+
+    ``packed_digest`` has taken every byte of the file itself when the last member was taken.
 
     Raises:
         IntegrityError: it is none of the supported formats, its name says another one than its content, or it is
@@ -46,9 +52,12 @@ def read_archive(archive: Path, *, limits: Limits) -> Iterator[tuple[Member, Ite
     compression = _format_of(archive).compression
     if compression == "zip":
         with archive.open("rb") as stream:
+            if packed_digest is not None:
+                while chunk := stream.read(CHUNK_BYTES):
+                    packed_digest.update(chunk)
             yield from read_zip(stream, limits=limits)
         return
-    with open_stream(archive, compression, limits=limits) as reader:
+    with open_stream(archive, compression, limits=limits, packed_digest=packed_digest) as reader:
         # Layers end without a mark so that they concatenate; zstd frames say for themselves whether they are whole.
         yield from read_members(reader, limits=limits, end_required=compression != "zst")
 

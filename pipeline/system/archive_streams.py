@@ -10,13 +10,14 @@ import bz2
 import lzma
 import zlib
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import IO, TYPE_CHECKING, Protocol, cast
 
 from pipeline.digest import CHUNK_BYTES
 from pipeline.system.archive_members import DEFAULT_LIMITS, Limits, judge_size, refuse
 from pipeline.system.zstd_frames import MAX_WINDOW_BYTES, check_frames
 
 if TYPE_CHECKING:
+    import hashlib
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
@@ -72,7 +73,7 @@ class _Gzip:
 class _Multistream:
     """One or more compressed streams, each complete, and nothing else."""
 
-    def __init__(self, source: BinaryIO, make: Callable[[], _Decompressor]) -> None:
+    def __init__(self, source: ByteSource, make: Callable[[], _Decompressor]) -> None:
         self._source = source
         self._make = make
         self._stream = make()
@@ -149,14 +150,31 @@ class ForwardReader:
             yield data
 
 
+class _Hashed:
+    """A source whose bytes go through a digest on the way."""
+
+    def __init__(self, source: ByteSource, digest: hashlib._Hash) -> None:
+        self._source = source
+        self._digest = digest
+
+    def read(self, size: int, /) -> bytes:
+        """Return up to ``size`` bytes."""
+        data = self._source.read(size)
+        self._digest.update(data)
+        return data
+
+
 @contextmanager
-def open_stream(path: Path, compression: str, *, limits: Limits = DEFAULT_LIMITS) -> Iterator[ForwardReader]:
+def open_stream(
+    path: Path, compression: str, *, limits: Limits = DEFAULT_LIMITS, packed_digest: hashlib._Hash | None = None
+) -> Iterator[ForwardReader]:
     """Open a compressed file for one pass.
 
     Args:
         path: of the file.
         compression: ``gz``, ``xz``, ``bz2``, ``zst`` or empty.
         limits: on what comes out; headers and padding count, so the total is checked a little early.
+        packed_digest: is given every byte of the file, at the latest at the end of the context.
 
     Raises:
         IntegrityError: at once when zstd frames are incomplete, while reading for everything else.
@@ -165,10 +183,13 @@ def open_stream(path: Path, compression: str, *, limits: Limits = DEFAULT_LIMITS
         if compression == "zst":
             check_frames(raw)
             raw.seek(0)
-        yield ForwardReader(_source(raw, compression), packed_bytes=path.stat().st_size, limits=limits)
+        source: ByteSource = raw if packed_digest is None else _Hashed(raw, packed_digest)
+        yield ForwardReader(_source(source, compression), packed_bytes=path.stat().st_size, limits=limits)
+        while source.read(CHUNK_BYTES):
+            pass
 
 
-def _source(raw: BinaryIO, compression: str) -> ByteSource:
+def _source(raw: ByteSource, compression: str) -> ByteSource:
     match compression:
         case "gz":
             return _Multistream(raw, _Gzip)
@@ -185,12 +206,14 @@ def _source(raw: BinaryIO, compression: str) -> ByteSource:
 class _Zstd:
     """All frames of a file whose frames are known to be complete (``check_frames``)."""
 
-    def __init__(self, raw: BinaryIO) -> None:
+    def __init__(self, raw: ByteSource) -> None:
         import zstandard  # noqa: PLC0415  # a compiled module that most commands do not need
 
         self._error = zstandard.ZstdError
         decompressor = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES)
-        self._reader = decompressor.stream_reader(raw, read_size=_PIECE_BYTES, read_across_frames=True, closefd=False)
+        self._reader = decompressor.stream_reader(
+            cast("IO[bytes]", raw), read_size=_PIECE_BYTES, read_across_frames=True, closefd=False
+        )
 
     def read(self, size: int, /) -> bytes:
         """Return up to ``size`` bytes."""

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipeline.errors import UsageError
-from pipeline.system.archive_members import DEFAULT_LIMITS, Limits, Member, judge, judge_links, refuse
-from pipeline.system.archive_placing import FolderWriter, whole_file, whole_folder
-from pipeline.system.archive_reading import naming, read_archive, select
+from pipeline.system.archive_members import DEFAULT_LIMITS, Limits
+from pipeline.system.archive_placing import whole_file
+from pipeline.system.archive_reading import naming
+from pipeline.system.archive_unpacking import UnpackRequest, unpack
 from pipeline.system.archive_writing import END_OF_ARCHIVE, frame, write_folder
 from pipeline.system.zstd_frames import copy_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
     from pathlib import Path
 
+    from pipeline.model.tree import Tree
+
 _BUNDLE_LEVEL = 19
+_HEADERS_BYTES = 64 << 20  # that the headers of small files may take beside an eighth of the files' own bytes
 
 
 class FileArchiver:
@@ -59,8 +64,8 @@ class FileArchiver:
     def unpack(self, archive: Path, destination: Path, *, strip_top: bool = False, subtree: str | None = None) -> int:
         """Unpack into an empty folder after judging the whole list; return the number of files and links.
 
-        Everything is read twice: first the list is judged, whole even when only a part is kept; then files are
-        written into a folder beside the destination, links last, and that folder takes the destination's place.
+        First the list is judged, whole even when only a part is kept; then files are written into a folder beside the
+        destination, links last, and that folder takes the destination's place.
 
         Args:
             archive: .tar.gz, .tgz, .tar.xz, .txz, .tar.bz2, .tbz2, .tar.zst, .tar, .zip or .whl, by suffix and content.
@@ -75,32 +80,24 @@ class FileArchiver:
         """
         if destination.is_dir() and any(destination.iterdir()):
             raise UsageError(f"{destination} is not empty", hint="unpack into a folder that is empty or not there")
-        with naming(archive):
-            listed = [member for member, _ in read_archive(archive, limits=self._limits)]
-            judge(listed, self._limits)
-            kept = select(listed, strip_top=strip_top, subtree=subtree)
-            judge_links(member for member in kept if member is not None)
-            with whole_folder(destination) as folder:
-                self._write(archive, FolderWriter(folder), listed, kept)
-        return sum(member is not None and member.kind != "folder" for member in kept)
+        request = UnpackRequest(archive, destination, self._limits, strip_top=strip_top, subtree=subtree)
+        return len(unpack(request).entries)
 
-    def _write(
-        self, archive: Path, writer: FolderWriter, listed: Sequence[Member], kept: Sequence[Member | None]
-    ) -> None:
-        count = 0
-        for member, content in read_archive(archive, limits=self._limits):
-            if count >= len(listed) or member != listed[count]:
-                raise refuse("changed while it was unpacked")
-            match kept[count]:
-                case None:
-                    pass
-                case Member(kind="folder", path=path):
-                    writer.add_folder(path)
-                case Member(kind="link", path=path, link=target):
-                    writer.add_link(path, target or "")
-                case Member(path=path, executable=executable):
-                    writer.add_file(path, content, executable=executable)
-            count += 1
-        if count != len(listed):
-            raise refuse("changed while it was unpacked")
-        writer.finish()
+    def unpack_signed(self, archive: Path, destination: Path, *, sha256: str, files_bytes: int) -> Tree:
+        """Unpack an archive whose digest and unpacked size are known; return its files with their digests.
+
+        The digests are those of the bytes that were written, taken on the way.
+
+        Args:
+            archive: as for ``unpack``.
+            destination: a folder that is empty or not there yet.
+            sha256: of the archive.
+            files_bytes: of all its files together; more is noticed before it is unpacked.
+
+        Raises:
+            IntegrityError: as for ``unpack``, or it is not that archive; nothing is left.
+            NoSpaceError: nothing is left.
+        """
+        most = min(self._limits.total_bytes, files_bytes + files_bytes // 8 + _HEADERS_BYTES)
+        limits = replace(self._limits, total_bytes=most)
+        return unpack(UnpackRequest(archive, destination, limits, sha256=sha256, files_bytes=files_bytes))

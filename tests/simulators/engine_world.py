@@ -143,11 +143,13 @@ class World:
     Attributes:
         folder: of the world.
         clock: of publisher and installers.
+        zstd_level: of layers; real ones have 19.
     """
 
     folder: Path
     clock: Clock = field(default_factory=SystemClock)
     disk: Disk = field(default_factory=FileDisk)
+    zstd_level: int = 3
 
     def __post_init__(self) -> None:
         self.repository = self.folder / "repository"
@@ -225,7 +227,7 @@ class World:
         archive = dist / "layers" / f"{part.name}-{listed.sha256[:12]}.tar.zst"
         archive.parent.mkdir(exist_ok=True)
         if not archive.exists():
-            FileArchiver().pack(tree, archive, epoch_seconds=EPOCH, zstd_level=3)
+            FileArchiver().pack(tree, archive, epoch_seconds=EPOCH, zstd_level=self.zstd_level)
         layer = Layer(
             name=part.name,
             role="debug" if part.optional else "core",
