@@ -22,6 +22,10 @@ class _Floor(NamedTuple):
     windows_driver: str
     capability: str
 
+    def driver(self, platform: str) -> str:
+        """Return the lowest driver on a platform."""
+        return self.windows_driver if platform.startswith("windows-") else self.linux_driver
+
 
 # Drivers: NVIDIA, "CUDA Compatibility", table of minor version compatibility; for Windows the CUDA release notes (11.1,
 # 12.0), and for 13 the first driver of branch R580, since the notes name none for Windows any more. Capabilities:
@@ -50,6 +54,12 @@ def misfits(accel: str, requires: Requires, facts: HostFacts) -> tuple[str, ...]
     return tuple(dict.fromkeys(reason for reasons in problems for reason in reasons))
 
 
+def driver_floor(accel: str, platform: str) -> str | None:
+    """Return the lowest driver that loads the runtime of a CUDA version, None for one that is not known here."""
+    floor = _FLOORS.get(int(accel_version(accel).partition(".")[0] or 0))
+    return None if floor is None else floor.driver(platform)
+
+
 def _no_gpu(facts: HostFacts) -> str:
     found = [adapter.name for adapter in facts.adapters if adapter.vendor == "nvidia"]
     reason = unseen(facts, "nvidia", what="NVIDIA GPU with a working driver")
@@ -62,8 +72,7 @@ def _gpu_problems(
     capability = gpu.compute_capability
     floors = [(requires.driver, "this build")] if requires.driver else []
     if floor is not None:
-        driver = floor.windows_driver if facts.platform.startswith("windows-") else floor.linux_driver
-        floors.append((driver, f"CUDA {version}"))
+        floors.append((floor.driver(facts.platform), f"CUDA {version}"))
     if capability and _below(_BLACKWELL, capability, equal=True):
         floors.append((_BLACKWELL_DRIVER, f"{gpu.name} (compute capability {capability})"))
     lowest, who = max(floors, key=lambda item: version_key(item[0]))
@@ -139,4 +148,5 @@ KIND = AcceleratorKind(
         nvidia_driver="570.86.15",
         nvidia_gpus=(NvidiaGpu(name="NVIDIA GeForce RTX 4090", compute_capability="8.9", memory_bytes=25757220864),),
     ),
+    driver_floor=driver_floor,
 )

@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from pipeline.model.recipe import AcceleratorRecipe
 
 
+def no_driver(accel: str, platform: str) -> str | None:  # noqa: ARG001 - the face of a kind whose driver has no version
+    """Return None: no driver's version is asked for."""
+    return None
+
+
 class AcceleratorKind(NamedTuple):
     """One kind of accelerator.
 
@@ -26,6 +31,7 @@ class AcceleratorKind(NamedTuple):
         example: a valid recipe, for the conformance tests.
         example_accel: an accelerator of the kind.
         example_host: a host that it fits.
+        driver_floor: lowest version of the driver for (accelerator's name, platform), None when none is asked for.
     """
 
     families: tuple[str, ...]
@@ -36,6 +42,7 @@ class AcceleratorKind(NamedTuple):
     example: AcceleratorRecipe
     example_accel: str
     example_host: HostFacts
+    driver_floor: Callable[[str, str], str | None] = no_driver
 
 
 def unseen(facts: HostFacts, probe: ProbeName, *, what: str) -> str:

@@ -15,6 +15,7 @@ from pipeline.make.linkage import check_linkage, read_cards
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.model.manifest import Proof, Requires
 from pipeline.model.recipe import fill
+from pipeline.names import parse_target
 from pipeline.ports import Command
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def _requires(action: Prove, linkage: Linkage, results: Results) -> Requires:
         libstdcxx=linkage.libstdcxx,
         cpu=measured,
         libraries=linkage.libraries,
-        driver=None,
+        driver=KINDS[action.accelerator_kind].driver_floor(parse_target(action.target).accel, action.platform),
         macos=linkage.macos,
         gpu_architectures=(),
     )

@@ -120,6 +120,7 @@ def test_a_windows_bundle_says_what_was_measured_and_that_nothing_was_run(world)
     }  # fmt: skip
     assert artifact["entry_points"]["llama-server"] == "bin/llama-server.exe"
     assert artifact["requires"]["glibc"] is None
+    assert artifact["requires"]["driver"] == "527.41"
     libraries = {name.lower() for name in artifact["requires"]["libraries"]}
     assert "vcruntime140.dll" in libraries
     assert not any(name.startswith("cudart") for name in libraries)
