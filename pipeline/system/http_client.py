@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _REDIRECTS = {301, 302, 303, 307, 308}
 _AGENT = "engine-pipeline"
+_OF_ONE_ORIGIN = {"authorization", "cookie", "proxy-authorization"}
 
 
 class Answer(NamedTuple):
@@ -93,7 +94,8 @@ class HttpClient:
         """Ask for ``url`` and give the answer to the last redirect.
 
         Content encodings are never asked for, and an answer that has one is refused. The first url is always the one
-        that was asked for: where it leads is asked anew each time.
+        that was asked for: where it leads is asked anew each time. A redirect to another origin (scheme, host or port)
+        carries no credentials on, nor does any that follows it.
 
         Raises:
             TransferFault: the connection failed, or a redirect is refused: to another scheme than https (http stays
@@ -112,7 +114,10 @@ class HttpClient:
                 raise fault_of_error(error) from error
             try:
                 if response.status_code in _REDIRECTS:
-                    here = next_url(str(response.url), response.headers.get("location"))
+                    there = next_url(str(response.url), response.headers.get("location"))
+                    if origin_of(there) != origin_of(here):
+                        sent = {name: value for name, value in sent.items() if name.lower() not in _OF_ONE_ORIGIN}
+                    here = there
                     continue
                 encoding = response.headers.get("content-encoding", "identity").strip().lower()
                 if encoding not in {"", "identity"}:
@@ -168,6 +173,14 @@ class HttpClient:
                 except (ImportError, ValueError) as error:
                     raise TransferFault(f"the configured proxy cannot be used: {error}", again=False) from error
             return self._client
+
+
+def origin_of(url: str) -> tuple[str, str, int | None]:
+    """Return (scheme, host, port) of a url; the port is None where it is the scheme's own (RFC 6454)."""
+    import httpx  # noqa: PLC0415  # loaded already
+
+    parts = httpx.URL(url)
+    return parts.scheme, parts.host, parts.port
 
 
 def next_url(here: str, location: str | None) -> str:

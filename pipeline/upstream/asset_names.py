@@ -24,7 +24,12 @@ _LONGEST_NAME = 255
 
 
 class UnknownAssetError(UsageError):
-    """A file name has a word that upstream is not known to use, or lacks one that it must have."""
+    """A file name has a word that upstream is not known to use, or lacks one that it must have.
+
+    Attributes:
+        name: of the file.
+        why: the word, and what is wrong with it.
+    """
 
     def __init__(self, name: str, why: str) -> None:
         """Say what is wrong with which name."""
@@ -32,6 +37,7 @@ class UnknownAssetError(UsageError):
             f"{name[:_LONGEST_NAME]!r}: {why}",
             hint="a new word of upstream's is one line in pipeline/upstream/tokens.py, once it is known what it means",
         )
+        self.name = name
         self.why = why
 
 

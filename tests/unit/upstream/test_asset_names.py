@@ -80,8 +80,10 @@ def test_what_is_not_known_is_named_and_never_guessed(name, word):
 
 @pytest.mark.parametrize("name", [
     "", "zip", "llama.zip", "llama-bin-win-cpu-x64.zip", "llama-b0-bin-win-cpu-x64.zip",
-    "llama-v0.4.1-bin-win-cpu-x64.zip", "whisper-b10892-bin-win-cpu-x64.zip", "llama-b10892-bin-.zip", "../llama-b10892-bin-ubuntu-x64.zip",
-    "llama-b10892-bin-ubuntu-x64\n.zip", "llama-b\u0661\u0662-bin-ubuntu-x64.zip", "llama-b1-bin-win-cuda-\u0661.\u0664-x64.zip",
+    "llama-v0.4.1-bin-win-cpu-x64.zip",
+    "whisper-b10892-bin-win-cpu-x64.zip", "llama-b10892-bin-.zip", "../llama-b10892-bin-ubuntu-x64.zip",
+    "llama-b10892-bin-ubuntu-x64\n.zip", "llama-b\u0661\u0662-bin-ubuntu-x64.zip",
+    "llama-b1-bin-win-cuda-\u0661.\u0664-x64.zip",
     "llama-master-2d7bf11a-bin-win-avx-x64.zip", "cudart-llama-b10892-ui.zip", f"llama-b{'1' * 300}-bin-ubuntu-x64.zip",
 ])  # fmt: skip
 def test_a_name_of_another_shape_is_refused(name):
