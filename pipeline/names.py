@@ -26,7 +26,8 @@ PLATFORMS = (
 )
 
 _ACCEL = re.compile(
-    r"(?:cpu|avx2|sycl|vulkan|metal|opencl|mlx|mlx-openai|cuda-\d+\.\d+|rocm-\d+(?:\.\d+)*|openvino-\d+(?:\.\d+)*)"
+    r"(?:cpu|noavx|avx|avx2|avx512|openblas|clblast|rpc|kompute|vulkan|sycl|metal|opencl|cann|hexagon|mlx|mlx-openai"
+    r"|cuda-\d+\.\d+|rocm(?:-\d+(?:\.\d+)*)?|musa|openvino-\d+(?:\.\d+)*)"
 )
 _RELEASE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")  # the pattern of model.frozen.Name
 _MACHINES = {

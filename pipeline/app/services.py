@@ -16,12 +16,13 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.app.settings import Settings
-    from pipeline.ports import Archiver, Clock, CommandRunner, Disk, HostProbe, KeyFiles, TreeReader
+    from pipeline.ports import Archiver, Clock, CommandRunner, Disk, HostProbe, KeyFiles, ReleaseApi, TreeReader
 
 # What drivers and their loaders look at when they list devices; Windows' children start with nothing less.
 _DEVICE_VARIABLES = (
     "LD_LIBRARY_PATH", "VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_ADD_DRIVER_FILES", "OCL_ICD_VENDORS",
-    "OCL_ICD_FILENAMES", "XDG_DATA_DIRS", "XDG_CONFIG_DIRS", "XDG_RUNTIME_DIR", "SYSTEMROOT", "WINDIR", "PROGRAMDATA", "PROGRAMFILES",
+    "OCL_ICD_FILENAMES", "XDG_DATA_DIRS", "XDG_CONFIG_DIRS", "XDG_RUNTIME_DIR",
+    "SYSTEMROOT", "WINDIR", "PROGRAMDATA", "PROGRAMFILES",
 )  # fmt: skip
 
 
@@ -128,6 +129,38 @@ def _host_of(url: str, where: str) -> str | None:
         return urlsplit(url).hostname
     except ValueError:  # not shown, nor is the url: it may hold a password
         raise UsageError(f"{where} holds what is no url", hint="correct it, or unset the variable") from None
+
+
+@contextlib.contextmanager
+def release_services(settings: Settings, *, api: str | None = None) -> Iterator[tuple[Services, ReleaseApi]]:
+    """Give the services of one command and the API that upstream's releases are listed by.
+
+    Args:
+        settings: of this run.
+        api: its address; None for the one of the settings.
+
+    Raises:
+        UsageError: the address is none; otherwise as ``build_services``.
+    """
+    from pipeline.system.downloads import HttpDownloader
+    from pipeline.system.release_api import CachedReleaseApi
+
+    address = api or settings.github_api
+    with open_services(settings, store_dir=settings.cache_dir, location=address) as services:
+        if not isinstance(services.downloader, HttpDownloader):
+            raise TypeError("the downloader has no documents")
+        yield (
+            services,
+            CachedReleaseApi(
+                services.downloader.documents,
+                disk(),
+                services.clock,
+                api=address,
+                token=settings.github_token,
+                cache_dir=settings.cache_dir / "release-api",
+                offline=settings.offline,
+            ),
+        )
 
 
 def archiver() -> Archiver:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 PREFIX = "ENGINE_PIPELINE_"
 INSTALLED_NAME = "engine-pipeline"
 PROJECT_FILE = "pipeline.toml"
+GITHUB_API = "https://api.github.com"
 Verbosity = Literal["quiet", "normal", "verbose"]
 Value = TypeVar("Value")
 
@@ -59,6 +60,8 @@ class Settings:
 
     Attributes:
         cache_dir: folder of downloads, trees, results and logs.
+        github_api: address of the API that upstream's releases are listed by.
+        github_token: for that API alone (GITHUB_TOKEN); None asks anonymously. Never shown.
         keys_dir: folder of this user's signing keys.
         recipes_dir: folder with ``engines/``, ``accelerators/`` and ``models/``.
         mirrors: asked before a file's own urls, in order.
@@ -83,6 +86,8 @@ class Settings:
     cache_dir: Path
     keys_dir: Path
     recipes_dir: Path
+    github_api: str = GITHUB_API
+    github_token: str | None = field(default=None, repr=False)
     mirrors: tuple[str, ...] = ()
     offline: bool = False
     locked: bool = False
@@ -121,6 +126,8 @@ def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> 
         cache_dir=cache_dir.absolute(),
         keys_dir=(path(f"{PREFIX}KEYS_DIR", "keys_dir") or _user_dir("CONFIG", environment) / "keys").absolute(),
         recipes_dir=(path(f"{PREFIX}RECIPES", "recipes") or shipped_recipes_dir()).absolute(),
+        github_api=environment.get(f"{PREFIX}GITHUB_API") or GITHUB_API,
+        github_token=_token(environment),
         mirrors=tuple(environment.get(f"{PREFIX}MIRROR", "").split()) or project.get("mirrors", ()),
         offline=_first(flags.offline, _switch(environment, f"{PREFIX}OFFLINE"), project.get("offline"), default=False),
         locked=flags.locked or False,
@@ -201,6 +208,14 @@ def _epoch_seconds(environment: Mapping[str, str]) -> int | None:
             hint="set whole seconds since 1970",
         )
     return int(text) if text else None
+
+
+def _token(environment: Mapping[str, str]) -> str | None:
+    """Return GITHUB_TOKEN; what cannot stand in a header is refused without being shown."""
+    text = environment.get("GITHUB_TOKEN", "").strip()
+    if text and not (text.isascii() and text.isprintable() and " " not in text):
+        raise UsageError("GITHUB_TOKEN holds what is no token", hint="set it anew, or unset it")
+    return text or None
 
 
 def _cmake_options(environment: Mapping[str, str]) -> dict[str, str]:

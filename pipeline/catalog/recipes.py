@@ -39,8 +39,13 @@ def read_recipe(path: Path, model: type[Model]) -> Model:
     try:
         return model.model_validate(document, strict=False)
     except ValidationError as error:
-        complaints = [_complaint(path, item["loc"], item["msg"], item["type"], model) for item in error.errors()]
+        complaints = complaints_of(path, error, model)
         raise RecipeError("\n".join(complaints), hint="CONTRIBUTING.md describes the keys of a recipe") from error
+
+
+def complaints_of(path: Path, error: ValidationError, model: type[Frozen]) -> list[str]:
+    """Return what a model has against a file, each with file and dotted key."""
+    return [_complaint(path, item["loc"], item["msg"], item["type"], model) for item in error.errors()]
 
 
 def _complaint(path: Path, loc: Sequence[int | str], message: str, kind: str, model: type[Frozen]) -> str:

@@ -24,13 +24,15 @@ class _RefusedError(ValueError):
     """Something that JSON readers disagree about."""
 
 
-def parse_json(data: bytes, *, what: str, limit_bytes: int = LIMIT_BYTES) -> object:
+def parse_json(data: bytes, *, what: str, limit_bytes: int = LIMIT_BYTES, any_text: bool = False) -> object:
     """Return the value of a JSON document of dicts, lists, strings, integers, booleans and None.
 
     Args:
         data: the document.
         what: for messages, for example ``manifest of llama.cpp``.
         limit_bytes: longer documents are refused unread.
+        any_text: whether texts may hold what belongs in no name and no line, because people wrote some of them; the
+            model then checks each text that is used.
 
     Raises:
         IntegrityError: it is too long or too deep, no clean UTF-8, or has anything that readers disagree about.
@@ -47,7 +49,7 @@ def parse_json(data: bytes, *, what: str, limit_bytes: int = LIMIT_BYTES) -> obj
             parse_float=_no_float,
             parse_int=_short_int,
         )
-        _check_depth_and_text(value)
+        _check_depth_and_text(value, any_text=any_text)
     except UnicodeDecodeError as error:
         _refuse(what, f"byte {error.start} is no UTF-8", error)
     except RecursionError as error:
@@ -80,12 +82,13 @@ def _short_int(text: str) -> int:
     return int(text)
 
 
-def _check_depth_and_text(document: object) -> None:
+def _check_depth_and_text(document: object, *, any_text: bool) -> None:
     waiting: list[tuple[object, int]] = [(document, 1)]
     while waiting:
         value, depth = waiting.pop()
         if isinstance(value, str):
-            _check_text(value)
+            if not any_text:
+                _check_text(value)
         elif isinstance(value, (dict, list)):
             if depth > MAX_DEPTH:
                 raise _RefusedError(f"it is nested deeper than {MAX_DEPTH}")

@@ -8,10 +8,12 @@ from pipeline.ports.commands import Command, CommandOutcome, CommandRunner, Runn
 from pipeline.ports.files import Archiver, BinaryInspector, Disk, KeyFiles, TreeReader
 from pipeline.ports.host import Clock, HostProbe
 from pipeline.ports.network import Downloader, DownloadRequest, HttpAnswer, LoopbackHttp, PackageIndex
+from pipeline.ports.releases import ApiDocument, ReleaseApi
 from pipeline.ports.services import Services
 from pipeline.ports.store import Store
 
 __all__ = [
+    "ApiDocument",
     "Archiver",
     "AttestationVerifier",
     "BinaryInspector",
@@ -27,6 +29,7 @@ __all__ = [
     "KeyFiles",
     "LoopbackHttp",
     "PackageIndex",
+    "ReleaseApi",
     "RunningCommand",
     "Services",
     "Store",

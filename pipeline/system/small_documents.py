@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import IntegrityError, NetworkError, OfflineError
 from pipeline.system.download_places import Place
+from pipeline.system.rate_limits import RateLimitError
 from pipeline.system.transfer_faults import TransferFault, fault_of_status, shown
 from pipeline.system.transfer_policy import SpeedWatch, TransferPolicy
 
@@ -24,11 +26,15 @@ class Document(NamedTuple):
         body: its bytes.
         media_type: that the server says, lower case, without parameters; empty for a file.
         url: from which it came, after redirects; links in it are relative to this.
+        headers: of the answer, names in lower case; none for a file.
+        not_modified: whether the server says that the caller's own copy (If-None-Match) is as good; no body then.
     """
 
     body: bytes
     media_type: str
     url: str
+    headers: Mapping[str, str] = {}
+    not_modified: bool = False
 
 
 class _TooLong(Exception):  # noqa: N818  # carries nothing and never leaves this module
@@ -45,12 +51,21 @@ class SmallDocuments:
         self._clock = clock
         self._policy = policy
 
-    def get(self, url: str, *, limit_bytes: int, accept: str = "*/*") -> Document | None:
+    def get(
+        self, url: str, *, limit_bytes: int, accept: str = "*/*", headers: Mapping[str, str] | None = None
+    ) -> Document | None:
         """Return a document, None when there is none (404, 410, no such file).
+
+        Args:
+            url: of the document.
+            limit_bytes: that it may have.
+            accept: media types that are wanted.
+            headers: more of them; with If-None-Match the answer may be that nothing changed.
 
         Raises:
             OfflineError: the url is not a file's and the network is forbidden.
             NetworkError: the server did not answer, or refused.
+            RateLimitError: it limits how often it is asked, for longer than is worth waiting.
             IntegrityError: it is longer than ``limit_bytes``.
         """
         place = Place(url=url, is_mirror=False)
@@ -61,21 +76,26 @@ class SmallDocuments:
                 raise OfflineError(
                     f"{shown(url)} is needed, and the network is forbidden", hint="run once without --offline"
                 )
-            return self._ask(place, accept, limit_bytes)
+            return self._ask(place, {"Accept": accept, **(headers or {})}, limit_bytes)
         except _TooLong:
             raise IntegrityError(
                 f"{shown(url)} is longer than {limit_bytes} bytes", hint="it is not the document that was asked for"
             ) from None
 
-    def _ask(self, place: Place, accept: str, limit_bytes: int) -> Document | None:
+    def _ask(self, place: Place, headers: Mapping[str, str], limit_bytes: int) -> Document | None:
         while True:
             try:
-                return self._once(place.url, accept, limit_bytes)
+                return self._once(place.url, headers, limit_bytes)
             except TransferFault as fault:
                 if fault.kind == "missing":
                     return None
                 now = self._clock.monotonic()
                 place.failed(fault, now=now, jitter=secrets.randbelow(1000) / 1000, policy=self._policy)
+                if place.given_up and fault.kind == "rate limit":
+                    until = self._clock.now_seconds() + int(fault.wait_seconds) if fault.wait_seconds else None
+                    raise RateLimitError(
+                        shown(place.url), now_seconds=self._clock.now_seconds(), until=until
+                    ) from fault
                 if place.given_up:
                     raise NetworkError(
                         f"{shown(place.url)} could not be read: {fault.reason}",
@@ -83,9 +103,11 @@ class SmallDocuments:
                     ) from fault
                 self._clock.sleep(place.not_before - now)
 
-    def _once(self, url: str, accept: str, limit_bytes: int) -> Document:
-        with self._client.get(url, {"Accept": accept}) as answer:
+    def _once(self, url: str, headers: Mapping[str, str], limit_bytes: int) -> Document:
+        with self._client.get(url, headers) as answer:
             response = answer.response
+            if response.status_code == 304 and "If-None-Match" in headers:
+                return Document(b"", "", str(response.url), dict(response.headers), not_modified=True)
             if response.status_code != 200:
                 raise fault_of_status(response, redirected=answer.redirected, now_seconds=self._clock.now_seconds())
             watch = SpeedWatch(self._policy, self._clock.monotonic())
@@ -97,7 +119,7 @@ class SmallDocuments:
                 if watch.too_slow(len(piece), self._clock.monotonic()):
                     raise TransferFault("the server sends too slowly", kind="slow")
             media_type = response.headers.get("content-type", "").split(";")[0].strip().lower()
-            return Document(bytes(body), media_type, str(response.url))
+            return Document(bytes(body), media_type, str(response.url), dict(response.headers))
 
 
 def _read_file(path: Path, url: str, limit_bytes: int) -> Document | None:

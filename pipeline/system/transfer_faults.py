@@ -68,11 +68,16 @@ def fault_of_status(response: httpx.Response, *, redirected: bool, now_seconds: 
     status = response.status_code
     text = f"the server answered {status} {response.reason_phrase}".rstrip()
     asked = retry_after_seconds(response.headers.get("retry-after"), now_seconds)
-    if status in {403, 429} and response.headers.get("x-ratelimit-remaining") == "0":
+    used_up = response.headers.get("x-ratelimit-remaining") == "0"
+    if status == 429 or (status == 403 and (used_up or asked is not None)):
         reset = response.headers.get("x-ratelimit-reset", "")
-        wait = float(max(0, int(reset[:12]) - now_seconds)) if reset.isdecimal() else asked
+        until_reset = float(max(0, int(reset[:12]) - now_seconds)) if used_up and reset.isdecimal() else None
+        waits = [wait for wait in (asked, until_reset) if wait is not None]
         return TransferFault(
-            f"{text}: its rate limit is used up", kind="rate limit", again=wait is not None, wait_seconds=wait or 0.0
+            f"{text}: its rate limit is used up",
+            kind="rate limit",
+            again=bool(waits) or status == 429,
+            wait_seconds=max(waits, default=0.0),
         )
     if status in {404, 410}:
         return TransferFault(text, kind="missing", again=False)

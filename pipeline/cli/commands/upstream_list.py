@@ -1,0 +1,84 @@
+"""``upstream list``: the newest releases and what each has."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli.options import Command, common_options
+from pipeline.cli.tables import table
+from pipeline.cli.upstream_options import (
+    api_option,
+    engine_option,
+    opened_upstream,
+    short_targets,
+    span_text,
+    target_option,
+)
+from pipeline.upstream.overview import ReleaseOverview, overview
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from pipeline.cli.session import Session
+
+
+@click.command("list", cls=Command)
+@target_option
+@click.option(
+    "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, metavar="N", help="Show so many at most."
+)
+@engine_option
+@api_option
+@common_options
+def command(session: Session, targets: tuple[str, ...], *, limit: int, engine: str, api: str | None) -> None:
+    """List upstream's newest releases: age, number of files, whole or partial, and what can be made of each.
+
+    With --target only releases that have an archive for it are listed.
+    """
+    wanted = set(short_targets(engine, targets))
+    with opened_upstream(session, engine, api) as upstream:
+        now = upstream.services.clock.now_seconds()
+        rows: Sequence[ReleaseOverview] = ()
+        for _ in upstream.releases.all_pages():
+            every = overview(upstream.releases.known, upstream.preferences, now_seconds=now)
+            rows = sorted(
+                (row for row in every if wanted <= set(row.targets)), key=lambda row: row.published_at, reverse=True
+            )
+            if len(rows) >= limit:
+                break
+        document = {
+            "engine": engine,
+            "repository": upstream.preferences.repository,
+            "releases": [asdict(row) for row in rows[:limit]],
+            "checked_at": upstream.releases.checked_at,
+            "cached": upstream.releases.cached,
+        }
+        session.show(document, lambda: _text(rows[:limit], is_verbose=session.settings.verbosity == "verbose"))
+        session.hint("\n--verbose names the targets of each")
+
+
+def _text(rows: Sequence[ReleaseOverview], *, is_verbose: bool) -> str:
+    lines = [
+        (
+            row.tag,
+            span_text(row.age_seconds),
+            str(row.assets),
+            _state(row),
+            str(len(row.targets)) if row.targets else "-",
+        )
+        for row in rows
+    ]
+    text = table(("tag", "age", "files", "state", "targets"), lines, right=("files", "targets"))
+    if not is_verbose:
+        return text
+    details = [f"{row.tag}: {' '.join(row.targets) or 'no target'}" for row in rows]
+    return "\n".join((text, "", *details))
+
+
+def _state(row: ReleaseOverview) -> str:
+    if row.complete is None:
+        return "points to a build" if row.kind == "version" else "no build"
+    return "whole" if row.complete else f"partial: lacks {len(row.lacks)} kinds of file"

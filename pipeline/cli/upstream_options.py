@@ -1,0 +1,89 @@
+"""What the commands about upstream's releases share: which engine, which API, which target, and how ages are said."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from pipeline.app.services import release_services
+from pipeline.catalog.upstream import read_preferences
+from pipeline.names import parse_target
+from pipeline.upstream.listing import ReleaseList
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+    from pathlib import Path
+
+    from pipeline.cli.session import Session
+    from pipeline.model.release_preferences import ReleasePreferences
+    from pipeline.ports import ReleaseApi, Services
+
+UPSTREAM = "upstream"
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+
+engine_option = click.option(
+    "--engine", default="llama.cpp", show_default=True, metavar="E", help="Whose upstream releases."
+)
+api_option = click.option(
+    "--api", metavar="URL", help="Address of the API.  [env: ENGINE_PIPELINE_GITHUB_API]  [default: GitHub's]"
+)
+target_option = click.option(
+    "-t", "--target", "targets", multiple=True, metavar="T", help="What the release must have an archive for; repeats."
+)
+
+
+class Upstream(NamedTuple):
+    """One engine's upstream, ready to be asked.
+
+    Attributes:
+        preferences: of the engine.
+        releases: of its repository.
+        api: that they are listed by.
+        services: of this command.
+    """
+
+    preferences: ReleasePreferences
+    releases: ReleaseList
+    api: ReleaseApi
+    services: Services
+
+
+@contextmanager
+def opened_upstream(session: Session, engine: str, api: str | None) -> Iterator[Upstream]:
+    """Give an engine's upstream; when a listing came from the cache, its age is said at the end.
+
+    Raises:
+        UnknownNameError: nothing is known of the engine's upstream.
+    """
+    preferences = read_preferences(upstream_dir(session), engine)
+    with release_services(session.settings, api=api) as (services, release_api):
+        releases = ReleaseList(release_api, preferences.repository)
+        yield Upstream(preferences, releases, release_api, services)
+        if releases.cached and releases.checked_at is not None:
+            age = span_text(services.clock.now_seconds() - releases.checked_at)
+            session.warn(f"the network is forbidden: this is what {preferences.repository} had {age} ago")
+
+
+def upstream_dir(session: Session) -> Path:
+    """Return the folder of pinned releases."""
+    return session.settings.recipes_dir / UPSTREAM
+
+
+def short_targets(engine: str, targets: Iterable[str]) -> tuple[str, ...]:
+    """Return targets of an engine without its name; a comma separates several.
+
+    Raises:
+        UnknownNameError: one is no target.
+    """
+    parts = [part.strip() for text in targets for part in text.split(",")]
+    return tuple(parse_target(part if "/" in part else f"{engine}/{part}").short for part in parts)
+
+
+def span_text(seconds: int) -> str:
+    """Return a span of time in its largest fitting unit."""
+    for unit, name in ((_DAY, "days"), (_HOUR, "hours"), (_MINUTE, "minutes")):
+        if seconds >= 2 * unit:
+            return f"{seconds // unit} {name}"
+    return f"{max(seconds, 0)} seconds"
