@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 from pipeline.deploy.changing import set_aside
 from pipeline.deploy.steps import byte_progress, step, warn
 from pipeline.digest import require_digest
-from pipeline.errors import IntegrityError
+from pipeline.errors import HostError, IntegrityError
 from pipeline.model.manifest_document import write_document
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.deploy.comparing import FileComparison
+    from pipeline.deploy.given_files import FilePart
     from pipeline.deploy.layout import Layout
     from pipeline.deploy.trust import TrustedRepository
     from pipeline.model.manifest import Layer
@@ -48,30 +49,65 @@ def remove_damaged_layer(layout: Layout, tree_sha256: str, *, services: Services
 
 
 def stage_layer(
-    layer: Layer, *, engine: str, repository: TrustedRepository, services: Services, disk: Disk, staging: Path
+    layer: Layer,
+    *,
+    engine: str,
+    repository: TrustedRepository,
+    services: Services,
+    disk: Disk,
+    staging: Path,
+    given: FilePart | None = None,
 ) -> Tree:
-    """Download and unpack a layer into ``staging/layers/<tree digest>``; return its files, which are as signed.
+    """Bring and unpack a layer into ``staging/layers/<tree digest>``; return its files, which are as signed.
+
+    Args:
+        layer: of a signed manifest.
+        engine: whose layer it is.
+        repository: that it is signed in.
+        services: downloader, archiver.
+        disk: how staging is written.
+        staging: an empty folder of this installation.
+        given: its archive where it is at hand; it is downloaded otherwise.
 
     Raises:
         IntegrityError: the archive or a file in it is not what was signed.
         NetworkError, OfflineError, NoSpaceError, TrustError: as their names say.
     """
     name = f"layer {layer.name}"
-    request = repository.request(engine=engine, sha256=layer.sha256, size_bytes=layer.size, what=name)
     folder = staging / "layers" / layer.tree_sha256
     archive = staging / f"{layer.sha256}.tar.zst"
     disk.make_dirs(folder, durable=False)
-    with step(services, f"download {name}"):
-        blob = services.downloader.fetch(request, progress=byte_progress(services, f"download {name}"))
+    if given is None:
+        request = repository.request(engine=engine, sha256=layer.sha256, size_bytes=layer.size, what=name)
+        with step(services, f"download {name}"):
+            blob = services.downloader.fetch(request, progress=byte_progress(services, f"download {name}"))
+    else:
+        blob = None
+        repository.require_signed(engine=engine, sha256=layer.sha256, size_bytes=layer.size, what=name)
+        with step(services, f"take {name}", why=str(given.path)):
+            _take(given, archive, layer=layer, disk=disk)
     with step(services, f"unpack {name}"):
-        services.store.copy_blob(blob, archive)
-        services.store.drop_blob(blob.sha256)
+        if blob is not None:
+            services.store.copy_blob(blob, archive)
+            services.store.drop_blob(blob.sha256)
         services.archiver.unpack(archive, folder)
         disk.remove(archive)
         tree = services.trees.scan(folder)
         require_digest(what=f"files of {name}", expected=layer.tree_sha256, found=tree.sha256)
         disk.write_file(staging / "layers" / f"{layer.tree_sha256}.json", write_document(tree))
     return tree
+
+
+def _take(given: FilePart, archive: Path, *, layer: Layer, disk: Disk) -> None:
+    """Copy a layer's archive out of a file; what is unpacked is the copy whose bytes were checked."""
+    try:
+        found, size = disk.copy_file(given.path, archive, offset_bytes=given.offset_bytes, size_bytes=given.size_bytes)
+    except FileNotFoundError as error:
+        raise HostError(f"{given.path} is gone", hint="leave the file where it is until the command ends") from error
+    what = f"layer {layer.name} in {given.path}"
+    if size != layer.size:
+        raise IntegrityError(f"{what} has {size} bytes and {layer.size} are signed", hint="the file was changed")
+    require_digest(what=what, expected=layer.sha256, found=found)
 
 
 def keep_layer(layout: Layout, tree_sha256: str, *, disk: Disk, staging: Path) -> None:
