@@ -50,6 +50,13 @@ def describe(facts: HostFacts) -> Iterator[tuple[str, str]]:
     for what, version in (("glibc", facts.glibc), ("macOS", facts.macos), ("Windows", facts.windows)):
         if version:
             yield what, version
+    yield from describe_devices(facts)
+    for fault in facts.probe_faults:
+        yield f"{fault.probe} probe", f"failed: {fault.reason}"
+
+
+def describe_devices(facts: HostFacts) -> Iterator[tuple[str, str]]:
+    """Yield what computes beside the processor; what could not be found out is not said here."""
     yield "GPUs", ", ".join(facts.gpus()) or "none found"
     if facts.nvidia_driver:
         served = (f"{gpu.name} (compute capability {gpu.compute_capability})" for gpu in facts.nvidia_gpus)
@@ -59,8 +66,6 @@ def describe(facts: HostFacts) -> Iterator[tuple[str, str]]:
     yield "Vulkan", _api(facts.vulkan_devices, there=facts.vulkan_loader)
     yield "Level Zero", _api(facts.level_zero_devices, there=facts.level_zero_loader)
     yield "OpenCL", _api(facts.opencl_devices, there=facts.opencl_loader)
-    for fault in facts.probe_faults:
-        yield f"{fault.probe} probe", f"failed: {fault.reason}"
 
 
 def _api(devices: tuple[ApiDevice, ...], *, there: bool) -> str:
