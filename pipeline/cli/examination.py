@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from pipeline.cli.host_facts import describe_devices
 from pipeline.cli.tables import size_text
 from pipeline.errors import PipelineError
 from pipeline.names import version_key
@@ -58,7 +59,12 @@ class Finding:
 
 def examine(services: Services, catalog: Catalog, cache_dir: Path) -> list[Finding]:
     """Look at everything a build and an installation use."""
-    return [*_machine(services.host), *_tools(services.host, catalog), *_places(services, cache_dir)]
+    return [
+        *_machine(services.host),
+        *_devices(services.host),
+        *_tools(services.host, catalog),
+        *_places(services, cache_dir),
+    ]
 
 
 def _machine(host: HostProbe) -> Iterator[Finding]:
@@ -70,6 +76,16 @@ def _machine(host: HostProbe) -> Iterator[Finding]:
     yield Finding("ok", "instructions", " ".join(levels) or "not known")
     if facts.glibc:
         yield Finding("ok", "glibc", facts.glibc)
+
+
+def _devices(host: HostProbe) -> Iterator[Finding]:
+    facts = host.survey()
+    for what, found in describe_devices(facts):
+        yield Finding("ok", what, found)
+    for fault in facts.probe_faults:
+        yield Finding(
+            "absent", f"{fault.probe} devices", fault.reason, "what is there is not known; `explain` says more"
+        )
 
 
 def _tools(host: HostProbe, catalog: Catalog) -> Iterator[Finding]:

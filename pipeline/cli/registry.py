@@ -27,6 +27,8 @@ COMMANDS: dict[str, Entry] = {
     "build": Entry(_MAKE, "build", "Make bundles: source, compile, layers, proof, manifest."),
     "keys": Entry(_PUBLISH, "keys", "Make the keys that sign a repository."),
     "publish": Entry(_PUBLISH, "publish", "Add bundles to a signed repository."),
+    "select": Entry(_INSTALL, "select", "Choose the variant that fits a host best."),
+    "explain": Entry(_INSTALL, "explain", "Show why each variant fits a host or does not."),
     "install": Entry(_INSTALL, "install", "Install or update an engine from a repository."),
     "list": Entry(_INSTALL, "list", "List what is installed."),
     "use": Entry(_INSTALL, "use", "Switch to an installed generation."),

@@ -1,18 +1,73 @@
-"""Which of the artifacts that a repository offers is meant."""
+"""Which of the artifacts that a repository offers is installed: the named one, or the one that fits best."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.deploy.fitting import is_gpu
+from pipeline.deploy.requirements import check_host
+from pipeline.deploy.select import require_accelerator, select
 from pipeline.errors import NothingSelectedError, UsageError
 from pipeline.names import Target, select_targets, version_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from pipeline.model.manifest import Artifact
+    from pipeline.model.selection import Selection
+    from pipeline.ports import HostProbe
 
 _SHOWN_VERSIONS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What is asked for.
+
+    Attributes:
+        target: full or without its engine; None takes what fits the host best.
+        version: None takes the newest, by number.
+        engine: None means the only one; a full target says it too.
+        check_host: refuse what cannot run here; without it and without ``target`` the platform's only one is taken.
+        require_accel: refuse what computes on the processor.
+    """
+
+    target: str | None = None
+    version: str | None = None
+    engine: str | None = None
+    check_host: bool = True
+    require_accel: bool = False
+
+
+def pick(offered: Sequence[Artifact], wish: Wish, host: HostProbe) -> tuple[Artifact, Selection | None]:
+    """Return the artifact to install, and how it was chosen where that was not said.
+
+    The host's devices are looked for only where something depends on them.
+
+    Args:
+        offered: of all signed manifests that come into question.
+        wish: what is asked for.
+        host: to look at.
+
+    Raises:
+        UsageError: the target names none or several, or several engines are offered and none is named.
+        NothingSelectedError: nothing is offered, or nothing fits.
+        HostError: what was named does not run here.
+        NoAcceleratorError: it computes on the processor and an accelerator was required.
+    """
+    facts, selection = host.facts(), None
+    artifacts = [a for a in offered if wish.engine in {None, a.engine}]
+    if wish.target is None and wish.check_host:
+        choice = select(offered, host.survey(), engine=wish.engine, version=wish.version)
+        artifact, selection = choice.require(), choice.selection
+    else:
+        artifact = choose(artifacts, target=wish.target, version=wish.version, platform=facts.platform)
+        if wish.check_host:
+            check_host(artifact, host.survey() if is_gpu(artifact) else facts)
+    if wish.require_accel:
+        require_accelerator(artifact, selection)
+    return artifact, selection
 
 
 def choose(offered: Iterable[Artifact], *, target: str | None, version: str | None, platform: str) -> Artifact:

@@ -6,20 +6,19 @@ Until the last step, the replacement of one pointer file, what runs now runs on 
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.assembling import check_laid, check_programs, lay
 from pipeline.deploy.changing import changing, switch
-from pipeline.deploy.choosing import choose
 from pipeline.deploy.comparing import FileComparison
 from pipeline.deploy.composing import compose
 from pipeline.deploy.generations import find_generation, is_whole
+from pipeline.deploy.install_request import InstallRequest, Resolved, resolve
 from pipeline.deploy.layers import LayerBringer, keep_layer, remove_damaged_layer, reusable_layer
 from pipeline.deploy.layout import SEAL_FILE, Layout, seal_of
 from pipeline.deploy.removal import prune
-from pipeline.deploy.requirements import check_host, check_space
+from pipeline.deploy.requirements import check_space
 from pipeline.deploy.steps import step, warn
 from pipeline.deploy.trust import TrustedRepository
 from pipeline.errors import PipelineError
@@ -30,38 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from pipeline.model.manifest import Artifact, Layer
+    from pipeline.model.manifest import Layer
     from pipeline.model.tree import Tree
     from pipeline.ports import Disk, Services
-
-
-@dataclass(frozen=True, slots=True)
-class InstallRequest:
-    """What to install where.
-
-    Attributes:
-        location: of the repository: folder, or file:, http: or https: url.
-        root: of the installation; made when it is not there.
-        trusted_root: root metadata that trust starts from.
-        target: full or without its engine; None takes the only one that is for this host.
-        version: None takes the newest.
-        with_debug: optional layers too.
-        repair: read every file again before calling anything installed.
-        keep: generations to keep, at least 2.
-        dry_run: change nothing but what is remembered of the repository's metadata.
-        check_host: refuse what cannot run here.
-    """
-
-    location: str
-    root: Path
-    trusted_root: bytes
-    target: str | None = None
-    version: str | None = None
-    with_debug: bool = False
-    repair: bool = False
-    keep: int = 3
-    dry_run: bool = False
-    check_host: bool = True
 
 
 def install(request: InstallRequest, services: Services, *, disk: Disk) -> InstallOutcome:
@@ -75,13 +45,14 @@ def install(request: InstallRequest, services: Services, *, disk: Disk) -> Insta
     Raises:
         TrustError: the repository is not to be trusted.
         IntegrityError: something is not what was signed.
-        UsageError, NothingSelectedError: no such target or version, or ``root`` holds other files.
-        HostError: it does not run here, or the root cannot be written.
+        UsageError, NothingSelectedError: no such target or version, nothing fits, or ``root`` holds other files.
+        HostError: what was named does not run here, or the root cannot be written.
+        NoAcceleratorError: it computes on the processor and an accelerator was required.
         NoSpaceError, NetworkError, OfflineError: as their names say.
     """
     layout = Layout(request.root)
     with changing(layout, services=services, disk=disk, may_be_new=True) as staging, ExitStack() as held:
-        with step(services, "trust", why=request.location):
+        with step(services, "trust", why=request.location or ""):
             repository = held.enter_context(
                 TrustedRepository.open(
                     request.location,
@@ -91,25 +62,9 @@ def install(request: InstallRequest, services: Services, *, disk: Disk) -> Insta
                     disk=disk,
                 )
             )
-            facts = services.host.facts()
-            artifact = choose(
-                _offered(repository, request.target),
-                target=request.target,
-                version=request.version,
-                platform=facts.platform,
-            )
-        if request.check_host:
-            check_host(artifact, facts)
-        installation = _Installation(request, layout, artifact, repository, services=services, disk=disk)
+            resolved = resolve(request, repository, services)
+        installation = _Installation(request, layout, resolved, repository, services=services, disk=disk)
         return installation.run(staging)
-
-
-def _offered(repository: TrustedRepository, target: str | None) -> list[Artifact]:
-    """Return what the repository offers, of one engine alone when the target names one."""
-    named = target.partition("/")[0] if target and "/" in target else None
-    known = repository.engines()
-    engines = [named] if named in known else known
-    return [artifact for engine in engines for artifact in repository.manifest(engine).artifacts]
 
 
 class _Installation:
@@ -119,7 +74,7 @@ class _Installation:
         self,
         request: InstallRequest,
         layout: Layout,
-        artifact: Artifact,
+        resolved: Resolved,
         repository: TrustedRepository,
         *,
         services: Services,
@@ -127,7 +82,8 @@ class _Installation:
     ) -> None:
         self._request = request
         self._layout = layout
-        self._artifact = artifact
+        self._artifact = artifact = resolved.artifact
+        self._resolved = resolved
         self._repository = repository
         self._services = services
         self._disk = disk
@@ -168,7 +124,14 @@ class _Installation:
     def _bring(self, layers: Collection[Layer], staging: Path) -> dict[str, Tree]:
         for layer in layers:
             remove_damaged_layer(self._layout, layer.tree_sha256, services=self._services, disk=self._disk)
-        bringer = LayerBringer(self._artifact.engine, self._repository, self._services, self._disk, staging)
+        bringer = LayerBringer(
+            self._artifact.engine,
+            self._repository,
+            self._services,
+            self._disk,
+            staging,
+            given=self._resolved.given.layers,
+        )
         trees = bringer.bring(layers)
         for tree_sha256, tree in trees.items():
             self._comparison.know(staging / "layers" / tree_sha256, tree.entries)
@@ -235,12 +198,14 @@ class _Installation:
 
     def _needed(self, trees: dict[str, Tree] | None) -> tuple[NeededLayer, ...]:
         """Say of each wanted layer whether it has to be brought; None means that none has."""
+        at_hand = self._resolved.given.layers
         return tuple(
             NeededLayer(
                 name=layer.name,
                 tree_sha256=layer.tree_sha256,
                 present=(present := trees is None or layer.tree_sha256 in trees),
-                download_bytes=0 if present else layer.size,
+                from_file=(from_file := not present and layer.sha256 in at_hand),
+                download_bytes=0 if present or from_file else layer.size,
                 installed_bytes=layer.installed_size,
             )
             for layer in self._wanted
@@ -269,4 +234,5 @@ class _Installation:
             downloaded_bytes=sum(layer.download_bytes for layer in layers),
             removed_generations=removed,
             development=self._repository.development,
+            selection=self._resolved.selection,
         )

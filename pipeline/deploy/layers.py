@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.changing import set_aside
 from pipeline.deploy.side_by_side import in_parallel
 from pipeline.deploy.steps import byte_progress, step, warn
 from pipeline.digest import require_digest
-from pipeline.errors import IntegrityError
+from pipeline.errors import HostError, IntegrityError
 from pipeline.model.manifest_document import write_document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from pipeline.deploy.comparing import FileComparison
+    from pipeline.deploy.given_files import FilePart
     from pipeline.deploy.layout import Layout
     from pipeline.deploy.trust import TrustedRepository
     from pipeline.model.manifest import Layer
@@ -60,6 +61,7 @@ class LayerBringer:
         services: downloader, store, archiver, events, and how many may be brought at a time.
         disk: how files are linked and written.
         staging: folder of this change.
+        given: sha256 of an archive to the file that it is at hand in; others are downloaded.
     """
 
     engine: str
@@ -67,6 +69,7 @@ class LayerBringer:
     services: Services
     disk: Disk
     staging: Path
+    given: Mapping[str, FilePart] = field(default_factory=dict)
 
     def bring(self, layers: Iterable[Layer]) -> dict[str, Tree]:
         """Stage layers under ``staging/layers/<tree digest>``; return their files, which are as signed.
@@ -75,23 +78,45 @@ class LayerBringer:
             IntegrityError: an archive or a file in it is not what was signed.
             NetworkError, OfflineError, NoSpaceError, TrustError: as their names say.
         """
-        wanted = list(layers)
         # Requests come first and one by one: the metadata behind them has one reader.
-        requests = [
-            self.repository.request(
-                engine=self.engine, sha256=layer.sha256, size_bytes=layer.size, what=f"layer {layer.name}"
-            )
-            for layer in wanted
-        ]
-        trees = in_parallel(self._stage, list(zip(wanted, requests, strict=True)), jobs=self.services.jobs)
-        return {layer.tree_sha256: tree for layer, tree in zip(wanted, trees, strict=True)}
+        wanted = [(layer, self._request(layer)) for layer in layers]
+        trees = in_parallel(self._stage, wanted, jobs=self.services.jobs)
+        return {layer.tree_sha256: tree for (layer, _), tree in zip(wanted, trees, strict=True)}
 
-    def _stage(self, wanted: tuple[Layer, DownloadRequest], go_on: Callable[[], None]) -> Tree:
+    def _request(self, layer: Layer) -> DownloadRequest | None:
+        """Return how a layer's archive is downloaded, None where it is at hand; either way it is a signed one."""
+        signed = {"engine": self.engine, "sha256": layer.sha256, "what": f"layer {layer.name}"}
+        if layer.sha256 in self.given:
+            self.repository.require_signed(**signed, size_bytes=layer.size)
+            return None
+        return self.repository.request(**signed, size_bytes=layer.size)
+
+    def _stage(self, wanted: tuple[Layer, DownloadRequest | None], go_on: Callable[[], None]) -> Tree:
         layer, request = wanted
-        name, services, disk = request.what, self.services, self.disk
+        name, services, disk = f"layer {layer.name}", self.services, self.disk
         folder = self.staging / "layers" / layer.tree_sha256
         archive = self.staging / f"{layer.sha256}.tar.zst"
         disk.make_dirs(folder.parent, durable=False)
+        try:
+            if request is not None:
+                self._download(request, archive, go_on)
+            else:
+                given = self.given[layer.sha256]
+                with step(services, f"take {name}", why=str(given.path)):
+                    _take(given, archive, layer=layer, disk=disk)
+            with step(services, f"unpack {name}"):
+                tree = services.archiver.unpack_signed(
+                    archive, folder, sha256=layer.sha256, files_bytes=layer.installed_size
+                )
+                require_digest(what=f"files of {name}", expected=layer.tree_sha256, found=tree.sha256)
+                disk.write_file(folder.with_name(f"{layer.tree_sha256}.json"), write_document(tree))
+        finally:
+            services.store.drop_blob(layer.sha256)  # also when it is damaged: the next run brings it anew
+            disk.remove(archive)
+        return tree
+
+    def _download(self, request: DownloadRequest, archive: Path, go_on: Callable[[], None]) -> None:
+        name, services = request.what, self.services
         with step(services, f"download {name}"):
             progress = byte_progress(services, f"download {name}")
 
@@ -100,18 +125,19 @@ class LayerBringer:
                 progress(done, total)
 
             blob = services.downloader.fetch(request, progress=told)
-        try:
-            with step(services, f"unpack {name}"):
-                disk.link_file(services.store.blob_path(blob.sha256), archive)
-                tree = services.archiver.unpack_signed(
-                    archive, folder, sha256=layer.sha256, files_bytes=layer.installed_size
-                )
-                require_digest(what=f"files of {name}", expected=layer.tree_sha256, found=tree.sha256)
-                disk.write_file(folder.with_name(f"{layer.tree_sha256}.json"), write_document(tree))
-        finally:
-            services.store.drop_blob(blob.sha256)  # also when it is damaged: the next run brings it anew
-            disk.remove(archive)
-        return tree
+        self.disk.link_file(services.store.blob_path(blob.sha256), archive)
+
+
+def _take(given: FilePart, archive: Path, *, layer: Layer, disk: Disk) -> None:
+    """Copy a layer's archive out of a file; what is unpacked is the copy whose bytes were checked."""
+    try:
+        found, size = disk.copy_file(given.path, archive, offset_bytes=given.offset_bytes, size_bytes=given.size_bytes)
+    except FileNotFoundError as error:
+        raise HostError(f"{given.path} is gone", hint="leave the file where it is until the command ends") from error
+    what = f"layer {layer.name} in {given.path}"
+    if size != layer.size:
+        raise IntegrityError(f"{what} has {size} bytes and {layer.size} are signed", hint="the file was changed")
+    require_digest(what=what, expected=layer.sha256, found=found)
 
 
 def keep_layer(layout: Layout, tree_sha256: str, *, disk: Disk, staging: Path) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from tuf.api.exceptions import LengthOrHashMismatchError
 
+from pipeline.deploy.kept_metadata import KeptLocation, keep_manifest
 from pipeline.deploy.known_time import TIME_FILE, remember_time, require_later
 from pipeline.deploy.location import FolderLocation, locate
 from pipeline.deploy.metadata_client import MetadataClient, read_root
@@ -27,7 +28,7 @@ from pipeline.model.strict_json import LIMIT_BYTES
 from pipeline.ports import DownloadRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import Self
 
@@ -47,9 +48,12 @@ class TrustedRepository:
         development: whether its root says that it is signed with development keys.
     """
 
-    def __init__(self, location: RepositoryLocation, client: MetadataClient, *, identity: str) -> None:
+    def __init__(
+        self, location: RepositoryLocation, client: MetadataClient, *, identity: str, keep: Callable[[str, bytes], None]
+    ) -> None:
         """Use ``open``."""
         self._place = location
+        self._keep = keep
         self._client = client
         self.location = location.text
         self.identity = identity
@@ -58,12 +62,13 @@ class TrustedRepository:
     @classmethod
     @contextmanager
     def open(
-        cls, location: str, *, state_dir: Path, trusted_root: bytes, services: Services, disk: Disk
+        cls, location: str | None, *, state_dir: Path, trusted_root: bytes, services: Services, disk: Disk
     ) -> Iterator[Self]:
         """Bring a repository's metadata up to date and hold it while it is used, one process at a time.
 
         Args:
-            location: folder, or file:, http: or https: url.
+            location: folder, or file:, http: or https: url; None for what is kept of the repository, as long as its
+                signatures hold: nothing can be downloaded then.
             state_dir: where what was seen of repositories is kept, by repository and not by location: an old copy
                 elsewhere is refused as well.
             trusted_root: root metadata to start from.
@@ -77,9 +82,9 @@ class TrustedRepository:
             NetworkError, OfflineError: the repository cannot be reached.
             HostError: the state cannot be written.
         """
-        place = locate(location, services.downloader)
         identity = _identity(read_root(trusted_root), trusted_root)
         own_dir = state_dir / identity
+        place = KeptLocation(own_dir) if location is None else locate(location, services.downloader)
         disk.make_dirs(own_dir)
         with disk.lock(state_dir / f"{identity}.lock"):
             now = services.clock.now_seconds()
@@ -94,7 +99,9 @@ class TrustedRepository:
                 missing_error=IntegrityError if isinstance(place, FolderLocation) else NetworkError,
             )
             client.refresh()
-            repository = cls(place, client, identity=identity)
+            repository = cls(
+                place, client, identity=identity, keep=lambda engine, data: keep_manifest(own_dir, engine, data, disk)
+            )
             if _digests(own_dir) != before:
                 disk.sync(own_dir)  # python-tuf renames but does not sync
             remember_time(own_dir, now, disk)
@@ -151,10 +158,11 @@ class TrustedRepository:
         manifest = read_manifest(data, what=f"manifest of {engine}")
         if strange := [artifact.target for artifact in manifest.artifacts if artifact.engine != engine]:
             raise IntegrityError(f"the manifest of {engine} speaks of {strange[0]}")
+        self._keep(engine, data)
         return manifest
 
-    def request(self, *, engine: str, sha256: str, size_bytes: int, what: str) -> DownloadRequest:
-        """Return how to download a bundle or a layer, after checking that it is signed as the manifest says.
+    def require_signed(self, *, engine: str, sha256: str, size_bytes: int, what: str) -> None:
+        """Refuse a bundle or a layer that is not signed as the manifest says.
 
         Raises:
             IntegrityError: the signed target is not there or has another size or digest.
@@ -166,6 +174,15 @@ class TrustedRepository:
                 f"{what}: the signed metadata of {self.location} does not list it as the manifest does",
                 hint="the repository contradicts itself; tell its publisher",
             )
+
+    def request(self, *, engine: str, sha256: str, size_bytes: int, what: str) -> DownloadRequest:
+        """Return how to download a bundle or a layer, after checking that it is signed as the manifest says.
+
+        Raises:
+            IntegrityError: as ``require_signed``, or it is a file of this machine and is not there.
+            TrustError, NetworkError, OfflineError: as ``open``.
+        """
+        self.require_signed(engine=engine, sha256=sha256, size_bytes=size_bytes, what=what)
         url = self._place.url(blob_path(sha256), size_bytes=size_bytes)
         return DownloadRequest(what=what, urls=(url,), sha256=sha256, size_bytes=size_bytes, filename=sha256)
 

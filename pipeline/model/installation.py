@@ -8,6 +8,7 @@ from pydantic import Field
 
 from pipeline.model.frozen import Frozen, Name, RelativePath, Sha256
 from pipeline.model.manifest import Artifact
+from pipeline.model.selection import Selection
 
 Rfc3339 = str
 
@@ -107,13 +108,15 @@ class NeededLayer(Frozen):
         name: of the layer.
         tree_sha256: its identity.
         present: whether the root has it already.
-        download_bytes: of its archive; 0 when it is present.
+        from_file: whether its archive is in a file at hand.
+        download_bytes: of its archive; 0 when it is present or in a file.
         installed_bytes: of its files.
     """
 
     name: str
     tree_sha256: Sha256
     present: bool
+    from_file: bool = False
     download_bytes: int
     installed_bytes: int
 
@@ -131,9 +134,10 @@ class InstallOutcome(Frozen):
         path: absolute path of its files, None as above.
         programs: entry point to absolute path, empty as above.
         layers: what was needed.
-        downloaded_bytes: sum over the layers that were not there.
+        downloaded_bytes: sum over the layers that were neither there nor in files.
         removed_generations: that fell out of the number to keep.
         development: the repository is signed with development keys.
+        selection: why this variant; None when the target was named.
     """
 
     changed: bool
@@ -148,6 +152,7 @@ class InstallOutcome(Frozen):
     downloaded_bytes: int = 0
     removed_generations: tuple[int, ...] = ()
     development: bool = False
+    selection: Selection | None = None
 
 
 class SwitchOutcome(Frozen):

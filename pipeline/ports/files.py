@@ -94,8 +94,13 @@ class Disk(Protocol):
         """
         ...
 
-    def copy_file(self, source: Path, destination: Path) -> tuple[str, int]:
-        """Copy to a new file, not yet synced; return sha256 and size of the bytes that were written."""
+    def copy_file(
+        self, source: Path, destination: Path, *, offset_bytes: int = 0, size_bytes: int | None = None
+    ) -> tuple[str, int]:
+        """Copy to a new file, not yet synced; return sha256 and size of the bytes that were written.
+
+        With ``size_bytes`` only so many bytes from ``offset_bytes`` on; fewer where the source is shorter.
+        """
         ...
 
     def link_file(self, source: Path, destination: Path) -> None:

@@ -64,9 +64,11 @@ class CudaFound(NamedTuple):
     fault: str
 
 
-def probe_api(name: ApiName, *, env: Mapping[str, str], guard: ProcessGuard | None = None) -> ApiFound:
-    """Return what Vulkan, Level Zero or OpenCL lists; never raises."""
-    text, fault = _run(name, env, guard)
+def probe_api(
+    name: ApiName, *, env: Mapping[str, str], guard: ProcessGuard | None = None, seconds: float = PROBE_SECONDS
+) -> ApiFound:
+    """Return what Vulkan, Level Zero or OpenCL lists within ``seconds``; never raises."""
+    text, fault = _run(name, env, guard, seconds)
     if fault:
         return ApiFound(loader=True, devices=(), fault=fault)  # something was there to crash
     try:
@@ -78,7 +80,7 @@ def probe_api(name: ApiName, *, env: Mapping[str, str], guard: ProcessGuard | No
 
 def probe_cuda(*, env: Mapping[str, str], guard: ProcessGuard | None = None) -> CudaFound:
     """Return the GPUs that CUDA's driver library lists; never raises."""
-    text, fault = _run("cuda", env, guard)
+    text, fault = _run("cuda", env, guard, PROBE_SECONDS)
     if fault:
         return CudaFound(loader=True, devices=(), fault=fault)
     try:
@@ -88,9 +90,9 @@ def probe_cuda(*, env: Mapping[str, str], guard: ProcessGuard | None = None) -> 
     return CudaFound(loader=found.loader, devices=found.devices, fault=found.fault[:200])
 
 
-def _run(name: str, env: Mapping[str, str], guard: ProcessGuard | None) -> tuple[str, str]:
+def _run(name: str, env: Mapping[str, str], guard: ProcessGuard | None, seconds: float) -> tuple[str, str]:
     argv = (sys.executable, "-I", "-S", "-c", _START, str(_ROOT), f"pipeline.system.probes.{name}")
-    said = ask(argv, env=env, seconds=PROBE_SECONDS, limit_bytes=_ANSWER_BYTES, guard=guard)
+    said = ask(argv, env=env, seconds=seconds, limit_bytes=_ANSWER_BYTES, guard=guard)
     if said.fault:
         return "", said.fault
     if said.exit_code is None or said.exit_code < 0:

@@ -59,11 +59,14 @@ class FileDisk:
                 raise
             sync_folder(path.parent)
 
-    def copy_file(self, source: Path, destination: Path) -> tuple[str, int]:
-        """Copy to a new file; return sha256 and size of what was written."""
+    def copy_file(
+        self, source: Path, destination: Path, *, offset_bytes: int = 0, size_bytes: int | None = None
+    ) -> tuple[str, int]:
+        """Copy a file, or a part of it, to a new file; return sha256 and size of what was written."""
         digest, size = hashlib.sha256(), 0
         with _mapped(destination), source.open("rb") as reader, destination.open("xb") as writer:
-            while chunk := reader.read(CHUNK_BYTES):
+            reader.seek(offset_bytes)
+            while chunk := reader.read(CHUNK_BYTES if size_bytes is None else min(CHUNK_BYTES, size_bytes - size)):
                 digest.update(chunk)
                 size += len(chunk)
                 writer.write(chunk)

@@ -8,6 +8,8 @@ from pipeline.model.frozen import Name
 from pipeline.names import (
     Target,
     UnknownNameError,
+    accel_version,
+    family_of,
     parse_accel,
     parse_release,
     parse_target,
@@ -117,3 +119,18 @@ def test_versions_compare_by_number():
     assert sorted(ordered, key=version_key) == ordered
     assert version_key("10.0") > version_key("9.1")
     assert version_key("2.34") > version_key("2.4")
+
+
+@pytest.mark.parametrize(
+    ("accel", "family", "version"),
+    [
+        ("cuda-12.4", "cuda", "12.4"),
+        ("rocm-7.14", "rocm", "7.14"),
+        ("openvino-2026.0.1", "openvino", "2026.0.1"),
+        ("avx2", "avx2", ""),
+        ("cpu", "cpu", ""),
+        ("mlx-openai", "mlx-openai", ""),
+    ],
+)
+def test_an_accelerator_has_a_family_and_perhaps_a_version(accel, family, version):
+    assert (family_of(accel), accel_version(accel)) == (family, version)

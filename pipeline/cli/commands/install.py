@@ -2,32 +2,47 @@
 
 from __future__ import annotations
 
-import re
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.app.services import disk, install_services
+from pipeline.cli.locations import location_of
 from pipeline.cli.options import FILE, Command, changing_options
 from pipeline.cli.root_options import require_root, root_option
+from pipeline.cli.selecting import require_accel_option
 from pipeline.cli.tables import size_text
 from pipeline.cli.trusted_root import find_trusted_root
-from pipeline.deploy.install import InstallRequest, install
+from pipeline.deploy.install import install
+from pipeline.deploy.install_request import InstallRequest
 from pipeline.deploy.layout import Layout
+from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.cli.session import Session
     from pipeline.model.installation import InstallOutcome
-
-_URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 
 
 @click.command("install", cls=Command)
 @click.argument(
-    "target", required=False, metavar="[TARGET]", help="Needed where the repository has several for this machine."
+    "target", required=False, metavar="[TARGET]", help="Without it the variant that fits this machine best."
 )
-@click.option("--from", "location", required=True, metavar="URL_OR_DIR", help="The repository.")
+@click.option(
+    "--from",
+    "location",
+    metavar="URL_OR_DIR",
+    help="The repository; needed unless --from-file has all and it is known.",
+)
+@click.option(
+    "--from-file",
+    "files",
+    type=FILE,
+    multiple=True,
+    metavar="FILE",
+    help="A bundle or a layer's archive that is at hand; repeats. It must be one that the repository signs.",
+)
 @root_option
 @click.option("--version", metavar="V", help="Version to install.  [default: the newest]")
 @click.option("--trusted-root", type=FILE, metavar="FILE", help="Root metadata that the publisher gave you.")
@@ -36,34 +51,36 @@ _URL = re.compile(r"[a-z][a-z0-9+.-]*://", re.IGNORECASE)
 @click.option(
     "--keep", type=click.IntRange(min=2), default=3, show_default=True, metavar="N", help="Generations to keep."
 )
+@click.option("--engine", metavar="E", help="Which engine; needed where several are offered.")
+@require_accel_option
 @click.option("--check-host/--no-check-host", default=True, help="Refuse what this machine cannot run.")
 @changing_options
 def command(
     session: Session,
     target: str | None,
-    location: str,
+    location: str | None,
+    files: tuple[Path, ...],
     root: Path | None,
-    version: str | None,
     trusted_root: Path | None,
-    keep: int,
-    **choices: bool,
+    **choices: str | int | bool | None,
 ) -> None:
     """Install or update an engine; the switch is atomic, and what runs now stays until then.
 
     Only layers that are not there are downloaded; every file is compared with what was signed.
     """
+    if location is None and not files:
+        raise UsageError("where to install from is not said", hint="give a repository with --from")
     place = require_root(root, session.settings)
     request = InstallRequest(
-        location=location if _URL.match(location) else str(Path(location).absolute()),
+        location=None if location is None else location_of(location),
         root=place,
         trusted_root=find_trusted_root(session, flag=trusted_root, pinned=Layout(place).trusted_root_path),
         target=target,
-        version=version,
-        keep=keep,
+        files=tuple(path.absolute() for path in files),
         dry_run=session.dry_run,
-        **choices,
+        **choices,  # type: ignore[arg-type] # click checks the options
     )
-    with install_services(session.settings, place, location=location, may_be_new=True) as services:
+    with install_services(session.settings, place, location=location or "", may_be_new=True) as services:
         outcome = install(request, services, disk=disk())
     session.show(outcome.model_dump(mode="json"), lambda: _text(outcome))
     if outcome.development:
@@ -78,9 +95,15 @@ def _text(outcome: InstallOutcome) -> str:
     lines = [f"would install {name}" if outcome.dry_run else f"installed {name}"]
     if outcome.previous_version:
         lines[0] += f" (before: {outcome.previous_version})"
-    lines.append(f"{len(missing)} of {len(outcome.layers)} layers downloaded, {size_text(outcome.downloaded_bytes)}")
+    from_files = sum(layer.from_file for layer in outcome.layers)
+    count = f"{len(missing) - from_files} of {len(outcome.layers)}"
+    lines.append(f"{count} layers downloaded, {size_text(outcome.downloaded_bytes)}")
     if outcome.dry_run:
         lines[-1] = lines[-1].replace("downloaded", "to download")
+    if from_files:
+        lines[-1] += f"; {from_files} from files"
+    if outcome.selection:
+        lines.append(f"chosen for this machine: {outcome.selection.why}")
     lines += [f"{program}: {path}" for program, path in outcome.programs.items()]
     if outcome.removed_generations:
         lines.append(f"removed generations {', '.join(map(str, outcome.removed_generations))}")

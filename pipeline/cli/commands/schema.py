@@ -10,6 +10,7 @@ import click
 from pipeline.app.project import manifests_dir
 from pipeline.cli.options import Command, common_options
 from pipeline.errors import UsageError
+from pipeline.model.host import HostFacts
 from pipeline.model.manifest import BundleCard
 from pipeline.model.manifest_document import manifest_schema, write_schema
 from pipeline.model.plan import Plan
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 _MODELS: dict[str, type[Frozen]] = {
     "bundle-card": BundleCard,
+    "host-facts": HostFacts,
     "plan": Plan,
     "project": ProjectDefaults,
     "engine-recipe": EngineRecipe,
@@ -37,7 +39,7 @@ _KEPT = "manifest-v1.schema.json"
 @click.option("--write", is_flag=True, help="Write the file in manifests/schema anew.")
 @common_options
 def command(session: Session, name: str, *, check: bool, write: bool) -> None:
-    """Print the JSON schema NAME: manifest (the default), bundle-card, plan, project, or a recipe's."""
+    """Print the JSON schema NAME: manifest (the default), bundle-card, host-facts, plan, project, or a recipe's."""
     if not (check or write):
         schema = _schema(name)
         session.show(schema, lambda: json.dumps(schema, indent=2))

@@ -141,3 +141,23 @@ def test_gc_and_uninstall_that_die_anywhere(small: World):
         assert whole(small, root), number
 
     assert for_every_point(small, small.root, remove, check_removal) > 10
+
+
+def test_an_update_from_a_file_that_dies_anywhere_leaves_the_old_or_the_new_version(small: World):
+    small.install(version="b1")
+    bundle = small.folder / "dist/llama.cpp-b2-cpu.tar.zst"
+    content = bundle.read_bytes()
+
+    def check(root: Path, number: int) -> None:
+        assert running(root) in {b"core b1", b"core b2"}, number
+        assert "b1" in [g.version for g in list_generations(root)], number
+        small.install(root=root, location=None, files=(bundle,))
+        assert running(root) == b"core b2", number
+        assert [g.version for g in list_generations(root)] == ["b2", "b1"], number
+        assert whole(small, root), number
+        assert bundle.read_bytes() == content, number
+
+    def act(root: Path) -> None:
+        small.install(root=root, location=None, files=(bundle,))
+
+    assert for_every_point(small, small.root, act, check) > 40

@@ -1,0 +1,98 @@
+"""What an installation is asked for, and what that means of what a repository offers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.deploy.choosing import Wish, pick
+from pipeline.deploy.given_files import GivenFiles, recognise
+from pipeline.deploy.offering import offered_by
+from pipeline.deploy.steps import warn
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.deploy.trust import TrustedRepository
+    from pipeline.model.manifest import Artifact
+    from pipeline.model.selection import Selection
+    from pipeline.ports import Services
+
+
+@dataclass(frozen=True, slots=True)
+class InstallRequest:
+    """What to install where.
+
+    Attributes:
+        location: of the repository: folder, or file:, http: or https: url; None for what is kept of it below ``root``.
+        root: of the installation; made when it is not there.
+        trusted_root: root metadata that trust starts from.
+        target: full or without its engine; None takes what fits this host best.
+        version: None takes the newest.
+        engine: needed where several are offered and ``target`` does not say it.
+        files: archives at hand: bundles or layers; what is in them is not downloaded.
+        with_debug: optional layers too.
+        repair: read every file again before calling anything installed.
+        keep: generations to keep, at least 2.
+        dry_run: change nothing but what is remembered of the repository's metadata.
+        check_host: refuse what cannot run here.
+        require_accel: refuse what computes on the processor.
+    """
+
+    location: str | None
+    root: Path
+    trusted_root: bytes
+    target: str | None = None
+    version: str | None = None
+    engine: str | None = None
+    files: tuple[Path, ...] = ()
+    with_debug: bool = False
+    repair: bool = False
+    keep: int = 3
+    dry_run: bool = False
+    check_host: bool = True
+    require_accel: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """What will be installed.
+
+    Attributes:
+        artifact: of a signed manifest.
+        selection: why this one; None where it was named.
+        given: files that its layers are in.
+    """
+
+    artifact: Artifact
+    selection: Selection | None
+    given: GivenFiles
+
+
+def resolve(request: InstallRequest, repository: TrustedRepository, services: Services) -> Resolved:
+    """Find the artifact that is meant: by its name, by the files that are given, or by the host.
+
+    Raises:
+        UsageError, NothingSelectedError, HostError, NoAcceleratorError: as ``choosing.pick``.
+        IntegrityError: a given file is nothing that is signed.
+        TrustError, NetworkError, OfflineError: the manifest cannot be had.
+    """
+    engine, slash, _ = (request.target or "").partition("/")
+    offered = offered_by(repository, engine=engine if slash else request.engine)
+    given = recognise(request.files, offered) if request.files else GivenFiles()
+    artifacts = given.narrow(offered)
+    target = request.target
+    if target is None and request.files:
+        named = {artifact.target for artifact in artifacts}
+        target = named.pop() if len(named) == 1 else None
+    wish = Wish(
+        target=target,
+        version=request.version,
+        engine=request.engine,
+        check_host=request.check_host,
+        require_accel=request.require_accel,
+    )
+    artifact, selection = pick(artifacts, wish, services.host)
+    for warning in selection.warnings if selection else ():
+        warn(services, warning)
+    return Resolved(artifact, selection, given)

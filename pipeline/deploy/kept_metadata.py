@@ -1,0 +1,76 @@
+"""What is kept of a repository between runs, as a place of its own: trust without any connection while signatures hold.
+
+python-tuf keeps metadata by itself; the manifests lie beside it.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.digest import sha256_bytes
+from pipeline.errors import OfflineError, UsageError
+from pipeline.model.repository_layout import METADATA_FOLDER, blob_path
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.ports import Disk
+
+_FOLDER = "manifests"
+_TIMESTAMP = "timestamp.json"
+_HINT = "give the repository with --from; its folder alone, without what it publishes, is enough"
+
+
+class KeptLocation:
+    """A repository as this machine last saw it; implements ``location.RepositoryLocation``.
+
+    Args:
+        state_dir: of the repository's trust.
+    """
+
+    def __init__(self, state_dir: Path) -> None:
+        self._state_dir = state_dir
+
+    @property
+    def text(self) -> str:
+        """What to call it."""
+        return f"what is kept of repository {self._state_dir.name}"
+
+    def read(self, path: str, *, limit_bytes: int) -> bytes | None:
+        """Return the timestamp or a manifest as it was last seen, None for anything else.
+
+        The other metadata is not asked for when it is the kept one: python-tuf reads its own copy, and checks that as
+        it checks every copy.
+
+        Raises:
+            UsageError: nothing is kept.
+        """
+        if path == f"{METADATA_FOLDER}/{_TIMESTAMP}":
+            kept = self._state_dir / _TIMESTAMP
+            if not kept.is_file():
+                raise UsageError("this installation has never seen a repository", hint=_HINT)
+            return kept.read_bytes()[:limit_bytes]
+        for manifest in sorted((self._state_dir / _FOLDER).glob("*.json")):
+            data = manifest.read_bytes()
+            if blob_path(sha256_bytes(data)) == path:
+                return data
+        return None
+
+    def url(self, path: str, *, size_bytes: int) -> str:
+        """Refuse: there is no place to download from.
+
+        Raises:
+            OfflineError: always.
+        """
+        raise OfflineError(
+            f"{path} ({size_bytes} bytes) is in none of the given files, and no repository is named", hint=_HINT
+        )
+
+
+def keep_manifest(state_dir: Path, engine: str, data: bytes, disk: Disk) -> None:
+    """Keep a manifest that was verified, for ``KeptLocation``; nothing is written when it is kept already."""
+    path = state_dir / _FOLDER / f"{sha256_bytes(engine.encode())}.json"  # whatever characters a name has
+    if path.is_file() and path.read_bytes() == data:
+        return
+    disk.make_dirs(path.parent)
+    disk.replace_file(path, data, staging_dir=state_dir)
