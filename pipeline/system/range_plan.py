@@ -2,8 +2,8 @@
 
 The bytes that lack are a sorted list of spans. A worker takes the front of the first one, so that the beginning of the
 file fills up in order and can be hashed meanwhile; a piece is a share of what lacks, so pieces get smaller towards the
-end (guided self-scheduling). When nothing is left to take, a worker steals the back half of the largest piece that
-another one is still busy with, or all of a piece whose owner stands still.
+end (guided self-scheduling). When nothing is left to take, a worker steals the back of the piece that would be ready
+last, so much that both end together, or all of a piece whose owner stands still.
 
 No byte is ever written by two workers: a worker reserves bytes before it writes them, and only what is not reserved
 can be stolen. The digest of the beginning may therefore be taken while the rest still comes.
@@ -53,14 +53,24 @@ def lacking(size_bytes: int, have: Iterable[Span]) -> list[Span]:
     return result
 
 
+_MOMENT_SECONDS = 0.01
+_STEALS_PER_PIECE = 4  # what is worth stealing is smaller than what is worth planning
+
+
 @dataclass(slots=True)
 class _Piece:
     """What one worker is busy with: bytes before ``position`` are written, those before ``reserved`` are being so."""
 
+    start: int
     position: int
     reserved: int
     end: int
+    given_at: float
     moved_at: float
+
+    def speed(self, now: float) -> float:
+        """Return bytes a second so far; never 0."""
+        return max(1, self.position - self.start) / max(now - self.given_at, _MOMENT_SECONDS)
 
 
 class RangePlan:
@@ -89,6 +99,7 @@ class RangePlan:
         self._largest = largest_bytes
         self._todo = lacking(size_bytes, have)
         self._busy: dict[int, _Piece] = {}
+        self._speeds: dict[int, float] = {}  # of each worker's last piece
         self.done_bytes = size_bytes - sum(span.size_bytes for span in self._todo)
 
     @property
@@ -116,8 +127,8 @@ class RangePlan:
             now: monotonic seconds.
             stalled_seconds: a piece that did not move for that long may be taken from its owner.
         """
-        if not self._todo and not self._steal(now, stalled_seconds):
-            return None
+        if not self._todo:
+            return self._steal(worker, now, stalled_seconds)
         lacks = sum(span.size_bytes for span in self._todo)
         share = min(max(lacks // (2 * self._workers), self._smallest), self._largest)
         first = self._todo.pop(0)
@@ -176,6 +187,7 @@ class RangePlan:
         self.done_bytes += piece.reserved - piece.position
         piece.position = piece.reserved
         piece.moved_at = now
+        self._speeds[worker] = piece.speed(now)
         return piece.end - piece.position
 
     def release(self, worker: int) -> None:
@@ -185,21 +197,28 @@ class RangePlan:
             self._put_back(Span(piece.position, piece.end))
 
     def _give(self, worker: int, span: Span, now: float) -> Span:
-        self._busy[worker] = _Piece(span.start, span.start, span.end, now)
+        self._busy[worker] = _Piece(span.start, span.start, span.start, span.end, now, now)
         return span
 
     def _put_back(self, span: Span) -> None:
         self._todo = joined([*self._todo, span])
 
-    def _steal(self, now: float, stalled_seconds: float) -> bool:
-        """Move the back half of the largest busy piece, or the whole of one that stands still, to what is to do."""
-        pieces = sorted(self._busy.values(), key=lambda piece: piece.reserved - piece.end)
-        for piece in pieces:
+    def _steal(self, worker: int, now: float, stalled_seconds: float) -> Span | None:
+        """Give a worker the back of the piece that would be ready last, or the whole of one that stands still."""
+        least = max(1, self._smallest // _STEALS_PER_PIECE)
+        found: tuple[float, _Piece, int] | None = None
+        for piece in self._busy.values():
             rest = piece.end - piece.reserved
-            stands = now - piece.moved_at >= stalled_seconds
-            if rest >= 2 * self._smallest or (stands and rest > 0):
-                middle = piece.reserved if stands else piece.end - rest // 2
-                self._put_back(Span(middle, piece.end))
-                piece.end = middle
-                return True
-        return False
+            speed = piece.speed(now)
+            if now - piece.moved_at >= stalled_seconds:
+                kept = 0
+            else:
+                kept = max(least, round(rest * speed / (speed + self._speeds.get(worker, speed))))
+            if rest - kept >= (least if kept else 1) and (found is None or rest / speed > found[0]):
+                found = (rest / speed, piece, kept)
+        if found is None:
+            return None
+        _, piece, kept = found
+        span = Span(piece.reserved + kept, piece.end)
+        piece.end = span.start
+        return self._give(worker, span, now)

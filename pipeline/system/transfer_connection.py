@@ -98,7 +98,7 @@ class TransferConnection:
                     span = shared.plan.take_all(self.number, self._tools.clock.monotonic()) or span
                 shared.began_at = self._tools.clock.monotonic()
                 shared.began_bytes = shared.plan.done_bytes
-            self._receive(answer, span)
+            self._receive(answer, span, keep=False)
             shared.ended = shared.size_bytes is None
 
     def _bring(self, span: Span) -> None:
@@ -109,7 +109,7 @@ class TransferConnection:
             with self._shared.changed:
                 if self.number != FIRST:
                     self._shared.proven = True
-            self._receive(answer, span)
+            self._receive(answer, span, keep=True)
 
     @contextmanager
     def _asking(self, span: Span, *, resumed: bool) -> Iterator[tuple[Answer, Meaning]]:
@@ -154,13 +154,13 @@ class TransferConnection:
                 shared.location = answer.url
             yield answer, meaning
 
-    def _receive(self, answer: Answer, span: Span) -> None:
+    def _receive(self, answer: Answer, span: Span, *, keep: bool) -> None:
         """Write what comes, and not one byte more than the piece has now: others may have taken its end."""
         shared, clock = self._shared, self._tools.clock
         watch = SpeedWatch(self._tools.policy, clock.monotonic())
         left = span.size_bytes
         with shared.partial.writer_at(span.start) as writer:
-            for block in answer.blocks():
+            for block in answer.blocks(keep_connection=keep):
                 count = shared.reserve(self.number, len(block))
                 if count < len(block) and writer.position + count >= span.end:
                     raise self._too_much()

@@ -136,15 +136,28 @@ def test_pieces_are_taken_from_the_front_and_get_smaller():
     assert sizes[-1] < 1000
 
 
-def test_a_worker_without_work_steals_half_of_the_largest_piece():
-    plan = RangePlan(1000, [], workers=2, smallest_bytes=10, largest_bytes=10_000)
-    assert plan.take_all(0, 0.0) == Span(0, 1000)
-    assert plan.take(1, 0.0, stalled_seconds=3.0) == Span(500, 625)
-    assert plan.take(2, 0.0, stalled_seconds=3.0) == Span(625, 718)
+def test_a_worker_without_work_steals_so_much_that_both_end_together():
+    plan = RangePlan(2000, [], workers=1, smallest_bytes=40, largest_bytes=1000)
+    assert plan.take(0, 0.0, stalled_seconds=9.0) == Span(0, 1000)
+    assert plan.take_all(1, 0.0) == Span(1000, 2000)
+    plan.reserve(1, 1000)
+    plan.wrote(1, 1.0)  # 1000 bytes a second
+    plan.reserve(0, 250)
+    plan.wrote(0, 1.0)  # 250 bytes a second: of 750 that lack it keeps a fifth
+    assert plan.take(1, 1.0, stalled_seconds=9.0) == Span(400, 1000)
+    assert plan.reserve(0, 750) == 150
+
+
+def test_what_is_worth_a_request_is_stolen_and_less_is_not():
+    plan = RangePlan(1000, [], workers=1, smallest_bytes=40, largest_bytes=10_000)
+    plan.take_all(0, 0.0)
+    plan.reserve(0, 981)
+    plan.wrote(0, 1.0)
+    assert plan.take(1, 1.0, stalled_seconds=9.0) is None
 
 
 def test_a_piece_that_stands_still_is_taken_whole_but_not_what_is_being_written():
-    plan = RangePlan(1000, [], workers=1, smallest_bytes=1000, largest_bytes=1000)
+    plan = RangePlan(1000, [], workers=1, smallest_bytes=8000, largest_bytes=8000)
     plan.take_all(0, 0.0)
     plan.reserve(0, 100)
     assert plan.take(1, 2.9, stalled_seconds=3.0) is None

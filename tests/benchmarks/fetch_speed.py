@@ -1,0 +1,207 @@
+"""How fast a download is, against `curl` + `sha256sum` on loopback and against `aria2c -x8` over a slow link.
+
+usage: python tests/benchmarks/fetch_speed.py [--size-mb 1000] [--rounds 5] [--link-size-mb 300] [--lossy-size-mb 100]
+                                              [--rate-mb 50] [--work DIR]
+
+nginx serves a file of noise. Each round measures the programs next to each other, in turn, because machines drift; the
+ratios are medians of the rounds' ratios. Ours is the real downloader with an empty store each time: interpreter start,
+download, digest, sync to the disk and rename included; the others sync nothing. `openssl dgst -sha256` stands beside
+`sha256sum`, which does not use the processor's SHA instructions on every system.
+
+The slow links are network namespaces with 50 ms of round trip, without and with 0.5 % loss (tests/benchmarks/slow_link.py);
+that part needs root and aria2, and says so where it is left out. aria2c checks no digest there. Prints JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+PROJECT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(PROJECT))
+
+from tests.benchmarks.slow_link import SERVER_ADDRESS, Link, NoLinkError, linked  # noqa: E402  # after the path
+from tests.simulators.nginx import Nginx, free_port  # noqa: E402  # after the path
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+CHUNK = 1 << 20
+OURS = """
+import sys
+from pathlib import Path
+from pipeline.ports import DownloadRequest
+from pipeline.system.clock import SystemClock
+from pipeline.system.downloads import HttpDownloader
+from pipeline.system.store import FileStore
+class Silent:
+    def emit(self, event): print(event, file=sys.stderr)
+cache, url, sha256, size, host = sys.argv[1:]
+store = FileStore(Path(cache))
+downloader = HttpDownloader(
+    store, offline=False, events=Silent(), clock=SystemClock(), http_hosts=frozenset({host})
+)
+downloader.fetch(DownloadRequest("the file", (url,), sha256, int(size), "file"))
+"""
+
+
+@dataclass(frozen=True)
+class Used:
+    """What a program took."""
+
+    wall: float
+    cpu: float
+    peak_mb: float
+
+    def __add__(self, other: Used) -> Used:
+        """One after the other."""
+        return Used(self.wall + other.wall, self.cpu + other.cpu, max(self.peak_mb, other.peak_mb))
+
+
+def main() -> None:
+    """Measure and print."""
+    options = _options()
+    work = options.work.absolute()
+    shutil.rmtree(work, ignore_errors=True)
+    (work / "www").mkdir(parents=True)
+    result: dict[str, object] = {"loopback": _loopback(work, options)}
+    for name, size_mb, loss in (
+        ("50 ms", options.link_size_mb, 0.0),
+        ("50 ms, 0.5 % loss", options.lossy_size_mb, 0.005),
+    ):
+        try:
+            result[name] = _slow(work, options, size_mb, Link(50.0, loss, options.rate_mb * 1e6))
+        except NoLinkError as error:
+            result[name] = f"left out: {error}"
+    shutil.rmtree(work)
+    print(json.dumps(result, indent=2))
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size-mb", type=int, default=1000)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--link-size-mb", type=int, default=300)
+    parser.add_argument("--lossy-size-mb", type=int, default=100)
+    parser.add_argument("--rate-mb", type=float, default=50.0, help="of the slow links, megabytes a second")
+    parser.add_argument("--work", type=Path, default=Path("fetch-speed"))
+    return parser.parse_args()
+
+
+def _loopback(work: Path, options: argparse.Namespace) -> dict[str, object]:
+    sha256 = _write_noise(work / "www" / "file", options.size_mb)
+    with Nginx(work / "nginx", root=work / "www", listen=f"127.0.0.1:{free_port()}") as server:
+        url = server.url("/file")
+        rounds = []
+        for number in range(options.rounds):
+            found = {"ours": _ours(work, [], url, sha256, options.size_mb, host="127.0.0.1")}
+            out = work / "out"
+            curl = _measured(["curl", "-sS", "--noproxy", "*", "-o", out, url])
+            found["curl + sha256sum"] = curl + _measured(["sha256sum", out])
+            if shutil.which("openssl"):
+                found["curl + openssl"] = curl + _measured(["openssl", "dgst", "-sha256", out])
+            out.unlink()
+            rounds.append(found)
+            print(f"loopback {number + 1}: {found}", file=sys.stderr)
+    return {"size_mb": options.size_mb, **_summary(rounds, options.size_mb)}
+
+
+def _slow(work: Path, options: argparse.Namespace, size_mb: int, link: Link) -> dict[str, object]:
+    if not shutil.which("aria2c"):
+        raise NoLinkError("there is no aria2c (apt install aria2)")
+    sha256 = _write_noise(work / "www" / "file", size_mb)
+    with linked(link) as ends:
+        inside = ["ip", "netns", "exec", ends.client]
+        listen = f"{SERVER_ADDRESS}:{free_port()}"
+        prefix = ("ip", "netns", "exec", ends.server)
+        with Nginx(work / "nginx-link", root=work / "www", listen=listen, prefix=prefix) as server:
+            url = server.url("/file")
+            rounds = []
+            for number in range(options.rounds):
+                found = {"ours": _ours(work, inside, url, sha256, size_mb, host=SERVER_ADDRESS)}
+                for name, more in (("aria2c -x8 -s8", ["-s8"]), ("aria2c -x8 -s8 -k1M", ["-s8", "-k1M"])):
+                    argv = ["aria2c", "-q", "-x8", *more, "--no-conf", "-d", work, "-o", "out", url]
+                    found[name] = _measured([*inside, *argv])
+                    (work / "out").unlink()
+                found["curl"] = _measured([*inside, "curl", "-sS", "-o", work / "out", url])
+                (work / "out").unlink()
+                rounds.append(found)
+                print(f"{link} {number + 1}: {found}", file=sys.stderr)
+    return {"size_mb": size_mb, "link": ends.kind, "rate_mb": options.rate_mb, **_summary(rounds, size_mb)}
+
+
+def _ours(work: Path, inside: list[str], url: str, sha256: str, size_mb: int, *, host: str) -> Used:
+    cache = work / "cache"
+    size = str(size_mb * CHUNK)
+    used = _measured([*inside, sys.executable, "-c", OURS, cache, url, sha256, size, host])
+    assert (cache / "blobs" / sha256[:2] / sha256).is_file()
+    shutil.rmtree(cache)
+    return used
+
+
+def _measured(argv: list[object]) -> Used:
+    """Run a program; its time includes start and end, its processor time what it waited for."""
+    env = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    env["PYTHONPATH"] = str(PROJECT)
+    with _quiet() as nowhere:
+        started = time.perf_counter()
+        child = subprocess.Popen([str(part) for part in argv], stdout=nowhere, env=env, cwd="/")
+        _, status, usage = os.wait4(child.pid, 0)
+        wall = time.perf_counter() - started
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise SystemExit(f"{argv} ended with {child.returncode}")
+    peak = usage.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1024)
+    return Used(round(wall, 3), round(usage.ru_utime + usage.ru_stime, 3), round(peak, 1))
+
+
+@contextmanager
+def _quiet() -> Iterator[int]:
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        yield nowhere
+    finally:
+        os.close(nowhere)
+
+
+def _write_noise(path: Path, size_mb: int) -> str:
+    digest = hashlib.sha256()
+    path.unlink(missing_ok=True)
+    with path.open("wb") as stream:
+        for _ in range(size_mb):
+            block = os.urandom(CHUNK)
+            digest.update(block)
+            stream.write(block)
+    return digest.hexdigest()
+
+
+def _summary(rounds: list[dict[str, Used]], size_mb: int) -> dict[str, object]:
+    """Return medians for each program, and medians of the rounds' ratios of ours to each other one."""
+    gigabytes = size_mb * CHUNK / 1e9
+    result: dict[str, object] = {}
+    for name in rounds[0]:
+        found: dict[str, float] = {
+            "wall_seconds": statistics.median(one[name].wall for one in rounds),
+            "cpu_seconds_per_gb": round(statistics.median(one[name].cpu for one in rounds) / gigabytes, 2),
+            "peak_mb": max(one[name].peak_mb for one in rounds),
+        }
+        if name != "ours":
+            found["ours_to_it_wall"] = round(statistics.median(one["ours"].wall / one[name].wall for one in rounds), 3)
+            found["ours_to_it_cpu"] = round(statistics.median(one["ours"].cpu / one[name].cpu for one in rounds), 3)
+        result[name] = found
+    return result
+
+
+if __name__ == "__main__":
+    main()
