@@ -8,7 +8,7 @@ from pipeline.ports.commands import Command, CommandOutcome, CommandRunner, Runn
 from pipeline.ports.files import Archiver, BinaryInspector, Disk, KeyFiles, TreeReader
 from pipeline.ports.host import Clock, HostProbe
 from pipeline.ports.network import Downloader, DownloadRequest, HttpAnswer, LoopbackHttp, PackageIndex
-from pipeline.ports.services import Services
+from pipeline.ports.services import Reporting, Services
 from pipeline.ports.store import Store
 
 __all__ = [
@@ -27,6 +27,7 @@ __all__ = [
     "KeyFiles",
     "LoopbackHttp",
     "PackageIndex",
+    "Reporting",
     "RunningCommand",
     "Services",
     "Store",
