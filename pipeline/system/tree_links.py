@@ -2,56 +2,91 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeline.system.portable_names import MAX_PATH_BYTES, folded, may_be_short, segment_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 _MAX_LINKS = 40  # as Linux: path_resolution(7)
+_MAX_STEPS = 4096  # names on the way through links, so that no list of links takes long to judge
 
 
 def link_fault(path: str, links: Mapping[str, str]) -> str | None:
     """Return why the link at ``path`` is refused, None when it stays inside the tree.
 
     A link may be dangling; every step of following it must stay below the root, through other links too, so that
-    neither an exit and re-entry nor a chain of links leaves the tree (CPython's data filter misses both).
+    neither an exit and re-entry nor a chain of links leaves the tree (CPython's data filter misses both). A name in a
+    target leads through a link as soon as some file system takes it for that link's name.
 
     Args:
         path: of the link, POSIX, relative, without dot segments.
         links: every link of the tree with its target; ``path`` is among them.
     """
-    target = links[path]
+    return _fault(path, links[path], {folded(place): target for place, target in links.items()})
+
+
+def link_faults(links: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield (path, fault) of every link that is refused; as ``link_fault`` for all of them."""
+    known = {folded(place): target for place, target in links.items()}
+    for path, target in links.items():
+        if fault := _fault(path, target, known):
+            yield path, fault
+
+
+def _fault(path: str, target: str, known: Mapping[str, str]) -> str | None:
+    return _text_fault(target) or _walk(path.split("/")[:-1], target.split("/"), known)
+
+
+def _text_fault(target: str) -> str | None:
     if not target:
         return "has no target"
     if target.startswith("/") or "\\" in target or target[1:2] == ":":
         return f"leads to {target!r}, which is not a relative POSIX path"
-    if any(ord(c) < 0x20 or ord(c) == 0x7F or 0xD800 <= ord(c) < 0xE000 for c in target):
-        return "has a control character, or bytes that are no UTF-8, in its target"
-    return _walk(path.split("/")[:-1], target.split("/"), links)
+    if len(target.encode(errors="surrogatepass")) > MAX_PATH_BYTES:
+        return f"has a target of more than {MAX_PATH_BYTES} bytes"
+    names = (segment for segment in target.split("/") if segment not in {"", ".", ".."})
+    fault = next(filter(None, map(segment_fault, names)), None)
+    return fault and f"has a target that {fault}"
 
 
-def _walk(folder: list[str], todo: list[str], links: Mapping[str, str]) -> str | None:
-    """Follow ``todo`` from ``folder``, a path without links in it."""
-    here = list(folder)
+class _Folder(NamedTuple):
+    """A place on the way: its folded path with a slash in front, and whether its name may be another one's alias."""
+
+    path: str
+    is_doubtful: bool
+
+
+def _walk(folder: list[str], todo: list[str], known: Mapping[str, str]) -> str | None:
+    """Follow ``todo`` from ``folder``, a path without links in it; ``known`` has folded paths."""
+    here = [_Folder("", is_doubtful=False)]
+    for name in folder:  # made by whoever unpacks, so it is what it is called
+        here.append(_Folder(f"{here[-1].path}/{folded(name)}", is_doubtful=False))
     stack = todo[::-1]  # the next segment is last
-    followed = 0
+    followed = steps = 0
     while stack:
         segment = stack.pop()
-        if segment in {"", "."}:
-            continue
+        steps += 1
         if segment == "..":
-            if not here:
-                return "leads out of the tree"
-            here.pop()
-            continue
-        target = links.get("/".join([*here, segment]))
-        if target is None:
-            here.append(segment)
-            continue
-        followed += 1
-        if followed > _MAX_LINKS:
+            if fault := _up(here):
+                return fault
+        elif segment not in {"", "."}:
+            place = f"{here[-1].path}/{folded(segment)}"
+            target = known.get(place[1:])
+            if target is None:
+                here.append(_Folder(place, is_doubtful=may_be_short(segment)))
+            else:
+                followed += 1
+                stack.extend(target.split("/")[::-1])
+        if followed > _MAX_LINKS or steps > _MAX_STEPS:
             return "is part of a loop or of too long a chain of links"
-        if target.startswith("/"):
-            return "leads through an absolute link"
-        stack.extend(target.split("/")[::-1])
+    return None
+
+
+def _up(here: list[_Folder]) -> str | None:
+    if len(here) == 1:
+        return "leads out of the tree"
+    if here.pop().is_doubtful:
+        return "leads up again from a name that may be another one's short form on Windows"
     return None
