@@ -196,7 +196,7 @@ def _member(header: tarfile.TarInfo, extended: _Extended) -> Member | None:
         case tarfile.DIRTYPE:
             if size:
                 raise refuse(f"holds the folder {path!r} with content")
-            return None if path in {"", "."} else Member(path=path, kind="folder")
+            return None if path == "." else Member(path=path, kind="folder")
         case tarfile.SYMTYPE:
             if size:
                 raise refuse(f"holds the link {path!r} with content")

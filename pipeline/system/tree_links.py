@@ -10,7 +10,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 _MAX_LINKS = 40  # as Linux: path_resolution(7)
-_MAX_STEPS = 4096  # names on the way through links, so that no list of links takes long to judge
+_MAX_STEPS = 4096  # names on the way along one link, links that it leads through included
+_MAX_STEPS_IN_ALL = 1_000_000  # so that no list of links takes long to judge: some seconds
 
 
 def link_fault(path: str, links: Mapping[str, str]) -> str | None:
@@ -24,19 +25,15 @@ def link_fault(path: str, links: Mapping[str, str]) -> str | None:
         path: of the link, POSIX, relative, without dot segments.
         links: every link of the tree with its target; ``path`` is among them.
     """
-    return _fault(path, links[path], {folded(place): target for place, target in links.items()})
+    return _Walker({folded(place): target for place, target in links.items()}).fault(path, links[path])
 
 
 def link_faults(links: Mapping[str, str]) -> Iterator[tuple[str, str]]:
     """Yield (path, fault) of every link that is refused; as ``link_fault`` for all of them."""
-    known = {folded(place): target for place, target in links.items()}
+    walker = _Walker({folded(place): target for place, target in links.items()})
     for path, target in links.items():
-        if fault := _fault(path, target, known):
+        if fault := walker.fault(path, target):
             yield path, fault
-
-
-def _fault(path: str, target: str, known: Mapping[str, str]) -> str | None:
-    return _text_fault(target) or _walk(path.split("/")[:-1], target.split("/"), known)
 
 
 def _text_fault(target: str) -> str | None:
@@ -58,30 +55,43 @@ class _Folder(NamedTuple):
     is_doubtful: bool
 
 
-def _walk(folder: list[str], todo: list[str], known: Mapping[str, str]) -> str | None:
-    """Follow ``todo`` from ``folder``, a path without links in it; ``known`` has folded paths."""
-    here = [_Folder("", is_doubtful=False)]
-    for name in folder:  # made by whoever unpacks, so it is what it is called
-        here.append(_Folder(f"{here[-1].path}/{folded(name)}", is_doubtful=False))
-    stack = todo[::-1]  # the next segment is last
-    followed = steps = 0
-    while stack:
-        segment = stack.pop()
-        steps += 1
-        if segment == "..":
-            if fault := _up(here):
-                return fault
-        elif segment not in {"", "."}:
-            place = f"{here[-1].path}/{folded(segment)}"
-            target = known.get(place[1:])
-            if target is None:
-                here.append(_Folder(place, is_doubtful=may_be_short(segment)))
-            else:
-                followed += 1
-                stack.extend(target.split("/")[::-1])
-        if followed > _MAX_LINKS or steps > _MAX_STEPS:
-            return "is part of a loop or of too long a chain of links"
-    return None
+class _Walker:
+    """Follows links among ``known`` ones, whose paths are folded."""
+
+    def __init__(self, known: Mapping[str, str]) -> None:
+        self._known = known
+        self._steps = 0
+
+    def fault(self, path: str, target: str) -> str | None:
+        """Return why a link is refused, None when it stays inside."""
+        if fault := _text_fault(target):
+            return fault
+        here = [_Folder("", is_doubtful=False)]
+        for name in path.split("/")[:-1]:  # made by whoever unpacks, so it is what it is called
+            here.append(_Folder(f"{here[-1].path}/{folded(name)}", is_doubtful=False))
+        limit = min(self._steps + _MAX_STEPS, _MAX_STEPS_IN_ALL)
+        return self._walk(here, target.split("/")[::-1], limit=limit)
+
+    def _walk(self, here: list[_Folder], stack: list[str], *, limit: int) -> str | None:
+        """Follow ``stack``, whose last segment is next, from ``here``, a path without links in it."""
+        followed = 1  # the link itself
+        while stack:
+            segment = stack.pop()
+            self._steps += 1
+            if segment == "..":
+                if fault := _up(here):
+                    return fault
+            elif segment not in {"", "."}:
+                place = f"{here[-1].path}/{folded(segment)}"
+                target = self._known.get(place[1:])
+                if target is None:
+                    here.append(_Folder(place, is_doubtful=may_be_short(segment)))
+                else:
+                    followed += 1
+                    stack.extend(target.split("/")[::-1])
+            if followed > _MAX_LINKS or self._steps > limit:
+                return "is part of a loop or of too long a chain of links"
+        return None
 
 
 def _up(here: list[_Folder]) -> str | None:

@@ -78,6 +78,8 @@ HOSTILE = {
     "link in the place of a folder, by another case": header("l", kind=tarfile.SYMTYPE, linkname=".")
     + member("L/f", b"x") + END,
     "two files, one of them a link": member("f", b"x") + header("f", kind=tarfile.SYMTYPE, linkname="g") + END,
+    "folder of the root": header("/", kind=tarfile.DIRTYPE) + FILE + END,
+    "folder without a name": with_field(header("d", kind=tarfile.DIRTYPE), 0, bytes(100)) + FILE + END,
     "contiguous file with the name of a folder": header("d/", kind=tarfile.CONTTYPE) + END,
     "setuid": header("f", mode=0o4755) + END,
     "setgid": header("f", mode=0o2755) + END,
