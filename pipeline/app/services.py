@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.app.settings import Settings
+    from pipeline.events import EventSink
     from pipeline.ports import Archiver, Clock, CommandRunner, Disk, HostProbe, KeyFiles, ReleaseApi, TreeReader
 
 # What drivers and their loaders look at when they list devices; Windows' children start with nothing less.
@@ -62,6 +64,24 @@ def install_services(
     layout.check(may_be_new=may_be_new)  # before anything is written there
     with open_services(settings, store_dir=layout.downloads_dir, location=location) as services:
         yield services
+
+
+@dataclass(frozen=True, slots=True)
+class SwitchServices:
+    """What switching between installed versions needs; implements ``ports.Reporting``."""
+
+    events: EventSink
+
+
+@contextlib.contextmanager
+def switch_services(settings: Settings) -> Iterator[SwitchServices]:
+    """Give the services of a command that brings nothing: no store, no connections, and none of their imports.
+
+    Raises:
+        UsageError: the file for JSON lines cannot be written.
+    """
+    with open_events(settings, clock()) as events:
+        yield SwitchServices(events)
 
 
 @contextlib.contextmanager

@@ -32,7 +32,7 @@ def check_programs(artifact: Artifact, tree: Tree) -> None:
 
 
 def lay(tree: Tree, *, origin: Mapping[str, str], sources: Mapping[str, Path], destination: Path, disk: Disk) -> None:
-    """Write a tree into a new folder, its files as hard links to those of the layers.
+    """Write a tree into a new folder, its files and links as hard links to those of the layers.
 
     Args:
         tree: of all layers together.
@@ -45,11 +45,7 @@ def lay(tree: Tree, *, origin: Mapping[str, str], sources: Mapping[str, Path], d
     for folder in folders_of(tree.entries):
         disk.make_dirs(destination / folder, durable=False)
     for entry in tree.entries:
-        place = destination / entry.path
-        if entry.link is not None:
-            disk.link_symbolic(entry.link, place)
-        else:
-            disk.link_file(sources[origin[entry.path]] / entry.path, place)
+        disk.link_file(sources[origin[entry.path]] / entry.path, destination / entry.path)
 
 
 def check_laid(tree: Tree, destination: Path, *, comparison: FileComparison) -> None:

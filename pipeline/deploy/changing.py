@@ -16,13 +16,13 @@ if TYPE_CHECKING:
 
     from pipeline.deploy.layout import Layout
     from pipeline.model.installation import Generation
-    from pipeline.ports import Disk, Services
+    from pipeline.ports import Disk, Reporting
 
 _HISTORY_LENGTH = 16
 
 
 @contextmanager
-def changing(layout: Layout, *, services: Services, disk: Disk, may_be_new: bool = False) -> Iterator[Path]:
+def changing(layout: Layout, *, services: Reporting, disk: Disk, may_be_new: bool = False) -> Iterator[Path]:
     """Hold an installation and give an empty folder for half-made things, on its file system.
 
     Recovery runs first, every time: it removes what is in staging and generations without their last file. Running it

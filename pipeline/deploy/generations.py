@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pipeline.model.installation import Generation, Pointer
     from pipeline.model.manifest import Artifact
     from pipeline.model.tree import Tree
-    from pipeline.ports import Disk, Services
+    from pipeline.ports import Disk, Reporting
 
 
 def list_generations(root: Path, *, engine: str | None = None) -> tuple[InstalledGeneration, ...]:
@@ -53,7 +53,7 @@ def list_generations(root: Path, *, engine: str | None = None) -> tuple[Installe
     return tuple(listed)
 
 
-def rollback(root: Path, *, services: Services, disk: Disk, engine: str | None = None) -> SwitchOutcome:
+def rollback(root: Path, *, services: Reporting, disk: Disk, engine: str | None = None) -> SwitchOutcome:
     """Go back to the generation that was current before.
 
     Raises:
@@ -73,7 +73,7 @@ def rollback(root: Path, *, services: Services, disk: Disk, engine: str | None =
         )
 
 
-def use(root: Path, version: str, *, services: Services, disk: Disk, engine: str | None = None) -> SwitchOutcome:
+def use(root: Path, version: str, *, services: Reporting, disk: Disk, engine: str | None = None) -> SwitchOutcome:
     """Make a kept version current; the newest of its generations when there are several.
 
     Raises:

@@ -11,7 +11,7 @@ from pipeline.events import Notice, StepFailed, StepFinished, StepProgress, Step
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from pipeline.ports import Services
+    from pipeline.ports import Reporting, Services
 
 
 @contextmanager
@@ -32,6 +32,6 @@ def byte_progress(services: Services, name: str) -> Callable[[int, int | None], 
     return lambda done, total: services.events.emit(StepProgress(name, done, total, "bytes"))
 
 
-def warn(services: Services, message: str) -> None:
+def warn(services: Reporting, message: str) -> None:
     """Tell the user something that must not be overlooked."""
     services.events.emit(Notice(message, "warning"))

@@ -9,7 +9,7 @@ from pipeline.ports.files import Archiver, BinaryInspector, Disk, KeyFiles, Tree
 from pipeline.ports.host import Clock, HostProbe
 from pipeline.ports.network import Downloader, DownloadRequest, HttpAnswer, LoopbackHttp, PackageIndex
 from pipeline.ports.releases import ApiDocument, ReleaseApi
-from pipeline.ports.services import Services
+from pipeline.ports.services import Reporting, Services
 from pipeline.ports.store import Store
 
 __all__ = [
@@ -30,6 +30,7 @@ __all__ = [
     "LoopbackHttp",
     "PackageIndex",
     "ReleaseApi",
+    "Reporting",
     "RunningCommand",
     "Services",
     "Store",

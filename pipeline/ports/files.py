@@ -104,7 +104,7 @@ class Disk(Protocol):
         ...
 
     def link_file(self, source: Path, destination: Path) -> None:
-        """Make a hard link, or a copy where links are impossible."""
+        """Make a hard link (of a symbolic link itself, not of its target), or a copy where that is impossible."""
         ...
 
     def link_symbolic(self, target: str, path: Path) -> None:

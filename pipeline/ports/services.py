@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,6 +16,15 @@ if TYPE_CHECKING:
     from pipeline.ports.host import Clock, HostProbe
     from pipeline.ports.network import Downloader, LoopbackHttp, PackageIndex
     from pipeline.ports.store import Store
+
+
+class Reporting(Protocol):
+    """What changes to an installation need of the services when nothing is brought from elsewhere."""
+
+    @property
+    def events(self) -> EventSink:
+        """What is told of notices."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

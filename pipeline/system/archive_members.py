@@ -6,21 +6,19 @@ and re-entering paths through), and of what cannot stand on every platform that 
 
 from __future__ import annotations
 
-import unicodedata
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pipeline.errors import IntegrityError
 from pipeline.model.frozen import require_relative
-from pipeline.system.tree_links import link_fault
+from pipeline.system.portable_names import MAX_DEPTH, MAX_PATH_BYTES, folded, segment_fault
+from pipeline.system.tree_links import link_faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 MemberKind = Literal["file", "folder", "link"]
-_RESERVED = {"con", "prn", "aux", "nul", *(f"{device}{n}" for device in ("com", "lpt") for n in "123456789¹²³")}
-_MAX_SEGMENT_BYTES = 255  # NAME_MAX of ext4, APFS, NTFS
-_MAX_PATH_BYTES = 1024  # PATH_MAX of macOS
+_MAX_LINKS = 20_000  # of one archive; 32 of a llama.cpp release, some thousand of the largest toolkits
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +45,13 @@ class Limits:
     """How large an archive may unpack.
 
     Attributes:
-        members: entries of any kind.
+        members: entries of any kind, and folders that they imply.
         total_bytes: sum of all files.
         ratio: unpacked to packed bytes, once more than ``ratio_from_bytes`` are unpacked. zlib reaches 1032 at most.
         ratio_from_bytes: smaller ones may shrink as they like.
     """
 
-    members: int = 200_000
+    members: int = 100_000
     total_bytes: int = 64 << 30
     ratio: int = 1000
     ratio_from_bytes: int = 100 << 20
@@ -101,6 +99,8 @@ def judge(members: Sequence[Member], limits: Limits = DEFAULT_LIMITS) -> None:
             raise refuse(f"holds {member.path!r} twice")
         paths.add(member.path)
         _claim_names(member.path, seen, leaves)
+        if len(seen) > limits.members:
+            raise refuse(f"holds more than {limits.members} files and folders")
     judge_links(members)
 
 
@@ -111,9 +111,21 @@ def judge_links(members: Iterable[Member]) -> None:
         IntegrityError: one does.
     """
     links = {member.path: member.link or "" for member in members if member.kind == "link"}
-    for path in links:
-        if fault := link_fault(path, links):
-            raise refuse(f"holds the link {path!r}, which {fault}")
+    if len(links) > _MAX_LINKS:
+        raise refuse(f"holds more than {_MAX_LINKS} links")
+    for path, fault in link_faults(links):
+        raise refuse(f"holds the link {path!r}, which {fault}")
+
+
+def require_short(text: str) -> str:
+    """Return a path or a link's target if it is no longer than any may be, so that no long ones pile up in memory.
+
+    Raises:
+        IntegrityError: it is longer.
+    """
+    if len(text.encode(errors="surrogatepass")) > MAX_PATH_BYTES:
+        raise refuse(f"holds {text[:40]!r}..., which is longer than {MAX_PATH_BYTES} bytes")
+    return text
 
 
 def _path_fault(path: str) -> str | None:
@@ -124,31 +136,24 @@ def _path_fault(path: str) -> str | None:
         return "is no clean UTF-8"
     except ValueError as error:
         return str(error)
-    if size > _MAX_PATH_BYTES:
-        return f"is longer than {_MAX_PATH_BYTES} bytes"
-    return next(filter(None, map(_segment_fault, path.split("/"))), None)
-
-
-def _segment_fault(segment: str) -> str | None:
-    if len(segment.encode()) > _MAX_SEGMENT_BYTES:
-        return f"has a name of more than {_MAX_SEGMENT_BYTES} bytes"
-    if segment[1:2] == ":":
-        return "has a drive letter"
-    if segment.endswith((".", " ")) or segment.split(".", 1)[0].rstrip().lower() in _RESERVED:
-        return "has a name that Windows reserves"
-    return None
+    if size > MAX_PATH_BYTES:
+        return f"is longer than {MAX_PATH_BYTES} bytes"
+    segments = path.split("/")
+    if len(segments) > MAX_DEPTH:
+        return f"is more than {MAX_DEPTH} folders deep"
+    return next(filter(None, map(segment_fault, segments)), None)
 
 
 def _claim_names(path: str, seen: dict[str, str], leaves: set[str]) -> None:
     """Note a path and its folders; ``seen`` maps what a case-blind file system sees to what is written."""
-    folded = unicodedata.normalize("NFC", path).casefold()
-    earlier = seen.setdefault(folded, path)
-    if earlier != path:
-        raise refuse(f"holds {earlier!r} and {path!r}, which are one file where case does not count")
-    folder = path.rpartition("/")[0]
-    if not folder:
-        return
-    if folder in leaves:
-        raise refuse(f"holds {folder!r} as a file or link and as a folder")
-    if seen.get(unicodedata.normalize("NFC", folder).casefold()) != folder:
-        _claim_names(folder, seen, leaves)
+    while True:
+        earlier = seen.setdefault(folded(path), path)
+        if earlier != path:
+            raise refuse(f"holds {earlier!r} and {path!r}, which are one file where case does not count")
+        path = path.rpartition("/")[0]
+        if not path:
+            return
+        if path in leaves:
+            raise refuse(f"holds {path!r} as a file or link and as a folder")
+        if seen.get(folded(path)) == path:
+            return

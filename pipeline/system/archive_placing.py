@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pipeline.model.tree import TreeEntry
+from pipeline.system.archive_members import refuse
 from pipeline.system.disk import FOLDER_MODE, disk_errors, remove_tree, sync_folder, sync_path
 from pipeline.system.trees import LINK_MODE
 
@@ -81,11 +82,18 @@ class FolderWriter:
         self._make(self._root / path)
 
     def add_file(self, path: str, content: Iterable[bytes], *, executable: bool) -> None:
-        """Write a file with mode 0755 or 0644."""
+        """Write a file with mode 0755 or 0644.
+
+        Raises:
+            IntegrityError: the file system takes its name for that of a file that was written before.
+        """
         place = self._root / path
         self._make(place.parent)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
-        descriptor = os.open(place, flags, 0o600)
+        try:
+            descriptor = os.open(place, flags, 0o600)
+        except FileExistsError as error:  # a file system that takes two names for one
+            raise refuse(f"holds {path!r}, which is the same file as another one here") from error
         digest, size = hashlib.sha256(), 0
         mode = 0o755 if executable else 0o644
         with os.fdopen(descriptor, "wb", buffering=0) as sink:

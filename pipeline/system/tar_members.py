@@ -11,7 +11,7 @@ import tarfile
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pipeline.system.archive_members import Limits, Member, refuse
+from pipeline.system.archive_members import Limits, Member, refuse, require_short
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +23,10 @@ _MAX_TEXT_BYTES = 1 << 20  # of a pax header or a long name
 _MAX_PADDING_BYTES = 16 << 20  # zeros after the end: tar -b goes up to some MiB
 _SETID = 0o6000
 _PAX_RECORD = re.compile(rb"(\d{1,20}) ([^=]+)=")
+# Octal digits with spaces or zeros around them (POSIX.1-2017, pax, "ustar Interchange Format").
+_SIZE = re.compile(rb"[ \0]*[0-7]*[ \0]*")
+_SIZE_FIELD = slice(124, 136)
+_LARGEST_OCTAL = 8**11  # beyond it the header cannot hold a size
 # What a pax header may not change behind our back; times, owners and comments do not matter here.
 _PAX_REFUSED = re.compile(r"GNU\.sparse\..*|hdrcharset")
 
@@ -57,7 +61,7 @@ def read_members(
         if header.size < 0:
             raise refuse(f"holds {header.name!r} with a negative size")
         count += 1
-        if count > 2 * limits.members:
+        if count > 3 * limits.members:  # each may have two extended headers
             raise refuse(f"holds more than {limits.members} entries")
         if header.type in _EXTENSIONS:
             _extend(extended, header, reader)
@@ -92,6 +96,8 @@ def _next_header(reader: ForwardReader, *, end_required: bool) -> tarfile.TarInf
     if not any(block):
         _only_zeros(reader)
         return None
+    if not (block[_SIZE_FIELD.start] & 0x80 or _SIZE.fullmatch(block[_SIZE_FIELD])):
+        raise refuse("has a header with a size that is no number")
     try:
         return tarfile.TarInfo.frombuf(block, "utf-8", "strict")
     except tarfile.HeaderError as error:
@@ -129,21 +135,28 @@ def _extend(extended: _Extended, header: tarfile.TarInfo, reader: ForwardReader)
             return  # git archive keeps the commit there
         extended.pending = True
         if header.type == tarfile.GNUTYPE_LONGNAME:
-            extended.path = data.rstrip(b"\0").decode()
+            _say(extended, {"path": data.rstrip(b"\0").decode()})
         elif header.type == tarfile.GNUTYPE_LONGLINK:
-            extended.link = data.rstrip(b"\0").decode()
+            _say(extended, {"linkpath": data.rstrip(b"\0").decode()})
         else:
-            _apply_pax(extended, _pax_records(data))
+            _say(extended, _pax_records(data))
     except UnicodeDecodeError as error:
         raise refuse("has a name that is no clean UTF-8") from error
 
 
-def _apply_pax(extended: _Extended, records: dict[str, str]) -> None:
-    extended.path = records.get("path", extended.path)
-    extended.link = records.get("linkpath", extended.link)
-    if (size := records.get("size")) is not None:
+def _say(extended: _Extended, records: dict[str, str]) -> None:
+    """Take what an extended header says; programs differ in which of two headers they believe."""
+    path, link, size = records.get("path"), records.get("linkpath"), records.get("size")
+    for earlier, later in ((extended.path, path), (extended.link, link), (extended.size, size)):
+        if earlier is not None and later is not None:
+            raise refuse("has two extended headers that say the same of one entry")
+    if path is not None:
+        extended.path = require_short(path)
+    if link is not None:
+        extended.link = require_short(link)
+    if size is not None:
         if not re.fullmatch(r"\d{1,18}", size, re.ASCII):
-            raise refuse(f"has an entry of the size {size!r}")
+            raise refuse(f"has an entry of the size {size[:40]!r}")
         extended.size = int(size)
 
 
@@ -171,6 +184,8 @@ def _member(header: tarfile.TarInfo, extended: _Extended) -> Member | None:
     raw = extended.path if extended.path is not None else header.name
     path = _tidy(raw)
     size = extended.size if extended.size is not None else header.size
+    if header.size not in {0, size} and size < _LARGEST_OCTAL:
+        raise refuse(f"holds {path!r} with two sizes")
     match header.type:
         case tarfile.REGTYPE | tarfile.AREGTYPE | tarfile.CONTTYPE if raw.endswith("/"):
             raise refuse(f"holds the file {raw!r}, whose name is a folder's")
@@ -181,7 +196,7 @@ def _member(header: tarfile.TarInfo, extended: _Extended) -> Member | None:
         case tarfile.DIRTYPE:
             if size:
                 raise refuse(f"holds the folder {path!r} with content")
-            return None if path in {"", "."} else Member(path=path, kind="folder")
+            return None if path == "." else Member(path=path, kind="folder")
         case tarfile.SYMTYPE:
             if size:
                 raise refuse(f"holds the link {path!r} with content")

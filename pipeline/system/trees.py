@@ -11,7 +11,7 @@ from pipeline.digest import CHUNK_BYTES, tree_digest
 from pipeline.errors import IntegrityError
 from pipeline.model.frozen import require_relative
 from pipeline.model.tree import Tree, TreeEntry
-from pipeline.system.tree_links import link_fault
+from pipeline.system.tree_links import link_faults
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,9 +36,8 @@ class FileTreeReader:
         """
         entries = sorted((_entry(item, path) for item, path in walk(folder, exclude)), key=lambda e: e.path.encode())
         links = {entry.path: entry.link for entry in entries if entry.link is not None}
-        for path in links:
-            if fault := link_fault(path, links):
-                raise IntegrityError(f"{folder}: link {path} {fault}", hint="remove the link or make it relative")
+        for path, fault in link_faults(links):
+            raise IntegrityError(f"{folder}: link {path} {fault}", hint="remove the link or make it relative")
         return Tree(sha256=tree_digest(entries), entries=tuple(entries))
 
 

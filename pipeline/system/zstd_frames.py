@@ -18,6 +18,9 @@ _MAGIC = 0xFD2FB528
 _SKIPPABLE = range(0x184D2A50, 0x184D2A60)
 _RAW, _RLE, _COMPRESSED = range(3)
 _MAX_BLOCK_BYTES = 1 << 17
+# Walking takes 2 s for these; 64 GiB of full blocks are 500,000.
+_MAX_FRAMES = 100_000
+_MAX_BLOCKS = 1_000_000
 
 
 def check_frames(stream: BinaryIO) -> int:
@@ -29,14 +32,17 @@ def check_frames(stream: BinaryIO) -> int:
     start = stream.tell()
     end = stream.seek(0, os.SEEK_END)
     stream.seek(start)
-    frames = 0
+    frames = skippable = blocks = 0
     while stream.tell() < end:
+        if frames + skippable > _MAX_FRAMES or blocks > _MAX_BLOCKS:
+            raise refuse(f"consists of more than {_MAX_FRAMES} zstd frames or {_MAX_BLOCKS} blocks")
         magic = _number(stream, 4)
         if magic in _SKIPPABLE:
             size = _number(stream, 4)
             _skip(stream, size, end)
+            skippable += 1
         elif magic == _MAGIC:
-            _walk_frame(stream, end)
+            blocks += _walk_frame(stream, end)
             frames += 1
         else:
             raise refuse("has something that is no zstd frame in it")
@@ -45,7 +51,8 @@ def check_frames(stream: BinaryIO) -> int:
     return frames
 
 
-def _walk_frame(stream: BinaryIO, end: int) -> None:
+def _walk_frame(stream: BinaryIO, end: int) -> int:
+    """Go to the end of a frame; return how many blocks it has."""
     descriptor = _number(stream, 1)
     single_segment = bool(descriptor & 0x20)
     if descriptor & 0x08:
@@ -63,8 +70,9 @@ def _walk_frame(stream: BinaryIO, end: int) -> None:
         window = content if single_segment else window
     if window > MAX_WINDOW_BYTES:
         raise refuse(f"needs a window of {window} bytes to unpack")
-    last = False
-    while not last:
+    last, blocks = False, 0
+    while not last and blocks <= _MAX_BLOCKS:
+        blocks += 1
         header = _number(stream, 3)
         last = bool(header & 1)
         kind, size = header >> 1 & 3, header >> 3
@@ -73,6 +81,7 @@ def _walk_frame(stream: BinaryIO, end: int) -> None:
         _skip(stream, 1 if kind == _RLE else size, end)
     if descriptor & 0x04:
         _skip(stream, 4, end)  # the content's checksum, which the decoder checks
+    return blocks
 
 
 def _number(stream: BinaryIO, size: int) -> int:

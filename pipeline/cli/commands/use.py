@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.app.services import disk, install_services
+from pipeline.app.services import disk, switch_services
 from pipeline.cli.options import Command, common_options
 from pipeline.cli.outcome_views import switch_text
 from pipeline.cli.root_options import engine_option, require_root, root_option
@@ -26,6 +26,6 @@ if TYPE_CHECKING:
 def command(session: Session, version: str, root: Path | None, engine: str | None) -> None:
     """Switch to an installed VERSION after reading its files again."""
     place = require_root(root, session.settings)
-    with install_services(session.settings, place) as services:
+    with switch_services(session.settings) as services:
         outcome = use(place, version, services=services, disk=disk(), engine=engine)
     session.show(outcome.model_dump(mode="json"), lambda: switch_text(outcome))
