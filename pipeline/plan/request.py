@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
@@ -12,11 +13,11 @@ from pipeline.errors import HostError, UsageError
 from pipeline.model.manifest import Requires
 from pipeline.model.source import LocalTree
 from pipeline.names import version_key
-from pipeline.plan.choosing import decide, needs_network
+from pipeline.plan.choosing import decide, needs_network, releases_of
 from pipeline.ports import DownloadRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from pipeline.catalog import Catalog
     from pipeline.model.host import Tool
@@ -127,9 +128,10 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
             unreachable[str(target)] = why
         why = unreachable.get(str(target), "")
         decisions.append((target, decide(target, request, catalog, platform=facts.platform, unreachable=why)))
-    for engine in dict.fromkeys(target.engine for target, decision in decisions if decision.origin == "built"):
-        tools |= _tools(catalog.engine(engine), request, facts.platform, services.host)
     for target, decision in decisions:
+        if decision.origin == "built":
+            with _naming_archives(target, catalog):
+                tools |= _tools(catalog.engine(target.engine), request, facts.platform, services.host)
         source = catalog.pin(target.engine, decision.version).source if decision.origin == "built" else None
         if isinstance(source, LocalTree) and source.path not in local_trees:
             local_trees[source.path] = _digest_of_tree(source.path, services.trees)
@@ -153,6 +155,18 @@ def _no_devices(request: BuildRequest, catalog: Catalog, platform: str, host: Ho
     if facts is None:
         return {}
     return {str(target): "; ".join(kinds[target].misfits(target.accel, _NOTHING, facts)) for target in here}
+
+
+@contextmanager
+def _naming_archives(target: Target, catalog: Catalog) -> Iterator[None]:
+    """Name the release that needs no compiler to whoever lacks one."""
+    try:
+        yield
+    except HostError as error:
+        if fetched := releases_of(target, catalog).fetched:
+            hint = f"{error.hint}; or --release {fetched[0]}, whose archives upstream has compiled"
+            raise HostError(error.message, hint=hint) from error
+        raise
 
 
 def _unreachable(target: Target, release: PinnedRelease, downloader: Downloader) -> str:

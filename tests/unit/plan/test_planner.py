@@ -140,7 +140,7 @@ def test_what_this_host_cannot_build_is_refused_with_the_place_that_can(catalog)
 
 def test_only_fetching_finds_no_pinned_upstream_release(catalog):
     with pytest.raises(NothingSelectedError):
-        make_plan(BuildRequest((CPU,), source="fetch"), catalog, INPUTS)
+        make_plan(BuildRequest((AVX2,), source="fetch"), catalog, INPUTS)
 
 
 def test_an_unknown_release_is_refused(catalog):

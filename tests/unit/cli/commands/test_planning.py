@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 CPU = "llama.cpp/linux-x86_64-cpu"
+AVX2 = "llama.cpp/linux-x86_64-avx2"
+CUDA = "llama.cpp/windows-x86_64-cuda-12.4"
 
 
 @pytest.fixture
@@ -19,9 +21,14 @@ def recipes(recipes_dir, tmp_path) -> Path:
 
 def test_targets_say_where_they_come_from_and_whether_this_machine_can(user):
     rows = {row["target"]: row for row in user.json("targets")["targets"]}
-    assert rows[CPU]["makeable_here"] is True
-    assert rows[CPU]["sources"] == ["build"]
-    assert "b11401" in rows[CPU]["releases"]
+    assert {name: row["sources"] for name, row in rows.items() if name in {CPU, AVX2, CUDA}} == {
+        AVX2: ["build"],
+        CPU: ["fetch", "build"],
+        CUDA: ["fetch"],
+    }
+    assert rows[AVX2]["makeable_here"] is rows[CUDA]["makeable_here"] is True
+    assert {"b11401", "b10892"} <= set(rows[CPU]["releases"])
+    assert (rows[CPU]["default_release"], rows[CUDA]["default_release"]) == ("b11434", "b10892")
 
 
 def test_a_target_that_cannot_be_made_here_says_why(user, monkeypatch):
@@ -36,8 +43,9 @@ def test_a_target_that_cannot_be_made_here_says_why(user, monkeypatch):
 def test_a_target_whose_recipe_cannot_be_followed_says_why_and_does_not_end_the_list(user, monkeypatch):
     monkeypatch.setenv("CC", '"')
     rows = {row["target"]: row for row in user.json("targets")["targets"]}
-    assert rows[CPU]["makeable_here"] is False
-    assert "CC=" in rows[CPU]["why_not"]
+    assert rows[AVX2]["makeable_here"] is False
+    assert "CC=" in rows[AVX2]["why_not"]
+    assert rows[CPU]["makeable_here"] is True, "its archive can be fetched"
 
 
 def test_a_plan_on_an_empty_cache_says_what_is_downloaded_and_built(user):
@@ -66,9 +74,9 @@ def test_the_json_format_is_one_line_for_a_shell(user):
 def test_the_matrix_of_ci_needs_no_tools_and_has_one_job_a_platform(user, monkeypatch):
     monkeypatch.setenv("PATH", "/nowhere")
     out = user.ok("plan", "--target", "linux-*", "--format", "github-matrix")
-    (job,) = json.loads(out)["include"]
-    assert job["platform"] == "linux-x86_64"
-    assert set(job["targets"].split(",")) == {CPU, "llama.cpp/linux-x86_64-avx2"}
+    jobs = {job["platform"]: set(job["targets"].split(",")) for job in json.loads(out)["include"]}
+    assert set(jobs) == {"linux-x86_64", "linux-arm64"}
+    assert {CPU, AVX2} <= jobs["linux-x86_64"]
 
 
 def test_a_dry_build_is_a_plan(user):
@@ -105,7 +113,23 @@ def test_the_release_may_come_from_the_project_file(user):
 
 
 def test_only_fetching_what_can_only_be_built_exits_3(user):
-    assert user.run("plan", "-t", "linux-x86_64-cpu", "--source", "fetch") == 3
+    assert user.run("plan", "-t", "linux-x86_64-avx2", "--source", "fetch") == 3
+
+
+def test_a_plan_for_another_platform_needs_no_compiler_and_says_what_it_will_not_prove(user, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    out = user.ok("plan", "-t", "windows-x86_64-cuda-12.4")
+    assert "fetch b10892 cudart-llama-bin-win-cuda-12.4-x64.zip" in out
+    assert "645.5 MB to download" in out
+    assert "cannot be run on" in out
+
+
+def test_without_a_compiler_the_release_that_can_be_fetched_is_named(user, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.delenv("CC", raising=False)
+    monkeypatch.delenv("CXX", raising=False)
+    assert user.run("build", "-t", "linux-x86_64-cpu") == 5
+    assert "--release b10892" in user.err
 
 
 def test_a_cmake_option_changes_the_keys_of_what_is_compiled_and_of_nothing_before(user):
