@@ -16,7 +16,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.app.settings import Settings
-    from pipeline.ports import Archiver, Clock, Disk, HostProbe, KeyFiles, ReleaseApi, TreeReader
+    from pipeline.ports import (
+        Archiver,
+        AttestationVerifier,
+        Clock,
+        Disk,
+        HostProbe,
+        KeyFiles,
+        ReleaseApi,
+        RemoteHasher,
+        TreeReader,
+    )
 
 
 @contextlib.contextmanager
@@ -80,7 +90,7 @@ def open_services(
             events=events,
             clock=time,
             mirrors=settings.mirrors,
-            ca_file=None if os.environ.get("SSL_CERT_FILE") else os.environ.get("PIP_CERT"),
+            ca_file=_ca_file(),
             http_hosts=hosts_without_tls(os.environ, *settings.mirrors, location),
         )
         yield Services(
@@ -155,6 +165,27 @@ def release_services(settings: Settings, *, api: str | None = None) -> Iterator[
                 offline=settings.offline,
             ),
         )
+
+
+def attestation_verifier(trusted_root: Path | None = None) -> AttestationVerifier:
+    """Return what verifies upstream's attestations, from the public Sigstore instance's root or that of a file."""
+    from pipeline.system.attestations import SigstoreVerifier
+
+    return SigstoreVerifier(trusted_root=trusted_root)
+
+
+def remote_hasher(settings: Settings) -> RemoteHasher:
+    """Return what reads files whose digest nobody has said yet."""
+    from pipeline.system.http_client import HttpClient
+    from pipeline.system.remote_digest import StreamHasher
+    from pipeline.system.transfer_policy import DEFAULT_POLICY
+
+    client = HttpClient(DEFAULT_POLICY, ca_file=_ca_file())
+    return StreamHasher(client, offline=settings.offline, clock=clock(), policy=DEFAULT_POLICY)
+
+
+def _ca_file() -> str | None:
+    return None if os.environ.get("SSL_CERT_FILE") else os.environ.get("PIP_CERT")
 
 
 def archiver() -> Archiver:
