@@ -18,7 +18,18 @@ if TYPE_CHECKING:
 
     from pipeline.app.settings import Settings
     from pipeline.events import EventSink
-    from pipeline.ports import Archiver, Clock, CommandRunner, Disk, HostProbe, KeyFiles, ReleaseApi, TreeReader
+    from pipeline.ports import (
+        Archiver,
+        AttestationVerifier,
+        Clock,
+        CommandRunner,
+        Disk,
+        HostProbe,
+        KeyFiles,
+        ReleaseApi,
+        RemoteHasher,
+        TreeReader,
+    )
 
 # What drivers and their loaders look at when they list devices; Windows' children start with nothing less.
 _DEVICE_VARIABLES = (
@@ -106,7 +117,7 @@ def open_services(
             events=events,
             clock=time,
             mirrors=settings.mirrors,
-            ca_file=None if os.environ.get("SSL_CERT_FILE") else os.environ.get("PIP_CERT"),
+            ca_file=_ca_file(),
             http_hosts=hosts_without_tls(os.environ, *settings.mirrors, location),
         )
         yield Services(
@@ -125,6 +136,7 @@ def open_services(
             compiler_cache_dir=compiler_cache_dir,
             base_env=settings.child_env,
             offline=settings.offline,
+            attestations=attestation_verifier(),
         )
 
 
@@ -181,6 +193,27 @@ def release_services(settings: Settings, *, api: str | None = None) -> Iterator[
                 offline=settings.offline,
             ),
         )
+
+
+def attestation_verifier(trusted_root: Path | None = None) -> AttestationVerifier:
+    """Return what verifies upstream's attestations, from the public Sigstore instance's root or that of a file."""
+    from pipeline.system.attestations import SigstoreVerifier
+
+    return SigstoreVerifier(trusted_root=trusted_root)
+
+
+def remote_hasher(settings: Settings) -> RemoteHasher:
+    """Return what reads files whose digest nobody has said yet."""
+    from pipeline.system.http_client import HttpClient
+    from pipeline.system.remote_digest import StreamHasher
+    from pipeline.system.transfer_policy import DEFAULT_POLICY
+
+    client = HttpClient(DEFAULT_POLICY, ca_file=_ca_file())
+    return StreamHasher(client, offline=settings.offline, clock=clock(), policy=DEFAULT_POLICY)
+
+
+def _ca_file() -> str | None:
+    return None if os.environ.get("SSL_CERT_FILE") else os.environ.get("PIP_CERT")
 
 
 def archiver() -> Archiver:

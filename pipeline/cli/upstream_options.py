@@ -9,8 +9,11 @@ import click
 
 from pipeline.app.services import release_services
 from pipeline.catalog.upstream import read_preferences
+from pipeline.cli.options import FILE
+from pipeline.errors import UsageError
 from pipeline.names import parse_target
 from pipeline.upstream.listing import ReleaseList
+from pipeline.upstream.recorded import RecordedApi
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -28,6 +31,9 @@ engine_option = click.option(
 )
 api_option = click.option(
     "--api", metavar="URL", help="Address of the API.  [env: ENGINE_PIPELINE_GITHUB_API]  [default: GitHub's]"
+)
+listing_option = click.option(
+    "--listing", type=FILE, metavar="FILE", help="A recorded listing of releases instead of the API."
 )
 target_option = click.option(
     "-t", "--target", "targets", multiple=True, metavar="T", help="What the release must have an archive for; repeats."
@@ -51,19 +57,30 @@ class Upstream(NamedTuple):
 
 
 @contextmanager
-def opened_upstream(session: Session, engine: str, api: str | None) -> Iterator[Upstream]:
+def opened_upstream(
+    session: Session, engine: str, api: str | None, *, listing: Path | None = None
+) -> Iterator[Upstream]:
     """Give an engine's upstream; when a listing came from the cache, its age is said at the end.
 
     Raises:
         UnknownNameError: nothing is known of the engine's upstream.
+        UsageError: the recorded listing cannot be read or is none.
     """
     preferences = read_preferences(upstream_dir(session), engine)
     with release_services(session.settings, api=api) as (services, release_api):
-        releases = ReleaseList(release_api, preferences.repository)
+        source = _recorded(listing) if listing else release_api
+        releases = ReleaseList(source, preferences.repository)
         yield Upstream(preferences, releases, release_api, services)
         if releases.cached and releases.checked_at is not None:
             age = span_text(services.clock.now_seconds() - releases.checked_at)
             session.warn(f"the network is forbidden: this is what {preferences.repository} had {age} ago")
+
+
+def _recorded(path: Path) -> RecordedApi:
+    try:
+        return RecordedApi(path.read_bytes(), name=str(path), recorded_at=int(path.stat().st_mtime))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from error
 
 
 def upstream_dir(session: Session) -> Path:

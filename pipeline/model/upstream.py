@@ -77,6 +77,7 @@ class PinnedRelease(Frozen):
         assets: every file of the release, by name.
         targets: ``<platform>-<accel>`` to the archives that make it, the engine's first, then those it cannot do
             without (a CUDA runtime). A target that is not here is not fetched.
+        notes: what somebody accepted against the rules when it was pinned, with the reason.
     """
 
     schema_version: Literal[1]
@@ -88,6 +89,7 @@ class PinnedRelease(Frozen):
     published_at: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$")
     assets: tuple[PinnedAsset, ...] = Field(min_length=1)
     targets: dict[Name, tuple[FileName, ...]]
+    notes: tuple[str, ...] = ()
 
     @model_validator(mode="after")
     def _targets_name_assets(self) -> Self:

@@ -8,7 +8,7 @@ from pipeline.ports.commands import Command, CommandOutcome, CommandRunner, Runn
 from pipeline.ports.files import Archiver, BinaryInspector, Disk, KeyFiles, TreeReader
 from pipeline.ports.host import Clock, HostProbe
 from pipeline.ports.network import Downloader, DownloadRequest, HttpAnswer, LoopbackHttp, PackageIndex
-from pipeline.ports.releases import ApiDocument, ReleaseApi
+from pipeline.ports.releases import ApiDocument, ReleaseApi, RemoteHasher
 from pipeline.ports.services import Reporting, Services
 from pipeline.ports.store import Store
 
@@ -30,6 +30,7 @@ __all__ = [
     "LoopbackHttp",
     "PackageIndex",
     "ReleaseApi",
+    "RemoteHasher",
     "Reporting",
     "RunningCommand",
     "Services",

@@ -23,6 +23,20 @@ class ApiDocument:
     cached: bool
 
 
+class RemoteHasher(Protocol):
+    """Reads files whose digest nobody has said yet."""
+
+    def sha256_of(self, url: str, *, size_bytes: int) -> str:
+        """Return the sha256 of what is at a url, in lower-case hex; nothing is kept.
+
+        Raises:
+            OfflineError: the network is forbidden.
+            NetworkError: the server did not answer.
+            IntegrityError: it has another size.
+        """
+        ...
+
+
 class ReleaseApi(Protocol):
     """Documents of a forge's API, kept so that one that did not change costs nothing."""
 

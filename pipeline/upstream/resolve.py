@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pipeline.upstream.selectors import Selector
 
 POINTER = "nightly-tag.txt"
-_POINTER_BYTES = 64
+POINTER_BYTES = 64
 _DAY_SECONDS = 86_400
 _SHOWN = 3
 
@@ -147,7 +147,7 @@ def _pointed(
         _refuse_pointer(version.tag, f"it has no {POINTER}")
     if asset.sha256 is not None:
         require_digest(what=f"{POINTER} of {version.tag}", expected=asset.sha256, found=sha256_bytes(data))
-    if len(data) > _POINTER_BYTES or not re.fullmatch(rb"b[1-9][0-9]{0,8}(\r?\n)?", data):
+    if len(data) > POINTER_BYTES or not re.fullmatch(rb"b[1-9][0-9]{0,8}(\r?\n)?", data):
         _refuse_pointer(version.tag, f"its {POINTER} does not hold one line with a build's tag")
     return _one_build(data.decode("ascii").strip(), releases, wish, via=version.tag)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from pipeline.cli.commands import upstream_classify, upstream_list, upstream_resolve
+from pipeline.cli.commands import upstream_classify, upstream_drift, upstream_list, upstream_pin, upstream_resolve
 
 
 @click.group("upstream")
@@ -12,5 +12,5 @@ def command() -> None:
     """Understand upstream's releases: what they hold, which one is meant, what changed."""
 
 
-for subcommand in (upstream_list.command, upstream_resolve.command, upstream_classify.command):
-    command.add_command(subcommand)
+for module in (upstream_list, upstream_resolve, upstream_classify, upstream_drift, upstream_pin):
+    command.add_command(module.command)

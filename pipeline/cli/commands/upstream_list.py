@@ -12,6 +12,7 @@ from pipeline.cli.tables import table
 from pipeline.cli.upstream_options import (
     api_option,
     engine_option,
+    listing_option,
     opened_upstream,
     short_targets,
     span_text,
@@ -21,6 +22,7 @@ from pipeline.upstream.overview import ReleaseOverview, overview
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from pipeline.cli.session import Session
 
@@ -30,16 +32,19 @@ if TYPE_CHECKING:
 @click.option(
     "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, metavar="N", help="Show so many at most."
 )
+@listing_option
 @engine_option
 @api_option
 @common_options
-def command(session: Session, targets: tuple[str, ...], *, limit: int, engine: str, api: str | None) -> None:
+def command(
+    session: Session, targets: tuple[str, ...], *, limit: int, engine: str, api: str | None, listing: Path | None
+) -> None:
     """List upstream's newest releases: age, number of files, whole or partial, and what can be made of each.
 
     With --target only releases that have an archive for it are listed.
     """
     wanted = set(short_targets(engine, targets))
-    with opened_upstream(session, engine, api) as upstream:
+    with opened_upstream(session, engine, api, listing=listing) as upstream:
         now = upstream.services.clock.now_seconds()
         rows: Sequence[ReleaseOverview] = ()
         for _ in upstream.releases.all_pages():

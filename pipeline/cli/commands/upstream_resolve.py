@@ -7,16 +7,23 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.options import Command, common_options
-from pipeline.cli.upstream_options import api_option, engine_option, opened_upstream, short_targets, target_option
+from pipeline.cli.upstream_options import (
+    api_option,
+    engine_option,
+    listing_option,
+    opened_upstream,
+    short_targets,
+    target_option,
+)
 from pipeline.upstream.asset_names import build_number
-from pipeline.upstream.resolve import Resolution, Wish, resolve
+from pipeline.upstream.resolve import POINTER_BYTES, Resolution, Wish, resolve
 from pipeline.upstream.selectors import parse_selector
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.cli.session import Session
     from pipeline.cli.upstream_options import Upstream
-
-_POINTER_LIMIT_BYTES = 64
 
 
 @click.command("resolve", cls=Command)
@@ -30,11 +37,19 @@ _POINTER_LIMIT_BYTES = 64
     metavar="DAYS",
     help="Pass over releases that are younger.",
 )
+@listing_option
 @engine_option
 @api_option
 @common_options
 def command(
-    session: Session, selector: str, targets: tuple[str, ...], *, min_age_days: float, engine: str, api: str | None
+    session: Session,
+    selector: str,
+    targets: tuple[str, ...],
+    *,
+    min_age_days: float,
+    engine: str,
+    api: str | None,
+    listing: Path | None,
 ) -> None:
     """Say which upstream release SELECTOR means.
 
@@ -45,11 +60,11 @@ def command(
     """
     meant = parse_selector(selector)
     wanted = short_targets(engine, targets)
-    with opened_upstream(session, engine, api) as upstream:
+    with opened_upstream(session, engine, api, listing=listing) as upstream:
         clock, downloader = upstream.services.clock, upstream.services.downloader
         wish = Wish(wanted, min_age_days, clock.now_seconds(), upstream.preferences)
         found = resolve(
-            meant, upstream.releases, wish, lambda url: downloader.read_small(url, limit_bytes=_POINTER_LIMIT_BYTES)
+            meant, upstream.releases, wish, lambda url: downloader.read_small(url, limit_bytes=POINTER_BYTES)
         )
         for tag, why in found.skipped:
             session.hint(f"passed over {tag}: {why}")
