@@ -100,6 +100,51 @@ def test_install_from_the_users_own_keys_warns(user, world, root):
     assert "your own development keys" in user.err
 
 
+def test_install_says_why_it_chose_the_variant(user, published, root):
+    out = user.ok(
+        "install", "--from", published.repository, "--root", root, "--trusted-root", published.keys_dir / "root.json"
+    )
+    assert "chosen for this machine: it alone fits" in out.splitlines()
+
+
+def test_install_from_a_file_downloads_nothing_even_offline(user, published, root):
+    bundle = next((published.folder / "dist").glob("*.tar.zst"))
+    trusted = ("--trusted-root", published.keys_dir / "root.json")
+    arguments = (
+        "install",
+        "--from",
+        published.repository,
+        "--root",
+        root,
+        *trusted,
+        "--from-file",
+        bundle,
+        "--offline",
+    )
+    assert "0 of 2 layers downloaded, 0 bytes; 2 from files" in user.ok(*arguments)
+    assert user.json("install", "--root", root, "--from-file", bundle)["changed"] is False
+
+
+def test_install_from_a_file_that_nobody_signed_exits_7(user, published, root):
+    Path("other.tar.zst").write_bytes(b"something else")
+    trusted = ("--trusted-root", published.keys_dir / "root.json")
+    arguments = ("install", "--from", published.repository, "--root", root, *trusted, "--from-file", "other.tar.zst")
+    assert user.run(*arguments) == 7
+    assert "other.tar.zst is nothing that the signed manifest names" in user.err
+
+
+def test_install_with_a_required_accelerator_exits_10_where_only_the_processor_is_served(user, published, root):
+    trusted = ("--trusted-root", published.keys_dir / "root.json")
+    arguments = ("install", "--from", published.repository, "--root", root, *trusted, "--require-accel", "--json")
+    assert user.run(*arguments) == 10
+    assert '"class": "NoAcceleratorError"' in user.out
+
+
+def test_install_without_a_repository_or_a_file_exits_2(user, root):
+    assert user.run("install", "--root", root) == 2
+    assert "--from" in user.err
+
+
 def test_install_without_a_root_exits_2(user, published):
     assert user.run("install", "--from", published.repository) == 2
     assert "--root" in user.err
