@@ -31,6 +31,7 @@ _PATCH = 0x20
 _STREAMED = 0x8  # sizes follow the data (4.4.4)
 _UTF8 = 0x800
 _WIDE, _WIDE_COUNT = 0xFFFFFFFF, 0xFFFF  # the zip64 extra field or record says it
+_MAX_VERSION = 63  # of the specification; what needs a later one says so (4.4.3)
 _MAX_INDEX_BYTES = 64 << 20
 
 
@@ -171,7 +172,7 @@ def _records(data: bytes, count: int) -> Iterator[_Central]:
         if len(data) - position < _CENTRAL.size:
             raise refuse("has an index that is cut short")
         fields = _CENTRAL.unpack_from(data, position)
-        signature, made_by, _, flags, method, _, _, crc, packed, unpacked = fields[:10]
+        signature, made_by, needed, flags, method, _, _, crc, packed, unpacked = fields[:10]
         name_bytes, extra_bytes, comment_bytes, disk, _, attributes, offset = fields[10:]
         name_end = position + _CENTRAL.size + name_bytes
         extra_end = name_end + extra_bytes
@@ -186,6 +187,8 @@ def _records(data: bytes, count: int) -> Iterator[_Central]:
         )
         if disk:
             raise refuse("is one part of a split zip archive")
+        if needed > _MAX_VERSION:
+            raise refuse(f"needs version {needed / 10} of the zip format")
         yield _Central(raw_name, flags, method, crc, packed, unpacked, attributes, made_by >> 8, offset)
         position = extra_end + comment_bytes
     if position != len(data):

@@ -41,6 +41,7 @@ class Entry:
     local: Said = field(default_factory=Said)
     central: Said = field(default_factory=Said)
     offset: int | None = None
+    needed: int = 20
 
     @property
     def packed(self) -> bytes:
@@ -66,7 +67,7 @@ class Entry:
     def central_bytes(self, offset: int) -> bytes:
         flags, method, crc, packed, size, name = self.fields(self.central)
         attributes = self.mode << 16 if self.attributes is None else self.attributes
-        header = struct.pack("<4s6H3L5H2L", b"PK\1\2", self.system << 8, 20, flags, method, 0, 0, crc, packed, size,
+        header = struct.pack("<4s6H3L5H2L", b"PK\1\2", self.system << 8, self.needed, flags, method, 0, 0, crc, packed, size,
                              len(name), len(self.central.extra), 0, 0, 0, attributes,
                              offset if self.offset is None else self.offset)  # fmt: skip
         return header + name + self.central.extra

@@ -78,6 +78,7 @@ HOSTILE = {
     "masked headers": crafted(Entry(b"f", FILE.data, flags=0x2000)),
     "patched data": crafted(Entry(b"f", FILE.data, flags=0x20)),
     "AES": crafted(Entry(b"f", FILE.data, central=Said(extra=extra(0x9901, bytes(7))))),
+    "a later format": crafted(Entry(b"f", FILE.data, needed=98)),
     "deflate64": crafted(Entry(b"f", FILE.data, method=9)),
     "lzma": crafted(Entry(b"f", FILE.data, method=14)),
     "unicode path in the index": crafted(
