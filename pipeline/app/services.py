@@ -136,7 +136,7 @@ def open_services(
             compiler_cache_dir=compiler_cache_dir,
             base_env=settings.child_env,
             offline=settings.offline,
-            attestations=attestation_verifier(),
+            attestations=attestation_verifier(settings.sigstore_root),
         )
 
 

@@ -77,6 +77,7 @@ class Settings:
         output: folder for bundles.
         root: folder of an installation, None when nothing names one.
         trusted_root: root metadata to start trust from, None when nothing names it.
+        sigstore_root: trusted root of another Sigstore instance than the public one; None for that.
         cmake_options: CMake cache entries that are added to every build.
         summary_path: file that CI shows as the job's summary (GITHUB_STEP_SUMMARY).
         epoch_seconds: SOURCE_DATE_EPOCH, for everything that a build writes; None when it is not set.
@@ -101,6 +102,7 @@ class Settings:
     output: Path = Path("dist")
     root: Path | None = None
     trusted_root: Path | None = None
+    sigstore_root: Path | None = None
     cmake_options: Mapping[str, str] = field(default_factory=dict)
     summary_path: Path | None = None
     epoch_seconds: int | None = None
@@ -141,6 +143,7 @@ def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> 
         output=path(f"{PREFIX}OUTPUT", "output") or Path("dist"),
         root=path(f"{PREFIX}ROOT", "root"),
         trusted_root=path(f"{PREFIX}TRUSTED_ROOT", "trusted_root"),
+        sigstore_root=path(f"{PREFIX}SIGSTORE_ROOT", "sigstore_root"),
         cmake_options={**project.get("cmake_options", {}), **_cmake_options(environment)},
         summary_path=Path(environment["GITHUB_STEP_SUMMARY"]) if environment.get("GITHUB_STEP_SUMMARY") else None,
         epoch_seconds=_epoch_seconds(environment),

@@ -40,9 +40,9 @@ def read_pinned_releases(folder: Path) -> dict[str, dict[str, PinnedRelease]]:
             complaints.append(error.message)
             continue
         found.setdefault(release.engine, {})[release.tag] = release
-    for engine in sorted(path for path in folder.glob("*") if path.is_dir()):
+    for path in sorted(folder.glob(f"*/{PREFERENCES}")):
         try:
-            read_preferences(folder, engine.name)
+            read_preferences(folder, path.parent.name)
         except RecipeError as error:
             complaints.append(error.message)
     if complaints:

@@ -23,6 +23,7 @@ class ProjectDefaults(Frozen):
         root: folder of an installation.
         keys_dir: folder of signing keys.
         trusted_root: root metadata that an installation starts its trust from.
+        sigstore_root: trusted root of a Sigstore instance that attests upstream's files; the public one otherwise.
         cmake_options: CMake cache entries that are added to every build.
     """
 
@@ -36,4 +37,5 @@ class ProjectDefaults(Frozen):
     root: str | None = None
     keys_dir: str | None = None
     trusted_root: str | None = None
+    sigstore_root: str | None = None
     cmake_options: dict[str, str] = {}

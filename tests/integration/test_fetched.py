@@ -6,13 +6,15 @@ import json
 import shutil
 import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
 
+from pipeline.digest import sha256_stream
 from tests.integration.conftest import make_user
 from tests.simulators.command_line import CommandLine
+from tests.simulators.sigstore_instance import SigstoreInstance, Workflow
 from tests.simulators.upstream_archives import pack, pinned, write_pin
 from tests.simulators.web import serving
 
@@ -182,6 +184,36 @@ def test_another_build_number_than_the_pinned_one_is_found_out(upstream, user):
     done = upstream.build("--source", "fetch", "--release", "t3")
     assert done.returncode == 10
     assert "3" in done.stderr
+
+
+def attest(upstream: Upstream, *, repository: str) -> CommandLine:
+    """Put an attestation of the archive beside its pin; return a user who trusts the instance that it is from."""
+    instance = SigstoreInstance()
+    with (upstream.served / ARCHIVE).open("rb") as stream:
+        sha256 = sha256_stream(stream)[0]
+    bundle = instance.attest(sha256, by=Workflow(repository=repository))
+    path = upstream.user.recipes / "upstream" / "tiny-engine" / "attestations" / f"sha256-{sha256}.jsonl"
+    path.parent.mkdir(parents=True)
+    path.write_text(json.dumps(bundle))
+    root = upstream.user.home / "sigstore.json"
+    root.write_text(json.dumps(instance.trusted_root()))
+    return replace(upstream.user, variables={"ENGINE_PIPELINE_SIGSTORE_ROOT": str(root)})
+
+
+def test_an_attestation_at_hand_is_verified_and_recorded(upstream):
+    upstream.release(level="attested")
+    believer = attest(upstream, repository="example/tiny-engine")
+    done = replace(upstream, user=believer).build("--source", "fetch", "--prove", "none")
+    assert done.returncode == 0, done.stderr
+    (archive,) = manifest(believer)["artifacts"][0]["upstream"]["archives"]
+    assert archive["level"] == "attested"
+
+
+def test_an_attestation_of_another_repositorys_workflow_makes_no_bundle(upstream):
+    believer = attest(upstream, repository="example/fork")
+    done = replace(upstream, user=believer).build("--source", "fetch", "--prove", "none")
+    assert done.returncode == 8
+    assert not (believer.home / "dist").exists()
 
 
 def test_what_was_attested_once_is_never_used_for_less(upstream):
