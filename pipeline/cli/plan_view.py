@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.tables import size_text, table
+from pipeline.model.actions import BuildWebUi, Compile
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -59,7 +60,9 @@ def plan_text(plan: Plan, states: Sequence[StepState]) -> str:
 def _state(step: Step, state: StepState) -> str:
     if state.reused:
         return "reused"
-    return f"download {size_text(step.download_bytes)}" if step.download_bytes else "build"
+    if step.download_bytes:
+        return f"download {size_text(step.download_bytes)}"
+    return "build" if isinstance(step.action, Compile | BuildWebUi) else "make"
 
 
 def _download_bytes(plan: Plan, states: Sequence[StepState]) -> int:
