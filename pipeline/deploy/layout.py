@@ -88,7 +88,8 @@ class Layout:
             return  # the format file alone is lost
         if not may_be_new:
             raise UsageError(f"{self.root} is no installation", hint="give the --root that `install` was given")
-        if self.root.is_dir() and any(path.name not in self.FOLDERS for path in self.root.iterdir()):
+        own = {*self.FOLDERS, self.format_path.name}  # another process may have written the file a moment ago
+        if self.root.is_dir() and any(path.name not in own for path in self.root.iterdir()):
             raise UsageError(
                 f"{self.root} holds other files and is no installation", hint="give an empty folder or a new one"
             )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import traceback
 
 import pytest
 
@@ -76,6 +77,9 @@ def test_several_installers_and_collectors_at_once(published: World):
                         os.sched_yield()
                     gc(published.root, services=published.services(), disk=published.disk)
                 code = 0
+            except BaseException:
+                os.write(2, traceback.format_exc().encode())
+                raise
             finally:
                 os._exit(code)
         children.append(child)

@@ -169,6 +169,16 @@ def test_a_folder_with_other_files_is_no_root(published: World):
     assert (home / "letter.txt").read_text() == "dear"
 
 
+def test_a_root_that_another_process_is_making_is_no_folder_with_other_files(tmp_path: Path):
+    class Racing(Layout):
+        def looks_installed(self) -> bool:
+            found = super().looks_installed()
+            self.format_path.write_bytes(b"{}")  # the other process goes on here
+            return found
+
+    Racing(tmp_path).check(may_be_new=True)
+
+
 def test_a_damaged_layer_is_replaced_and_never_patched(published: World):
     first = published.install()
     library = Path(first.path) / "lib/libllama.so.0.1"
