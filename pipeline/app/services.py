@@ -73,7 +73,8 @@ def install_services(
 
     layout = Layout(root)
     layout.check(may_be_new=may_be_new)  # before anything is written there
-    with open_services(settings, store_dir=layout.downloads_dir, location=location) as services:
+    # Downloads are gone when their layer is unpacked, and every byte of them is checked then.
+    with open_services(settings, store_dir=layout.downloads_dir, location=location, durable=False) as services:
         yield services
 
 
@@ -97,7 +98,12 @@ def switch_services(settings: Settings) -> Iterator[SwitchServices]:
 
 @contextlib.contextmanager
 def open_services(
-    settings: Settings, *, store_dir: Path, compiler_cache_dir: Path | None = None, location: str = ""
+    settings: Settings,
+    *,
+    store_dir: Path,
+    compiler_cache_dir: Path | None = None,
+    location: str = "",
+    durable: bool = True,
 ) -> Iterator[Services]:
     """Give services over the store in ``store_dir``; otherwise as ``build_services``."""
     from pipeline.system.binaries import FileInspector
@@ -108,7 +114,7 @@ def open_services(
     from pipeline.system.store import FileStore
 
     time = clock()
-    with open_events(settings, time) as events, contextlib.closing(FileStore(store_dir)) as store:
+    with open_events(settings, time) as events, contextlib.closing(FileStore(store_dir, durable=durable)) as store:
         commands = ProcessRunner()
         probe = host(settings, commands)
         downloader = HttpDownloader(

@@ -32,9 +32,13 @@ def changing(layout: Layout, *, services: Reporting, disk: Disk, may_be_new: boo
         UsageError, HostError, IntegrityError: as ``Layout.check``; HostError also when it cannot be written.
     """
     layout.check(may_be_new=may_be_new)
+    disk.make_dirs(layout.root)
     with disk.lock(layout.lock_path, waiting=lambda: warn(services, f"another process changes {layout.root}; waiting")):
-        for folder in layout.FOLDERS:
-            disk.make_dirs(layout.root / folder)
+        missing = [layout.root / name for name in layout.FOLDERS if not (layout.root / name).is_dir()]
+        for folder in missing:
+            disk.make_dirs(folder, durable=False)
+        if missing:
+            disk.sync_names(layout.root)
         recover(layout, disk)
         if not layout.format_path.exists():
             disk.replace_file(layout.format_path, write_document(RootFormat()), staging_dir=layout.staging_dir)

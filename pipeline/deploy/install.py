@@ -15,7 +15,7 @@ from pipeline.deploy.comparing import FileComparison
 from pipeline.deploy.composing import compose
 from pipeline.deploy.generations import find_generation, is_whole
 from pipeline.deploy.install_request import InstallRequest, Resolved, resolve
-from pipeline.deploy.layers import LayerBringer, keep_layer, remove_damaged_layer, reusable_layer
+from pipeline.deploy.layers import LayerBringer, keep_layers, remove_damaged_layer, reusable_layer
 from pipeline.deploy.layout import SEAL_FILE, Layout, seal_of
 from pipeline.deploy.removal import prune
 from pipeline.deploy.requirements import check_space
@@ -156,10 +156,9 @@ class _Installation:
         place = self._layout.generation_dir(generation.engine, generation.number)
         self._disk.make_dirs(place.parent)
         self._disk.sync(staging)
-        for sha256 in ordered:
-            if sha256 in staged:
-                keep_layer(self._layout, sha256, disk=self._disk, staging=staging)
-        self._disk.move(folder, place)
+        keep_layers(self._layout, staged, disk=self._disk, staging=staging)
+        self._disk.move(folder, place, durable=False)
+        self._disk.sync_names(place.parent)
         return generation
 
     def _describe(self, tree: Tree) -> Generation:

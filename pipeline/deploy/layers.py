@@ -140,9 +140,11 @@ def _take(given: FilePart, archive: Path, *, layer: Layer, disk: Disk) -> None:
     require_digest(what=what, expected=layer.sha256, found=found)
 
 
-def keep_layer(layout: Layout, tree_sha256: str, *, disk: Disk, staging: Path) -> None:
-    """Move a staged and synced layer to where layers are; the folder comes last and makes it count."""
-    listed = layout.layer_list_path(tree_sha256)
-    disk.remove(listed)  # a list without its folder says nothing
-    disk.move(staging / "layers" / f"{tree_sha256}.json", listed)
-    disk.move(staging / "layers" / tree_sha256, layout.layer_dir(tree_sha256))
+def keep_layers(layout: Layout, digests: Iterable[str], *, disk: Disk, staging: Path) -> None:
+    """Move staged and synced layers to where layers are; the folder of each comes last and makes it count."""
+    for tree_sha256 in digests:
+        listed = layout.layer_list_path(tree_sha256)
+        disk.remove(listed)  # a list without its folder says nothing
+        disk.move(staging / "layers" / f"{tree_sha256}.json", listed, durable=False)
+        disk.move(staging / "layers" / tree_sha256, layout.layer_dir(tree_sha256), durable=False)
+    disk.sync_names(layout.layers_dir)

@@ -115,8 +115,14 @@ class Disk(Protocol):
         """Bring everything below ``folder`` to the disk, with one call where the system has one."""
         ...
 
-    def move(self, source: Path, destination: Path) -> None:
+    def sync_names(self, folder: Path) -> None:
+        """Bring the names in one folder to the disk, not what is below them."""
+        ...
+
+    def move(self, source: Path, destination: Path, *, durable: bool = True) -> None:
         """Rename a file or a folder to a name that is free, and sync both parents.
+
+        Without ``durable`` nothing is synced: out of a staging folder, before ``sync_names`` of the other parent.
 
         Raises:
             FileExistsError: the name is taken.

@@ -94,8 +94,13 @@ class FileDisk:
         with _mapped(folder):
             sync_tree(folder)
 
-    def move(self, source: Path, destination: Path) -> None:
-        """Rename to a free name and sync both parents."""
+    def sync_names(self, folder: Path) -> None:
+        """Bring the names in one folder to the disk."""
+        with _mapped(folder):
+            sync_folder(folder)
+
+    def move(self, source: Path, destination: Path, *, durable: bool = True) -> None:
+        """Rename to a free name, and sync both parents where that is wanted."""
         taken = FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(destination))
         if os.path.lexists(destination):  # rename(2) itself would replace a file or an empty folder
             raise taken
@@ -106,6 +111,8 @@ class FileDisk:
                 if error.errno in _TAKEN:
                     raise taken from error
                 raise
+            if not durable:
+                return
             sync_folder(destination.parent)
             if source.parent != destination.parent:
                 sync_folder(source.parent)
@@ -118,7 +125,7 @@ class FileDisk:
     @contextmanager
     def lock(self, path: Path, *, waiting: Callable[[], None] | None = None) -> Iterator[None]:
         """Hold a lock that the kernel drops with its owner."""
-        self.make_dirs(path.parent)
+        self.make_dirs(path.parent, durable=False)  # it holds nothing that a crash could take
         with ExitStack() as held:
             with _mapped(path):
                 held.enter_context(claimed(path, sleep=time.sleep, waiting=waiting, forget=False))

@@ -29,9 +29,9 @@ class FileStore(BlobStore, TreeStore):
     one owner at a time.
     """
 
-    def __init__(self, cache_dir: Path) -> None:
+    def __init__(self, cache_dir: Path, *, durable: bool = True) -> None:
         """As ``StoreLayout``."""
-        super().__init__(cache_dir)
+        super().__init__(cache_dir, durable=durable)
         self._held: set[str] = set()
 
     def close(self) -> None:

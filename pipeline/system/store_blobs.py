@@ -97,12 +97,14 @@ class BlobStore(StoreLayout):
         with disk_errors(self.cache_dir), self.staging.place() as staged:
             move(path, staged)
             staged.chmod(0o644)
-            sync_path(staged)
+            if self.durable:
+                sync_path(staged)
             final = self.blob_path(digest)
             final.parent.mkdir(exist_ok=True)
             # Replacing is right even when it is there: this copy was read a moment ago, that one may have rotted.
             staged.replace(final)
-            sync_folder(final.parent)
+            if self.durable:
+                sync_folder(final.parent)
         return BlobRef(sha256=digest, size_bytes=size, filename=filename)
 
     def drop_blob(self, sha256: str) -> None:

@@ -32,16 +32,21 @@ class StoreLayout:
     Attributes:
         cache_dir: what they are in.
         staging: this process's part of ``staging/``.
+        durable: whether files are brought to the disk before they appear.
     """
 
-    def __init__(self, cache_dir: Path) -> None:
+    def __init__(self, cache_dir: Path, *, durable: bool = True) -> None:
         """Make the folders, and remove what killed runs left half made.
+
+        Without ``durable`` a crash of the machine may leave files that are not what their name says: for stores whose
+        readers check every byte and drop what is wrong.
 
         Raises:
             HostError: the folder may not be written.
             NoSpaceError: the disk is full.
         """
         self.cache_dir = cache_dir
+        self.durable = durable
         with disk_errors(cache_dir):
             for name in FOLDERS:
                 (cache_dir / name).mkdir(parents=True, exist_ok=True)
