@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from pipeline.system.shared_transfer import SharedTransfer, TransferTools
 from pipeline.system.transfer_connection import FIRST, TransferConnection
 from pipeline.system.transfer_faults import TransferFault
+from pipeline.system.widening import Widening
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,9 +34,9 @@ class PlaceTransfer:
         self._tools = tools
         self._policy = tools.policy.ranges
         self._connections: list[TransferConnection] = []
-        self._counted: dict[int, object] = {}  # the server with which each connection is counted
+        self._counted: dict[int, tuple[str, str, int | None]] = {}  # the server with which each connection is counted
         self._started = 0
-        self._widened = False
+        self._widening = Widening(self._policy)
         self._not_before = 0.0
         self._fruitless = 0
         self._fault: TransferFault | None = None
@@ -51,6 +52,7 @@ class PlaceTransfer:
             NoSpaceError: the disk is full; what came is kept.
         """
         shared = self._shared
+        look(shared.plan.done_bytes)
         try:
             self._start(None)
             while self._at_work():
@@ -58,6 +60,7 @@ class PlaceTransfer:
                     if all(connection.alive for connection in self._connections):
                         shared.changed.wait(_TICK_SECONDS)
                 look(shared.plan.done_bytes)
+                self._count_first()
                 self._reap()
                 if self._connections and not shared.plan.finished:
                     self._consider_more()
@@ -67,7 +70,10 @@ class PlaceTransfer:
             shared.partial.discard()
             raise self._fault
         if not (shared.ended or shared.plan.finished):
-            raise self._fault or TransferFault("the connection ended too early")
+            fault = self._fault or TransferFault("the connection ended too early")
+            if self._started > 1:  # our number may be what the server minds: it is asked again, over one connection
+                fault.wait_seconds = min(fault.wait_seconds, self._tools.policy.retry_after_limit_seconds)
+            raise fault
 
     def _at_work(self) -> bool:
         """Tell whether to wait: for one that is alone until it ends (too much may come), else for the bytes."""
@@ -118,7 +124,7 @@ class PlaceTransfer:
         with shared.changed:
             proven, first = shared.proven, next((one for one in self._connections if one.number == FIRST), None)
             if not proven and first is not None and first.alive:
-                shared.plan.reclaim(FIRST)
+                shared.plan.reclaim(FIRST, end=first.asked_end)
         self._tools.limits.refused(shared.server, alone=fault.kind in {"content", "refused"})
 
     def _uncount(self, connection: TransferConnection) -> None:
@@ -129,46 +135,39 @@ class PlaceTransfer:
     def _consider_more(self) -> None:
         """Open more connections where that is worth it."""
         shared, now = self._shared, self._tools.clock.monotonic()
+        if shared.began_at is None or shared.tag is None or (shared.size_bytes or 0) < self._policy.from_bytes:
+            return
         with shared.changed:
-            if not self._widened and not self._worth_it(now):
-                return
-            if now < self._not_before or self._fruitless >= self._tools.policy.tries:
-                return
-            server = shared.server
-            if self._connections[0].number == FIRST and FIRST not in self._counted:
-                self._tools.limits.enter(server, extra=False)
-                self._counted[FIRST] = server
-            if shared.proven and not self._widened:
+            before, left = self._widening.stage, shared.plan.size_bytes - shared.plan.done_bytes
+            stage = self._widening.sample(now, shared.plan.done_bytes, left, proven=shared.proven)
+            if stage != before and stage == "many":
                 shared.plan.share(FIRST)
-                self._widened = True
-            while len(self._connections) < (self._policy.connections if self._widened else 2):
-                if not self._tools.limits.enter(server, extra=True):
-                    return
-                span = self._piece_for(self._started, now)
-                if span is None:
-                    self._tools.limits.leave(server)
-                    return
-                self._counted[self._started] = server
-                shared.partial.scatter()
-                self._start(span)
+            shared.alone = stage in {"one", "enough"}
+            wanted = {"one": 1, "trial": 2, "many": self._policy.connections, "enough": 1}[stage]
+            if now >= self._not_before and self._fruitless < self._tools.policy.tries:
+                self._open(min(wanted, self._policy.connections), now)
 
-    def _worth_it(self, now: float) -> bool:
-        """Tell whether the first connection, alone so far, is too slow for what it still has to bring."""
-        shared, policy = self._shared, self._policy
-        size = shared.size_bytes
-        if shared.began_at is None or shared.tag is None or size is None or size < policy.from_bytes:
-            return False
-        if shared.proven or len(self._connections) > 1:
-            return True
-        elapsed = now - shared.began_at
-        if elapsed < policy.after_seconds:
-            return False
-        speed = (shared.plan.done_bytes - shared.began_bytes) / max(elapsed, 1e-9)
-        left = size - shared.plan.done_bytes
-        return speed < policy.one_stream_bytes_per_second and left > speed * policy.when_left_seconds
+    def _open(self, wanted: int, now: float) -> None:
+        """Open connections until there are so many, as long as there is work for them and the server bears them."""
+        shared, limits = self._shared, self._tools.limits
+        server = shared.server
+        while len(self._connections) < wanted:
+            if not limits.enter(server, extra=True):
+                return
+            if shared.proven:
+                stalled = self._policy.stalled_seconds
+                span = shared.plan.take(self._started, now, stalled_seconds=stalled)
+            else:
+                span = shared.plan.probe(self._started, of=FIRST, now=now)
+            if span is None:
+                limits.leave(server)
+                return
+            self._counted[self._started] = server
+            shared.partial.scatter()
+            self._start(span)
 
-    def _piece_for(self, number: int, now: float) -> Span | None:
-        plan = self._shared.plan
-        if self._widened:
-            return plan.take(number, now, stalled_seconds=self._policy.stalled_seconds)
-        return plan.probe(number, of=FIRST, now=now)
+    def _count_first(self) -> None:
+        """Count the first connection, once it is known with which server."""
+        if FIRST not in self._counted and self._shared.began_at is not None:
+            self._counted[FIRST] = self._shared.server
+            self._tools.limits.enter(self._counted[FIRST], extra=False)

@@ -8,14 +8,37 @@ from __future__ import annotations
 
 import hashlib
 import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pipeline.digest import CHUNK_BYTES
+from pipeline.system.disk import sync_path
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 _WORTH_A_THREAD_BYTES = 4 << 20
+_WORTH_A_SYNC_BYTES = 64 << 20
+
+
+class EarlySync:
+    """Brings what is written to the disk while more comes, so that little is left for the sync at the end."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._synced = 0
+        self._running = False
+
+    def advance(self, written_bytes: int) -> None:
+        """Begin to sync when it is worth it and none is under way; called by one thread at a time."""
+        if written_bytes - self._synced >= _WORTH_A_SYNC_BYTES and not self._running:
+            self._running, self._synced = True, written_bytes
+            threading.Thread(target=self._run, name="early-sync", daemon=True).start()
+
+    def _run(self) -> None:
+        with suppress(OSError):  # the sync that counts says what is wrong
+            sync_path(self._path)
+        self._running = False
 
 
 class PrefixDigest:
@@ -30,11 +53,13 @@ class PrefixDigest:
         self._error: Exception | None = None
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
+        self._sync = EarlySync(path)
 
     def advance(self, final_bytes: int) -> None:
         """Say that the first ``final_bytes`` bytes are written and will not be written again."""
         with self._changed:
             self._final = max(self._final, final_bytes)
+            self._sync.advance(self._final)
             if self._thread is None and self._final >= _WORTH_A_THREAD_BYTES:
                 self._thread = threading.Thread(target=self._follow, name="prefix-digest", daemon=True)
                 self._thread.start()
@@ -71,6 +96,7 @@ class PrefixDigest:
         try:
             buffer = memoryview(bytearray(CHUNK_BYTES))
             with self._path.open("rb", buffering=0) as stream:
+                stream.seek(self._hashed)
                 while (count := self._wait()) and (count := stream.readinto(buffer[:count])):
                     self._digest.update(buffer[:count])
                     self._hashed += count

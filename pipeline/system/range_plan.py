@@ -129,8 +129,8 @@ class RangePlan:
         """
         if not self._todo:
             return self._steal(worker, now, stalled_seconds)
-        lacks = sum(span.size_bytes for span in self._todo)
-        share = min(max(lacks // (2 * self._workers), self._smallest), self._largest)
+        self._shorten_late(now)
+        share = self._share_bytes(sum(span.size_bytes for span in self._todo))
         first = self._todo.pop(0)
         if first.size_bytes - share >= self._smallest:
             self._todo.insert(0, Span(first.start + share, first.end))
@@ -151,16 +151,17 @@ class RangePlan:
         self._put_back(Span(middle + self._smallest, end))
         return self._give(worker, Span(middle, middle + self._smallest), now)
 
-    def reclaim(self, worker: int) -> int:
-        """Give a worker all that follows its piece and that nobody has begun; return how much is left of its piece."""
+    def reclaim(self, worker: int, *, end: int) -> int:
+        """Give a worker what follows its piece before ``end`` and nobody has begun; return how much its piece lacks."""
         piece = self._busy[worker]
         for other in self._busy.values():
             if other is not piece and other.position == other.reserved < other.end:
                 self._put_back(Span(other.position, other.end))
                 other.end = other.position
-        for span in [span for span in self._todo if span.start == piece.end]:
+        for span in [span for span in self._todo if span.start == piece.end < end]:
             self._todo.remove(span)
-            piece.end = span.end
+            piece.end = min(span.end, end)
+            self._put_back(Span(piece.end, span.end))
         return piece.end - piece.position
 
     def share(self, worker: int) -> None:
@@ -169,7 +170,7 @@ class RangePlan:
         if piece is None:
             return
         lacks = piece.end - piece.reserved + sum(span.size_bytes for span in self._todo)
-        end = piece.reserved + min(max(lacks // (2 * self._workers), self._smallest), self._largest)
+        end = piece.reserved + self._share_bytes(lacks)
         if piece.end - end >= self._smallest:
             self._put_back(Span(end, piece.end))
             piece.end = end
@@ -196,12 +197,26 @@ class RangePlan:
         if piece is not None:
             self._put_back(Span(piece.position, piece.end))
 
+    def _share_bytes(self, lacks: int) -> int:
+        return min(max(lacks // self._workers, self._smallest), self._largest)
+
     def _give(self, worker: int, span: Span, now: float) -> Span:
         self._busy[worker] = _Piece(span.start, span.start, span.start, span.end, now, now)
         return span
 
     def _put_back(self, span: Span) -> None:
         self._todo = joined([*self._todo, span])
+
+    def _shorten_late(self, now: float) -> None:
+        """Take the back of pieces that would be ready long after everything else."""
+        moving = [piece for piece in self._busy.values() if piece.position > piece.start]
+        lacks = sum(span.size_bytes for span in self._todo) + sum(piece.end - piece.reserved for piece in moving)
+        seconds = lacks / sum(piece.speed(now) for piece in moving) if moving else 0.0
+        for piece in moving:
+            end = piece.reserved + max(self._smallest, round(piece.speed(now) * seconds))
+            if piece.end - end >= self._smallest:
+                self._put_back(Span(end, piece.end))
+                piece.end = end
 
     def _steal(self, worker: int, now: float, stalled_seconds: float) -> Span | None:
         """Give a worker the back of the piece that would be ready last, or the whole of one that stands still."""

@@ -56,6 +56,7 @@ class SharedTransfer:
         began_at: when the first body began (monotonic seconds), None before.
         began_bytes: how many bytes were there then.
         proven: whether a part came as it was asked for, beside another connection.
+        alone: whether only the first connection takes more pieces.
         changed: is notified when a connection ends.
     """
 
@@ -71,6 +72,7 @@ class SharedTransfer:
     began_at: float | None = None
     began_bytes: int = 0
     proven: bool = False
+    alone: bool = True
     changed: threading.Condition = field(default_factory=threading.Condition)
 
     def __post_init__(self) -> None:
@@ -110,14 +112,13 @@ class SharedTransfer:
                 raise Stopped
             return self.plan.reserve(number, count)
 
-    def wrote(self, number: int, now: float) -> int:
-        """Note that they are written; return how many are left of the connection's piece."""
+    def wrote(self, number: int, now: float, *, end: int, beside_first: bool) -> int:
+        """Note that they are written; return how many the connection's piece, which was asked up to ``end``, lacks."""
         with self.changed:
+            self.proven = self.proven or beside_first
             left = self.plan.wrote(number, now)
-            if not left and not self.proven:
-                left = self.plan.reclaim(
-                    number
-                )  # alone so far: it goes on rather than ask a server that may not answer
+            if not left and not self.proven:  # it goes on rather than leave bytes to a server that may not answer
+                left = self.plan.reclaim(number, end=end)
             return left
 
     def _planned(self, have: list[Span]) -> RangePlan:

@@ -30,6 +30,7 @@ class TransferConnection:
         answer: that it reads now; may be aborted.
         answered: whether the server ever sent it bytes that it could use.
         came_bytes: that it wrote.
+        asked_end: where the answer that it reads ends.
         fault: with which it ended.
         error: with which it ended, when that was no fault of the server.
     """
@@ -44,6 +45,7 @@ class TransferConnection:
         self.answer: Answer | None = None
         self.answered = False
         self.came_bytes = 0
+        self.asked_end = 0
         self.fault: TransferFault | None = None
         self.error: BaseException | None = None
 
@@ -75,10 +77,12 @@ class TransferConnection:
             return span
         shared = self._shared
         with shared.changed:
-            if shared.stopping or shared.tag is None:
+            if shared.stopping or shared.tag is None or (shared.alone and self.number != FIRST):
                 return None
-            stalled = self._tools.policy.ranges.stalled_seconds
-            return shared.plan.take(self.number, self._tools.clock.monotonic(), stalled_seconds=stalled)
+            now, stalled = self._tools.clock.monotonic(), self._tools.policy.ranges.stalled_seconds
+            if shared.alone:
+                return shared.plan.take_all(self.number, now)
+            return shared.plan.take(self.number, now, stalled_seconds=stalled)
 
     def _bring_all(self) -> None:
         """Ask for the first gap, which is the whole file at first, and read on until somebody else has the rest."""
@@ -106,9 +110,6 @@ class TransferConnection:
         with self._asking(span, resumed=True) as (answer, meaning):
             if meaning != "part":
                 raise TransferFault("the server sends the whole file where a part was asked for", kind="refused")
-            with self._shared.changed:
-                if self.number != FIRST:
-                    self._shared.proven = True
             self._receive(answer, span, keep=True)
 
     @contextmanager
@@ -158,14 +159,14 @@ class TransferConnection:
         """Write what comes, and not one byte more than the piece has now: others may have taken its end."""
         shared, clock = self._shared, self._tools.clock
         watch = SpeedWatch(self._tools.policy, clock.monotonic())
-        left = span.size_bytes
+        left, self.asked_end = span.size_bytes, span.end
         with shared.partial.writer_at(span.start) as writer:
             for block in answer.blocks(keep_connection=keep):
                 count = shared.reserve(self.number, len(block))
                 if count < len(block) and writer.position + count >= span.end:
                     raise self._too_much()
                 writer.write(memoryview(block)[:count])
-                left = shared.wrote(self.number, clock.monotonic())
+                left = shared.wrote(self.number, clock.monotonic(), end=span.end, beside_first=self.number != FIRST)
                 self.answered = True
                 self.came_bytes += count
                 if not left and writer.position < span.end:

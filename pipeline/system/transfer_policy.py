@@ -18,6 +18,12 @@ class RangePolicy:
         connections: to one server at once, for all files together; 1 never uses ranges.
         from_bytes: smaller files come in one stream.
         after_seconds: of one stream before it is judged.
+        ramp_seconds: for so long a stream that gets faster is left to it.
+        window_seconds: over which a speed is taken; one stream gets faster when a window's speed is more than
+            ``still_grows`` times that of the window before.
+        still_grows: see there.
+        trial_seconds: within which a second connection has to show that it is worth it.
+        gain: how many times faster than one stream both have to be for that.
         when_left_seconds: only when one stream would need longer than that for the rest.
         one_stream_bytes_per_second: from this speed on, one stream is enough (about a gigabit line).
         smallest_bytes: of a piece.
@@ -27,10 +33,15 @@ class RangePolicy:
 
     connections: int = 8
     from_bytes: int = 8 << 20
-    after_seconds: float = 0.25
+    after_seconds: float = 0.2
+    ramp_seconds: float = 1.5
+    window_seconds: float = 0.3
+    still_grows: float = 1.25
+    trial_seconds: float = 1.5
+    gain: float = 1.3
     when_left_seconds: float = 1.0
     one_stream_bytes_per_second: float = 150e6
-    smallest_bytes: int = 1 << 20
+    smallest_bytes: int = 2 << 20
     largest_bytes: int = 32 << 20
     stalled_seconds: float = 3.0
 

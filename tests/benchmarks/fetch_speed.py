@@ -8,7 +8,7 @@ ratios are medians of the rounds' ratios. Ours is the real downloader with an em
 download, digest, sync to the disk and rename included; the others sync nothing. `openssl dgst -sha256` stands beside
 `sha256sum`, which does not use the processor's SHA instructions on every system.
 
-The slow links are network namespaces with 50 ms of round trip, without and with 0.5 % loss (tests/benchmarks/slow_link.py);
+The slow links are network namespaces with 50 ms of round trip, without and with 0.5 % loss (slow_link.py beside this);
 that part needs root and aria2, and says so where it is left out. aria2c checks no digest there. Prints JSON.
 """
 

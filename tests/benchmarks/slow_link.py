@@ -1,7 +1,7 @@
 """Two network namespaces with a link between them that has delay, loss and a rate: netem's, or a relay of our own.
 
-Needs root, `ip` and, where the kernel has no netem, /dev/net/tun: then a child process carries the packets between two tun
-devices and holds each one back. Addresses are of the blocks that are meant for examples (RFC 5737).
+Needs root, `ip` and, where the kernel has no netem, /dev/net/tun: then a child process carries the packets between two
+tun devices and holds each one back. Addresses are of the blocks that are meant for examples (RFC 5737).
 """
 
 from __future__ import annotations

@@ -62,21 +62,32 @@ class Exchange:
         tag = {"ETag": self.resource.tag} if self.resource.tag is not None else {}
         return {"Content-Type": self.resource.media_type, "Accept-Ranges": "bytes", **tag}
 
-    def offset(self) -> int:
-        """Return where the client wants to go on, 0 for the whole."""
-        match = re.fullmatch(r"bytes=(\d+)-", self.handler.headers.get("Range", ""))
+    def span(self) -> tuple[int, int] | None:
+        """Return start and end of the part that the client wants, None for the whole."""
+        match = re.fullmatch(r"bytes=(\d+)-(\d*)", self.handler.headers.get("Range", ""))
         if match is None or self.handler.headers.get("If-Range") not in {None, self.resource.tag}:
-            return 0
-        return int(match[1])
+            return None
+        total = len(self.resource.data)
+        return int(match[1]), min(int(match[2]) + 1, total) if match[2] else total
+
+    def wanted(self) -> bytes:
+        """Return the bytes that the client wants."""
+        start, end = self.span() or (0, None)
+        return self.resource.data[start:end]
+
+    def begin(self) -> None:
+        """Send the head of a proper answer."""
+        span, total = self.span(), len(self.resource.data)
+        part = {"Content-Range": f"bytes {span[0]}-{span[1] - 1}/{total}"} if span else {}
+        self.head(206 if span else 200, {"Content-Length": str(len(self.wanted())), **self.entity(), **part})
 
     def proper(self) -> None:
-        offset, data = self.offset(), self.resource.data
-        if offset == 0:
-            self.answer(200, data)
-        elif offset >= len(data):
-            self.answer(416, b"", {"Content-Range": f"bytes */{len(data)}"})
+        span, total = self.span(), len(self.resource.data)
+        if span is not None and span[0] >= total:
+            self.answer(416, b"", {"Content-Range": f"bytes */{total}"})
         else:
-            self.answer(206, data[offset:], {"Content-Range": f"bytes {offset}-{len(data) - 1}/{len(data)}"})
+            self.begin()
+            self.body(self.wanted())
 
     def reset(self) -> None:
         """End the connection with a reset."""
@@ -108,8 +119,8 @@ def reset_after(count: int) -> Fault:
     """Promise everything, send some, reset the connection."""
 
     def play(x: Exchange) -> None:
-        _begin(x)
-        x.body(x.resource.data[x.offset() :][:count])
+        x.begin()
+        x.body(x.wanted()[:count])
         x.handler.wfile.flush()
         time.sleep(0.05)  # let the client read what came before the reset
         x.reset()
@@ -121,17 +132,11 @@ def hang_up_after(count: int) -> Fault:
     """Promise everything, send some, close the connection."""
 
     def play(x: Exchange) -> None:
-        _begin(x)
-        x.body(x.resource.data[x.offset() :][:count])
+        x.begin()
+        x.body(x.wanted()[:count])
         x.hang_up()
 
     return play
-
-
-def _begin(x: Exchange) -> None:
-    offset, total = x.offset(), len(x.resource.data)
-    part = {"Content-Range": f"bytes {offset}-{total - 1}/{total}"} if offset else {}
-    x.head(206 if offset else 200, {"Content-Length": str(total - offset), **x.entity(), **part})
 
 
 def other_body(data: bytes, **headers: str) -> Fault:
@@ -194,8 +199,8 @@ def drip(seconds_each: float, piece: int = 1) -> Fault:
     """Send a few bytes at a time."""
 
     def play(x: Exchange) -> None:
-        _begin(x)
-        data = x.resource.data[x.offset() :]
+        x.begin()
+        data = x.wanted()
         for start in range(0, len(data), piece):
             x.body(data[start : start + piece])
             x.handler.wfile.flush()
@@ -208,8 +213,8 @@ def silence(seconds: float) -> Fault:
     """Send the head and some bytes, then nothing for a while."""
 
     def play(x: Exchange) -> None:
-        _begin(x)
-        x.body(x.resource.data[x.offset() :][:10])
+        x.begin()
+        x.body(x.wanted()[:10])
         x.handler.wfile.flush()
         time.sleep(seconds)
         x.hang_up()

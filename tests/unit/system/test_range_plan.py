@@ -1,5 +1,7 @@
 """The plan of ranges covers what lacks exactly, whoever works, fails, stalls or steals."""
 
+import itertools
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,7 +19,7 @@ def numbers(spans):
 def test_joined_spans_are_the_same_bytes_in_order_without_touching(spans):
     result = joined(spans)
     assert numbers(result) == sorted(set(numbers(spans)))
-    assert all(one.end < two.start for one, two in zip(result, result[1:], strict=False))
+    assert all(one.end < two.start for one, two in itertools.pairwise(result))
 
 
 @given(SIZE, SPANS)
@@ -76,6 +78,21 @@ class Crew:
         self.at.pop(worker, None)
         self.plan.release(worker)
 
+    def do(self, worker, what, count):
+        match what:
+            case "write":
+                self.write(worker, count)
+            case "reserve":
+                self.reserve(worker, count)
+            case "fail":
+                self.fail(worker)
+            case "share":
+                self.plan.share(worker)
+            case "reclaim" if worker in self.at:
+                self.plan.reclaim(worker, end=self.at[worker] + count)
+            case "probe" if worker != 0 and worker not in self.at:
+                self.take(worker, self.plan.probe(worker, of=0, now=self.now))
+
     def check(self):
         assert max(self.count) <= 1, "no byte is written twice"
         assert self.plan.done_bytes == sum(self.count)
@@ -93,18 +110,7 @@ def test_every_byte_that_lacks_is_brought_exactly_once(size, have, events, alone
         crew.take(0, crew.plan.take_all(0, crew.now))
     for worker, what, count, seconds in events:
         crew.now += seconds
-        if what == "write":
-            crew.write(worker, count)
-        elif what == "reserve":
-            crew.reserve(worker, count)
-        elif what == "fail":
-            crew.fail(worker)
-        elif what == "share":
-            crew.plan.share(worker)
-        elif what == "reclaim" and worker in crew.at:
-            crew.plan.reclaim(worker)
-        elif what == "probe" and worker != 0 and worker not in crew.at:
-            crew.take(worker, crew.plan.probe(worker, of=0, now=crew.now))
+        crew.do(worker, what, count)
         crew.check()
     for worker in range(5):  # whatever happened, one that is left brings the rest
         if worker != 1:
@@ -123,7 +129,7 @@ def test_a_probe_that_comes_to_nothing_leaves_the_whole_to_the_first(size, writt
     left = plan.wrote(0, 0.0)
     if plan.probe(1, of=0, now=0.0) is not None:
         plan.release(1)
-        assert plan.reclaim(0) == left
+        assert plan.reclaim(0, end=size) == left
 
 
 def test_pieces_are_taken_from_the_front_and_get_smaller():
