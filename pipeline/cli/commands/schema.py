@@ -15,6 +15,8 @@ from pipeline.model.manifest_document import manifest_schema, write_schema
 from pipeline.model.plan import Plan
 from pipeline.model.project import ProjectDefaults
 from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe, ModelRecipe
+from pipeline.model.release_preferences import ReleasePreferences
+from pipeline.model.upstream import PinnedRelease
 
 if TYPE_CHECKING:
     from pipeline.cli.session import Session
@@ -27,6 +29,8 @@ _MODELS: dict[str, type[Frozen]] = {
     "engine-recipe": EngineRecipe,
     "accelerator-recipe": AcceleratorRecipe,
     "model-recipe": ModelRecipe,
+    "pinned-release": PinnedRelease,
+    "release-preferences": ReleasePreferences,
 }
 _KEPT = "manifest-v1.schema.json"
 
@@ -37,7 +41,7 @@ _KEPT = "manifest-v1.schema.json"
 @click.option("--write", is_flag=True, help="Write the file in manifests/schema anew.")
 @common_options
 def command(session: Session, name: str, *, check: bool, write: bool) -> None:
-    """Print the JSON schema NAME: manifest (the default), bundle-card, plan, project, or a recipe's."""
+    """Print the JSON schema NAME: manifest (the default), bundle-card, plan, project, a pin's or a recipe's."""
     if not (check or write):
         schema = _schema(name)
         session.show(schema, lambda: json.dumps(schema, indent=2))
