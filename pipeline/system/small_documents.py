@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pipeline.ports import Clock
     from pipeline.system.http_client import HttpClient
 
+_WORTH_WAITING_SECONDS = 10.0  # for a rate limit; whoever waits longer wants to know that they do
+
 
 class Document(NamedTuple):
     """A document.
@@ -91,7 +93,7 @@ class SmallDocuments:
                     return None
                 now = self._clock.monotonic()
                 place.failed(fault, now=now, jitter=secrets.randbelow(1000) / 1000, policy=self._policy)
-                if place.given_up and fault.kind == "rate limit":
+                if fault.kind == "rate limit" and (place.given_up or fault.wait_seconds > _WORTH_WAITING_SECONDS):
                     until = self._clock.now_seconds() + int(fault.wait_seconds) if fault.wait_seconds else None
                     raise RateLimitError(
                         shown(place.url), now_seconds=self._clock.now_seconds(), until=until

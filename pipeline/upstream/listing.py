@@ -33,7 +33,7 @@ class _Row(BaseModel):
 
 class _AssetRow(_Row):
     name: str
-    state: str
+    state: str = "uploaded"
     size: int
     digest: str | None = None
     browser_download_url: str
@@ -42,7 +42,7 @@ class _AssetRow(_Row):
 class _ReleaseRow(_Row):
     tag_name: str
     draft: bool = False
-    created_at: str
+    created_at: str | None = None
     published_at: str | None = None
     assets: Annotated[tuple[_AssetRow, ...], Field(max_length=_MOST_ASSETS, strict=False)]
 
@@ -165,7 +165,7 @@ def _release(row: _ReleaseRow, what: str) -> ListedRelease | None:
         there = [asset for asset in row.assets if asset.state == "uploaded"]
         return ListedRelease(
             tag=row.tag_name,
-            published_at=row.published_at or row.created_at,
+            published_at=row.published_at or row.created_at or "",
             assets=tuple(_asset(asset, f"{what}: {row.tag_name}") for asset in there),
             coming=len(row.assets) - len(there),
         )

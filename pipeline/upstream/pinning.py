@@ -92,46 +92,37 @@ def make_pin(
         IntegrityError: a file changed under its name or is gone, and that is not allowed.
         TrustError: a level would sink, and that is not allowed.
     """
-    number = build_number(release.tag)
-    if number is None or not release.assets:
-        raise NothingSelectedError(f"{release.tag} is no build with files", hint="name a build such as b11434")
-    if old is not None and old.repository != preferences.repository:
-        raise UsageError(
-            f"the pin of {release.tag} is of {old.repository}, not of {preferences.repository}",
-            hint="forks make tags that look alike; correct preferences.toml, or remove the pin",
-        )
+    _require_sense(release, preferences, old)
     known = {asset.name: asset for asset in old.assets} if old else {}
-    differences = _changes(release, evidence, known)
-    if differences and not permissions.changed:
+    changes = _changes(release, evidence, known)
+    if changes and not permissions.changed:
         raise IntegrityError(
-            f"{release.tag} is not what was pinned: {'; '.join(differences[:_SHOWN])}",
+            f"{release.tag} is not what was pinned: {'; '.join(changes[:_SHOWN])}",
             hint="find out why before you trust it; --accept-changed pins it anew",
         )
-    kept = {name: _kept_level(known.get(name), found) for name, found in evidence.items()}
-    lower = [
-        f"{name} from {known[name].level} to {level}"
-        for name, level in kept.items()
-        if name in known and _rank(level) < _rank(known[name].level)
-    ]
+    levels = {name: _kept_level(known.get(name), found) for name, found in evidence.items()}
+    lower = _lower(levels, known)
     if lower and not permissions.lower:
         raise TrustError(
             f"{release.tag}: the level would sink for {', '.join(lower[:_SHOWN])}",
             hint="find out why its evidence is gone; --allow-lower REASON lets it sink and keeps the reason in the pin",
         )
     choice = choose_archives((asset.name for asset in release.assets), preferences)
-    notes = (
-        *(old.notes if old else ()),
-        *([f"level lowered: {permissions.lower} ({', '.join(lower)})"] if lower else ()),
-    )
-    pinned = _pinned(release, preferences, evidence, kept, targets=choice.targets, old=old, notes=notes)
-    added = [f"{asset.name} is new" for asset in pinned.assets if old and asset.name not in known]
-    raised = [
-        f"{asset.name} is now {asset.level}, was {known[asset.name].level}"
-        for asset in pinned.assets
-        if asset.name in known and asset.level != known[asset.name].level
-    ]
-    unknown = tuple(error.name for error in choice.unknown)
-    return Pinning(pinned, choice.left_out, unknown, (*differences, *added, *raised))
+    note = (f"level lowered: {permissions.lower} ({', '.join(lower)})",) if lower else ()
+    notes = (*(old.notes if old else ()), *note)
+    pinned = _pinned(release, preferences, evidence, levels, targets=choice.targets, old=old, notes=notes)
+    differences = (*changes, *_additions(pinned, known)) if old else ()
+    return Pinning(pinned, choice.left_out, tuple(error.name for error in choice.unknown), differences)
+
+
+def _require_sense(release: ListedRelease, preferences: ReleasePreferences, old: PinnedRelease | None) -> None:
+    if build_number(release.tag) is None or not release.assets:
+        raise NothingSelectedError(f"{release.tag} is no build with files", hint="name a build such as b11434")
+    if old is not None and old.repository != preferences.repository:
+        raise UsageError(
+            f"the pin of {release.tag} is of {old.repository}, not of {preferences.repository}",
+            hint="forks make tags that look alike; correct preferences.toml, or remove the pin",
+        )
 
 
 def _pinned(
@@ -187,6 +178,26 @@ def _changes(
         elif evidence[name].sha256 != asset.sha256 or now[name].size_bytes != asset.size_bytes:
             found.append(f"{name} has sha256 {evidence[name].sha256}, was {asset.sha256}")
     return tuple(found)
+
+
+def _lower(levels: Mapping[str, TrustLevel], known: Mapping[str, PinnedAsset]) -> list[str]:
+    """Return which levels are lower than they were, in words."""
+    return [
+        f"{name} from {known[name].level} to {level}"
+        for name, level in levels.items()
+        if name in known and _rank(level) < _rank(known[name].level)
+    ]
+
+
+def _additions(pinned: PinnedRelease, known: Mapping[str, PinnedAsset]) -> list[str]:
+    """Return what a pin has that the one before had not, in words."""
+    found = []
+    for asset in pinned.assets:
+        if asset.name not in known:
+            found.append(f"{asset.name} is new")
+        elif asset.level != known[asset.name].level:
+            found.append(f"{asset.name} is now {asset.level}, was {known[asset.name].level}")
+    return found
 
 
 def _kept_level(old: PinnedAsset | None, now: Evidence) -> TrustLevel:

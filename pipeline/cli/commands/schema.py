@@ -16,6 +16,8 @@ from pipeline.model.manifest_document import manifest_schema, write_schema
 from pipeline.model.plan import Plan
 from pipeline.model.project import ProjectDefaults
 from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe, ModelRecipe
+from pipeline.model.release_preferences import ReleasePreferences
+from pipeline.model.upstream import PinnedRelease
 
 if TYPE_CHECKING:
     from pipeline.cli.session import Session
@@ -29,6 +31,8 @@ _MODELS: dict[str, type[Frozen]] = {
     "engine-recipe": EngineRecipe,
     "accelerator-recipe": AcceleratorRecipe,
     "model-recipe": ModelRecipe,
+    "pinned-release": PinnedRelease,
+    "release-preferences": ReleasePreferences,
 }
 _KEPT = "manifest-v1.schema.json"
 
@@ -39,7 +43,7 @@ _KEPT = "manifest-v1.schema.json"
 @click.option("--write", is_flag=True, help="Write the file in manifests/schema anew.")
 @common_options
 def command(session: Session, name: str, *, check: bool, write: bool) -> None:
-    """Print the JSON schema NAME: manifest (the default), bundle-card, host-facts, plan, project, or a recipe's."""
+    """Print the JSON schema NAME: of the manifest (the default), a bundle card, host facts, plan, project, pin or recipe."""
     if not (check or write):
         schema = _schema(name)
         session.show(schema, lambda: json.dumps(schema, indent=2))

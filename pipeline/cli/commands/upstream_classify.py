@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pipeline.model.upstream import AssetMeaning
 
 
-@click.command("classify", cls=Command)
+@click.command("classify", cls=Command, short_help="Say what file names mean.")
 @click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @common_options
 def command(session: Session, names: tuple[str, ...]) -> None:

@@ -30,7 +30,7 @@ class DriftError(PipelineError):
     """Upstream is no longer what is pinned."""
 
 
-@click.command("drift", cls=Command)
+@click.command("drift", cls=Command, short_help="Compare the listing with our pins.")
 @listing_option
 @engine_option
 @api_option

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pipeline.cli.session import Session
 
 
-@click.command("list", cls=Command)
+@click.command("list", cls=Command, short_help="List the newest releases and what each has.")
 @target_option
 @click.option(
     "--limit", type=click.IntRange(1, 1000), default=20, show_default=True, metavar="N", help="Show so many at most."

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 _AT_HAND = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
-@click.command("pin", cls=Command)
+@click.command("pin", cls=Command, short_help="Write or refresh the pin of a release.")
 @click.argument("selector", metavar="[SELECTOR]", required=False)
 @click.option("--tag", metavar="TAG", help="The same as SELECTOR.  [default: latest]")
 @click.option("--attest", is_flag=True, help="Ask the API for each file's attestation and verify it.")

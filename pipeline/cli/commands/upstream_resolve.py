@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pipeline.cli.upstream_options import Upstream
 
 
-@click.command("resolve", cls=Command)
+@click.command("resolve", cls=Command, short_help="Say which release a selector means.")
 @click.argument("selector", metavar="SELECTOR")
 @target_option
 @click.option(

@@ -129,3 +129,24 @@ def test_source_date_epoch_ends_with_the_years_of_four_digits():
     for late in ("253402300800", "9" * 5000):
         with pytest.raises(UsageError, match="SOURCE_DATE_EPOCH"):
             load_settings(Flags(), {"HOME": "/h", "SOURCE_DATE_EPOCH": late})
+
+
+def test_the_api_of_releases_is_githubs_unless_the_environment_names_another():
+    assert load_settings(Flags(), {"HOME": "/h"}).github_api == "https://api.github.com"
+    other = {"HOME": "/h", "ENGINE_PIPELINE_GITHUB_API": "https://forge.example.com/api/v3"}
+    assert load_settings(Flags(), other).github_api == "https://forge.example.com/api/v3"
+
+
+def test_a_token_is_taken_and_never_shown():
+    settings = load_settings(Flags(), {"HOME": "/h", "GITHUB_TOKEN": " t0ken\n"})
+    assert settings.github_token == "t0ken"  # noqa: S105 - made up
+    assert "t0ken" not in repr(settings)
+    assert "GITHUB_TOKEN" not in settings.child_env
+    assert load_settings(Flags(), {"HOME": "/h", "GITHUB_TOKEN": ""}).github_token is None
+
+
+@pytest.mark.parametrize("token", ["two words", "line\nbreak", "t\u00f6ken"])
+def test_what_cannot_be_a_token_is_refused_without_showing_it(token):
+    with pytest.raises(UsageError, match="GITHUB_TOKEN") as caught:
+        load_settings(Flags(), {"HOME": "/h", "GITHUB_TOKEN": token})
+    assert token not in str(caught.value)

@@ -17,7 +17,18 @@ from pipeline.cli.registry import COMMANDS, Entry
 from pipeline.errors import IntegrityError
 
 ROOT = Path(__file__).parents[3]
-HEAVY = ("pydantic", "httpx", "rich", "tuf", "securesystemslib", "lief", "zstandard", "filelock", "cryptography")
+HEAVY = (
+    "pydantic",
+    "httpx",
+    "rich",
+    "tuf",
+    "securesystemslib",
+    "sigstore",
+    "lief",
+    "zstandard",
+    "filelock",
+    "cryptography",
+)
 
 
 @pytest.fixture(autouse=True)
