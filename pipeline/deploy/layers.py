@@ -88,29 +88,43 @@ class LayerBringer:
 
     def _stage(self, wanted: tuple[Layer, DownloadRequest], go_on: Callable[[], None]) -> Tree:
         layer, request = wanted
-        name, services, disk = request.what, self.services, self.disk
+        was_there = self.services.store.has_blob(layer.sha256)
+        self._download(request, go_on)
+        try:
+            return self._unpack(layer, request.what)
+        except IntegrityError as error:
+            if not was_there:
+                raise
+            warn(self.services, f"{error.message}; what an earlier run had downloaded of it is brought anew")
+        self._download(request, go_on)
+        return self._unpack(layer, request.what)
+
+    def _download(self, request: DownloadRequest, go_on: Callable[[], None]) -> None:
+        name = f"download {request.what}"
+        progress = byte_progress(self.services, name)
+
+        def told(done: int, total: int | None) -> None:
+            go_on()
+            progress(done, total)
+
+        with step(self.services, name):
+            self.services.downloader.fetch(request, progress=told)
+
+    def _unpack(self, layer: Layer, name: str) -> Tree:
         folder = self.staging / "layers" / layer.tree_sha256
         archive = self.staging / f"{layer.sha256}.tar.zst"
-        disk.make_dirs(folder.parent, durable=False)
-        with step(services, f"download {name}"):
-            progress = byte_progress(services, f"download {name}")
-
-            def told(done: int, total: int | None) -> None:
-                go_on()
-                progress(done, total)
-
-            blob = services.downloader.fetch(request, progress=told)
         try:
-            with step(services, f"unpack {name}"):
-                disk.link_file(services.store.blob_path(blob.sha256), archive)
-                tree = services.archiver.unpack_signed(
+            with step(self.services, f"unpack {name}"):
+                self.disk.make_dirs(folder.parent, durable=False)
+                self.disk.link_file(self.services.store.blob_path(layer.sha256), archive)
+                tree = self.services.archiver.unpack_signed(
                     archive, folder, sha256=layer.sha256, files_bytes=layer.installed_size
                 )
                 require_digest(what=f"files of {name}", expected=layer.tree_sha256, found=tree.sha256)
-                disk.write_file(folder.with_name(f"{layer.tree_sha256}.json"), write_document(tree))
+                self.disk.write_file(folder.with_name(f"{layer.tree_sha256}.json"), write_document(tree))
         finally:
-            services.store.drop_blob(blob.sha256)  # also when it is damaged: the next run brings it anew
-            disk.remove(archive)
+            self.services.store.drop_blob(layer.sha256)  # also when it is damaged: it is brought anew then
+            self.disk.remove(archive)
         return tree
 
 
