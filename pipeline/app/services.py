@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         RemoteHasher,
         TreeReader,
     )
+    from pipeline.system.downloads import HttpDownloader
 
 # What drivers and their loaders look at when they list devices; Windows' children start with nothing less.
 _DEVICE_VARIABLES = (
@@ -79,6 +80,20 @@ def install_services(
 
 
 @dataclass(frozen=True, slots=True)
+class _LaterIndex:
+    """The configured package index; most commands never ask it, and do not pay for its imports."""
+
+    downloader: HttpDownloader
+    commands: CommandRunner
+
+    def urls_of(self, package: str, filename: str) -> tuple[str, ...]:
+        """Return where a file of a project can be had; see ``ports.PackageIndex``."""
+        from pipeline.system.package_index import ConfiguredIndex
+
+        return ConfiguredIndex(self.downloader, self.commands, os.environ).urls_of(package, filename)
+
+
+@dataclass(frozen=True, slots=True)
 class SwitchServices:
     """What switching between installed versions needs; implements ``ports.Reporting``."""
 
@@ -109,7 +124,6 @@ def open_services(
     from pipeline.system.binaries import FileInspector
     from pipeline.system.downloads import HttpDownloader
     from pipeline.system.loopback import LocalHttp
-    from pipeline.system.package_index import ConfiguredIndex
     from pipeline.system.processes import ProcessRunner
     from pipeline.system.store import FileStore
 
@@ -128,7 +142,7 @@ def open_services(
         )
         yield Services(
             downloader=downloader,
-            index=ConfiguredIndex(downloader, commands, os.environ),
+            index=_LaterIndex(downloader, commands),
             commands=commands,
             store=store,
             archiver=archiver(),

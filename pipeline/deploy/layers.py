@@ -93,39 +93,52 @@ class LayerBringer:
 
     def _stage(self, wanted: tuple[Layer, DownloadRequest | None], go_on: Callable[[], None]) -> Tree:
         layer, request = wanted
-        name, services, disk = f"layer {layer.name}", self.services, self.disk
-        folder = self.staging / "layers" / layer.tree_sha256
+        name = f"layer {layer.name}"
         archive = self.staging / f"{layer.sha256}.tar.zst"
-        disk.make_dirs(folder.parent, durable=False)
+        if request is None:
+            given = self.given[layer.sha256]
+            with step(self.services, f"take {name}", why=str(given.path)):
+                self.disk.make_dirs(archive.parent, durable=False)
+                _take(given, archive, layer=layer, disk=self.disk)
+            return self._unpack(layer, name, archive)
+        was_there = self.services.store.has_blob(layer.sha256)
+        self._download(request, archive, go_on)
         try:
-            if request is not None:
-                self._download(request, archive, go_on)
-            else:
-                given = self.given[layer.sha256]
-                with step(services, f"take {name}", why=str(given.path)):
-                    _take(given, archive, layer=layer, disk=disk)
-            with step(services, f"unpack {name}"):
-                tree = services.archiver.unpack_signed(
+            return self._unpack(layer, name, archive)
+        except IntegrityError as error:
+            if not was_there:
+                raise
+            warn(self.services, f"{error.message}; what an earlier run had downloaded of it is brought anew")
+        self._download(request, archive, go_on)
+        return self._unpack(layer, name, archive)
+
+    def _download(self, request: DownloadRequest, archive: Path, go_on: Callable[[], None]) -> None:
+        name = f"download {request.what}"
+        progress = byte_progress(self.services, name)
+
+        def told(done: int, total: int | None) -> None:
+            go_on()
+            progress(done, total)
+
+        with step(self.services, name):
+            self.services.downloader.fetch(request, progress=told)
+            self.disk.make_dirs(archive.parent, durable=False)
+            self.disk.link_file(self.services.store.blob_path(request.sha256), archive)
+
+    def _unpack(self, layer: Layer, name: str, archive: Path) -> Tree:
+        folder = self.staging / "layers" / layer.tree_sha256
+        try:
+            with step(self.services, f"unpack {name}"):
+                self.disk.make_dirs(folder.parent, durable=False)
+                tree = self.services.archiver.unpack_signed(
                     archive, folder, sha256=layer.sha256, files_bytes=layer.installed_size
                 )
                 require_digest(what=f"files of {name}", expected=layer.tree_sha256, found=tree.sha256)
-                disk.write_file(folder.with_name(f"{layer.tree_sha256}.json"), write_document(tree))
+                self.disk.write_file(folder.with_name(f"{layer.tree_sha256}.json"), write_document(tree))
         finally:
-            services.store.drop_blob(layer.sha256)  # also when it is damaged: the next run brings it anew
-            disk.remove(archive)
+            self.services.store.drop_blob(layer.sha256)  # also when it is damaged: it is brought anew then
+            self.disk.remove(archive)
         return tree
-
-    def _download(self, request: DownloadRequest, archive: Path, go_on: Callable[[], None]) -> None:
-        name, services = request.what, self.services
-        with step(services, f"download {name}"):
-            progress = byte_progress(services, f"download {name}")
-
-            def told(done: int, total: int | None) -> None:
-                go_on()
-                progress(done, total)
-
-            blob = services.downloader.fetch(request, progress=told)
-        self.disk.link_file(services.store.blob_path(blob.sha256), archive)
 
 
 def _take(given: FilePart, archive: Path, *, layer: Layer, disk: Disk) -> None:

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 
 from pipeline.model.tree import TreeEntry
 from pipeline.system.archive_members import refuse
-from pipeline.system.disk import FOLDER_MODE, disk_errors, remove_tree, sync_folder, sync_path
+from pipeline.system.disk import FOLDER_MODE, disk_errors, remove_tree, start_writeback, sync_folder, sync_path
 from pipeline.system.trees import LINK_MODE
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+_WRITEBACK_BYTES = 4 << 20
 
 
 @contextmanager
@@ -94,7 +96,7 @@ class FolderWriter:
             descriptor = os.open(place, flags, 0o600)
         except FileExistsError as error:  # a file system that takes two names for one
             raise refuse(f"holds {path!r}, which is the same file as another one here") from error
-        digest, size = hashlib.sha256(), 0
+        digest, size, started = hashlib.sha256(), 0, 0
         mode = 0o755 if executable else 0o644
         with os.fdopen(descriptor, "wb", buffering=0) as sink:
             for piece in content:
@@ -103,6 +105,10 @@ class FolderWriter:
                 view = memoryview(piece)
                 while view:
                     view = view[sink.write(view) :]  # unbuffered: a write may take less
+                if size - started >= _WRITEBACK_BYTES:
+                    start_writeback(descriptor, started, size - started)
+                    started = size
+            start_writeback(descriptor, started, size - started)
         place.chmod(mode)
         self._entries.append(TreeEntry(path=path, mode=mode, size_bytes=size, sha256=digest.hexdigest()))
 

@@ -12,7 +12,8 @@ a signed repository in a folder. Each round measures in turn, each into a folder
 - use: the whole `python -m pipeline use` of the other version; startup: `python -m pipeline --version`;
   interpreter: `python -c pass`.
 
-Prints JSON with the median of each in milliseconds, and medians of the ratios within a round.
+Prints JSON with the median of each in milliseconds, of the processor time that it takes on all cores (a busy machine
+distorts it less), and medians of the ratios within a round.
 """
 
 from __future__ import annotations
@@ -20,11 +21,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -35,9 +38,10 @@ from tests.simulators.engine_world import LayerFiles, World  # noqa: E402
 
 LIBRARIES = ("/usr/lib", "/lib", "/usr/local")
 LAYER_BYTES = 17_000_000
-LARGEST_LIBRARY_BYTES = 4_000_000
+LIBRARY_BYTES = range(100_000, 4_000_000)
+RUNTIME_LIBRARY_BYTES = range(4_000_000, 200_000_000)
 INSTALL = """
-import sys, time
+import os, sys, time
 from pathlib import Path
 from pipeline.app.services import disk, install_services
 from pipeline.app.settings import Flags, load_settings
@@ -52,9 +56,10 @@ def run():
     with install_services(settings, Path(root), location=location, may_be_new=True) as services:
         install(request, services, disk=disk())
 import pipeline.deploy.trust, pipeline.system.archives, pipeline.system.downloads, zstandard, filelock, httpx
-began = time.perf_counter()
+os.sync()
+began, used = time.perf_counter(), time.process_time()
 run()
-print(time.perf_counter() - began)
+print(time.perf_counter() - began, time.process_time() - used)
 """
 
 
@@ -79,31 +84,36 @@ def main() -> None:
     bench = Bench(world, options.target)
     rounds = [bench.round(number) for number in range(options.rounds)]
     shutil.rmtree(work)
-    medians = {name: round(1000 * statistics.median(r[name] for r in rounds), 1) for name in rounds[0]}
-    ratios = {
-        f"{one}_to_{other}": round(statistics.median(r[one] / r[other] for r in rounds), 3)
-        for one, other in (
-            ("install", "tar"),
-            ("install", "tar_synced"),
-            ("command", "tar"),
-            ("command", "tar_synced"),
-        )
+    print(json.dumps({"bytes": bench.bytes, **summary(rounds)}, indent=2))
+
+
+def summary(rounds: list[dict[str, tuple[float, float]]]) -> dict[str, object]:
+    """Return medians of times, and of ratios and differences within a round."""
+
+    def median(value: Callable[[dict[str, tuple[float, float]]], float], digits: int = 3) -> float:
+        return round(statistics.median(map(value, rounds)), digits)
+
+    names = list(rounds[0])
+    pairs = [(one, other) for one in ("install", "command") for other in ("tar", "tar_synced")]
+    found: dict[str, object] = {
+        "median_ms": {name: median(lambda r, n=name: 1000 * r[n][0], 1) for name in names},
+        "median_processor_ms": {name: median(lambda r, n=name: 1000 * r[n][1], 1) for name in names},
+        "median_ratio": {f"{a}_to_{b}": median(lambda r, a=a, b=b: r[a][0] / r[b][0]) for a, b in pairs},
+        "median_processor_ratio": {f"{a}_to_{b}": median(lambda r, a=a, b=b: r[a][1] / r[b][1]) for a, b in pairs},
     }
-    extra = {}
-    if "use" in medians:
-        extra = {
-            f"use_beyond_{name}_ms": round(1000 * statistics.median(r["use"] - r[name] for r in rounds), 1)
-            for name in ("startup", "interpreter")
+    if "use" in names:
+        found["use_beyond_ms"] = {
+            name: median(lambda r, n=name: 1000 * (r["use"][0] - r[n][0]), 1) for name in ("startup", "interpreter")
         }
-    print(json.dumps({"bytes": bench.bytes, "median_ms": medians, "median_ratio": ratios, **extra}, indent=2))
+    return found
 
 
-def libraries() -> list[Path]:
-    """Return shared libraries of this machine, every file once, in a stable order."""
+def libraries(sizes: range = LIBRARY_BYTES) -> list[Path]:
+    """Return shared libraries of this machine, every name once, in a stable order."""
     found: dict[str, Path] = {}
     for folder in map(Path, LIBRARIES):
         for path in folder.rglob("*.so*"):
-            if path.is_file() and not path.is_symlink() and 100_000 < path.stat().st_size < LARGEST_LIBRARY_BYTES:
+            if path.is_file() and not path.is_symlink() and path.stat().st_size in sizes:
                 found.setdefault(path.name, path)
     return [found[name] for name in sorted(found)]
 
@@ -126,12 +136,12 @@ def make_bundles(world: World, runtime_mb: int) -> None:
     """Write a dist folder with two versions that differ in every file of core and share the runtime."""
     left = libraries()
     cpu = LayerFiles("cpu", take(left, LAYER_BYTES, "bin/"))
-    runtime = LayerFiles("runtime", take(left, runtime_mb * 1_000_000, "bin/runtime-")) if runtime_mb else None
+    runtime = LayerFiles("runtime", take(libraries(RUNTIME_LIBRARY_BYTES), runtime_mb * 1_000_000, "bin/runtime-"))
     own = take(left, LAYER_BYTES, "bin/")
     for version in ("b1", "b2"):
         marked = {name: data if isinstance(data, str) else data + version.encode() for name, data in own.items()}
         core = LayerFiles("core", {"bin/llama-server": f"server {version}".encode(), **marked})
-        world.build(version, (core, cpu, *((runtime,) if runtime else ())))
+        world.build(version, (core, cpu, *((runtime,) if runtime_mb else ())))
 
 
 class Bench:
@@ -157,36 +167,29 @@ class Bench:
             "layers": sum(layer.size for layer in chosen[-1].layers if not layer.optional),
         }
 
-    def round(self, number: int) -> dict[str, float]:
-        """Return seconds of everything, measured next to each other."""
+    def round(self, number: int) -> dict[str, tuple[float, float]]:
+        """Return (seconds, seconds of processor time) of everything, measured next to each other."""
         folder = self.world.folder / f"round-{number}"
         folder.mkdir()
-        found = {}
-        for name, after in (("tar", []), ("tar_synced", [["sync", "-f", folder / "tar_synced"]])):
+        root = self.world.folder / "first"
+        untar = ["tar", "-xzf", self.archive, "-C"]
+        in_process = [sys.executable, "-c", INSTALL, self.world.repository, folder / "install", self._trusted_root]
+        for name in ("tar", "tar_synced"):
             (folder / name).mkdir()
-            argv = ["tar", "-xzf", self.archive, "-C", folder / name]
-            found[name] = sum(_seconds(part) for part in (argv, *after))
-        argv = [
-            sys.executable,
-            "-c",
-            INSTALL,
-            self.world.repository,
-            folder / "install",
-            self._trusted_root,
-            self.target,
-        ]
-        found["install"] = float(self._run(argv))
-        began = time.perf_counter()
-        self._command("install", folder / "command", self.target, "--from", self.world.repository)
-        found["command"] = time.perf_counter() - began
-        found["interpreter"] = _seconds([sys.executable, "-c", "pass"])
-        began = time.perf_counter()
-        self._run([sys.executable, "-m", "pipeline", "--version"])
-        found["startup"] = time.perf_counter() - began
+        found = {
+            "tar": spent(lambda: self._run([*untar, folder / "tar"])),
+            "tar_synced": spent(
+                lambda: (self._run([*untar, folder / "tar_synced"]), self._run(["sync", "-f", folder / "tar_synced"]))
+            ),
+            "install": tuple(map(float, self._run([*in_process, self.target]).split())),
+            "command": spent(
+                lambda: self._command("install", folder / "command", self.target, "--from", self.world.repository)
+            ),
+            "interpreter": spent(lambda: self._run([sys.executable, "-c", "pass"])),
+            "startup": spent(lambda: self._run([sys.executable, "-m", "pipeline", "--version"])),
+        }
         if len(self.versions) > 1:
-            began = time.perf_counter()
-            self._command("use", self.world.folder / "first", self.versions[number % 2])
-            found["use"] = time.perf_counter() - began
+            found["use"] = spent(lambda: self._command("use", root, self.versions[number % 2]))
         shutil.rmtree(folder)
         return found
 
@@ -196,7 +199,7 @@ class Bench:
 
     def _command(self, name: str, root: Path, *arguments: object) -> str:
         trust = ("--trusted-root", self._trusted_root, "--no-check-host") if name == "install" else ()
-        argv = [sys.executable, "-m", "pipeline", name, *arguments, "--root", root, *trust, "--json"]
+        argv = [sys.executable, "-m", "pipeline", name, *arguments, "--root", root, *trust, "--json", "--quiet"]
         return self._run(argv)
 
     def _run(self, argv: list[object]) -> str:
@@ -205,10 +208,15 @@ class Bench:
         return done.stdout
 
 
-def _seconds(argv: list[object]) -> float:
+def spent(action: Callable[[], object]) -> tuple[float, float]:
+    """Return the seconds and the processor seconds of the children that an action starts, on a disk at rest."""
+    os.sync()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     began = time.perf_counter()
-    subprocess.run(list(map(str, argv)), check=True)
-    return time.perf_counter() - began
+    action()
+    seconds = time.perf_counter() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return seconds, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
 
 if __name__ == "__main__":

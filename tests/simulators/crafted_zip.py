@@ -67,8 +67,8 @@ class Entry:
     def central_bytes(self, offset: int) -> bytes:
         flags, method, crc, packed, size, name = self.fields(self.central)
         attributes = self.mode << 16 if self.attributes is None else self.attributes
-        header = struct.pack("<4s6H3L5H2L", b"PK\1\2", self.system << 8, self.needed, flags, method, 0, 0, crc, packed, size,
-                             len(name), len(self.central.extra), 0, 0, 0, attributes,
+        header = struct.pack("<4s6H3L5H2L", b"PK\1\2", self.system << 8, self.needed, flags, method, 0, 0, crc,
+                             packed, size, len(name), len(self.central.extra), 0, 0, 0, attributes,
                              offset if self.offset is None else self.offset)  # fmt: skip
         return header + name + self.central.extra
 
