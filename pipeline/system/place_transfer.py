@@ -72,6 +72,7 @@ class PlaceTransfer:
         if not (shared.ended or shared.plan.finished):
             fault = self._fault or TransferFault("the connection ended too early")
             if self._started > 1:  # our number may be what the server minds: it is asked again, over one connection
+                fault.again = True
                 fault.wait_seconds = min(fault.wait_seconds, self._tools.policy.retry_after_limit_seconds)
             raise fault
 

@@ -115,6 +115,7 @@ class RangePlan:
 
     def take_all(self, worker: int, now: float) -> Span | None:
         """Give a worker the whole first gap: for one that reads alone, and whose piece is shared later."""
+        self.release(worker)
         if not self._todo:
             return None
         return self._give(worker, self._todo.pop(0), now)
@@ -123,10 +124,11 @@ class RangePlan:
         """Give a worker its next piece, None when there is nothing for it to do.
 
         Args:
-            worker: its number; what it was busy with is done.
+            worker: its number; what it left of its last piece is taken back.
             now: monotonic seconds.
             stalled_seconds: a piece that did not move for that long may be taken from its owner.
         """
+        self.release(worker)
         if not self._todo:
             return self._steal(worker, now, stalled_seconds)
         self._shorten_late(now)

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pipeline.system.http_client import Answer
+    from pipeline.system.partial_file import PartialWriter
     from pipeline.system.range_answers import Meaning
     from pipeline.system.range_plan import Span
 
@@ -162,19 +163,30 @@ class TransferConnection:
         left, self.asked_end = span.size_bytes, span.end
         with shared.partial.writer_at(span.start) as writer:
             for block in answer.blocks(keep_connection=keep):
-                count = shared.reserve(self.number, len(block))
-                if count < len(block) and writer.position + count >= span.end:
-                    raise self._too_much()
-                writer.write(memoryview(block)[:count])
-                left = shared.wrote(self.number, clock.monotonic(), end=span.end, beside_first=self.number != FIRST)
-                self.answered = True
-                self.came_bytes += count
+                left = self._write(memoryview(block), span, writer)
                 if not left and writer.position < span.end:
                     return  # somebody else brings the rest
                 if watch.too_slow(len(block), clock.monotonic()):
                     raise TransferFault("the server sends too slowly", kind="slow")
         if left and shared.size_bytes is not None:
             raise TransferFault(f"the connection ended {left} bytes too early")
+
+    def _write(self, block: memoryview, span: Span, writer: PartialWriter) -> int:
+        """Write a block, or as much of it as this connection is to bring; return how much its piece lacks then."""
+        shared, clock = self._shared, self._tools.clock
+        left = 1
+        while block and left:  # the piece may get longer between two rounds: the other connection failed
+            count = shared.reserve(self.number, len(block))
+            if count == 0 and writer.position == span.end:
+                raise self._too_much()
+            writer.write(block[:count])
+            block = block[count:]
+            left = shared.wrote(self.number, clock.monotonic(), end=span.end, beside_first=self.number != FIRST)
+            self.answered = True
+            self.came_bytes += count
+        if block and not left and writer.position == span.end:
+            raise self._too_much()
+        return left
 
     def _too_much(self) -> TransferFault:
         several = self._shared.partial.answers > 1
