@@ -17,6 +17,11 @@ if TYPE_CHECKING:
 ATTESTATIONS_FOLDER = "attestations"
 
 
+def attestation_path(folder: Path, sha256: str) -> Path:
+    """Return where the statement about a file is kept, below the folder of an engine's pins."""
+    return folder / ATTESTATIONS_FOLDER / f"sha256-{sha256}.jsonl"
+
+
 def find_attestations(folder: Path) -> dict[str, str]:
     """Return sha256 of a file to the path of the statement about it.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import TrustError
 from pipeline.model.strict_json import parse_json
@@ -52,10 +52,11 @@ def gather(release: ListedRelease, repository: str, sources: EvidenceSources) ->
         if sha256 is None:
             sources.say(f"the listing has no digest of {asset.name}: reading its {asset.size_bytes} bytes")
             sha256 = sources.hasher.sha256_of(asset.url, size_bytes=asset.size_bytes)
-        signer = _signer(sha256, repository, sources) if looked else None
-        if signer:
-            sources.say(f"{asset.name}: attested by {signer}")
-            found[asset.name] = Evidence(sha256, "attested", looked_for_attestation=True)
+        vouched = _vouched(sha256, repository, sources) if looked else None
+        if vouched:
+            sources.say(f"{asset.name}: attested by {vouched.signer}")
+            evidence = Evidence(sha256, "attested", looked_for_attestation=True, statement=vouched.statement)
+            found[asset.name] = evidence
         else:
             found[asset.name] = Evidence(sha256, "digest" if asset.sha256 else "pinned", looked_for_attestation=looked)
     if sources.bundles and not any(evidence.level == "attested" for evidence in found.values()):
@@ -66,10 +67,17 @@ def gather(release: ListedRelease, repository: str, sources: EvidenceSources) ->
     return found
 
 
-def _signer(sha256: str, repository: str, sources: EvidenceSources) -> str | None:
+class _Vouched(NamedTuple):
+    """Who signed, and the document that says so."""
+
+    signer: str
+    statement: bytes
+
+
+def _vouched(sha256: str, repository: str, sources: EvidenceSources) -> _Vouched | None:
     for bundle in sources.bundles:
         try:
-            return sources.verifier.verify(bundle, sha256=sha256, repository=repository)
+            return _Vouched(sources.verifier.verify(bundle, sha256=sha256, repository=repository), bundle)
         except TrustError:
             continue  # it may be about another file
     if sources.api is None:
@@ -77,7 +85,8 @@ def _signer(sha256: str, repository: str, sources: EvidenceSources) -> str | Non
     document = sources.api.get(f"/repos/{repository}/attestations/sha256:{sha256}?predicate_type=provenance")
     if document is None or _is_empty(document.body):
         return None
-    return sources.verifier.verify(document.body, sha256=sha256, repository=repository)
+    signer = sources.verifier.verify(document.body, sha256=sha256, repository=repository)
+    return _Vouched(signer, document.body)
 
 
 def _is_empty(body: bytes) -> bool:

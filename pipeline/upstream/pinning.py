@@ -29,11 +29,13 @@ class Evidence:
         sha256: lower-case hex.
         level: how it is vouched for now.
         looked_for_attestation: whether ``attested`` could have been the answer.
+        statement: the document with the attestation, kept beside the pin; None where there is none.
     """
 
     sha256: str
     level: TrustLevel
     looked_for_attestation: bool = False
+    statement: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

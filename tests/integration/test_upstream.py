@@ -204,6 +204,10 @@ def test_attested_files_are_recorded_so_and_the_level_never_sinks_silently(user,
         github.attest(sha256, {"bundle": instance.attest(sha256), "repository_id": 1})
     pin = ("upstream", "pin", "b10900", "--allow-partial", "--sigstore-root", user.home / "root.json")
     assert user.json(*pin, "--attest")["levels"] == {"attested": 3}
+    kept = user.recipes / "upstream" / "llama.cpp" / "attestations"
+    assert {path.name for path in kept.iterdir()} == {
+        f"sha256-{hashlib.sha256(data).hexdigest()}.jsonl" for data in tiny(github).values()
+    }
     github.attestations.clear()
     assert user.json(*pin)["levels"] == {"attested": 3}
     assert user.run(*pin, "--attest").returncode == 8

@@ -48,9 +48,7 @@ def make_certificates(folder: Path, *, expired: bool = False, host: str = "local
     made.authority.write_bytes(authority.public_bytes(serialization.Encoding.PEM))
     made.server.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     made.key.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
     )
     return made
 

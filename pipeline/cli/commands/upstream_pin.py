@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.app.services import attestation_verifier, disk, remote_hasher
+from pipeline.catalog.pins import attestation_path
 from pipeline.catalog.upstream import read_pinned_release
 from pipeline.cli.options import Command, changing_options
 from pipeline.cli.tables import table
@@ -21,8 +22,11 @@ from pipeline.upstream.resolve import POINTER_BYTES, Wish, resolve
 from pipeline.upstream.selectors import parse_selector
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from pipeline.cli.session import Session
     from pipeline.cli.upstream_options import Upstream
+    from pipeline.upstream.pinning import Evidence
 
 _AT_HAND = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -51,6 +55,7 @@ def command(session: Session, selector: str | None, tag: str | None, **options: 
 
     The level of each file says how its digest is vouched for: attested (upstream's signed statement), digest (the API),
     pinned (read and hashed here). A level never sinks unasked, and a file that changed under its name is refused.
+    Attestations that verify are kept beside the pin, and every build verifies them again.
     """
     if selector and tag:
         raise UsageError("SELECTOR and --tag are the same thing", hint="give one of them")
@@ -72,9 +77,11 @@ def command(session: Session, selector: str | None, tag: str | None, **options: 
         pinning = make_pin(found.release, upstream.preferences, evidence, old=old, permissions=permissions)
     data = write_document(pinning.release)
     is_new = not path.is_file() or path.read_bytes() != data
-    if is_new and not session.dry_run:
-        disk().make_dirs(path.parent)
-        disk().replace_file(path, data, staging_dir=path.parent)
+    if not session.dry_run:
+        _keep_statements(path.parent, evidence.values())  # first: a pin that is attested needs them
+        if is_new:
+            disk().make_dirs(path.parent)
+            disk().replace_file(path, data, staging_dir=path.parent)
     for name in pinning.unknown:
         session.warn(f"{name} means nothing we know; it is pinned, and no target is made of it")
     session.show(_document(path, pinning, is_new=is_new), lambda: _text(path, pinning, is_new=is_new))
@@ -84,11 +91,22 @@ def _sources(session: Session, upstream: Upstream, options: dict[str, Any]) -> E
     bundles = [path.read_bytes() for path in options["attestations"]]
     return EvidenceSources(
         hasher=remote_hasher(session.settings),
-        verifier=attestation_verifier(options["sigstore_root"]),
+        verifier=attestation_verifier(options["sigstore_root"] or session.settings.sigstore_root),
         api=upstream.api if options["attest"] else None,
         bundles=bundles,
         say=session.hint,
     )
+
+
+def _keep_statements(folder: Path, evidence: Iterable[Evidence]) -> None:
+    """Write the attestations that were verified beside the pins, where a build looks for them."""
+    for found in evidence:
+        if found.statement is None:
+            continue
+        path = attestation_path(folder, found.sha256)
+        disk().make_dirs(path.parent)
+        if not path.is_file() or path.read_bytes() != found.statement:
+            disk().replace_file(path, found.statement, staging_dir=path.parent)
 
 
 def _levels(pinning: Pinning) -> dict[str, int]:
