@@ -24,7 +24,7 @@ ARCHIVES = {
     "windows-x86_64-vulkan": "llama-{tag}-bin-win-vulkan-x64.zip",
     CUDA: "llama-{tag}-bin-win-cuda-12.4-x64.zip",
     "macos-arm64-metal": "llama-{tag}-bin-macos-arm64.tar.gz",
-    "linux-x86_64-cpu": "llama-{tag}-bin-ubuntu-x64.tar.gz",
+    "linux-arm64-cpu": "llama-{tag}-bin-ubuntu-arm64.tar.gz",
 }
 
 

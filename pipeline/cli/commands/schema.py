@@ -43,7 +43,7 @@ _KEPT = "manifest-v1.schema.json"
 @click.option("--write", is_flag=True, help="Write the file in manifests/schema anew.")
 @common_options
 def command(session: Session, name: str, *, check: bool, write: bool) -> None:
-    """Print the JSON schema NAME: manifest (the default), bundle-card, host-facts, plan, project, a pin's or recipe's."""
+    """Print the JSON schema NAME: manifest (the default), bundle-card, host-facts, plan, project, pins, recipes."""
     if not (check or write):
         schema = _schema(name)
         session.show(schema, lambda: json.dumps(schema, indent=2))
