@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pipeline.system.transfer_faults import TransferFault, fault_of_status
 
 if TYPE_CHECKING:
-    from pipeline.system.http_client import Answer
+    from pipeline.system.http_answer import Answer
     from pipeline.system.range_plan import Span
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18}|\*)", re.ASCII)

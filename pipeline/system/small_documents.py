@@ -112,12 +112,16 @@ class SmallDocuments:
                 return Document(b"", "", str(response.url), dict(response.headers), not_modified=True)
             if response.status_code != 200:
                 raise fault_of_status(response, redirected=answer.redirected, now_seconds=self._clock.now_seconds())
+            seconds = self._policy.deadline_for(limit_bytes)
+            deadline = self._clock.monotonic() + seconds
             watch = SpeedWatch(self._policy, self._clock.monotonic())
             body = bytearray()
             for piece in answer.pieces():
                 body += piece
                 if len(body) > limit_bytes:
                     raise _TooLong
+                if self._clock.monotonic() > deadline:
+                    raise TransferFault(f"it did not come within {seconds:.0f} s", kind="slow", again=False)
                 if watch.too_slow(len(piece), self._clock.monotonic()):
                     raise TransferFault("the server sends too slowly", kind="slow")
             media_type = response.headers.get("content-type", "").split(";")[0].strip().lower()

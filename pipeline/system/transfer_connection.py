@@ -14,7 +14,7 @@ from pipeline.system.transfer_policy import SpeedWatch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipeline.system.http_client import Answer
+    from pipeline.system.http_answer import Answer
     from pipeline.system.partial_file import PartialWriter
     from pipeline.system.range_answers import Meaning
     from pipeline.system.range_plan import Span
@@ -78,7 +78,7 @@ class TransferConnection:
             return span
         shared = self._shared
         with shared.changed:
-            if shared.stopping or shared.tag is None or (shared.alone and self.number != FIRST):
+            if shared.stopping or shared.ended or shared.tag is None or (shared.alone and self.number != FIRST):
                 return None
             now, stalled = self._tools.clock.monotonic(), self._tools.policy.ranges.stalled_seconds
             if shared.alone:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import datetime
+import datetime as dt
 import ipaddress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -27,20 +27,20 @@ class Certificates:
 
 def make_certificates(folder: Path, *, expired: bool = False, host: str = "localhost") -> Certificates:
     """Make an authority that nobody trusts by itself, and a certificate for ``host`` and 127.0.0.1."""
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     authority_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "an authority for tests")])
     authority = (
-        _builder(issuer, issuer, authority_key, now - datetime.timedelta(days=9), now + datetime.timedelta(days=9))
+        _builder(issuer, issuer, authority_key, now - dt.timedelta(days=9), now + dt.timedelta(days=9))
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(authority_key.public_key()), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
     names = [x509.DNSName(host), x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]
-    end = now + datetime.timedelta(days=-1 if expired else 9)
+    end = now + dt.timedelta(days=-1 if expired else 9)
     certificate = (
-        _builder(subject, issuer, key, now - datetime.timedelta(days=8), end)
+        _builder(subject, issuer, key, now - dt.timedelta(days=8), end)
         .add_extension(x509.SubjectAlternativeName(names if host == "localhost" else names[:1]), critical=False)
         .sign(authority_key, hashes.SHA256())
     )
@@ -55,7 +55,7 @@ def make_certificates(folder: Path, *, expired: bool = False, host: str = "local
 
 def _builder(
     subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePrivateKey,
-    start: datetime.datetime, end: datetime.datetime,
+    start: dt.datetime, end: dt.datetime,
 ) -> x509.CertificateBuilder:  # fmt: skip
     return (
         x509.CertificateBuilder()

@@ -76,7 +76,6 @@ class Exchange:
         return self.resource.data[start:end]
 
     def begin(self) -> None:
-        """Send the head of a proper answer."""
         span, total = self.span(), len(self.resource.data)
         part = {"Content-Range": f"bytes {span[0]}-{span[1] - 1}/{total}"} if span else {}
         self.head(206 if span else 200, {"Content-Length": str(len(self.wanted())), **self.entity(), **part})
@@ -232,9 +231,7 @@ def redirect(location: str, code: int = 302) -> Fault:
     return status(code, {"Location": location})
 
 
-def proper(x: Exchange) -> None:
-    """Serve the resource as it is; a pause in a script."""
-    x.proper()
+proper = Exchange.proper  # serve the resource as it is; a pause in a script
 
 
 class FaultyServer:

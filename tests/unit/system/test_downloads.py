@@ -15,7 +15,7 @@ from pipeline.errors import IntegrityError, NetworkError, NoSpaceError, OfflineE
 from pipeline.events import Notice
 from pipeline.ports import DownloadRequest
 from pipeline.system.clock import SystemClock
-from pipeline.system.download_errors import DeadlineError
+from pipeline.system.download_errors import DeadlineError, RateLimitError, TooSlowError
 from pipeline.system.downloads import HttpDownloader
 from pipeline.system.store import FileStore
 from pipeline.system.transfer_policy import TransferPolicy
@@ -298,6 +298,24 @@ def test_a_deadline_ends_it_and_what_came_is_kept(server, store, make):
     assert partials(store) == [".json", ".part"]
 
 
+def test_a_server_that_only_drips_is_an_error_of_its_own(server, make):
+    url = server.host("/f", DATA, *[sim.drip(0.02)] * 9)
+    with pytest.raises(TooSlowError, match="too slowly") as caught:
+        make().fetch(wanted(url))
+    assert caught.value.exit_code == 6
+
+
+def test_a_used_up_rate_limit_is_an_error_of_its_own(server, make):
+    url = server.host("/f", DATA, LASTING["rate limit"])
+    with pytest.raises(RateLimitError, match="rate limit is used up"):
+        make().fetch(wanted(url))
+
+
+@pytest.mark.parametrize(("size", "seconds"), [(0, 600), (32768 * 1000, 1600), (None, 600 + 32768)])
+def test_a_deadline_grows_with_the_size_at_the_floor_rate(size, seconds):
+    assert TransferPolicy().deadline_for(size) == seconds
+
+
 def test_redirects_are_followed_and_asked_anew_for_each_try(server, store, make):
     server.host("/signed", DATA, sim.hang_up_after(100_000), sim.status(403))
     url = server.host("/f", b"", *[sim.redirect("/signed?x=%2f&sig=a%20b")] * 5)
@@ -412,7 +430,7 @@ import sys
 from pathlib import Path
 from pipeline.ports import DownloadRequest
 from pipeline.system.clock import SystemClock
-from pipeline.system.download_errors import DeadlineError
+from pipeline.system.download_errors import DeadlineError, RateLimitError, TooSlowError
 from pipeline.system.downloads import HttpDownloader
 from pipeline.system.store import FileStore
 class Sink:

@@ -110,7 +110,7 @@ def test_a_broken_transfer_is_continued(tmp_path, served, store, make):
         url = server.url("/f.bin")
         begun = store.cache_dir / "partials" / f"{sha256_bytes(DATA)}.part"
         begun.write_bytes(DATA[:1_000_000])
-        made = os.stat(served / "f.bin")
+        made = (served / "f.bin").stat()
         tag = f'\\"{int(made.st_mtime):x}-{made.st_size:x}\\"'
         begun.with_suffix(".json").write_text(f'{{"url": "{url}", "tag": "{tag}"}}')
         policy = dataclasses.replace(QUICK, ranges=RangePolicy())
@@ -152,8 +152,23 @@ def test_a_certificate_that_is_not_right_is_refused(tmp_path, served, make, faul
             lambda: one.fetch(wanted(server.url("/f.bin"))),
             lambda: one.read_small(server.url("/small.json"), limit_bytes=1000),
         ):
-            with pytest.raises(NetworkError, match="(?i)certificate|TLS"):
+            with pytest.raises(NetworkError, match=r"(?i)certificate|TLS"):
                 ask()
+
+
+@needs_nginx
+def test_https_never_becomes_http(tmp_path, served, store, make):
+    made = make_certificates(tmp_path)
+    with sim.FaultyServer() as plain:
+        away = f"location /away {{ return 302 {plain.host('/f', DATA)}; }} location /on {{ return 302 /f.bin; }}"
+        with nginx(tmp_path, served, tls=(made.server, made.key), extra=away) as server:
+            one = make(ca_file=str(made.authority))
+            with pytest.raises(NetworkError, match="from https to http"):
+                one.fetch(wanted(server.url("/away")))
+            with pytest.raises(NetworkError, match="from https to http"):
+                one.read_small(server.url("/away"), limit_bytes=10)
+            assert stored(store, one.fetch(wanted(server.url("/on")))) == DATA
+        assert plain.requests("/f") == []
 
 
 def test_a_server_that_speaks_no_tls_is_a_network_error(make):
