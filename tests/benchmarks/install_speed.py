@@ -203,7 +203,11 @@ class Bench:
         return self._run(argv)
 
     def _run(self, argv: list[object]) -> str:
-        env = {**os.environ, "PYTHONPATH": str(PROJECT), "ENGINE_PIPELINE_CACHE_DIR": str(self.world.folder / "cache")}
+        env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"} | {
+            "PYTHONPATH": str(PROJECT),
+            "PYTHONPYCACHEPREFIX": str(self.world.folder / "pycache"),
+            "ENGINE_PIPELINE_CACHE_DIR": str(self.world.folder / "cache"),
+        }
         done = subprocess.run(list(map(str, argv)), env=env, check=True, stdout=subprocess.PIPE, text=True)
         return done.stdout
 

@@ -63,10 +63,11 @@ FileStore(work / "store").verify_tree(TreeRef(**json.loads((work / "layer.json")
 """,
     "install": """
 from pipeline.system.archives import FileArchiver
-from pipeline.system.trees import FileTreeReader
-FileArchiver().unpack(work / "part.tar.zst", work / "installed")
-expected = json.loads((work / "layer.json").read_text())["tree"]["sha256"]
-assert FileTreeReader().scan(work / "installed").sha256 == expected
+layer = json.loads((work / "layer.json").read_text())
+found = FileArchiver().unpack_signed(
+    work / "part.tar.zst", work / "installed", sha256=layer["blob"]["sha256"], files_bytes=layer["tree"]["size_bytes"]
+)
+assert found.sha256 == layer["tree"]["sha256"]
 """,
 }
 
