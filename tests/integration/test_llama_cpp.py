@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import tarfile
 import urllib.request
@@ -18,6 +19,7 @@ import pytest
 from pipeline.app.settings import default_cache_dir
 from tests.simulators.command_line import CommandLine
 from tests.simulators.engine_client import complete, running
+from tests.simulators.upstream_archives import pack, pinned, write_pin
 from tests.simulators.web import serving
 
 pytestmark = pytest.mark.slow
@@ -120,6 +122,36 @@ def test_it_answers_from_a_clean_root_that_was_installed_over_http(user, reposit
 def test_the_other_target_downloads_only_its_backend(user, repository):
     outcome = user.json("install", "linux-x86_64-avx2", "--from", repository, "--root", "engines")
     assert {layer["name"]: layer["present"] for layer in outcome["layers"]} == {"core": True, "avx2": False}
+
+
+def test_the_real_engine_in_upstreams_layout_is_fetched_proven_and_run(user, artifacts, recipes_dir, tmp_path):
+    """What was compiled here, packed as upstream packs it, comes back as the layers that it was built into."""
+    into = tmp_path / "unpacked"
+    user.ok("unpack", user.home / "dist" / artifacts["cpu"]["url"], "--to", into)
+    shutil.copy(into / "licenses" / "llama.cpp.txt", into / "bin" / "LICENSE")
+    name = "llama-b11434-bin-ubuntu-x64.tar.gz"
+    archive = pack(into / "bin", tmp_path / name, root="llama-b11434")
+    recipes = shutil.copytree(recipes_dir, tmp_path / "recipes")
+    write_pin(
+        recipes,
+        [pinned(archive, archive.as_uri())],
+        {"linux-x86_64-cpu": [name]},
+        engine="llama.cpp",
+        tag="b11434",
+        repository="ggml-org/llama.cpp",
+    )
+    fetcher = CommandLine(user.home, recipes, user.variables)
+    done = fetcher.run("build", "--target", "linux-x86_64-cpu", "--output", "fetched")
+    assert done.returncode == 0, done.stderr
+    assert "is fetched: upstream's release b11434 has it" in done.stderr
+    artifact = json.loads((user.home / "fetched" / "manifest.json").read_text())["artifacts"][0]
+    assert artifact["origin"] == "fetched"
+    assert artifact["proof"]["generated_tokens"] >= 16
+    assert artifact["requires"]["glibc"] == artifacts["cpu"]["requires"]["glibc"]
+    built, fetched = (
+        {layer["name"]: layer["tree_sha256"] for layer in found["layers"]} for found in (artifacts["cpu"], artifact)
+    )
+    assert fetched["cpu"] == built["cpu"]
 
 
 def node_major() -> int:
