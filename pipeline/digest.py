@@ -9,18 +9,45 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from typing import TYPE_CHECKING, BinaryIO, Literal
+from typing import TYPE_CHECKING, BinaryIO, Literal, Protocol
 
 from pipeline.errors import IntegrityError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pipeline.model.tree import TreeEntry
-
 CHUNK_BYTES = 1 << 20
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _TREE_HEADER = b"engine-pipeline tree v1\n"
+
+
+class ListedFile(Protocol):
+    """One file or link of a tree, as ``model.tree.TreeEntry`` describes it."""
+
+    @property
+    def path(self) -> str:
+        """POSIX, relative, no dot segments."""
+        ...
+
+    @property
+    def mode(self) -> int:
+        """Permission bits."""
+        ...
+
+    @property
+    def size_bytes(self) -> int:
+        """Size of the file, 0 for a link."""
+        ...
+
+    @property
+    def sha256(self) -> str | None:
+        """Digest of the file, None for a link."""
+        ...
+
+    @property
+    def link(self) -> str | None:
+        """Target of a link, None for a file."""
+        ...
 
 
 def is_sha256(text: str) -> bool:
@@ -68,7 +95,7 @@ def key_of(kind: Literal["step", "toolchain", "request"], value: object) -> str:
     return sha256_bytes(f"engine-pipeline {kind} v1\n".encode() + canonical_json(value))
 
 
-def tree_digest(entries: Iterable[TreeEntry]) -> str:
+def tree_digest(entries: Iterable[ListedFile]) -> str:
     """Return the digest over (path, mode, size, sha256, link target) of entries, in POSIX byte order of their paths."""
     digest = hashlib.sha256(_TREE_HEADER)
     for entry in sorted(entries, key=lambda e: e.path.encode()):

@@ -1,4 +1,4 @@
-"""How switches and removals are shown; several commands end in one."""
+"""How removals are shown; several commands end in one."""
 
 from __future__ import annotations
 
@@ -7,17 +7,7 @@ from typing import TYPE_CHECKING
 from pipeline.cli.tables import size_text
 
 if TYPE_CHECKING:
-    from pipeline.model.installation import RemovalOutcome, SwitchOutcome
-
-
-def switch_text(outcome: SwitchOutcome) -> str:
-    """Return what runs now and what ran before."""
-    if not outcome.changed:
-        return f"{outcome.engine} {outcome.version} is current already"
-    return (
-        f"{outcome.engine} {outcome.version} (generation {outcome.generation}) is current; before: "
-        f"{outcome.previous_version} (generation {outcome.previous_generation})\n{outcome.path}"
-    )
+    from pipeline.model.installation import RemovalOutcome
 
 
 def removal_text(outcome: RemovalOutcome) -> str:

@@ -6,6 +6,7 @@ import secrets
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from pipeline.deploy.quick_switch import next_history
 from pipeline.deploy.steps import warn
 from pipeline.model.installation import Pointer, RootFormat
 from pipeline.model.manifest_document import write_document
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
     from pipeline.deploy.layout import Layout
     from pipeline.model.installation import Generation
     from pipeline.ports import Disk, Reporting
-
-_HISTORY_LENGTH = 16
 
 
 @contextmanager
@@ -77,13 +76,12 @@ def switch(layout: Layout, generation: Generation, *, disk: Disk, history: tuple
         disk: how it is written.
         history: what was current before, the latest first.
     """
-    earlier = tuple(dict.fromkeys(number for number in history if number != generation.number))
     pointer = Pointer(
         engine=generation.engine,
         generation=generation.number,
         version=generation.version,
         tree=layout.tree_dir(generation.engine, generation.number).relative_to(layout.root).as_posix(),
-        history=earlier[:_HISTORY_LENGTH],
+        history=tuple(next_history(history, generation.number)),
     )
     path = layout.pointer_path(generation.engine)
     disk.replace_file(path, write_document(pointer), staging_dir=layout.staging_dir)

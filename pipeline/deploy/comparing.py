@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import stat
 from typing import TYPE_CHECKING
 
+from pipeline.deploy.hashing import hash_file
+from pipeline.deploy.shapes import shape_fault, walk
 from pipeline.model.verification import FileState, Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
     from pathlib import Path
 
     from pipeline.model.tree import TreeEntry
@@ -93,55 +94,10 @@ class FileComparison:
         key = _inode(status)
         if (known := self._known.get(key)) is not None:
             return known
-        # O_NOFOLLOW: it was a plain file a moment ago and must still be one.
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
-        with os.fdopen(descriptor, "rb", buffering=0) as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = hash_file(path)
         self.bytes_read += status.st_size
         self._known[key] = digest
         return digest
-
-
-def shape_fault(path: str, entry: TreeEntry) -> str | None:
-    """Return what is wrong with a file's kind, size, mode or link target, without reading it; None when nothing is."""
-    status = os.lstat(path)
-    if entry.link is not None:
-        if not stat.S_ISLNK(status.st_mode):
-            return "it is no link"
-        target = os.readlink(path)  # noqa: PTH115 - pathlib would tidy the target up
-        return None if target == entry.link else f"it leads to {target!r}"
-    if not stat.S_ISREG(status.st_mode):
-        return "it is no plain file"
-    if status.st_size != entry.size_bytes:
-        return f"it has {status.st_size} bytes, not {entry.size_bytes}"
-    if bool(status.st_mode & stat.S_IXUSR) != bool(entry.mode & stat.S_IXUSR):
-        return f"its mode is {stat.S_IMODE(status.st_mode):04o}"
-    return None
-
-
-def looks_whole(folder: Path, entries: Iterable[TreeEntry]) -> bool:
-    """Tell whether every listed file is there with its size, mode and link target; contents are not read."""
-    try:
-        return all(shape_fault(os.path.join(folder, entry.path), entry) is None for entry in entries)  # noqa: PTH118
-    except OSError:
-        return False
-
-
-def walk(folder: Path) -> Iterator[tuple[str, str]]:
-    """Yield (POSIX path below ``folder``, path) of everything but folders; links are not followed.
-
-    A name that is no UTF-8 is shown with its bytes escaped. A folder that is not there holds nothing.
-    """
-    pending = [(os.fspath(folder), "")] if folder.is_dir() and not folder.is_symlink() else []
-    while pending:
-        place, prefix = pending.pop()
-        with os.scandir(place) as items:
-            for item in items:
-                path = prefix + os.fsencode(item.name).decode(errors="backslashreplace")
-                if item.is_dir(follow_symlinks=False):
-                    pending.append((item.path, path + "/"))
-                else:
-                    yield path, item.path
 
 
 def _inode(status: os.stat_result) -> tuple[int, int]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.changing import changing, switch
-from pipeline.deploy.comparing import FileComparison, looks_whole
+from pipeline.deploy.comparing import FileComparison
 from pipeline.deploy.composing import compose
 from pipeline.deploy.layout import Layout
+from pipeline.deploy.shapes import looks_whole
 from pipeline.errors import IntegrityError, NothingSelectedError
 from pipeline.model.installation import InstalledGeneration, SwitchOutcome
 

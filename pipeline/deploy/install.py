@@ -16,7 +16,8 @@ from pipeline.deploy.composing import compose
 from pipeline.deploy.generations import find_generation, is_whole
 from pipeline.deploy.install_request import InstallRequest, Resolved, resolve
 from pipeline.deploy.layers import LayerBringer, keep_layers, remove_damaged_layer, reusable_layer
-from pipeline.deploy.layout import SEAL_FILE, Layout, seal_of
+from pipeline.deploy.layout import Layout
+from pipeline.deploy.places import SEAL_FILE, seal_of
 from pipeline.deploy.removal import prune
 from pipeline.deploy.requirements import check_space
 from pipeline.deploy.steps import step, warn

@@ -1,17 +1,12 @@
-"""The folder of an installation: where things are, and reading what is there.
-
-``layers/`` holds verified trees under their digest, ``generations/<engine>/<n>/tree`` the same files laid together by
-hard links, ``current/<engine>.json`` the pointer. Nothing of these is ever changed in place; everything half-made is in
-``staging/``.
-"""
+"""What the files below the root of an installation say, as models; ``places`` says where they are."""
 
 from __future__ import annotations
 
-import re
 from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
-from pipeline.digest import is_sha256, sha256_bytes, tree_digest
+from pipeline.deploy.places import SEAL_FILE, Places, listing, seal_of
+from pipeline.digest import is_sha256, tree_digest
 from pipeline.errors import HostError, IntegrityError, NothingSelectedError, UsageError
 from pipeline.model.frozen import Frozen
 from pipeline.model.installation import Generation, Pointer, RootFormat
@@ -21,52 +16,15 @@ from pipeline.model.tree import Tree
 if TYPE_CHECKING:
     from pathlib import Path
 
-_ENGINE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
-SEAL_FILE = "generation.sha256"
 Document = TypeVar("Document", bound=Frozen)
 
 
-class Layout:
-    """Paths below the root of an installation, and what its files say.
+class Layout(Places):
+    """What the files of an installation say.
 
     Attributes:
         root: absolute.
     """
-
-    FOLDERS = ("layers", "generations", "current", "staging", "locks", "downloads", "trust")
-
-    def __init__(self, root: Path) -> None:
-        """Look at nothing yet."""
-        self.root = root.absolute()
-        self.layers_dir = self.root / "layers"
-        self.generations_dir = self.root / "generations"
-        self.current_dir = self.root / "current"
-        self.staging_dir = self.root / "staging"
-        self.downloads_dir = self.root / "downloads"
-        self.trust_dir = self.root / "trust"
-        self.lock_path = self.root / "locks" / "root.lock"
-        self.format_path = self.root / "format.json"
-        self.trusted_root_path = self.trust_dir / "root.json"
-
-    def layer_dir(self, tree_sha256: str) -> Path:
-        """Return the folder of a layer's files."""
-        return self.layers_dir / tree_sha256
-
-    def layer_list_path(self, tree_sha256: str) -> Path:
-        """Return the file that lists a layer's files."""
-        return self.layers_dir / f"{tree_sha256}.json"
-
-    def generation_dir(self, engine: str, number: int) -> Path:
-        """Return the folder of a generation."""
-        return self.generations_dir / _clean(engine) / str(number)
-
-    def tree_dir(self, engine: str, number: int) -> Path:
-        """Return the folder with a generation's files."""
-        return self.generation_dir(engine, number) / "tree"
-
-    def pointer_path(self, engine: str) -> Path:
-        """Return the file that says which generation is current."""
-        return self.current_dir / f"{_clean(engine)}.json"
 
     def check(self, *, may_be_new: bool = False) -> None:
         """Refuse a folder that is no installation of this layout.
@@ -98,12 +56,6 @@ class Layout:
         """Tell whether the folders of an installation are there, whatever is in them."""
         return self.generations_dir.is_dir() and self.current_dir.is_dir() and self.layers_dir.is_dir()
 
-    def engines(self) -> tuple[str, ...]:
-        """Return the engines that have generations or a pointer, sorted."""
-        named = {path.name for path in _listing(self.generations_dir)}
-        named |= {path.name.removesuffix(".json") for path in _listing(self.current_dir) if path.name.endswith(".json")}
-        return tuple(sorted(name for name in named if _ENGINE.fullmatch(name)))
-
     def engine(self, named: str | None) -> str:
         """Return the engine that is meant; None means the only one.
 
@@ -123,11 +75,6 @@ class Layout:
         if len(installed) > 1:
             raise UsageError(f"{self.root} has several engines", hint=f"name one of {', '.join(installed)}")
         return installed[0]
-
-    def numbers(self, engine: str) -> tuple[int, ...]:
-        """Return the numbers of an engine's generations, ascending."""
-        names = (path.name for path in _listing(self.generations_dir / _clean(engine)))
-        return tuple(sorted(int(name) for name in names if name.isascii() and name.isdigit()))
 
     def generation(self, engine: str, number: int) -> Generation | None:
         """Return what a generation says of itself, None when it is not there or is unfinished.
@@ -177,7 +124,7 @@ class Layout:
 
     def layer_digests(self) -> tuple[str, ...]:
         """Return the digests of the layers that are there, sorted."""
-        return tuple(sorted(path.name for path in _listing(self.layers_dir) if is_sha256(path.name) and path.is_dir()))
+        return tuple(sorted(path.name for path in listing(self.layers_dir) if is_sha256(path.name) and path.is_dir()))
 
     def layer_tree(self, tree_sha256: str) -> Tree | None:
         """Return the list of a layer's files, None when the layer is not there; its files are not looked at.
@@ -192,21 +139,6 @@ class Layout:
         if tree is not None and not (tree.sha256 == tree_sha256 == tree_digest(tree.entries)):
             raise IntegrityError(f"{path} is not the list of the layer it is named after")
         return tree
-
-
-def seal_of(record: bytes) -> bytes:
-    """Return the text of ``generation.sha256``, in the format of ``sha256sum``."""
-    return f"{sha256_bytes(record)}  generation.json\n".encode()
-
-
-def _clean(engine: str) -> str:
-    if not _ENGINE.fullmatch(engine):
-        raise UsageError(f"{engine!r} is no name of an engine")
-    return engine
-
-
-def _listing(folder: Path) -> tuple[Path, ...]:
-    return tuple(folder.iterdir()) if folder.is_dir() else ()
 
 
 def _read(model: type[Document], path: Path) -> Document | None:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.changing import changing, set_aside
-from pipeline.deploy.comparing import walk
 from pipeline.deploy.layout import Layout
+from pipeline.deploy.shapes import walk
 from pipeline.model.installation import RemovalOutcome
 
 if TYPE_CHECKING:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.deploy.comparing import walk
+from pipeline.deploy.shapes import walk
 from pipeline.model.manifest_document import read_manifest
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.generations import generation_tree
-from pipeline.deploy.layout import SEAL_FILE
+from pipeline.deploy.places import SEAL_FILE
 from pipeline.errors import IntegrityError
 
 if TYPE_CHECKING:

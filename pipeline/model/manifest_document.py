@@ -9,6 +9,7 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from pipeline.errors import IntegrityError
+from pipeline.model.document_text import document_text
 from pipeline.model.frozen import Frozen
 from pipeline.model.manifest import SCHEMA_VERSION, Artifact, BundleCard, Manifest
 from pipeline.model.strict_json import parse_json
@@ -22,8 +23,7 @@ Document = TypeVar("Document", bound=Frozen)
 
 def write_document(value: Frozen) -> bytes:
     """Return a model's canonical JSON: sorted keys, two spaces, UTF-8, a newline at the end."""
-    fields = value.model_dump(mode="json", by_alias=True)
-    return (json.dumps(fields, sort_keys=True, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    return document_text(value.model_dump(mode="json", by_alias=True))
 
 
 def read_document(model: type[Document], data: bytes, *, what: str) -> Document:

@@ -6,11 +6,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.app.services import disk, switch_services
 from pipeline.cli.options import Command, common_options
-from pipeline.cli.outcome_views import switch_text
 from pipeline.cli.root_options import engine_option, require_root, root_option
-from pipeline.deploy.generations import use
+from pipeline.cli.switching import switch_and_show
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +23,4 @@ if TYPE_CHECKING:
 @common_options
 def command(session: Session, version: str, root: Path | None, engine: str | None) -> None:
     """Switch to an installed VERSION after reading its files again."""
-    place = require_root(root, session.settings)
-    with switch_services(session.settings) as services:
-        outcome = use(place, version, services=services, disk=disk(), engine=engine)
-    session.show(outcome.model_dump(mode="json"), lambda: switch_text(outcome))
+    switch_and_show(session, require_root(root, session.settings), version=version, engine=engine)
