@@ -127,6 +127,11 @@ def parse_release(text: str) -> str:
     return text
 
 
+def program_file(name: str, platform: str) -> str:
+    """Return what a program's file is called on a platform."""
+    return f"{name}.exe" if platform.startswith("windows-") else name
+
+
 def platform_of(system: str, machine: str) -> str:
     """Return the platform for the values of ``platform.system()`` and ``platform.machine()``.
 

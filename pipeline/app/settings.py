@@ -23,7 +23,7 @@ Value = TypeVar("Value")
 
 # What a child process may see of this one's environment; everything else is set by the step that starts it.
 _PASSED_ON = (
-    "PATH", "HOME", "TMPDIR", "CC", "CXX", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSH_AUTH_SOCK",
+    "PATH", "HOME", "TMPDIR", "SYSTEMROOT", "CC", "CXX", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSH_AUTH_SOCK",
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
 )  # fmt: skip
 _LAST_SECOND = 253402300799  # 9999-12-31T23:59:59Z: RFC 3339 has four digits for a year

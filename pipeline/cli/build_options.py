@@ -112,6 +112,7 @@ def make_request(asked: BuildOptions, settings: Settings, catalog: Catalog) -> B
     Raises:
         UsageError: a target, a release or an option makes no sense, or --locked meets what no digest pins.
     """
+    given = dict(_name_and_value(text) for text in asked.cmake_options)
     request = BuildRequest(
         targets=select_targets(asked.targets, catalog.targets()),
         release=asked.release or settings.release,
@@ -120,7 +121,8 @@ def make_request(asked: BuildOptions, settings: Settings, catalog: Catalog) -> B
         web_ui=asked.web_ui,
         source=asked.source,
         epoch_seconds=settings.epoch_seconds,
-        cmake_options={**settings.cmake_options, **dict(_name_and_value(text) for text in asked.cmake_options)},
+        cmake_options={**settings.cmake_options, **given},
+        insisted_options=frozenset(given),
     )
     if settings.locked:
         _require_locked(request, catalog)

@@ -28,7 +28,10 @@ def download_archives(actions: Sequence[FetchArchive], services: Services) -> No
     Raises:
         PipelineError: as ``fetch_archive``, of the first that failed; what came of the others is kept.
     """
-    requests = [_request(action) for action in {action.asset.sha256: action for action in actions}.values()]
+    requests = [
+        DownloadRequest.of_asset(action.asset, tag=action.tag)
+        for action in {action.asset.sha256: action for action in actions}.values()
+    ]
     if len(requests) < 2:  # a single one shows its progress in its own step
         return
     step = f"download {len(requests)} archives"
@@ -47,17 +50,6 @@ def download_archives(actions: Sequence[FetchArchive], services: Services) -> No
     services.events.emit(StepFinished(step, services.clock.monotonic() - began, f"{total / 1e6:.1f} MB"))
 
 
-def _request(action: FetchArchive) -> DownloadRequest:
-    asset = action.asset
-    return DownloadRequest(
-        what=f"{action.tag} {asset.name}",
-        urls=asset.urls,
-        sha256=asset.sha256,
-        size_bytes=asset.size_bytes,
-        filename=asset.name,
-    )
-
-
 def fetch_archive(action: FetchArchive, step: str, services: Services, work: Path) -> Outputs:
     """Download an archive, check what vouches for it, and unpack it.
 
@@ -68,7 +60,7 @@ def fetch_archive(action: FetchArchive, step: str, services: Services, work: Pat
     """
     asset = action.asset
     blob = services.downloader.fetch(
-        _request(action),
+        DownloadRequest.of_asset(action.asset, tag=action.tag),
         progress=lambda now, total: services.events.emit(StepProgress(step, now, total, "bytes", asset.name)),
     )
     level = _vouched(action, services)
@@ -93,7 +85,13 @@ def _vouched(action: FetchArchive, services: Services) -> TrustLevel:
     if action.attestation is not None:
         if services.attestations is None:
             raise AssertionError("a plan with attestations is carried out without what checks them")
-        statement = Path(action.attestation).read_bytes()
+        try:
+            statement = Path(action.attestation).read_bytes()
+        except OSError as error:
+            raise TrustError(
+                f"the attestation of {asset.name} cannot be read: {action.attestation}: {error.strerror}",
+                hint="run again; the plan is made from what is there",
+            ) from error
         services.attestations.verify(statement, sha256=asset.sha256, repository=action.repository)
         return "attested"
     if asset.level == "attested":

@@ -94,7 +94,7 @@ def _artifact(action: MakeBundle, layers: tuple[Layer, ...], results: Results, *
         entry_points=action.entry_points,
         options=dict(sorted(options.items())),
         toolchain=dict(sorted(toolchain.items())),
-        web_ui=any(results[name].facts["web_ui"] is True for name in action.compiled),
+        web_ui=any(results[name].facts["web_ui"] is True for name in action.compiled) if action.compiled else None,
         proof=Proof.model_validate(proven["proof"], strict=False),
         licenses=action.licenses,
     )

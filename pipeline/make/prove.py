@@ -15,7 +15,7 @@ from pipeline.make.linkage import check_linkage, read_cards
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.model.manifest import Proof, Requires
 from pipeline.model.recipe import fill
-from pipeline.names import parse_target
+from pipeline.names import parse_target, program_file
 from pipeline.ports import Command
 
 if TYPE_CHECKING:
@@ -49,7 +49,8 @@ def prove(action: Prove, step: str, services: Services, results: Results, work: 
     )
     requires = _requires(action, linkage, results)
     proof = Proof(level=action.level)
-    env = {"HOME": str(work), "LC_ALL": "C.UTF-8", "PATH": services.base_env.get("PATH", "")}
+    passed_on = {name: services.base_env[name] for name in ("PATH", "SYSTEMROOT") if name in services.base_env}
+    env = {"HOME": str(work), "LC_ALL": "C.UTF-8", **passed_on}
     summary = f"{linkage.files} binaries, glibc {linkage.glibc}"
     if action.level != "none":
         _require_runnable(requires, services)
@@ -59,7 +60,7 @@ def prove(action: Prove, step: str, services: Services, results: Results, work: 
         summary += f", devices {', '.join(devices)}"
     if action.level == "run":
         model, digest = _model(action, services, results, work)
-        program = _program(root, action.recipe.server)
+        program = _program(action, root, action.recipe.server)
         made_text = generate(action.recipe, program=program, model=model, services=services, env=env, step=step)
         proof = proof.model_copy(
             update={"generated_tokens": made_text.tokens, "model": f"{Path(model).name} sha256:{digest}"}
@@ -136,10 +137,12 @@ def _require_runnable(requires: Requires, services: Services) -> None:
         )
 
 
-def _program(root: Path, name: str) -> Path:
-    path = root / "bin" / name
+def _program(action: Prove, root: Path, name: str) -> Path:
+    path = root / "bin" / program_file(name, action.platform)
     if not path.is_file():
-        raise ProofError(f"the bundle has no bin/{name}", hint="correct the core component's outputs in the recipe")
+        raise ProofError(
+            f"the bundle has no bin/{path.name}", hint="correct the core component's outputs in the recipe"
+        )
     return path
 
 
@@ -153,7 +156,7 @@ def _run(program: Path, arguments: tuple[str, ...], services: Services, env: Map
 
 
 def _version(action: Prove, root: Path, services: Services, env: Mapping[str, str]) -> str:
-    lines = _run(_program(root, action.recipe.server), action.recipe.version_args, services, env)
+    lines = _run(_program(action, root, action.recipe.server), action.recipe.version_args, services, env)
     pattern = fill(action.recipe.version_pattern, build_number=str(action.build_number))
     for line in lines:
         if re.search(pattern, line):
@@ -162,7 +165,7 @@ def _version(action: Prove, root: Path, services: Services, env: Mapping[str, st
 
 
 def _devices(action: Prove, root: Path, services: Services, env: Mapping[str, str]) -> tuple[str, ...]:
-    lines = _run(_program(root, action.recipe.device_program), action.recipe.device_args, services, env)
+    lines = _run(_program(action, root, action.recipe.device_program), action.recipe.device_args, services, env)
     devices = read_devices(lines)
     for pattern in action.expect_devices:
         if not any(re.search(pattern, device) for device in devices):

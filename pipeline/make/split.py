@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from pipeline.model.tree import TreeEntry
     from pipeline.ports import Services
 
-_LICENSE_GLOBS = ("LICENSE*", "COPYING*", "NOTICE*", "EULA*", "*.license")
 _PROGRAM_SUFFIX = ".exe"  # zip archives made on Windows carry no modes
 
 
@@ -76,23 +75,27 @@ def split_layer(action: SplitLayer, step: str, services: Services, results: Resu
 def place(entries: Sequence[TreeEntry], action: SplitLayer) -> dict[str, str]:
     """Return path in the archive to path in the layer, for the files that belong to it.
 
+    A license text goes to ``licenses/`` with the core, and to ``licenses/<layer>/`` with any other layer: that of the
+    files whose folder it is in, or of the whole archive.
+
     Raises:
-        IntegrityError: the archive has no files but license texts.
+        IntegrityError: the archive has no files but license texts, or two would be one file in the layer.
     """
-    licenses = {entry.path for entry in entries if _matches(posixpath.basename(entry.path), _LICENSE_GLOBS)}
+    licenses = {entry.path for entry in entries if _matches(posixpath.basename(entry.path), action.licenses)}
     programs = [entry.path for entry in entries if entry.path not in licenses]
     if not programs:
         raise IntegrityError("the archive has no files beside license texts", hint="it is not an engine's archive")
     folder = _common_folder(programs)
-    chosen = {}
-    for path in programs:
-        name = path.removeprefix(folder)
+    texts_dir = "licenses" if action.role == "core" else f"licenses/{action.layer_name}"
+    chosen: dict[str, str] = {}
+    for path in (*programs, *sorted(licenses)):
+        is_text = path in licenses
+        name = path.removeprefix(folder) if path.startswith(folder) else posixpath.basename(path)
         if (not action.include or _matches(name, action.include)) and not _matches(name, action.exclude):
-            chosen[path] = f"bin/{name}"
-    for path in sorted(licenses):
-        if _matches(posixpath.basename(path), action.licenses):
-            place = "licenses" if action.role == "core" else f"licenses/{action.layer_name}"
-            chosen[path] = f"{place}/{posixpath.basename(path)}"
+            chosen[path] = f"{texts_dir if is_text else 'bin'}/{name}"
+    if len(set(chosen.values())) < len(chosen):
+        twice = next(path for path in chosen.values() if [*chosen.values()].count(path) > 1)
+        raise IntegrityError(f"the archive has two files that would be {twice}", hint="look into the archive")
     return chosen
 
 

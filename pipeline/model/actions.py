@@ -135,7 +135,7 @@ class SplitLayer(Frozen):
         archive: step that brought the archive.
         include: patterns of its files; empty for all of them.
         exclude: patterns of files that belong to other layers.
-        licenses: patterns of license texts; empty for a layer that takes none.
+        licenses: patterns of the names of license texts.
         zstd_level: of the layer's archive.
         epoch_seconds: time stamp of every file in it.
     """

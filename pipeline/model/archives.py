@@ -21,12 +21,14 @@ class ArchiveParts(Frozen):
         runtime: the vendor's libraries, where the same archive brings them; they become a layer of their own.
         companion: whether the vendor's runtime is an archive of its own, without which there is no bundle.
         system_libraries: patterns of what the driver or the system brings, never a bundle.
+        runtime_licenses: SPDX identifiers of the vendor's libraries that bundles carry.
     """
 
     backend: tuple[FileGlob, ...] = Field(min_length=1)
     runtime: tuple[FileGlob, ...] = ()
     companion: bool = False
     system_libraries: tuple[str, ...] = ()
+    runtime_licenses: tuple[str, ...] = ()
 
 
 class ArchiveRecipe(Frozen):
@@ -34,12 +36,14 @@ class ArchiveRecipe(Frozen):
 
     Attributes:
         base: accelerator whose backend is in every archive beside the one that it is named after.
-        licenses: the license texts; they go to ``licenses/``.
+        linked_base_systems: where that backend is linked and no plug-in, so that the engine lists no device for it.
+        licenses: names of license texts, in whatever folder; they go to ``licenses/``.
         system_libraries: system to patterns of what every host of it brings.
         macos_floor: a file that asks for a newer macOS than this fails the proof.
     """
 
     base: Name
+    linked_base_systems: tuple[System, ...] = ()
     licenses: tuple[FileGlob, ...] = Field(min_length=1)
     system_libraries: dict[System, tuple[str, ...]]
     macos_floor: Annotated[str, StringConstraints(pattern=r"^\d+(\.\d+)*$")]

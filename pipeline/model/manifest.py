@@ -153,7 +153,7 @@ class Artifact(Frozen):
         entry_points: program name to path within the bundle.
         options: build options that were set; where the core and the backend differ, the backend's.
         toolchain: tool to version.
-        web_ui: whether the server has its web interface inside.
+        web_ui: whether the server has its web interface inside; None where upstream compiled it and nobody looked.
         proof: what was proven.
         provenance: location of the provenance statement, None until there is one.
         sbom: location of the bill of materials, None until there is one.
@@ -175,7 +175,7 @@ class Artifact(Frozen):
     entry_points: dict[FileName, RelativePath]
     options: dict[str, str]
     toolchain: dict[str, str]
-    web_ui: bool = False
+    web_ui: bool | None = False
     proof: Proof
     provenance: Location | None = None
     sbom: Location | None = None

@@ -64,7 +64,7 @@ def decide(
 
 def needs_network(target: Target, request: BuildRequest, catalog: Catalog, *, platform: str) -> str | None:
     """Return the release whose archives ``auto`` would fetch if they can be had and would otherwise build, or None."""
-    if request.source != "auto":
+    if request.source != "auto" or request.insists_on_build:
         return None
     sources = releases_of(target, catalog)
     release = request.release or default_release(target, catalog)
@@ -108,8 +108,11 @@ def _origin(
             if release not in sources.fetched:
                 why = f"no archive of upstream's is pinned for it in {release}"
                 return _build(release, target, catalog, sources, platform=platform, why=why)
-            if unreachable and _buildable(release, target, sources, platform):
-                return release, "built", f"upstream's archives cannot be had: {unreachable}"
+            if _buildable(release, target, sources, platform):
+                if request.insists_on_build:
+                    return release, "built", "options of a build were given"
+                if unreachable:
+                    return release, "built", f"upstream's archives cannot be had: {unreachable}"
             return _fetch(release, target, catalog, sources, why=f"upstream's release {release} has it")
 
 
@@ -121,7 +124,9 @@ def _fetch(release: str, target: Target, catalog: Catalog, sources: Sources, *, 
     hint = f"releases that have it: {having}" if having else "no pinned release has it"
     if release in sources.built:
         hint += "; --source build makes it from source"
-    raise NothingSelectedError(f"{target}: upstream's pinned release {release} has no archive for it", hint=hint)
+    pinned = release in catalog.upstream.get(target.engine, {})
+    what = f"upstream's release {release} has no archive for it" if pinned else f"no archives of {release} are pinned"
+    raise NothingSelectedError(f"{target}: {what}", hint=hint)
 
 
 def _build(

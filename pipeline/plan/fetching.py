@@ -29,10 +29,11 @@ def add_fetched(planning: Planning, target: Target, decision: Decision) -> None:
     Raises:
         UsageError: options of a build were given; they cannot change what upstream compiled.
     """
-    if planning.request.cmake_options or planning.request.web_ui:
+    if planning.request.insists_on_build:
         raise UsageError(
             f"{target} is fetched as upstream compiled it, and no option changes that",
-            hint="leave CMake options and --web-ui out, or --source build",
+            hint="leave --cmake-option and --web-ui or --no-web-ui out"
+            + ("; --source build compiles it" if planning.catalog.can_build(target) else ""),
         )
     recipe = planning.catalog.engine(target.engine).archives
     if recipe is None:
@@ -74,7 +75,7 @@ class _Split:
         known = catalog.archive_parts(self._target.engine)
         mine, base = known[family_of(accel)], known[self._recipe.base]
         claimed = tuple(dict.fromkeys(glob for parts in known.values() for glob in (*parts.backend, *parts.runtime)))
-        steps = [self._add(engine_archive, "core", "core", exclude=claimed, licenses=self._recipe.licenses)]
+        steps = [self._add(engine_archive, "core", "core", exclude=claimed)]
         if mine is not base:
             steps.append(self._add(engine_archive, self._recipe.base, "backend", include=base.backend))
         steps.append(self._add(engine_archive, accel, "backend", include=mine.backend))
@@ -82,7 +83,7 @@ class _Split:
             steps.append(self._add(engine_archive, f"{accel}-runtime", "runtime", include=mine.runtime))
         for number, companion in enumerate(companions):
             name = f"{accel}-runtime" if number == 0 else f"{accel}-runtime-{number + 1}"
-            steps.append(self._add(companion, name, "runtime", licenses=self._recipe.licenses))
+            steps.append(self._add(companion, name, "runtime"))
         return tuple(steps)
 
     def _add(
@@ -93,7 +94,6 @@ class _Split:
         *,
         include: tuple[str, ...] = (),
         exclude: tuple[str, ...] = (),
-        licenses: tuple[str, ...] = (),
     ) -> str:
         action = SplitLayer(
             layer_name=name,
@@ -101,7 +101,7 @@ class _Split:
             archive=archive,
             include=include,
             exclude=exclude,
-            licenses=licenses,
+            licenses=self._recipe.licenses,
             zstd_level=self._planning.request.zstd_level,
             epoch_seconds=RUNTIME_EPOCH_SECONDS if role == "runtime" else self.epoch_seconds,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.model.actions import FetchModel, MakeBundle, Prove
+from pipeline.names import family_of, program_file
 
 if TYPE_CHECKING:
     from pipeline.model.manifest import Upstream
@@ -46,7 +47,7 @@ def finish(planning: Planning, target: Target, decision: Decision, made: Made) -
         origin=decision.origin,
         upstream=made.upstream,
         entry_points=_entry_points(engine, target),
-        licenses=tuple(sorted({text.spdx for text in engine.licenses})),
+        licenses=_licenses(planning, engine, target, decision),
         layers=made.layers,
         proof=proof,
         compiled=made.compiled,
@@ -75,7 +76,7 @@ def _add_proof(planning: Planning, target: Target, decision: Decision, made: Mad
         level=decision.proof,
         recipe=recipe,
         build_number=made.build_number,
-        expect_devices=accelerator.expect_devices,
+        expect_devices=_expect_devices(engine, accelerator.expect_devices, target, decision),
         requires_cpu=accelerator.requires_cpu,
         system_libraries=_system_libraries(planning, engine, target, decision),
         macos_floor=engine.archives.macos_floor if engine.archives and target.platform.startswith("macos-") else None,
@@ -100,9 +101,26 @@ def _system_libraries(planning: Planning, engine: EngineRecipe, target: Target, 
     return drivers
 
 
+def _expect_devices(
+    engine: EngineRecipe, expected: tuple[str, ...], target: Target, decision: Decision
+) -> tuple[str, ...]:
+    """Return what the engine must list: a base accelerator that is linked into it is no plug-in and no device."""
+    archives = engine.archives
+    system = target.platform.partition("-")[0]
+    if decision.origin == "fetched" and archives and system in archives.linked_base_systems:
+        return () if family_of(target.accel) == archives.base else expected
+    return expected
+
+
 def _entry_points(engine: EngineRecipe, target: Target) -> dict[str, str]:
-    suffix = ".exe" if target.platform.startswith("windows-") else ""
-    return {name: f"{path}{suffix}" for name, path in engine.entry_points.items()}
+    return {name: program_file(path, target.platform) for name, path in engine.entry_points.items()}
+
+
+def _licenses(planning: Planning, engine: EngineRecipe, target: Target, decision: Decision) -> tuple[str, ...]:
+    """Return SPDX identifiers: of the engine, and of a vendor's runtime that a fetched bundle carries."""
+    parts = planning.catalog.accelerator(target.accel).archives.get(engine.name)
+    vendor = parts.runtime_licenses if parts and decision.origin == "fetched" else ()
+    return tuple(sorted({*(text.spdx for text in engine.licenses), *vendor}))
 
 
 def _suffix(decision: Decision) -> str:

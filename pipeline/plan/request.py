@@ -13,7 +13,7 @@ from pipeline.errors import HostError, UsageError
 from pipeline.model.manifest import Requires
 from pipeline.model.source import LocalTree
 from pipeline.names import version_key
-from pipeline.plan.choosing import decide, needs_network, releases_of
+from pipeline.plan.choosing import NOT_LOOKED, decide, needs_network, releases_of
 from pipeline.ports import DownloadRequest
 
 if TYPE_CHECKING:
@@ -69,6 +69,8 @@ class BuildRequest:
         web_ui: None for the recipe's default.
         source: where the engine comes from.
         cmake_options: overrides, recorded in the manifest.
+        insisted_options: those of them that were asked for in this very command; a project's defaults do not keep
+            anything from being fetched.
         zstd_level: of layer archives.
         epoch_seconds: SOURCE_DATE_EPOCH for everything that is made; None for the date of the release.
     """
@@ -80,8 +82,14 @@ class BuildRequest:
     web_ui: bool | None = None
     source: SourceChoice = "auto"
     cmake_options: Mapping[str, str] = field(default_factory=dict)
+    insisted_options: frozenset[str] = frozenset()
     zstd_level: int = 19
     epoch_seconds: int | None = None
+
+    @property
+    def insists_on_build(self) -> bool:
+        """Whether something was asked for that only a build can give."""
+        return bool(self.insisted_options) or self.web_ui is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,13 +129,21 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
     unreachable: dict[str, str] = {}
     tools: dict[str, Tool] = {}
     local_trees: dict[str, str] = {}
+    no_device = _no_devices(request, catalog, facts.platform, services.host) if request.prove is None else {}
     decisions = []
     for target in request.targets:
         release = needs_network(target, request, catalog, platform=facts.platform)
         if release and (why := _unreachable(target, catalog.upstream[target.engine][release], services.downloader)):
             unreachable[str(target)] = why
-        why = unreachable.get(str(target), "")
-        decisions.append((target, decide(target, request, catalog, platform=facts.platform, unreachable=why)))
+        decision = decide(
+            target,
+            request,
+            catalog,
+            platform=facts.platform,
+            unreachable=unreachable.get(str(target), ""),
+            no_device=no_device.get(str(target), NOT_LOOKED),
+        )
+        decisions.append((target, decision))
     for target, decision in decisions:
         if decision.origin == "built":
             with _naming_archives(target, catalog):
@@ -143,7 +159,7 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
         local_trees=local_trees,
         model_sha256=_digest_of_model(request.model_file) if runs else None,
         unreachable=unreachable,
-        no_device=_no_devices(request, catalog, facts.platform, services.host) if request.prove is None else {},
+        no_device=no_device,
     )
 
 
@@ -172,11 +188,7 @@ def _naming_archives(target: Target, catalog: Catalog) -> Iterator[None]:
 def _unreachable(target: Target, release: PinnedRelease, downloader: Downloader) -> str:
     """Return why an archive of a target cannot be had now, empty when all can."""
     for name in release.targets[target.short]:
-        asset = release.asset(name)
-        request = DownloadRequest(
-            what=name, urls=asset.urls, sha256=asset.sha256, size_bytes=asset.size_bytes, filename=name
-        )
-        if why := downloader.unreachable(request):
+        if why := downloader.unreachable(DownloadRequest.of_asset(release.asset(name), tag=release.tag)):
             return f"{name}: {why}"
     return ""
 

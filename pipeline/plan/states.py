@@ -72,8 +72,11 @@ def states(plan: Plan, store: Store) -> tuple[StepState, ...]:
     return tuple(found)
 
 
-def github_matrix(targets: Sequence[Target], *, release: str | None) -> dict[str, list[dict[str, Any]]]:
-    """Return the ``strategy.matrix`` of a GitHub Actions job: one entry a platform, so that its targets share steps."""
+def github_matrix(targets: Sequence[Target], *, release: str | None, source: str) -> dict[str, list[dict[str, Any]]]:
+    """Return the ``strategy.matrix`` of a GitHub Actions job: one entry a platform, so that its targets share steps.
+
+    What is fetched could be made on any runner; on its own platform it is run as well.
+    """
     by_platform: dict[str, list[str]] = {}
     for target in targets:
         by_platform.setdefault(target.platform, []).append(str(target))
@@ -84,6 +87,7 @@ def github_matrix(targets: Sequence[Target], *, release: str | None) -> dict[str
                 "runner": RUNNERS[platform],
                 "targets": ",".join(names),
                 "release": release or "",
+                "source": source,
             }
             for platform, names in by_platform.items()
         ]

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from pipeline.model.result import BlobRef
+    from pipeline.model.upstream import PinnedAsset
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,17 @@ class DownloadRequest:
     size_bytes: int | None
     filename: str
     find_urls: Callable[[], tuple[str, ...]] | None = None
+
+    @classmethod
+    def of_asset(cls, asset: PinnedAsset, *, tag: str) -> Self:
+        """Return how to bring a pinned file of a release."""
+        return cls(
+            what=f"{tag} {asset.name}",
+            urls=asset.urls,
+            sha256=asset.sha256,
+            size_bytes=asset.size_bytes,
+            filename=asset.name,
+        )
 
 
 class Downloader(Protocol):

@@ -34,7 +34,7 @@ def command(session: Session, output_format: str, asked: BuildOptions) -> None:
     catalog = load(session.settings.recipes_dir)
     request = make_request(asked, session.settings, catalog)
     if output_format == "github-matrix":
-        matrix = github_matrix(request.targets, release=request.release)
+        matrix = github_matrix(request.targets, release=request.release, source=request.source)
         session.show(matrix, lambda: json.dumps(matrix))
         return
     with build_services(session.settings) as services:

@@ -11,7 +11,7 @@ CPU = ("libggml-cpu*", "ggml-cpu*.dll")
 CUDA = ("ggml-cuda.dll", "libggml-cuda.so")
 
 
-def layer(name="core", role="core", include=(), exclude=(), licenses=("LICENSE*",)) -> SplitLayer:
+def layer(name="core", role="core", include=(), exclude=(), licenses=("LICENSE*", "EULA*")) -> SplitLayer:
     return SplitLayer(
         layer_name=name,
         role=role,
@@ -44,7 +44,7 @@ def test_the_core_is_what_no_accelerator_claims_with_the_licenses():
 
 
 def test_a_backend_is_what_its_globs_name_and_nothing_else():
-    backend = layer("cuda-12.4", "backend", include=CUDA, licenses=())
+    backend = layer("cuda-12.4", "backend", include=CUDA)
     assert place(FLAT_ZIP, backend) == {"ggml-cuda.dll": "bin/ggml-cuda.dll"}
     assert place(ROOTED, backend) == {}
 
@@ -67,6 +67,25 @@ def test_a_runtimes_license_does_not_take_the_place_of_the_engines():
         "LICENSE.txt": "licenses/cuda-12.4-runtime/LICENSE.txt",
         "cudart64_12.dll": "bin/cudart64_12.dll",
     }
+
+
+def test_no_license_text_gets_lost_wherever_it_lies():
+    archive = entries("LICENSE", "EULA.txt", "licensing/LICENSE", "licensing/tbb/LICENSE", "llama.exe", "openvino.dll")
+    globs = ("openvino*.dll", "licensing/*")
+    core = place(archive, layer(exclude=globs))
+    runtime = place(archive, layer("openvino-1-runtime", "runtime", include=globs))
+    assert set(core.values()) == {"bin/llama.exe", "licenses/LICENSE", "licenses/EULA.txt"}
+    assert set(runtime.values()) == {
+        "bin/openvino.dll",
+        "licenses/openvino-1-runtime/licensing/LICENSE",
+        "licenses/openvino-1-runtime/licensing/tbb/LICENSE",
+    }
+    assert core.keys() | runtime.keys() == {entry.path for entry in archive}
+
+
+def test_two_texts_that_would_be_one_file_are_refused():
+    with pytest.raises(IntegrityError, match="licenses/LICENSE"):
+        place(entries("LICENSE", "build/LICENSE", "build/bin/llama"), layer())
 
 
 def test_an_archive_of_license_texts_alone_is_refused():

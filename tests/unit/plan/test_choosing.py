@@ -72,8 +72,15 @@ def test_only_where_it_decides_something_is_upstream_asked(pinned):
     assert needs_network(LINUX, BuildRequest((LINUX,), release="b11401", source="fetch"), pinned, platform=HERE) is None
 
 
+def test_options_of_this_command_lead_to_a_build_where_both_ways_are_open(pinned):
+    asked = {"release": "b11401", "cmake_options": {"GGML_LTO": "ON"}}
+    assert chosen(pinned, LINUX, **asked).origin == "fetched", "a project's defaults keep nothing from being fetched"
+    assert chosen(pinned, LINUX, **asked, insisted_options=frozenset({"GGML_LTO"})).origin == "built"
+    assert chosen(pinned, LINUX, release="b11401", web_ui=True).origin == "built"
+
+
 def test_fetching_a_release_without_the_target_names_those_that_have_it(pinned):
-    with pytest.raises(NothingSelectedError, match="b11434") as caught:
+    with pytest.raises(NothingSelectedError, match="no archives of b11434 are pinned") as caught:
         chosen(pinned, LINUX, source="fetch", release="b11434")
     assert "b11401, b10892" in caught.value.hint
     assert "--source build" in caught.value.hint

@@ -127,7 +127,27 @@ def test_where_an_archive_is_does_not_enter_its_key_and_what_vouches_for_it_does
     assert len({key(), key(level="attested"), key(sha256="1" * 64)}) == 3
 
 
-@pytest.mark.parametrize("asked", [{"cmake_options": {"GGML_LTO": "ON"}}, {"web_ui": True}])
+def test_the_processor_is_no_device_where_its_backend_is_linked(pinned):
+    mac = parse_target("llama.cpp/macos-x86_64-cpu")
+    more = with_releases(pinned, release("b10892", {**targets("b10892"), mac.short: ("mac.tar.gz",)}))
+    expected = {s.action.target: s.action.expect_devices for s in plan(more, mac, LINUX, METAL).steps
+                if isinstance(s.action, Prove)}  # fmt: skip
+    assert expected[str(mac)] == ()
+    assert expected[str(LINUX)] == ("^CPU$",)
+    assert expected[str(METAL)] != ()
+
+
+def test_a_vendors_terms_are_named_where_its_runtime_is_carried(pinned):
+    bundles = {s.action.accel: s.action for s in plan(pinned, CUDA, CPU).steps if isinstance(s.action, MakeBundle)}
+    vendor = "LicenseRef-NVIDIA-CUDA-EULA"
+    assert (vendor in bundles["cuda-12.4"].licenses, vendor in bundles["cpu"].licenses) == (True, False)
+
+
+def test_a_projects_default_options_keep_nothing_from_being_fetched(pinned):
+    assert plan(pinned, CPU, cmake_options={"GGML_LTO": "ON"}).decisions[0].origin == "fetched"
+
+
+@pytest.mark.parametrize("asked", [{"insisted_options": frozenset({"GGML_LTO"})}, {"web_ui": True}, {"web_ui": False}])
 def test_options_of_a_build_are_refused_for_what_is_fetched(pinned, asked):
     with pytest.raises(UsageError, match="fetched as upstream compiled it"):
         plan(pinned, CPU, **asked)

@@ -4,12 +4,15 @@ from dataclasses import dataclass
 
 import pytest
 
+from pipeline.digest import sha256_bytes
 from pipeline.errors import HostError, UsageError
-from pipeline.model.host import HostFacts, Tool
+from pipeline.model.actions import Prove
+from pipeline.model.host import ApiDevice, HostFacts, Tool
 from pipeline.names import parse_target
-from pipeline.plan import BuildRequest, look_around
+from pipeline.plan import BuildRequest, look_around, make_plan
 from pipeline.system.trees import FileTreeReader
 
+VULKAN = parse_target("llama.cpp/linux-x86_64-vulkan")
 AVX2 = parse_target("llama.cpp/linux-x86_64-avx2")
 
 
@@ -56,6 +59,24 @@ class Around:
 
 def look(catalog, request=None, **versions):
     return look_around(request or BuildRequest((AVX2,)), catalog, Around(Host(**versions), FileTreeReader()))
+
+
+class VulkanHost(Host):
+    """A machine with a GPU."""
+
+    def survey(self):
+        gpu = ApiDevice(name="a GPU", kind="discrete", api="1.3.0")
+        return self.facts().model_copy(update={"vulkan_loader": True, "vulkan_devices": (gpu,)})
+
+
+def test_the_model_that_a_gpu_is_proven_with_is_digested(catalog, tmp_path):
+    model = tmp_path / "m.gguf"
+    model.write_bytes(b"GGUF")
+    request = BuildRequest((VULKAN,), source="fetch", model_file=model)
+    inputs = look_around(request, catalog, Around(VulkanHost(), FileTreeReader()))
+    assert inputs.model_sha256 == sha256_bytes(b"GGUF")
+    proof = next(s.action for s in make_plan(request, catalog, inputs).steps if isinstance(s.action, Prove))
+    assert (proof.level, proof.model_file_sha256) == ("run", inputs.model_sha256)
 
 
 @pytest.mark.parametrize(

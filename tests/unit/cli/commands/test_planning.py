@@ -77,6 +77,8 @@ def test_the_matrix_of_ci_needs_no_tools_and_has_one_job_a_platform(user, monkey
     jobs = {job["platform"]: set(job["targets"].split(",")) for job in json.loads(out)["include"]}
     assert set(jobs) == {"linux-x86_64", "linux-arm64"}
     assert {CPU, AVX2} <= jobs["linux-x86_64"]
+    fetching = user.ok("plan", "-t", "windows-*", "--source", "fetch", "--format", "github-matrix")
+    assert {job["source"] for job in json.loads(fetching)["include"]} == {"fetch"}
 
 
 def test_a_dry_build_is_a_plan(user):
