@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.model.recipe import EngineRecipe
     from pipeline.model.upstream import PinnedRelease
     from pipeline.names import Target
-    from pipeline.ports import Downloader, HostProbe, TreeReader
+    from pipeline.ports import HostProbe, TreeReader
 
 SourceChoice = Literal["auto", "fetch", "build"]
 _INSTALL_COMPILER = {
@@ -36,6 +36,14 @@ _INSTALL_COMPILER = {
 
 
 _NOTHING = Requires(glibc=None, cpu=(), libraries=(), driver=None, macos=None, gpu_architectures=())
+
+
+class Reachability(Protocol):
+    """The part of a downloader that is asked before a plan is made."""
+
+    def unreachable(self, request: DownloadRequest) -> str:
+        """Return why a file cannot be had now, empty when it can."""
+        ...
 
 
 class Surroundings(Protocol):
@@ -52,7 +60,7 @@ class Surroundings(Protocol):
         ...
 
     @property
-    def downloader(self) -> Downloader:
+    def downloader(self) -> Reachability:
         """What knows whether a file can be had."""
         ...
 
@@ -185,7 +193,7 @@ def _naming_archives(target: Target, catalog: Catalog) -> Iterator[None]:
         raise
 
 
-def _unreachable(target: Target, release: PinnedRelease, downloader: Downloader) -> str:
+def _unreachable(target: Target, release: PinnedRelease, downloader: Reachability) -> str:
     """Return why an archive of a target cannot be had now, empty when all can."""
     for name in release.targets[target.short]:
         if why := downloader.unreachable(DownloadRequest.of_asset(release.asset(name), tag=release.tag)):

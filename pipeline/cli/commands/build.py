@@ -41,7 +41,7 @@ def command(
     asked: BuildOptions,
     compiler_cache: bool,
 ) -> None:
-    """Make bundles: source, compile, layers, proof; then write them with manifest.json.
+    """Make bundles: fetch upstream's archives or compile its source, split into layers, prove; write them.
 
     What is there already under the same key is not made again. A proof that fails leaves no bundle.
     """

@@ -34,16 +34,17 @@ _MODELS: dict[str, type[Frozen]] = {
     "pinned-release": PinnedRelease,
     "release-preferences": ReleasePreferences,
 }
+_NAMES = ("manifest", *_MODELS)
 _KEPT = "manifest-v1.schema.json"
 
 
-@click.command("schema", cls=Command)
-@click.argument("name", type=click.Choice(["manifest", *_MODELS]), metavar="[NAME]", default="manifest")
+@click.command("schema", cls=Command, help=f"Print a JSON schema: of {', '.join(_NAMES)}.  [default: {_NAMES[0]}]")
+@click.argument("name", type=click.Choice(_NAMES), metavar="[NAME]", default="manifest")
 @click.option("--check", is_flag=True, help="Compare the file in manifests/schema with the models; exit 2 when stale.")
 @click.option("--write", is_flag=True, help="Write the file in manifests/schema anew.")
 @common_options
 def command(session: Session, name: str, *, check: bool, write: bool) -> None:
-    """Print the JSON schema NAME: manifest (the default), bundle-card, host-facts, plan, project, pins, recipes."""
+    """Print the JSON schema NAME, or keep the manifest's file fresh."""
     if not (check or write):
         schema = _schema(name)
         session.show(schema, lambda: json.dumps(schema, indent=2))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import click
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.catalog import Catalog
     from pipeline.cli.session import Session
     from pipeline.names import Target
-    from pipeline.ports import Services
+    from pipeline.ports import DownloadRequest, HostProbe, Services, TreeReader
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,21 @@ class _Row:
     sources: tuple[str, ...]
     makeable_here: bool
     why_not: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Quiet:
+    """What a plan looks at, without the network: archives that are pinned count as there."""
+
+    host: HostProbe
+    trees: TreeReader
+
+    @property
+    def downloader(self) -> Self:
+        return self
+
+    def unreachable(self, _request: DownloadRequest) -> str:
+        return ""
 
 
 @click.command("targets", cls=Command)
@@ -59,12 +74,12 @@ def _text(rows: list[_Row]) -> str:
 
 def _row(target: Target, catalog: Catalog, services: Services) -> _Row:
     fetched, built = releases_of(target, catalog)
-    request = BuildRequest(targets=(target,), prove="none", source="fetch" if fetched else "build")
+    request = BuildRequest(targets=(target,), prove="none")
     why_not = ""
     try:
-        make_plan(request, catalog, look_around(request, catalog, services))
+        make_plan(request, catalog, look_around(request, catalog, _Quiet(services.host, services.trees)))
     except PipelineError as error:  # of one recipe or this machine; the other targets are listed all the same
-        why_not = error.message
+        why_not = "; ".join(filter(None, (error.message, error.hint)))
     return _Row(
         target=str(target),
         releases=tuple(sorted({*fetched, *built}, key=version_key, reverse=True)),

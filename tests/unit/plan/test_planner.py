@@ -156,6 +156,7 @@ def test_the_github_matrix_has_one_job_a_platform():
                 "runner": "ubuntu-24.04",
                 "targets": "llama.cpp/linux-x86_64-avx2,llama.cpp/linux-x86_64-cpu",
                 "release": "",
+                "source": "auto",
             }
         ]
     }

@@ -45,7 +45,8 @@ def test_a_target_whose_recipe_cannot_be_followed_says_why_and_does_not_end_the_
     rows = {row["target"]: row for row in user.json("targets")["targets"]}
     assert rows[AVX2]["makeable_here"] is False
     assert "CC=" in rows[AVX2]["why_not"]
-    assert rows[CPU]["makeable_here"] is True, "its archive can be fetched"
+    assert rows[CPU]["makeable_here"] is False, "its default release is built"
+    assert rows[CUDA]["makeable_here"] is True
 
 
 def test_a_plan_on_an_empty_cache_says_what_is_downloaded_and_built(user):
