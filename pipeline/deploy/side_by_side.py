@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,22 +29,48 @@ def in_parallel(work: Callable[[Item, Callable[[], None]], Made], items: Sequenc
     """
     if jobs == 1 or len(items) < 2:
         return [work(item, lambda: None) for item in items]
-    from concurrent.futures import FIRST_EXCEPTION, ThreadPoolExecutor, wait  # noqa: PLC0415 - most have nothing to do
+    crew = _Crew(work, items)
+    # Threads of our own: concurrent.futures takes 15 ms to import, a third of what a whole switch may take.
+    threads = [threading.Thread(target=crew.run, name=f"side-by-side-{n}") for n in range(min(jobs, len(items)))]
+    for thread in threads:
+        thread.start()
+    try:
+        for thread in threads:
+            thread.join()
+    finally:
+        crew.abandoned.set()
+        for thread in threads:
+            thread.join()
+    if crew.failures:
+        raise crew.failures[0]
+    return [crew.made[position] for position in range(len(items))]
 
-    abandoned = threading.Event()
 
-    def go_on() -> None:
-        if abandoned.is_set():
+class _Crew(Generic[Item, Made]):
+    """What the threads share."""
+
+    def __init__(self, work: Callable[[Item, Callable[[], None]], Made], items: Sequence[Item]) -> None:
+        self._work = work
+        self._waiting = iter(enumerate(items))
+        self._turn = threading.Lock()
+        self.made: dict[int, Made] = {}
+        self.failures: list[BaseException] = []
+        self.abandoned = threading.Event()
+
+    def run(self) -> None:
+        """Work until nothing is left, or until one of the crew fails."""
+        while not self.abandoned.is_set():
+            with self._turn:
+                following = next(self._waiting, None)
+            if following is None:
+                return
+            position, item = following
+            try:
+                self.made[position] = self._work(item, self._go_on)
+            except BaseException as error:  # noqa: BLE001 - it is raised again where the crew was called
+                self.failures.append(error)
+                self.abandoned.set()
+
+    def _go_on(self) -> None:
+        if self.abandoned.is_set():
             raise _Abandoned
-
-    with ThreadPoolExecutor(max_workers=min(jobs, len(items)), thread_name_prefix="bring") as pool:
-        running = [pool.submit(work, item, go_on) for item in items]
-        try:
-            wait(running, return_when=FIRST_EXCEPTION)
-            failures = [error for one in running if one.done() and (error := one.exception()) is not None]
-            if failures:
-                raise failures[0]
-            return [one.result() for one in running]
-        finally:
-            abandoned.set()
-            pool.shutdown(wait=False, cancel_futures=True)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 from contextlib import contextmanager, suppress
 from itertools import islice
@@ -54,6 +53,8 @@ def disk_errors(folder: Path) -> Iterator[None]:
 
 
 def _free_text(folder: Path) -> str:
+    import shutil  # noqa: PLC0415 - 8 ms, for compressors that nobody uses here
+
     with suppress(OSError):
         return f"{shutil.disk_usage(nearest_folder(folder)).free / 1e6:.0f} MB free"
     return "unknown"
@@ -129,6 +130,8 @@ def sync_tree(folder: Path) -> None:
 
 def remove_tree(folder: Path) -> None:
     """Remove a folder, a file or a link, read-only folders inside included; one that is not there is no error."""
+    import shutil  # noqa: PLC0415 - as above
+
     try:
         if not stat.S_ISDIR(folder.lstat().st_mode):
             folder.unlink()

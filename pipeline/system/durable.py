@@ -9,7 +9,6 @@ import errno
 import hashlib
 import os
 import secrets
-import shutil
 import time
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING
@@ -82,6 +81,8 @@ class FileDisk:
             except OSError as error:
                 if error.errno not in _NO_HARD_LINKS:
                     raise
+                import shutil  # noqa: PLC0415 - 8 ms that a switch does not have
+
                 shutil.copy2(source, destination, follow_symlinks=False)
 
     def link_symbolic(self, target: str, path: Path) -> None:
