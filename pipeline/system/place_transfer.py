@@ -141,10 +141,11 @@ class PlaceTransfer:
         with shared.changed:
             before, left = self._widening.stage, shared.plan.size_bytes - shared.plan.done_bytes
             stage = self._widening.sample(now, shared.plan.done_bytes, left, proven=shared.proven)
+            wanted = {"one": 1, "trial": 2, "many": self._policy.connections, "enough": 2}[stage]
+            shared.plan.workers = wanted
+            shared.alone = stage == "one"
             if stage != before and stage == "many":
                 shared.plan.share(FIRST)
-            shared.alone = stage in {"one", "enough"}
-            wanted = {"one": 1, "trial": 2, "many": self._policy.connections, "enough": 1}[stage]
             if now >= self._not_before and self._fruitless < self._tools.policy.tries:
                 self._open(min(wanted, self._policy.connections), now)
 

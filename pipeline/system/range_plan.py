@@ -79,6 +79,7 @@ class RangePlan:
     Attributes:
         size_bytes: of the file.
         done_bytes: that are written, those of earlier runs included.
+        workers: how many there are to share with; may change.
     """
 
     def __init__(
@@ -94,7 +95,7 @@ class RangePlan:
             largest_bytes: nor larger; the digest of the beginning lags behind by at most this times ``workers``.
         """
         self.size_bytes = size_bytes
-        self._workers = workers
+        self.workers = workers
         self._smallest = smallest_bytes
         self._largest = largest_bytes
         self._todo = lacking(size_bytes, have)
@@ -131,7 +132,6 @@ class RangePlan:
         self.release(worker)
         if not self._todo:
             return self._steal(worker, now, stalled_seconds)
-        self._shorten_late(now)
         share = self._share_bytes(sum(span.size_bytes for span in self._todo))
         first = self._todo.pop(0)
         if first.size_bytes - share >= self._smallest:
@@ -140,7 +140,7 @@ class RangePlan:
         return self._give(worker, first, now)
 
     def probe(self, worker: int, *, of: int, now: float) -> Span | None:
-        """Give a worker a small piece out of the middle of another's, to see whether the server honours ranges.
+        """Give a worker a small piece somewhat further on in another's, to see whether the server honours ranges.
 
         ``reclaim`` undoes it; the other one goes on meanwhile. None when the piece is too small for that.
         """
@@ -148,7 +148,7 @@ class RangePlan:
         rest = 0 if piece is None else piece.end - piece.reserved
         if piece is None or rest < 4 * self._smallest:
             return None
-        middle, end = piece.reserved + rest // 2, piece.end
+        middle, end = piece.reserved + max(rest // 8, 2 * self._smallest), piece.end
         piece.end = middle
         self._put_back(Span(middle + self._smallest, end))
         return self._give(worker, Span(middle, middle + self._smallest), now)
@@ -200,7 +200,7 @@ class RangePlan:
             self._put_back(Span(piece.position, piece.end))
 
     def _share_bytes(self, lacks: int) -> int:
-        return min(max(lacks // self._workers, self._smallest), self._largest)
+        return min(max(lacks // self.workers, self._smallest), self._largest)
 
     def _give(self, worker: int, span: Span, now: float) -> Span:
         self._busy[worker] = _Piece(span.start, span.start, span.start, span.end, now, now)
@@ -208,17 +208,6 @@ class RangePlan:
 
     def _put_back(self, span: Span) -> None:
         self._todo = joined([*self._todo, span])
-
-    def _shorten_late(self, now: float) -> None:
-        """Take the back of pieces that would be ready long after everything else."""
-        moving = [piece for piece in self._busy.values() if piece.position > piece.start]
-        lacks = sum(span.size_bytes for span in self._todo) + sum(piece.end - piece.reserved for piece in moving)
-        seconds = lacks / sum(piece.speed(now) for piece in moving) if moving else 0.0
-        for piece in moving:
-            end = piece.reserved + max(self._smallest, round(piece.speed(now) * seconds))
-            if piece.end - end >= self._smallest:
-                self._put_back(Span(end, piece.end))
-                piece.end = end
 
     def _steal(self, worker: int, now: float, stalled_seconds: float) -> Span | None:
         """Give a worker the back of the piece that would be ready last, or the whole of one that stands still."""

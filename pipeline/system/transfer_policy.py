@@ -23,7 +23,8 @@ class RangePolicy:
             ``still_grows`` times that of the window before.
         still_grows: see there.
         trial_seconds: within which a second connection has to show that it is worth it.
-        gain: how many times faster than one stream both have to be for that.
+        clear_gain: both being so many times faster than one stream shows it at once.
+        gain: that many times, lately, is enough at the end of the trial.
         when_left_seconds: only when one stream would need longer than that for the rest.
         one_stream_bytes_per_second: from this speed on, one stream is enough (about a gigabit line).
         smallest_bytes: of a piece.
@@ -37,8 +38,9 @@ class RangePolicy:
     ramp_seconds: float = 1.5
     window_seconds: float = 0.3
     still_grows: float = 1.25
-    trial_seconds: float = 1.5
-    gain: float = 1.3
+    trial_seconds: float = 1.0
+    clear_gain: float = 1.3
+    gain: float = 1.15
     when_left_seconds: float = 1.0
     one_stream_bytes_per_second: float = 150e6
     smallest_bytes: int = 2 << 20

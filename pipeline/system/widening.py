@@ -31,7 +31,7 @@ class Widening:
         self._samples: deque[tuple[float, int]] = deque()
         self._began_at: float | None = None
         self._trial_at: float | None = None
-        self._best_alone = 0.0
+        self._alone = 0.0
 
     def sample(self, now: float, done_bytes: int, left_bytes: int, *, proven: bool) -> Stage:
         """Take note of how much is there; return the stage.
@@ -57,21 +57,22 @@ class Widening:
         policy = self._policy
         elapsed = now - (self._began_at or 0.0)
         before, speed = self._speeds(now)
-        self._best_alone = max(self._best_alone, speed)
         grows = elapsed < policy.ramp_seconds and (before == 0 or speed > policy.still_grows * before)
         if elapsed < policy.after_seconds or grows:
             return
         if speed < policy.one_stream_bytes_per_second and left_bytes > speed * policy.when_left_seconds:
             self.stage = "trial"
+            self._alone = _speed(self._samples[0], self._samples[-1])
 
     def _judge_trial(self, now: float) -> None:
         if self._trial_at is None:
             self._trial_at = now
         _, speed = self._speeds(now)
-        if speed >= self._policy.gain * self._best_alone:
+        if speed >= self._policy.clear_gain * self._alone:
             self.stage = "many"
         elif now - self._trial_at > self._policy.trial_seconds:
-            self.stage = "enough"
+            lately = _speed(self._samples[0], self._samples[-1])
+            self.stage = "many" if lately >= self._policy.gain * self._alone else "enough"
 
     def _speeds(self, now: float) -> tuple[float, float]:
         """Return bytes a second in the window before the last one (0 before there was one), and in the last one."""

@@ -1,7 +1,7 @@
 """How fast a download is, against `curl` + `sha256sum` on loopback and against `aria2c -x8` over a slow link.
 
 usage: python tests/benchmarks/fetch_speed.py [--size-mb 1000] [--rounds 5] [--link-size-mb 300] [--lossy-size-mb 100]
-                                              [--rate-mb 50] [--work DIR]
+                                              [--rate-mb 50] [--congestion cubic,bbr] [--work DIR]
 
 nginx serves a file of noise. Each round measures the programs next to each other, in turn, because machines drift; the
 ratios are medians of the rounds' ratios. Ours is the real downloader with an empty store each time: interpreter start,
@@ -75,15 +75,18 @@ def main() -> None:
     work = options.work.absolute()
     shutil.rmtree(work, ignore_errors=True)
     (work / "www").mkdir(parents=True)
-    result: dict[str, object] = {"loopback": _loopback(work, options)}
-    for name, size_mb, loss in (
-        ("50 ms", options.link_size_mb, 0.0),
-        ("50 ms, 0.5 % loss", options.lossy_size_mb, 0.005),
-    ):
-        try:
-            result[name] = _slow(work, options, size_mb, Link(50.0, loss, options.rate_mb * 1e6))
-        except NoLinkError as error:
-            result[name] = f"left out: {error}"
+    result: dict[str, object] = {"loopback": _loopback(work, options)} if options.size_mb else {}
+    for congestion in options.congestion.split(","):
+        for name, size_mb, loss in (
+            (f"50 ms, {congestion}", options.link_size_mb, 0.0),
+            (f"50 ms, 0.5 % loss, {congestion}", options.lossy_size_mb, 0.005),
+        ):
+            if not size_mb:
+                continue
+            try:
+                result[name] = _slow(work, options, size_mb, Link(50.0, loss, options.rate_mb * 1e6, congestion))
+            except NoLinkError as error:
+                result[name] = f"left out: {error}"
     shutil.rmtree(work)
     print(json.dumps(result, indent=2))
 
@@ -95,6 +98,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--link-size-mb", type=int, default=300)
     parser.add_argument("--lossy-size-mb", type=int, default=100)
     parser.add_argument("--rate-mb", type=float, default=50.0, help="of the slow links, megabytes a second")
+    parser.add_argument("--congestion", default="cubic", help="of the server on slow links; a list has commas")
     parser.add_argument("--work", type=Path, default=Path("fetch-speed"))
     return parser.parse_args()
 

@@ -34,11 +34,15 @@ class NoLinkError(Exception):
 
 @dataclass(frozen=True)
 class Link:
-    """What the link is like: round trip in milliseconds, share of packets that are lost, bytes a second each way."""
+    """What the link is like: round trip in milliseconds, share of packets that are lost, bytes a second each way.
+
+    ``congestion`` is the server's congestion control; "" leaves the kernel's default.
+    """
 
     round_trip_ms: float
     loss: float
     bytes_per_second: float
+    congestion: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,9 @@ def linked(link: Link) -> Iterator[Ends]:
             _ip("netns", "add", name)
         kind = _netem(link, server, client) if _has_netem(server) else "relay"
         child = None if kind == "netem" else _relay(link, server, client)
+        if link.congestion:
+            set_it = f"echo {link.congestion} > /proc/sys/net/ipv4/tcp_congestion_control"
+            _ip("netns", "exec", server, "sh", "-c", set_it)
         try:
             yield Ends(server, client, kind)
         finally:

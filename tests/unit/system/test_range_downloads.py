@@ -23,7 +23,7 @@ from tests.simulators import http_server as sim
 
 DATA = b"".join(number.to_bytes(4, "big") for number in range(100_000))
 EAGER = RangePolicy(
-    connections=4, from_bytes=1, after_seconds=0.0, ramp_seconds=0.0, window_seconds=0.0, gain=0.0,
+    connections=4, from_bytes=1, after_seconds=0.0, ramp_seconds=0.0, window_seconds=0.0, clear_gain=0.0,
     when_left_seconds=0.0, one_stream_bytes_per_second=1e12, smallest_bytes=10_000, largest_bytes=40_000,
     stalled_seconds=0.3,
 )  # fmt: skip

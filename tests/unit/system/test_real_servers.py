@@ -20,7 +20,7 @@ from tests.simulators.proxy import Proxy
 DATA = os.urandom(6 << 20)
 SMALL = b"{}" * 100
 EAGER = RangePolicy(
-    connections=4, from_bytes=1, after_seconds=0.0, ramp_seconds=0.0, window_seconds=0.0, gain=0.0,
+    connections=4, from_bytes=1, after_seconds=0.0, ramp_seconds=0.0, window_seconds=0.0, clear_gain=0.0,
     when_left_seconds=0.0, one_stream_bytes_per_second=1e12, smallest_bytes=100_000, largest_bytes=1_000_000,
 )  # fmt: skip
 QUICK = TransferPolicy(

@@ -4,7 +4,7 @@ from pipeline.system.transfer_policy import RangePolicy
 from pipeline.system.widening import Widening
 
 POLICY = RangePolicy(
-    after_seconds=0.2, ramp_seconds=1.5, window_seconds=0.3, trial_seconds=1.0, gain=1.3, when_left_seconds=1.0,
+    after_seconds=0.2, ramp_seconds=1.5, window_seconds=0.3, trial_seconds=1.0, clear_gain=1.3, gain=1.15, when_left_seconds=1.0,
     one_stream_bytes_per_second=100e6,
 )  # fmt: skip
 TICK = 0.05
@@ -35,6 +35,12 @@ def test_connections_that_add_up_become_many():
 
 def test_a_line_that_one_stream_fills_is_left_to_it():
     assert stages(played(alone=lambda _: 50e6, together=50e6)) == ["one", "trial", "enough"]
+
+
+def test_a_small_gain_that_lasts_is_a_gain():
+    changes = played(alone=lambda _: 25e6, together=31e6)
+    assert stages(changes) == ["one", "trial", "many"]
+    assert changes[2][0] - changes[1][0] >= POLICY.trial_seconds
 
 
 def test_a_fast_stream_is_left_alone():
