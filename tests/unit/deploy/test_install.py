@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from pipeline.deploy.layout import Layout
 from pipeline.errors import HostError, IntegrityError, NoSpaceError, NothingSelectedError, UsageError
 from pipeline.model.manifest import Requires
 from pipeline.names import UnknownNameError
+from pipeline.system.trees import FileTreeReader
 from tests.simulators.engine_world import CPU, DEBUG, FixedHost, LayerFiles, World, core
 
 
@@ -27,6 +29,49 @@ def test_a_version_is_installed_from_a_folder(published: World):
     ]
     assert (tree / "lib/libllama.so").readlink() == Path("libllama.so.0.1")
     assert (tree / "bin/llama-server").stat().st_mode & 0o777 == 0o755
+
+
+def test_layers_brought_side_by_side_are_the_same_installation(published: World):
+    one = published.install()
+    other = published.folder / "other"
+    two = published.install(root=other, services=replace(published.services(other), jobs=4))
+    assert list_generations(other)[0].version == "b1"
+    scan = FileTreeReader().scan
+    assert scan(Path(one.path)) == scan(Path(two.path))
+    assert sorted(p.name for p in (other / "layers").iterdir()) == sorted(
+        p.name for p in (published.root / "layers").iterdir()
+    )
+
+
+def test_a_layer_that_fails_beside_others_leaves_nothing(published: World):
+    blob = next(path for path in (published.repository / "blobs").rglob("*") if path.is_file() and _is_layer(path))
+    data = bytearray(blob.read_bytes())
+    data[-5] ^= 1
+    blob.write_bytes(data)
+    with pytest.raises(IntegrityError):
+        published.install(services=replace(published.services(), jobs=4))
+    assert list_generations(published.root) == ()
+    assert list((published.root / "layers").iterdir()) == list((published.root / "staging").iterdir()) == []
+
+
+def _is_layer(path: Path) -> bool:
+    return path.name in {layer["sha256"] for layer in _layers(path.parents[2]) if layer["name"] == "cpu"}
+
+
+def _layers(repository: Path) -> list[dict[str, str]]:
+    return json.loads((repository / "manifest.json").read_text())["artifacts"][0]["layers"]
+
+
+def test_a_download_that_rotted_since_an_earlier_run_is_brought_anew(published: World):
+    layer = _layers(published.repository)[0]
+    rotten = published.root / "downloads/blobs" / layer["sha256"][:2] / layer["sha256"]
+    rotten.parent.mkdir(parents=True)
+    rotten.write_bytes(bytes(int(layer["size"])))
+    services = published.services()
+    outcome = published.install(services=services)
+    assert b"core b1" in published.run(outcome)
+    assert any("brought anew" in getattr(event, "message", "") for event in services.events.events)
+    assert not rotten.exists()
 
 
 def test_nothing_half_made_stays_after_an_installation(published: World):
