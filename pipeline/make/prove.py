@@ -7,8 +7,10 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.accelerators.host_rules import lacks
 from pipeline.accelerators.registry import KINDS
 from pipeline.errors import HostError, ProofError
+from pipeline.events import Notice
 from pipeline.make.devices import read_devices
 from pipeline.make.generation import generate
 from pipeline.make.linkage import check_linkage, read_cards
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
     from pipeline.make.linkage import Linkage
     from pipeline.model.actions import Prove
+    from pipeline.model.manifest import ProofLevel
     from pipeline.ports import Services
 
 _PROGRAM_TIMEOUT_SECONDS = 60
@@ -48,26 +51,55 @@ def prove(action: Prove, step: str, services: Services, results: Results, work: 
         root, cards, action.system_libraries, platform=action.platform, macos_floor=action.macos_floor
     )
     requires = _requires(action, linkage, results)
-    proof = Proof(level=action.level)
-    passed_on = {name: services.base_env[name] for name in ("PATH", "SYSTEMROOT") if name in services.base_env}
-    env = {"HOME": str(work), "LC_ALL": "C.UTF-8", **passed_on}
+    level = _level(action, requires, services)
     summary = f"{linkage.files} binaries, glibc {linkage.glibc}"
-    if action.level != "none":
-        _require_runnable(requires, services)
-        version = _version(action, root, services, env)
-        devices = _devices(action, root, services, env)
-        proof = Proof(level=action.level, loads=True, version=version, devices=devices)
-        summary += f", devices {', '.join(devices)}"
-    if action.level == "run":
-        model, digest = _model(action, services, results, work)
-        program = _program(action, root, action.recipe.server)
-        made_text = generate(action.recipe, program=program, model=model, services=services, env=env, step=step)
-        proof = proof.model_copy(
-            update={"generated_tokens": made_text.tokens, "model": f"{Path(model).name} sha256:{digest}"}
-        )
-        summary += f", {made_text.tokens} tokens, ready in {made_text.ready_seconds:.1f} s"
+    proof = Proof(level=level)
+    if level != "none":
+        proof, said = _run_bundle(action, level, root, services, results, step=step)
+        summary += said
     facts = {"proof": proof.model_dump(mode="json"), "requires": requires.model_dump(mode="json")}
     return made(facts=facts, summary=summary)
+
+
+def _level(action: Prove, requires: Requires, services: Services) -> ProofLevel:
+    """Return how much is proven: less than was planned only where this machine cannot run what was measured.
+
+    Raises:
+        HostError: it cannot, and nothing less will do.
+    """
+    reasons = lacks(requires, services.host.facts()) if action.level != "none" else ()
+    if not reasons:
+        return action.level
+    why = "; ".join(reasons)
+    if action.insist:
+        raise HostError(
+            f"{action.target} cannot be run here: {why}",
+            hint="prove it on another machine, or take --prove none and say so",
+        )
+    text = f"{action.target} is measured and not run (proof level none): {why}"
+    services.events.emit(Notice(text, "warning"))
+    return "none"
+
+
+def _run_bundle(
+    action: Prove, level: ProofLevel, root: Path, services: Services, results: Results, *, step: str
+) -> tuple[Proof, str]:
+    """Start the bundle's programs; return what that proved, and the same for people."""
+    work = root.parent
+    passed_on = {name: services.base_env[name] for name in ("PATH", "SYSTEMROOT") if name in services.base_env}
+    env = {"HOME": str(work), "LC_ALL": "C.UTF-8", **passed_on}
+    version = _version(action, root, services, env)
+    devices = _devices(action, root, services, env)
+    proof = Proof(level=level, loads=True, version=version, devices=devices)
+    said = f", devices {', '.join(devices)}"
+    if level != "run":
+        return proof, said
+    model, digest = _model(action, services, results, work)
+    program = _program(action, root, action.recipe.server)
+    made_text = generate(action.recipe, program=program, model=model, services=services, env=env, step=step)
+    named = f"{Path(model).name} sha256:{digest}"
+    proof = proof.model_copy(update={"generated_tokens": made_text.tokens, "model": named})
+    return proof, f"{said}, {made_text.tokens} tokens, ready in {made_text.ready_seconds:.1f} s"
 
 
 def _unpack_layer(name: str, services: Services, results: Results, root: Path, work: Path) -> None:
@@ -125,16 +157,6 @@ def _features(value: JsonValue) -> dict[str, frozenset[str]]:
     if not isinstance(value, dict):
         return {}
     return {target: frozenset(map(str, used)) for target, used in value.items() if isinstance(used, list)}
-
-
-def _require_runnable(requires: Requires, services: Services) -> None:
-    facts = services.host.facts()
-    lacking = sorted(set(requires.cpu) - set(facts.cpu_features)) if facts.cpu_features else []
-    if lacking:
-        raise HostError(
-            f"this processor has no {', '.join(lacking)}, so the bundle cannot be run here",
-            hint="prove it on another machine, or take --prove none and say so",
-        )
 
 
 def _program(action: Prove, root: Path, name: str) -> Path:

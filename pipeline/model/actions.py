@@ -161,6 +161,7 @@ class Prove(Frozen):
         layers: steps that made its layers, in order.
         compiled: steps that compiled them, for the flags that were really used; empty for what was fetched.
         level: which proofs.
+        insist: whether nothing less will do; else what this machine cannot run is only measured, and that is said.
         recipe: how.
         build_number: that ``--version`` must say.
         expect_devices: regular expressions over the device list.
@@ -178,6 +179,7 @@ class Prove(Frozen):
     layers: tuple[StepName, ...]
     compiled: tuple[StepName, ...]
     level: ProofLevel
+    insist: bool = False
     recipe: ProofRecipe
     build_number: int
     expect_devices: tuple[str, ...]

@@ -74,6 +74,7 @@ def _add_proof(planning: Planning, target: Target, decision: Decision, made: Mad
         layers=made.layers,
         compiled=made.compiled,
         level=decision.proof,
+        insist=request.prove is not None or decision.origin == "built",
         recipe=recipe,
         build_number=made.build_number,
         expect_devices=_expect_devices(engine, accelerator.expect_devices, target, decision),

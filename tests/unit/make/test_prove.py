@@ -1,13 +1,17 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 import pytest
 
-from pipeline.errors import ProofError
-from pipeline.make.prove import _program
+from pipeline.errors import HostError, ProofError
+from pipeline.make.prove import _level, _program
 from pipeline.model.actions import Prove
+from pipeline.model.host import HostFacts
+from pipeline.model.manifest import Requires
 from pipeline.model.recipe import ProofRecipe
+from tests.simulators.engine_world import Recorder
 
 RECIPE = ProofRecipe(
     server="llama-server",
@@ -48,3 +52,41 @@ def test_a_program_is_found_under_its_name_on_the_platform(tmp_path, platform, n
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / name).touch()
     assert _program(proof(platform), tmp_path, "llama-server") == tmp_path / "bin" / name
+
+
+class OldHost:
+    """A machine with an old C library."""
+
+    def facts(self):
+        return HostFacts(
+            platform="linux-x86_64", system="old", cpu_count=1, cpu_features=(), glibc="2.31", memory_bytes=0
+        )
+
+
+@dataclass
+class Around:
+    host: OldHost
+    events: Recorder
+
+
+NEEDS = Requires(glibc="2.38", cpu=(), libraries=(), driver=None, macos=None, gpu_architectures=())
+
+
+def test_what_this_machine_cannot_run_is_measured_only_and_that_is_said_loudly():
+    around = Around(OldHost(), Recorder())
+    assert _level(proof("linux-x86_64"), NEEDS, around) == "none"
+    (notice,) = around.events.events
+    assert notice.level == "warning"
+    assert "2.38" in notice.message
+    assert "2.31" in notice.message
+
+
+def test_a_proof_that_nothing_less_will_do_for_is_an_error_where_it_cannot_be_run():
+    insisting = proof("linux-x86_64").model_copy(update={"insist": True})
+    with pytest.raises(HostError, match=r"2\.38"):
+        _level(insisting, NEEDS, Around(OldHost(), Recorder()))
+
+
+def test_a_machine_that_has_all_it_takes_runs_everything():
+    fitting = NEEDS.model_copy(update={"glibc": "2.31"})
+    assert _level(proof("linux-x86_64"), fitting, Around(OldHost(), Recorder())) == "run"
