@@ -37,7 +37,7 @@ class DownloadRequest:
     def of_asset(cls, asset: PinnedAsset, *, tag: str) -> Self:
         """Return how to bring a pinned file of a release."""
         return cls(
-            what=f"{tag} {asset.name}",
+            what=f"archive of {tag}",
             urls=asset.urls,
             sha256=asset.sha256,
             size_bytes=asset.size_bytes,
