@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.accelerators.registry import kind_of
-from pipeline.names import family_of, version_key
+from pipeline.model.host_rules import foreign, lacks
+from pipeline.names import family_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from pipeline.model.host import HostFacts
-    from pipeline.model.manifest import Artifact, Requires
+    from pipeline.model.manifest import Artifact
 
 
 def misfits(artifact: Artifact, facts: HostFacts) -> tuple[str, ...]:
@@ -20,10 +19,10 @@ def misfits(artifact: Artifact, facts: HostFacts) -> tuple[str, ...]:
     What cannot be read of a host (an empty list of processor features, libraries that are not known) is not held
     against it; a GPU must have been seen.
     """
-    if artifact.platform != facts.platform:
-        return (f"it is for {artifact.platform}, this is {facts.platform}",)
+    if reason := foreign(artifact.platform, facts):
+        return (reason,)
     kind = kind_of(artifact.accel)
-    system = tuple(_system(artifact.requires, facts))
+    system = lacks(artifact.requires, facts)
     if kind is None:
         return (*system, f"this program knows no accelerator {family_of(artifact.accel)!r}")
     return (*system, *kind.misfits(artifact.accel, artifact.requires, facts))
@@ -33,19 +32,3 @@ def is_gpu(artifact: Artifact) -> bool:
     """Tell whether an artifact computes on something else than the processor."""
     kind = kind_of(artifact.accel)
     return kind is not None and kind.is_gpu
-
-
-def _system(requires: Requires, facts: HostFacts) -> Iterator[str]:
-    floors = (
-        ("glibc", requires.glibc, facts.glibc),
-        ("macOS", requires.macos, facts.macos),
-        ("a libstdc++ with GLIBCXX", requires.libstdcxx, facts.libstdcxx),
-    )
-    for what, needed, found in floors:
-        if needed and found and version_key(found) < version_key(needed):
-            yield f"it needs {what} {needed}, this has {found}"
-    missing = sorted(set(requires.cpu) - set(facts.cpu_features))
-    if facts.cpu_features and missing:
-        yield f"this processor has no {', '.join(missing)}"
-    if facts.libraries is not None and (absent := sorted(set(requires.libraries) - set(facts.libraries))):
-        yield f"this system has no {', '.join(absent)}"
