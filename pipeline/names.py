@@ -185,3 +185,9 @@ def version_key(version: str) -> tuple[tuple[int, str], ...]:
     """
     parts = re.findall(r"\d+|[^\d.\-_+]+", version)
     return tuple((int(part), "") if part.isdigit() else (-1, part) for part in parts)
+
+
+def is_older(version: str, floor: str) -> bool:
+    """Compare two versions by number; zeros at the end say nothing: ``13.3`` is not older than ``13.3.0``."""
+    found, needed = (version_key(re.sub(r"(\.0+)+$", "", text)) for text in (version, floor))
+    return found < needed

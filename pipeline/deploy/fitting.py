@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.accelerators.host_rules import lacks
 from pipeline.accelerators.registry import kind_of
+from pipeline.model.host_rules import foreign, lacks
 from pipeline.names import family_of
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ def misfits(artifact: Artifact, facts: HostFacts) -> tuple[str, ...]:
     What cannot be read of a host (an empty list of processor features, libraries that are not known) is not held
     against it; a GPU must have been seen.
     """
-    if artifact.platform != facts.platform:
-        return (f"it is for {artifact.platform}, this is {facts.platform}",)
+    if reason := foreign(artifact.platform, facts):
+        return (reason,)
     kind = kind_of(artifact.accel)
     system = lacks(artifact.requires, facts)
     if kind is None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import ProofError
 from pipeline.make.loading import LoaderView, is_api_set
-from pipeline.names import version_key
+from pipeline.names import is_older, version_key
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Mapping
@@ -154,19 +154,13 @@ def _refusals(name: str, card: BinaryCard, macos_floor: str | None) -> Iterator[
     """Yield why macOS would refuse a file."""
     if card.system not in {None, "macos"}:
         yield _Finding(f"{name} was made for {card.system}, not for macos", "take that platform's archive")
-    elif macos_floor and card.lowest_system and _newer(card.lowest_system, macos_floor):
+    elif macos_floor and card.lowest_system and is_older(macos_floor, card.lowest_system):
         yield _Finding(
             f"{name} needs macOS {card.lowest_system}; the recipe promises {macos_floor}",
             "take a release that was made for it, or raise the recipe's floor and say so",
         )
     if "arm64" in card.machines and card.signature is None:
         yield _Finding(f"{name} has no signature: macOS on arm64 kills it at once", "sign it: codesign --sign -")
-
-
-def _newer(version: str, floor: str) -> bool:
-    """Compare by number; ``13`` is ``13.0``."""
-    first, second = (version_key(re.sub(r"(\.0)+$", "", text)) for text in (version, floor))
-    return first > second
 
 
 def _impostors(root: Path, cards: Mapping[str, BinaryCard], platform: str) -> Iterator[_Finding]:

@@ -7,7 +7,6 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.accelerators.host_rules import lacks
 from pipeline.accelerators.registry import KINDS
 from pipeline.errors import HostError, ProofError
 from pipeline.events import Notice
@@ -15,6 +14,7 @@ from pipeline.make.devices import read_devices
 from pipeline.make.generation import generate
 from pipeline.make.linkage import check_linkage, read_cards
 from pipeline.make.outputs import Outputs, Results, made
+from pipeline.model.host_rules import lacks
 from pipeline.model.manifest import Proof, Requires
 from pipeline.model.recipe import fill
 from pipeline.names import parse_target, program_file

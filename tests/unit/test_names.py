@@ -10,6 +10,7 @@ from pipeline.names import (
     UnknownNameError,
     accel_version,
     family_of,
+    is_older,
     parse_accel,
     parse_release,
     parse_target,
@@ -134,3 +135,19 @@ def test_versions_compare_by_number():
 )
 def test_an_accelerator_has_a_family_and_perhaps_a_version(accel, family, version):
     assert (family_of(accel), accel_version(accel)) == (family, version)
+
+
+@pytest.mark.parametrize(
+    ("version", "floor", "older"),
+    [
+        ("13.3", "13.3.0", False),
+        ("13.3.0", "13.3", False),
+        ("13.00", "13", False),
+        ("13", "13.0.1", True),
+        ("9.1", "10", True),
+        ("10.0", "10.10", True),
+        ("100", "10", False),
+    ],
+)
+def test_zeros_at_the_end_of_a_version_say_nothing(version, floor, older):
+    assert is_older(version, floor) is older

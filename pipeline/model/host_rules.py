@@ -1,10 +1,13 @@
-"""What an artifact needs of a host beside its accelerator's device, held against what the host has. Pure."""
+"""What a bundle needs of a system, held against what a host has; accelerators are judged by their kinds. Pure.
+
+The one place for these rules: installing judges a host by them, proving judges the machine that it runs on.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.names import version_key
+from pipeline.names import is_older
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,22 +17,27 @@ if TYPE_CHECKING:
 
 
 def lacks(requires: Requires, facts: HostFacts) -> tuple[str, ...]:
-    """Return what a host of the right platform lacks, in words; none when it has it all.
+    """Return every reason why a host's system and processor do not serve a bundle of its platform, none when they do.
 
     What cannot be read of a host (an empty list of processor features, libraries that are not known) is not held
     against it.
     """
-    return tuple(_lacking(requires, facts))
+    return tuple(_lacks(requires, facts))
 
 
-def _lacking(requires: Requires, facts: HostFacts) -> Iterator[str]:
+def foreign(platform: str, facts: HostFacts) -> str | None:
+    """Return why what is made for a platform does not run on a host whatever it has, None when that can be."""
+    return None if platform == facts.platform else f"it is for {platform}, this is {facts.platform}"
+
+
+def _lacks(requires: Requires, facts: HostFacts) -> Iterator[str]:
     floors = (
         ("glibc", requires.glibc, facts.glibc),
         ("macOS", requires.macos, facts.macos),
         ("a libstdc++ with GLIBCXX", requires.libstdcxx, facts.libstdcxx),
     )
     for what, needed, found in floors:
-        if needed and found and version_key(found) < version_key(needed):
+        if needed and found and is_older(found, needed):
             yield f"it needs {what} {needed}, this has {found}"
     missing = sorted(set(requires.cpu) - set(facts.cpu_features))
     if facts.cpu_features and missing:

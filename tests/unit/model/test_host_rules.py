@@ -1,0 +1,16 @@
+from __future__ import annotations
+
+import pytest
+
+from pipeline.model.host_rules import foreign, lacks
+from tests.simulators.variants import CPU_HOST, requires
+
+
+def test_a_platform_is_the_hosts_or_foreign():
+    assert foreign("linux-x86_64", CPU_HOST) is None
+    assert foreign("macos-arm64", CPU_HOST) == "it is for macos-arm64, this is linux-x86_64"
+
+
+@pytest.mark.parametrize(("found", "floor"), [("13.3", "13.3.0"), ("13.3.0", "13.3"), ("14", "13.3.0")])
+def test_a_version_without_its_last_zeros_is_the_same_version(found: str, floor: str):
+    assert lacks(requires(macos=floor), CPU_HOST.model_copy(update={"macos": found})) == ()
