@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.upstream.asset_names import build_number, classify_all
+from pipeline.asset_names.classify import build_number, classify_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from pipeline.asset_names.classify import build_number
 from pipeline.errors import IntegrityError
 from pipeline.model.frozen import Name
 from pipeline.model.release_listing import ListedAsset, ListedRelease
 from pipeline.model.strict_json import parse_json
-from pipeline.upstream.asset_names import build_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

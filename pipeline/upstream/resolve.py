@@ -6,16 +6,17 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
+from pipeline.asset_names.classify import build_number
 from pipeline.digest import require_digest, sha256_bytes
 from pipeline.errors import IntegrityError, NothingSelectedError, OfflineError
 from pipeline.upstream.archive_choice import choose_archives
-from pipeline.upstream.asset_names import build_number
 from pipeline.upstream.completeness import ReleaseState, age_epoch, state_of
 from pipeline.upstream.selectors import version_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from pipeline.model.archives import ArchiveParts
     from pipeline.model.release_listing import ListedRelease
     from pipeline.model.release_preferences import ReleasePreferences
     from pipeline.upstream.listing import ReleaseList
@@ -35,12 +36,14 @@ class Wish(NamedTuple):
         min_age_days: how old it must be; 0 takes any.
         now_seconds: since 1970.
         preferences: of the engine.
+        parts: accelerator family to what it is in the engine's archives.
     """
 
     targets: tuple[str, ...]
     min_age_days: float
     now_seconds: int
     preferences: ReleasePreferences
+    parts: Mapping[str, ArchiveParts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +179,7 @@ def _newest_version(releases: ReleaseList, wish: Wish) -> ListedRelease:
 
 def _archives(release: ListedRelease, wish: Wish) -> tuple[dict[str, tuple[str, ...]], str]:
     """Return the files that make the wanted targets, and what is lacking, in words."""
-    choice = choose_archives((asset.name for asset in release.assets), wish.preferences)
+    choice = choose_archives((asset.name for asset in release.assets), wish.preferences, wish.parts)
     lacking = [
         f"{target}: {choice.left_out.get(target, 'it has no archive for that')}"
         for target in wish.targets

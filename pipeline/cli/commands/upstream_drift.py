@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.asset_names.classify import build_number
 from pipeline.catalog.upstream import read_pinned_releases
 from pipeline.cli.options import Command, common_options
 from pipeline.cli.tables import table
 from pipeline.cli.upstream_options import api_option, engine_option, listing_option, opened_upstream, upstream_dir
 from pipeline.errors import NothingSelectedError, PipelineError
-from pipeline.upstream.asset_names import build_number
 from pipeline.upstream.drift import Finding, newest_drift, pin_drift
 from pipeline.upstream.resolve import Wish, resolve
 from pipeline.upstream.selectors import parse_selector
@@ -50,7 +50,7 @@ def command(session: Session, *, engine: str, api: str | None, listing: Path | N
         findings = [finding for pin in pins for finding in pin_drift(pin, upstream.releases.find(pin.tag))]
         newest = _newest(upstream)
         if newest is not None and (build_number(newest.tag) or 0) > pins[-1].build_number:
-            findings += newest_drift(pins[-1], newest, upstream.preferences)
+            findings += newest_drift(pins[-1], newest, upstream.preferences, upstream.parts)
     tags = [pin.tag for pin in pins]
     document = {
         "engine": engine,
@@ -72,7 +72,7 @@ def command(session: Session, *, engine: str, api: str | None, listing: Path | N
 
 
 def _newest(upstream: Upstream) -> ListedRelease | None:
-    wish = Wish((), 0.0, upstream.services.clock.now_seconds(), upstream.preferences)
+    wish = Wish((), 0.0, upstream.services.clock.now_seconds(), upstream.preferences, upstream.parts)
     try:
         return resolve(parse_selector("latest"), upstream.releases, wish, lambda _: None).release
     except NothingSelectedError:  # only partial releases: the pins alone are compared

@@ -48,7 +48,7 @@ def command(
         now = upstream.services.clock.now_seconds()
         rows: Sequence[ReleaseOverview] = ()
         for _ in upstream.releases.all_pages():
-            every = overview(upstream.releases.known, upstream.preferences, now_seconds=now)
+            every = overview(upstream.releases.known, upstream.preferences, upstream.parts, now_seconds=now)
             rows = sorted(
                 (row for row in every if wanted <= set(row.targets)), key=lambda row: row.published_at, reverse=True
             )

@@ -63,7 +63,7 @@ def command(session: Session, selector: str | None, tag: str | None, **options: 
     engine = options["engine"]
     with opened_upstream(session, engine, options["api"], listing=options["listing"]) as upstream:
         read_small = upstream.services.downloader.read_small
-        wish = Wish((), 0.0, upstream.services.clock.now_seconds(), upstream.preferences)
+        wish = Wish((), 0.0, upstream.services.clock.now_seconds(), upstream.preferences, upstream.parts)
         found = resolve(meant, upstream.releases, wish, lambda url: read_small(url, limit_bytes=POINTER_BYTES))
         if not found.state.complete and not options["allow_partial"]:
             raise NothingSelectedError(
@@ -74,7 +74,9 @@ def command(session: Session, selector: str | None, tag: str | None, **options: 
         old = read_pinned_release(path) if path.is_file() else None
         permissions = Permissions(lower=options["allow_lower"].strip(), changed=options["accept_changed"])
         evidence = gather(found.release, upstream.preferences.repository, _sources(session, upstream, options))
-        pinning = make_pin(found.release, upstream.preferences, evidence, old=old, permissions=permissions)
+        pinning = make_pin(
+            found.release, upstream.preferences, evidence, parts=upstream.parts, old=old, permissions=permissions
+        )
     data = write_document(pinning.release)
     is_new = not path.is_file() or path.read_bytes() != data
     if not session.dry_run:

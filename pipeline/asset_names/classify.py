@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NoReturn
 
+from pipeline.asset_names import tokens
 from pipeline.errors import UsageError
 from pipeline.model.upstream import AssetKind, AssetMeaning
-from pipeline.upstream import tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +35,7 @@ class UnknownAssetError(UsageError):
         """Say what is wrong with which name."""
         super().__init__(
             f"{name[:_LONGEST_NAME]!r}: {why}",
-            hint="a new word of upstream's is one line in pipeline/upstream/tokens.py, once it is known what it means",
+            hint="a new word is one line in pipeline/asset_names/tokens.py, once it is known what it means",
         )
         self.name = name
         self.why = why

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.asset_names import tokens
+from pipeline.asset_names.classify import UnknownAssetError, build_number, classify, classify_all
 from pipeline.names import UnknownNameError, parse_accel
-from pipeline.upstream import tokens
-from pipeline.upstream.asset_names import UnknownAssetError, build_number, classify, classify_all
 
 REAL = tomllib.loads((Path(__file__).parents[2] / "fixtures" / "upstream" / "asset_names.toml").read_text())
 CASES = [(kind, name, meaning) for kind, names in REAL.items() for name, meaning in names.items()]
