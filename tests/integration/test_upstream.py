@@ -65,7 +65,7 @@ def test_classify_needs_no_network_and_has_the_contracts_keys(user):
 
 
 def test_one_unknown_word_among_good_names_is_an_error_that_names_it(user):
-    done = user.run("upstream", "classify", "llama-b1-ui.zip", "llama-b1-bin-ubuntu-tpu-x64.zip", "--json")
+    done = user.run("upstream", "classify", "llama-b1-ui.tar.gz", "llama-b1-bin-ubuntu-tpu-x64.zip", "--json")
     assert done.returncode == 2
     assert "'tpu'" in error(done)["message"]
 
@@ -86,7 +86,7 @@ def test_resolve_with_a_target_lists_its_archives(user):
 
 
 def test_a_tag_that_lacks_the_target_ends_with_3_and_names_one_that_has_it(user, github):
-    github.add("b10893", published_at="2026-09-10T01:00:00Z", assets={"llama-b10893-ui.zip": b"x"})
+    github.add("b10893", published_at="2026-09-10T01:00:00Z", assets={"llama-b10893-ui.tar.gz": b"x"})
     done = user.run("upstream", "resolve", "b10893", "--target", "linux-x86_64-cpu", "--json")
     assert done.returncode == 3
     assert "b10892" in error(done)["hint"]
@@ -94,7 +94,7 @@ def test_a_tag_that_lacks_the_target_ends_with_3_and_names_one_that_has_it(user,
 
 def test_an_address_on_the_command_line_wins(user):
     with ReleaseServer() as other:
-        other.add("b20000", published_at="2026-09-10T01:00:00Z", assets={"llama-b20000-ui.zip": b"x"})
+        other.add("b20000", published_at="2026-09-10T01:00:00Z", assets={"llama-b20000-ui.tar.gz": b"x"})
         assert user.json("upstream", "resolve", "latest", "--api", other.api)["tag"] == "b20000"
 
 
@@ -126,7 +126,7 @@ def test_offline_the_listing_read_before_serves_and_its_age_is_said(user, github
 
 def test_list_says_what_each_release_has(user, github):
     github.add_version("v0.4.0", "b10892", published_at="2026-09-09T23:00:00Z")
-    github.add("b10893", published_at="2026-09-10T01:00:00Z", assets={"llama-b10893-ui.zip": b"x"})
+    github.add("b10893", published_at="2026-09-10T01:00:00Z", assets={"llama-b10893-ui.tar.gz": b"x"})
     rows = {row["tag"]: row for row in user.json("upstream", "list")["releases"]}
     assert list(rows) == ["b10893", "v0.4.0", "b10892"]
     assert (rows["b10893"]["complete"], rows["b10893"]["assets"]) == (False, 1)

@@ -97,6 +97,7 @@ def test_an_unknown_key_names_the_near_one(folder):
     (lambda it: it["assets"][0].update(urls=["ftp://example.com/x"]), "assets.0.urls.0"),
     (lambda it: it["assets"][0].update(size_bytes=1.5), "1.5 is not a whole number"),
     (lambda it: it["assets"][0].update(level="guessed"), "assets.0.level"),
+    (lambda it: it.update(published_at="2026-13-45T99:99:99Z"), "published_at: "),
 ])  # fmt: skip
 def test_a_pin_that_contradicts_itself_is_refused(folder, edit, key):
     change(folder, edit)

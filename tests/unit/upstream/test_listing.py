@@ -26,7 +26,7 @@ def row(**more) -> dict:
 
 def asset(**more) -> dict:
     return {
-        "name": "llama-b1-ui.zip", "state": "uploaded", "size": 5, "digest": f"sha256:{'0' * 64}",
+        "name": "llama-b1-ui.tar.gz", "state": "uploaded", "size": 5, "digest": f"sha256:{'0' * 64}",
         "browser_download_url": "https://example.com/x",
     } | more  # fmt: skip
 
@@ -57,7 +57,7 @@ def test_a_digest_is_sha256_or_none_at_all():
 
 def test_a_file_that_is_coming_is_not_there_yet():
     found = read_page(page(row(assets=[asset(), asset(name="late.zip", state="starter")])), what="x")[0]
-    assert ([each.name for each in found.assets], found.coming) == (["llama-b1-ui.zip"], 1)
+    assert ([each.name for each in found.assets], found.coming) == (["llama-b1-ui.tar.gz"], 1)
 
 
 def test_drafts_and_tags_that_are_no_name_are_left_out():
@@ -67,11 +67,12 @@ def test_drafts_and_tags_that_are_no_name_are_left_out():
 
 @pytest.mark.parametrize("document", [
     b"", b"{}", b"null", b"[1]", b'[{"tag_name": "b1"}]', page(row(tag_name=7)), page(row(created_at="yesterday")),
+    page(row(published_at="2026-13-45T99:99:99Z")),
     page(row(assets=[asset(size="5")])), page(row(assets=[asset(size=-1)])),
     page(row(assets=[asset(digest="sha256:ff")])),
     page(row(assets=[asset(name="a/b")])), page(row(assets=[asset(name="a\n")])), page(row(assets=[asset(size=1.5)])),
     page(row(assets=[asset(browser_download_url="file:///etc/passwd")])), page(*[row()] * 101), b'[{"a": 1, "a": 2}]',
-], ids=range(16))  # fmt: skip
+], ids=range(17))  # fmt: skip
 def test_what_is_no_listing_is_refused(document):
     with pytest.raises(IntegrityError):
         read_page(document, what="x")
