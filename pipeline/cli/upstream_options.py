@@ -74,8 +74,12 @@ def opened_upstream(
     parts = read_archive_parts(session.settings.recipes_dir, engine)
     with release_services(session.settings, api=api) as (services, release_api):
         source = _recorded(listing) if listing else release_api
-        releases = ReleaseList(source, preferences.repository)
-        yield Upstream(preferences, parts, releases, release_api, services)
+        releases = ReleaseList(source, preferences.repository, recorded=listing is not None)
+        try:
+            yield Upstream(preferences, parts, releases, release_api, services)
+        finally:
+            for tag, why in releases.unreadable.items():
+                session.warn(f"{tag} is passed over: {why}")
         if releases.cached and releases.checked_at is not None:
             age = span_text(services.clock.now_seconds() - releases.checked_at)
             session.warn(f"the network is forbidden: this is what {preferences.repository} had {age} ago")
@@ -98,9 +102,17 @@ def short_targets(engine: str, targets: Iterable[str]) -> tuple[str, ...]:
 
     Raises:
         UnknownNameError: one is no target.
+        UsageError: one is of another engine.
     """
     parts = [part.strip() for text in targets for part in text.split(",")]
-    return tuple(parse_target(part if "/" in part else f"{engine}/{part}").short for part in parts)
+    found = [parse_target(part if "/" in part else f"{engine}/{part}") for part in parts]
+    for target in found:
+        if target.engine != engine:
+            raise UsageError(
+                f"{str(target)!r} is no target of {engine}, whose releases these are",
+                hint=f"write {target.short}, or choose the engine with --engine",
+            )
+    return tuple(target.short for target in found)
 
 
 def span_text(seconds: int) -> str:

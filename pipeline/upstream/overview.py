@@ -28,7 +28,7 @@ class ReleaseOverview:
         published_at: RFC 3339, UTC.
         age_seconds: since then.
         assets: number of files that are there.
-        complete: whether it is whole; None for what is no build.
+        complete: whether it is whole; None for what is no build, and where no near build is known to compare with.
         lacks: what its predecessors had and it has not.
         targets: ``<platform>-<accel>`` that can be made of it, sorted.
         left_out: target to why it cannot be made, although there is an archive for it.
@@ -68,7 +68,7 @@ def _overview(
 ) -> ReleaseOverview:
     is_build = build_number(release.tag) is not None
     choice = choose_archives((asset.name for asset in release.assets) if is_build else (), preferences, parts)
-    state = state_of(release, releases, now_seconds=now_seconds) if is_build else None
+    state = state_of(release, releases, parts, now_seconds=now_seconds) if is_build else None
     return ReleaseOverview(
         tag=release.tag,
         kind="build" if is_build else "version" if version_numbers(release.tag) else "other",

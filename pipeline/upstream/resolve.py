@@ -87,7 +87,7 @@ def resolve(
         case "version":
             version = releases.find(selector.text)
             if version is None:
-                raise NothingSelectedError(f"there is no release {selector.text}", hint=_versions_hint(releases))
+                raise NothingSelectedError(_absent(selector.text, releases), hint=_versions_hint(releases))
             return _pointed(version, releases, wish, read_pointer)
         case "stable":
             return _pointed(_newest_version(releases, wish), releases, wish, read_pointer)
@@ -103,9 +103,13 @@ def _newest(selector: Selector, releases: ReleaseList, wish: Wish) -> Resolution
             number = build_number(release.tag) or 0
             if not selector.admits(number):
                 continue
-            state = state_of(release, releases.builds, now_seconds=wish.now_seconds)
+            state = state_of(release, releases.builds, wish.parts, now_seconds=wish.now_seconds)
             archives, lacking = _archives(release, wish)
-            why = _too_young(release, wish) or ("" if state.complete else _partial(state, release)) or lacking
+            why = (
+                _too_young(release, wish)
+                or ("" if state.complete is not False else _partial(state, release))
+                or lacking
+            )
             if not why:
                 return Resolution(release, None, state, archives, tuple(skipped))
             skipped.append((release.tag, why))
@@ -126,7 +130,7 @@ def _one_build(tag: str, releases: ReleaseList, wish: Wish, *, via: str | None) 
     if release is None:
         near = _nearest(tag, releases, wish)
         raise NothingSelectedError(
-            f"there is no release {tag}{pointed}", hint=near or "`upstream list` shows the newest"
+            f"{_absent(tag, releases)}{pointed}", hint=near or "`upstream list` shows the newest"
         )
     if why := _too_young(release, wish):
         raise NothingSelectedError(
@@ -136,7 +140,7 @@ def _one_build(tag: str, releases: ReleaseList, wish: Wish, *, via: str | None) 
     if lacking:
         hint = _nearest(tag, releases, wish) or "no release near it has that"
         raise NothingSelectedError(f"{tag}{pointed} lacks what is wanted: {lacking}", hint=hint)
-    state = state_of(release, releases.builds, now_seconds=wish.now_seconds)
+    state = state_of(release, releases.builds, wish.parts, now_seconds=wish.now_seconds)
     return Resolution(release, via, state, archives, ())
 
 
@@ -189,6 +193,10 @@ def _archives(release: ListedRelease, wish: Wish) -> tuple[dict[str, tuple[str, 
     return found, "; ".join(lacking)
 
 
+def _absent(tag: str, releases: ReleaseList) -> str:
+    return f"there is no release {tag}" if releases.reaches(tag) else f"the recorded listing does not hold {tag}"
+
+
 def _nearest(tag: str, releases: ReleaseList, wish: Wish) -> str:
     """Return which nearest newer and older builds have what is wanted, in words; pages are read until one does."""
     number = build_number(tag) or 0
@@ -218,7 +226,7 @@ def _too_young(release: ListedRelease, wish: Wish) -> str:
 def _partial(state: ReleaseState, release: ListedRelease) -> str:
     if state.coming:
         return f"it is partial: {state.coming} files are still being uploaded"
-    return f"it is partial: {len(release.assets)} files, and {len(state.lacks)} kinds that others had are missing"
+    return f"it is partial: {len(release.assets)} files, and {len(state.lacks)} kinds of file are missing"
 
 
 def _versions_hint(releases: ReleaseList) -> str:

@@ -68,7 +68,7 @@ def command(
         )
         for tag, why in found.skipped:
             session.hint(f"passed over {tag}: {why}")
-        if not found.state.complete:
+        if found.state.complete is False:
             session.warn(
                 f"{found.release.tag} is partial: it lacks {', '.join(found.state.lacks) or 'files that are coming'}"
             )
