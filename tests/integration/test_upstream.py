@@ -371,3 +371,7 @@ def test_an_api_that_fails_is_not_blamed_on_a_mirror(user):
     done = user.run("upstream", "list", "--api", "http://127.0.0.1:1", "--json")
     assert done.returncode == 6
     assert "mirror" not in done.stdout + done.stderr
+
+
+def test_a_listing_with_nothing_to_compare_is_not_said_to_be_without_drift(user, github):
+    assert user.run("upstream", "drift", "--listing", record(user, github), "--json").returncode == 3

@@ -54,6 +54,10 @@ def command(session: Session, *, engine: str, api: str | None, listing: Path | N
         newest = _newest(upstream)
         if newest is not None and (build_number(newest.tag) or 0) > pins[-1].build_number:
             findings += newest_drift(pins[-1], newest, upstream.preferences, upstream.parts)
+    if newest is None and not compared:
+        raise NothingSelectedError(
+            "the listing holds no whole release and none that is pinned", hint="record a page that has one"
+        )
     tags = [pin.tag for pin in pins]
     document = {
         "engine": engine,
