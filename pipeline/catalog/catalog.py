@@ -16,7 +16,7 @@ from pipeline.model.upstream import PinnedRelease
 from pipeline.names import PLATFORMS, Target, UnknownNameError, family_of, is_family, parse_target, version_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
 Recipe = TypeVar("Recipe", EngineRecipe, AcceleratorRecipe, ModelRecipe)
@@ -71,8 +71,7 @@ class Catalog(Frozen):
 
     def archive_parts(self, engine: str) -> dict[str, ArchiveParts]:
         """Return accelerator family to its part of an engine's archives, sorted by name."""
-        recipes = sorted(self.accelerators.values(), key=lambda recipe: recipe.name)
-        return {recipe.name: recipe.archives[engine] for recipe in recipes if engine in recipe.archives}
+        return _archive_parts(self.accelerators, engine)
 
     def can_build(self, target: Target) -> bool:
         """Tell whether the recipes say how a target is compiled, on whatever machine."""
@@ -160,6 +159,24 @@ def load(folder: Path) -> Catalog:
         upstream=upstream,
         attestations=find_attestations(folder / "upstream"),
     )
+
+
+def read_archive_parts(folder: Path, engine: str) -> dict[str, ArchiveParts]:
+    """Return what ``Catalog.archive_parts`` does, from ``recipes/accelerators`` alone: pins may be wrong meanwhile.
+
+    Raises:
+        RecipeError: a recipe of an accelerator is wrong.
+    """
+    complaints: list[str] = []
+    accelerators = _read_all(folder / "accelerators", AcceleratorRecipe, complaints)
+    if complaints:
+        raise RecipeError("\n".join(complaints), hint="CONTRIBUTING.md describes the keys of a recipe")
+    return _archive_parts(accelerators, engine)
+
+
+def _archive_parts(accelerators: Mapping[str, AcceleratorRecipe], engine: str) -> dict[str, ArchiveParts]:
+    found = {recipe.name: recipe.archives[engine] for recipe in accelerators.values() if engine in recipe.archives}
+    return dict(sorted(found.items()))
 
 
 def _with_absolute_sources(engine: EngineRecipe, folder: Path) -> EngineRecipe:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.asset_names.classify import UnknownAssetError, classify
 from pipeline.digest import is_sha256
 from pipeline.names import UnknownNameError, family_of, parse_target
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe
     from pipeline.model.upstream import PinnedRelease
+    from pipeline.names import Target
 
 ATTESTATIONS_FOLDER = "attestations"
 
@@ -42,7 +44,7 @@ def check_pins(
     engines: Mapping[str, EngineRecipe],
     accelerators: Mapping[str, AcceleratorRecipe],
 ) -> list[str]:
-    """Return what is wrong with pins: engines, accelerators or companions that lead nowhere."""
+    """Return what is wrong with pins: names that lead nowhere, or archives that are another target's."""
     complaints = []
     for name, releases in upstream.items():
         for tag, release in releases.items():
@@ -75,3 +77,19 @@ def _faults(
             yield f"targets.{short}: no recipe says what {family_of(target.accel)!r} is in archives of {engine.name}"
         elif parts.companion and len(archives) == 1:
             yield f"targets.{short}: has no archive with the runtime, without which {target.accel} runs on the CPU"
+        yield from (f"targets.{short}: {fault}" for fault in _misnamed(target, release.tag, archives))
+
+
+def _misnamed(target: Target, tag: str, archives: Iterable[str]) -> Iterator[str]:
+    """Say which archives are by their names not what a target is made of: its engine, then its runtime."""
+    for place, name in enumerate(archives):
+        try:
+            meaning = classify(name)
+        except UnknownAssetError as error:
+            yield error.message
+            continue
+        kind = "runtime" if place else "engine"
+        if (meaning.kind, meaning.platform, meaning.accel) != (kind, target.platform, target.accel):
+            yield f"{name} is by its name the {meaning.kind} of {meaning.platform}-{meaning.accel}, not the {kind}"
+        elif meaning.tag not in {None, tag}:
+            yield f"{name} is by its name of the release {meaning.tag}"

@@ -103,9 +103,6 @@ def _complaints(path: Path, release: PinnedRelease) -> list[str]:
     number = re.fullmatch(r"b(\d+)", release.tag)
     if number and int(number[1]) != release.build_number:
         found.append(f"build_number: is {release.build_number}, but the tag is {release.tag!r}")
-    for target, archives in release.targets.items():
-        if re.search(r"-cuda-\d", target) and len(archives) < 2:
-            found.append(f"targets.{target}: has no runtime archive, without which it runs on the processor alone")
     return found
 
 

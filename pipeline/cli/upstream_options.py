@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 
 from pipeline.app.services import release_services
+from pipeline.catalog import read_archive_parts
 from pipeline.catalog.upstream import read_preferences
 from pipeline.cli.options import FILE
 from pipeline.errors import UsageError
@@ -16,10 +17,11 @@ from pipeline.upstream.listing import ReleaseList
 from pipeline.upstream.recorded import RecordedApi
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from pipeline.cli.session import Session
+    from pipeline.model.archives import ArchiveParts
     from pipeline.model.release_preferences import ReleasePreferences
     from pipeline.ports import ReleaseApi, Services
 
@@ -45,12 +47,14 @@ class Upstream(NamedTuple):
 
     Attributes:
         preferences: of the engine.
+        parts: accelerator family to what it is in the engine's archives.
         releases: of its repository.
         api: that they are listed by.
         services: of this command.
     """
 
     preferences: ReleasePreferences
+    parts: Mapping[str, ArchiveParts]
     releases: ReleaseList
     api: ReleaseApi
     services: Services
@@ -67,10 +71,15 @@ def opened_upstream(
         UsageError: the recorded listing cannot be read or is none.
     """
     preferences = read_preferences(upstream_dir(session), engine)
+    parts = read_archive_parts(session.settings.recipes_dir, engine)
     with release_services(session.settings, api=api) as (services, release_api):
         source = _recorded(listing) if listing else release_api
-        releases = ReleaseList(source, preferences.repository)
-        yield Upstream(preferences, releases, release_api, services)
+        releases = ReleaseList(source, preferences.repository, recorded=listing is not None)
+        try:
+            yield Upstream(preferences, parts, releases, release_api, services)
+        finally:
+            for tag, why in releases.unreadable.items():
+                session.warn(f"{tag} is passed over: {why}")
         if releases.cached and releases.checked_at is not None:
             age = span_text(services.clock.now_seconds() - releases.checked_at)
             session.warn(f"the network is forbidden: this is what {preferences.repository} had {age} ago")
@@ -93,9 +102,17 @@ def short_targets(engine: str, targets: Iterable[str]) -> tuple[str, ...]:
 
     Raises:
         UnknownNameError: one is no target.
+        UsageError: one is of another engine.
     """
     parts = [part.strip() for text in targets for part in text.split(",")]
-    return tuple(parse_target(part if "/" in part else f"{engine}/{part}").short for part in parts)
+    found = [parse_target(part if "/" in part else f"{engine}/{part}") for part in parts]
+    for target in found:
+        if target.engine != engine:
+            raise UsageError(
+                f"{str(target)!r} is no target of {engine}, whose releases these are",
+                hint=f"write {target.short}, or choose the engine with --engine",
+            )
+    return tuple(target.short for target in found)
 
 
 def span_text(seconds: int) -> str:

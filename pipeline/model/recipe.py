@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.model.archives import ArchiveParts, ArchiveRecipe
-from pipeline.model.frozen import CommitId, FileName, Frozen, Name, RelativePath, Sha256, require_relative
+from pipeline.model.frozen import CommitId, FileName, Frozen, Name, RelativePath, Sha256, UtcTime, require_relative
 from pipeline.model.manifest import LayerRole
 from pipeline.model.source import Source
 
@@ -43,14 +42,8 @@ class Pin(Frozen):
     version: Name
     build_number: int = Field(gt=0)
     commit: CommitId | None = None
-    released: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$")
+    released: UtcTime
     source: Source
-
-    @field_validator("released")
-    @classmethod
-    def _released_is_a_date(cls, text: str) -> str:
-        datetime.fromisoformat(text)
-        return text
 
 
 class Component(Frozen):

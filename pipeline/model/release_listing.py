@@ -6,12 +6,11 @@ from typing import Annotated
 
 from pydantic import Field, StringConstraints
 
-from pipeline.model.frozen import Frozen, Name, Sha256
+from pipeline.model.frozen import Frozen, Name, Sha256, UtcTime
 
 # Any text that is one path segment and one line: a name that means nothing is reported, not an error of the listing.
 AssetName = Annotated[str, StringConstraints(pattern=r"^[^/\\\x00-\x1f\x7f]{1,255}$")]
 RemoteUrl = Annotated[str, StringConstraints(pattern=r"^https?://[^\s#]{1,2000}$")]
-UtcTime = Annotated[str, StringConstraints(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$")]
 
 
 class ListedAsset(Frozen):

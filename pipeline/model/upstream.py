@@ -10,7 +10,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from pipeline.model.frozen import CommitId, FileName, Frozen, Name, Sha256
+from pipeline.model.frozen import CommitId, FileName, Frozen, Name, Sha256, UtcTime
 from pipeline.model.source import HttpUrl
 
 TrustLevel = Literal["pinned", "digest", "attested"]
@@ -86,7 +86,7 @@ class PinnedRelease(Frozen):
     tag: Name
     build_number: int = Field(gt=0)
     commit: CommitId | None = None
-    published_at: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$")
+    published_at: UtcTime
     assets: tuple[PinnedAsset, ...] = Field(min_length=1)
     targets: dict[Name, tuple[FileName, ...]]
     notes: tuple[str, ...] = ()

@@ -101,7 +101,7 @@ class SmallDocuments:
                 if place.given_up:
                     raise NetworkError(
                         f"{shown(place.url)} could not be read: {fault.reason}",
-                        hint="run the same command again later, or name a mirror",
+                        hint="run the same command again later; if it fails again, check the address and the network",
                     ) from fault
                 self._clock.sleep(place.not_before - now)
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.names import PLATFORMS
-from pipeline.upstream.asset_names import classify_all
+from pipeline.asset_names.classify import classify_all
+from pipeline.names import PLATFORMS, family_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from pipeline.asset_names.classify import UnknownAssetError
+    from pipeline.model.archives import ArchiveParts
     from pipeline.model.release_preferences import ReleasePreferences
     from pipeline.model.upstream import AssetMeaning
-    from pipeline.upstream.asset_names import UnknownAssetError
 
 
 class ArchiveChoice(NamedTuple):
@@ -30,10 +31,16 @@ class ArchiveChoice(NamedTuple):
     unknown: tuple[UnknownAssetError, ...]
 
 
-def choose_archives(names: Iterable[str], preferences: ReleasePreferences) -> ArchiveChoice:
+def choose_archives(
+    names: Iterable[str], preferences: ReleasePreferences, parts: Mapping[str, ArchiveParts]
+) -> ArchiveChoice:
     """Return which of a release's files make which target, for the platforms of this project.
 
-    A CUDA engine without its runtime runs on the processor and says nothing, so it makes no target.
+    Args:
+        names: of the files.
+        preferences: of the engine.
+        parts: accelerator family to what it is in the engine's archives; nothing is made of another family's archive,
+            nor of one whose companion is missing: such an engine runs on the processor and says nothing.
     """
     meanings, unknown = classify_all(sorted(names))
     engines: dict[str, list[AssetMeaning]] = {}
@@ -46,14 +53,17 @@ def choose_archives(names: Iterable[str], preferences: ReleasePreferences) -> Ar
     left_out: dict[str, str] = {}
     for target, found in sorted(engines.items()):
         engine = _preferred(found, preferences.prefer.get(target, ()))
-        if engine is None:
+        family = family_of(found[0].accel or "")
+        if family not in parts:
+            left_out[target] = f"no recipe says what {family!r} is in archives of {preferences.engine}"
+        elif engine is None:
             left_out[target] = f"several archives would make it: {', '.join(each.name for each in found)}"
-        elif not (engine.accel or "").startswith("cuda-"):
+        elif not parts[family].companion:
             targets[target] = (engine.name,)
         elif len(runtimes.get(target, ())) == 1:
             targets[target] = (engine.name, runtimes[target][0].name)
         else:
-            left_out[target] = f"{engine.name} lacks its runtime archive (cudart)"
+            left_out[target] = f"{engine.name} lacks the archive with its runtime"
     return ArchiveChoice(targets, left_out, unknown)
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Literal
 from pipeline.upstream.archive_choice import choose_archives
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
+    from pipeline.model.archives import ArchiveParts
     from pipeline.model.release_listing import ListedAsset, ListedRelease
     from pipeline.model.release_preferences import ReleasePreferences
     from pipeline.model.upstream import PinnedAsset, PinnedRelease
@@ -62,9 +63,11 @@ def pin_drift(pin: PinnedRelease, listed: ListedRelease | None) -> tuple[Finding
     return tuple(findings)
 
 
-def newest_drift(pin: PinnedRelease, newest: ListedRelease, preferences: ReleasePreferences) -> tuple[Finding, ...]:
+def newest_drift(
+    pin: PinnedRelease, newest: ListedRelease, preferences: ReleasePreferences, parts: Mapping[str, ArchiveParts]
+) -> tuple[Finding, ...]:
     """Compare what can be made of the newest whole release with what is made of the newest pin."""
-    choice = choose_archives((asset.name for asset in newest.assets), preferences)
+    choice = choose_archives((asset.name for asset in newest.assets), preferences, parts)
     before, now = set(pin.targets), set(choice.targets)
     findings: list[Finding] = []
     successors: set[str] = set()

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
+from pipeline.asset_names.classify import build_number
 from pipeline.errors import IntegrityError
 from pipeline.model.frozen import Name
-from pipeline.model.release_listing import ListedAsset, ListedRelease
+from pipeline.model.release_listing import AssetName, ListedAsset, ListedRelease
 from pipeline.model.strict_json import parse_json
-from pipeline.upstream.asset_names import build_number
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from pipeline.ports import ReleaseApi
 
@@ -23,6 +23,10 @@ _LIMIT_BYTES = 32 << 20
 _MOST_ASSETS = 1000  # GitHub's own limit of a release
 _DIGEST = "sha256:"
 _HINT = "the API's address may be wrong (ENGINE_PIPELINE_GITHUB_API), or something between changes what it says"
+
+
+class _FileNameError(IntegrityError):
+    """A release has a file with a name that no file can have."""
 
 
 class _Row(BaseModel):
@@ -49,15 +53,39 @@ class _ReleaseRow(_Row):
 
 _PAGE = TypeAdapter(Annotated[tuple[_ReleaseRow, ...], Field(max_length=PAGE_SIZE, strict=False)])
 _TAG: TypeAdapter[str] = TypeAdapter(Name)
+_FILE_NAME: TypeAdapter[str] = TypeAdapter(AssetName)
+_SHOWN = 60
 
 
-def read_page(data: bytes, *, what: str) -> tuple[ListedRelease, ...]:
-    """Return the releases of one page of a listing, in its order; drafts and tags that are no name are left out.
+class Page(NamedTuple):
+    """One page of a listing.
+
+    Attributes:
+        releases: in its order.
+        unreadable: tag of a release that has a file name that none can have, to the reason; nothing of it is used.
+    """
+
+    releases: tuple[ListedRelease, ...]
+    unreadable: Mapping[str, str]
+
+
+def read_page(data: bytes, *, what: str) -> Page:
+    """Return the releases of one page of a listing; drafts and tags that are no name are left out.
 
     Raises:
         IntegrityError: it is no clean JSON, or a field that is used is not of its type or range.
     """
-    return tuple(release for row in _validated(_PAGE, data, what) if (release := _release(row, what)) is not None)
+    releases: list[ListedRelease] = []
+    unreadable: dict[str, str] = {}
+    for row in _validated(_PAGE, data, what):
+        try:
+            release = _release(row, what)
+        except _FileNameError as error:
+            unreadable[row.tag_name] = error.message
+            continue
+        if release is not None:
+            releases.append(release)
+    return Page(tuple(releases), unreadable)
 
 
 def read_release(data: bytes, *, what: str) -> ListedRelease:
@@ -73,11 +101,15 @@ class ReleaseList:
 
     Attributes:
         checked_at: seconds since 1970 when the oldest page read was last known to be current; None before the first.
+        unreadable: releases that were passed over, as of ``Page``.
+        recorded: whether the pages are a recorded listing, which holds a part of the releases.
         cached: whether a page came from the cache because the network is forbidden.
     """
 
-    def __init__(self, api: ReleaseApi, repository: str) -> None:
+    def __init__(self, api: ReleaseApi, repository: str, *, recorded: bool = False) -> None:
         """Read nothing yet."""
+        self.recorded = recorded
+        self.unreadable: dict[str, str] = {}
         self._api = api
         self._repository = repository
         self._next: str | None = f"/repos/{repository}/releases?per_page={PAGE_SIZE}"
@@ -112,18 +144,27 @@ class ReleaseList:
         if document is None:
             raise IntegrityError(f"the API knows no repository {self._repository}", hint=_HINT)
         self._note(document.checked_at, cached=document.cached)
-        self._read += read_page(document.body, what=what)
+        page = read_page(document.body, what=what)
+        self._read += page.releases
+        self.unreadable.update(page.unreadable)
         self._next = document.next_url
         self._pages += 1
         return True
 
     def find(self, tag: str) -> ListedRelease | None:
-        """Return the release of a tag, from the first page or asked for by its name; None when there is none."""
+        """Return the release of a tag, from the first page or asked for by its name; None when there is none.
+
+        Raises:
+            NetworkError, OfflineError: from the API.
+            IntegrityError: the answer is no listing, or that release was passed over in it.
+        """
         if self._pages == 0:
             self.read_more()
         for release in self._read:
             if release.tag == tag:
                 return release
+        if tag in self.unreadable:
+            raise IntegrityError(self.unreadable[tag], hint=_HINT)
         document = self._api.get(f"/repos/{self._repository}/releases/tags/{_TAG.validate_python(tag)}")
         if document is None:
             return None
@@ -133,6 +174,14 @@ class ReleaseList:
             raise IntegrityError(f"the API answered with {release.tag} when asked for {tag}", hint=_HINT)
         self._read.append(release)
         return release
+
+    def reaches(self, tag: str) -> bool:
+        """Tell whether a release that was not found is not there; a recorded listing may end before it."""
+        if not self.recorded:
+            return True
+        numbers = [build_number(release.tag) or 0 for release in self.builds]
+        number = build_number(tag)
+        return number is not None and bool(numbers) and min(numbers) <= number <= max(numbers)
 
     def all_pages(self) -> Iterator[None]:
         """Read page after page; stop asking when you know enough."""
@@ -161,6 +210,14 @@ def _release(row: _ReleaseRow, what: str) -> ListedRelease | None:
         return None
     if row.draft:
         return None
+    for asset in row.assets:
+        try:
+            _FILE_NAME.validate_python(asset.name)
+        except ValidationError as error:
+            text = f"{what}: {row.tag_name} has a file of the name {asset.name[:_SHOWN]!r}"
+            raise _FileNameError(
+                f"{text}{'...' if len(asset.name) > _SHOWN else ''}, which no file can have", hint=_HINT
+            ) from error
     try:
         there = [asset for asset in row.assets if asset.state == "uploaded"]
         return ListedRelease(

@@ -5,14 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from pipeline.asset_names.classify import build_number
 from pipeline.upstream.archive_choice import choose_archives
-from pipeline.upstream.asset_names import build_number
 from pipeline.upstream.completeness import age_epoch, state_of
 from pipeline.upstream.selectors import version_numbers
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
+    from pipeline.model.archives import ArchiveParts
     from pipeline.model.release_listing import ListedRelease
     from pipeline.model.release_preferences import ReleasePreferences
 
@@ -27,7 +28,7 @@ class ReleaseOverview:
         published_at: RFC 3339, UTC.
         age_seconds: since then.
         assets: number of files that are there.
-        complete: whether it is whole; None for what is no build.
+        complete: whether it is whole; None for what is no build, and where no near build is known to compare with.
         lacks: what its predecessors had and it has not.
         targets: ``<platform>-<accel>`` that can be made of it, sorted.
         left_out: target to why it cannot be made, although there is an archive for it.
@@ -47,18 +48,27 @@ class ReleaseOverview:
 
 
 def overview(
-    releases: Sequence[ListedRelease], preferences: ReleasePreferences, *, now_seconds: int
+    releases: Sequence[ListedRelease],
+    preferences: ReleasePreferences,
+    parts: Mapping[str, ArchiveParts],
+    *,
+    now_seconds: int,
 ) -> tuple[ReleaseOverview, ...]:
     """Return what each release has, in the order of ``releases``."""
-    return tuple(_overview(release, releases, preferences, now_seconds) for release in releases)
+    return tuple(_overview(release, releases, preferences, parts, now_seconds=now_seconds) for release in releases)
 
 
 def _overview(
-    release: ListedRelease, releases: Sequence[ListedRelease], preferences: ReleasePreferences, now_seconds: int
+    release: ListedRelease,
+    releases: Sequence[ListedRelease],
+    preferences: ReleasePreferences,
+    parts: Mapping[str, ArchiveParts],
+    *,
+    now_seconds: int,
 ) -> ReleaseOverview:
     is_build = build_number(release.tag) is not None
-    choice = choose_archives((asset.name for asset in release.assets) if is_build else (), preferences)
-    state = state_of(release, releases, now_seconds=now_seconds) if is_build else None
+    choice = choose_archives((asset.name for asset in release.assets) if is_build else (), preferences, parts)
+    state = state_of(release, releases, parts, now_seconds=now_seconds) if is_build else None
     return ReleaseOverview(
         tag=release.tag,
         kind="build" if is_build else "version" if version_numbers(release.tag) else "other",

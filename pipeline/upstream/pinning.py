@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from pydantic import ValidationError
 
+from pipeline.asset_names.classify import build_number
 from pipeline.errors import IntegrityError, NothingSelectedError, TrustError, UsageError
 from pipeline.model.upstream import TRUST_LEVELS, PinnedAsset, PinnedRelease, TrustLevel
 from pipeline.upstream.archive_choice import choose_archives
-from pipeline.upstream.asset_names import build_number
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pipeline.model.archives import ArchiveParts
     from pipeline.model.release_listing import ListedRelease
     from pipeline.model.release_preferences import ReleasePreferences
 
@@ -73,6 +74,7 @@ def make_pin(
     preferences: ReleasePreferences,
     evidence: Mapping[str, Evidence],
     *,
+    parts: Mapping[str, ArchiveParts],
     old: PinnedRelease | None,
     permissions: Permissions,
 ) -> Pinning:
@@ -85,6 +87,7 @@ def make_pin(
         release: a build.
         preferences: of the engine.
         evidence: of every file, by name.
+        parts: accelerator family to what it is in the engine's archives; no other family makes a target.
         old: the pin that is there; None for none.
         permissions: what may be done against the rules.
 
@@ -109,7 +112,7 @@ def make_pin(
             f"{release.tag}: the level would sink for {', '.join(lower[:_SHOWN])}",
             hint="find out why its evidence is gone; --allow-lower REASON lets it sink and keeps the reason in the pin",
         )
-    choice = choose_archives((asset.name for asset in release.assets), preferences)
+    choice = choose_archives((asset.name for asset in release.assets), preferences, parts)
     note = (f"level lowered: {permissions.lower} ({', '.join(lower)})",) if lower else ()
     notes = (*(old.notes if old else ()), *note)
     pinned = _pinned(release, preferences, evidence, levels, targets=choice.targets, old=old, notes=notes)

@@ -6,16 +6,17 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
+from pipeline.asset_names.classify import build_number
 from pipeline.digest import require_digest, sha256_bytes
 from pipeline.errors import IntegrityError, NothingSelectedError, OfflineError
 from pipeline.upstream.archive_choice import choose_archives
-from pipeline.upstream.asset_names import build_number
 from pipeline.upstream.completeness import ReleaseState, age_epoch, state_of
 from pipeline.upstream.selectors import version_numbers
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
+    from pipeline.model.archives import ArchiveParts
     from pipeline.model.release_listing import ListedRelease
     from pipeline.model.release_preferences import ReleasePreferences
     from pipeline.upstream.listing import ReleaseList
@@ -35,12 +36,14 @@ class Wish(NamedTuple):
         min_age_days: how old it must be; 0 takes any.
         now_seconds: since 1970.
         preferences: of the engine.
+        parts: accelerator family to what it is in the engine's archives.
     """
 
     targets: tuple[str, ...]
     min_age_days: float
     now_seconds: int
     preferences: ReleasePreferences
+    parts: Mapping[str, ArchiveParts]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +87,7 @@ def resolve(
         case "version":
             version = releases.find(selector.text)
             if version is None:
-                raise NothingSelectedError(f"there is no release {selector.text}", hint=_versions_hint(releases))
+                raise NothingSelectedError(_absent(selector.text, releases), hint=_versions_hint(releases))
             return _pointed(version, releases, wish, read_pointer)
         case "stable":
             return _pointed(_newest_version(releases, wish), releases, wish, read_pointer)
@@ -100,9 +103,13 @@ def _newest(selector: Selector, releases: ReleaseList, wish: Wish) -> Resolution
             number = build_number(release.tag) or 0
             if not selector.admits(number):
                 continue
-            state = state_of(release, releases.builds, now_seconds=wish.now_seconds)
+            state = state_of(release, releases.builds, wish.parts, now_seconds=wish.now_seconds)
             archives, lacking = _archives(release, wish)
-            why = _too_young(release, wish) or ("" if state.complete else _partial(state, release)) or lacking
+            why = (
+                _too_young(release, wish)
+                or ("" if state.complete is not False else _partial(state, release))
+                or lacking
+            )
             if not why:
                 return Resolution(release, None, state, archives, tuple(skipped))
             skipped.append((release.tag, why))
@@ -123,7 +130,7 @@ def _one_build(tag: str, releases: ReleaseList, wish: Wish, *, via: str | None) 
     if release is None:
         near = _nearest(tag, releases, wish)
         raise NothingSelectedError(
-            f"there is no release {tag}{pointed}", hint=near or "`upstream list` shows the newest"
+            f"{_absent(tag, releases)}{pointed}", hint=near or "`upstream list` shows the newest"
         )
     if why := _too_young(release, wish):
         raise NothingSelectedError(
@@ -133,7 +140,7 @@ def _one_build(tag: str, releases: ReleaseList, wish: Wish, *, via: str | None) 
     if lacking:
         hint = _nearest(tag, releases, wish) or "no release near it has that"
         raise NothingSelectedError(f"{tag}{pointed} lacks what is wanted: {lacking}", hint=hint)
-    state = state_of(release, releases.builds, now_seconds=wish.now_seconds)
+    state = state_of(release, releases.builds, wish.parts, now_seconds=wish.now_seconds)
     return Resolution(release, via, state, archives, ())
 
 
@@ -176,7 +183,7 @@ def _newest_version(releases: ReleaseList, wish: Wish) -> ListedRelease:
 
 def _archives(release: ListedRelease, wish: Wish) -> tuple[dict[str, tuple[str, ...]], str]:
     """Return the files that make the wanted targets, and what is lacking, in words."""
-    choice = choose_archives((asset.name for asset in release.assets), wish.preferences)
+    choice = choose_archives((asset.name for asset in release.assets), wish.preferences, wish.parts)
     lacking = [
         f"{target}: {choice.left_out.get(target, 'it has no archive for that')}"
         for target in wish.targets
@@ -184,6 +191,10 @@ def _archives(release: ListedRelease, wish: Wish) -> tuple[dict[str, tuple[str, 
     ]
     found = {target: choice.targets[target] for target in wish.targets if target in choice.targets}
     return found, "; ".join(lacking)
+
+
+def _absent(tag: str, releases: ReleaseList) -> str:
+    return f"there is no release {tag}" if releases.reaches(tag) else f"the recorded listing does not hold {tag}"
 
 
 def _nearest(tag: str, releases: ReleaseList, wish: Wish) -> str:
@@ -215,7 +226,7 @@ def _too_young(release: ListedRelease, wish: Wish) -> str:
 def _partial(state: ReleaseState, release: ListedRelease) -> str:
     if state.coming:
         return f"it is partial: {state.coming} files are still being uploaded"
-    return f"it is partial: {len(release.assets)} files, and {len(state.lacks)} kinds that others had are missing"
+    return f"it is partial: {len(release.assets)} files, and {len(state.lacks)} kinds of file are missing"
 
 
 def _versions_hint(releases: ReleaseList) -> str:

@@ -7,8 +7,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from pipeline.asset_names.classify import build_number
 from pipeline.errors import UsageError
-from pipeline.upstream.asset_names import build_number
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -65,7 +65,7 @@ def test_classify_needs_no_network_and_has_the_contracts_keys(user):
 
 
 def test_one_unknown_word_among_good_names_is_an_error_that_names_it(user):
-    done = user.run("upstream", "classify", "llama-b1-ui.zip", "llama-b1-bin-ubuntu-tpu-x64.zip", "--json")
+    done = user.run("upstream", "classify", "llama-b1-ui.tar.gz", "llama-b1-bin-ubuntu-tpu-x64.zip", "--json")
     assert done.returncode == 2
     assert "'tpu'" in error(done)["message"]
 
@@ -86,7 +86,7 @@ def test_resolve_with_a_target_lists_its_archives(user):
 
 
 def test_a_tag_that_lacks_the_target_ends_with_3_and_names_one_that_has_it(user, github):
-    github.add("b10893", published_at="2026-09-10T01:00:00Z", assets={"llama-b10893-ui.zip": b"x"})
+    github.add("b10893", published_at="2026-09-10T01:00:00Z", assets={"llama-b10893-ui.tar.gz": b"x"})
     done = user.run("upstream", "resolve", "b10893", "--target", "linux-x86_64-cpu", "--json")
     assert done.returncode == 3
     assert "b10892" in error(done)["hint"]
@@ -94,7 +94,7 @@ def test_a_tag_that_lacks_the_target_ends_with_3_and_names_one_that_has_it(user,
 
 def test_an_address_on_the_command_line_wins(user):
     with ReleaseServer() as other:
-        other.add("b20000", published_at="2026-09-10T01:00:00Z", assets={"llama-b20000-ui.zip": b"x"})
+        other.add("b20000", published_at="2026-09-10T01:00:00Z", assets={"llama-b20000-ui.tar.gz": b"x"})
         assert user.json("upstream", "resolve", "latest", "--api", other.api)["tag"] == "b20000"
 
 
@@ -126,7 +126,7 @@ def test_offline_the_listing_read_before_serves_and_its_age_is_said(user, github
 
 def test_list_says_what_each_release_has(user, github):
     github.add_version("v0.4.0", "b10892", published_at="2026-09-09T23:00:00Z")
-    github.add("b10893", published_at="2026-09-10T01:00:00Z", assets={"llama-b10893-ui.zip": b"x"})
+    github.add("b10893", published_at="2026-09-10T01:00:00Z", assets={"llama-b10893-ui.tar.gz": b"x"})
     rows = {row["tag"]: row for row in user.json("upstream", "list")["releases"]}
     assert list(rows) == ["b10893", "v0.4.0", "b10892"]
     assert (rows["b10893"]["complete"], rows["b10893"]["assets"]) == (False, 1)
@@ -163,8 +163,11 @@ def test_a_pin_is_written_and_the_next_run_changes_nothing(user, github):
 
 def test_a_dry_run_writes_nothing(user, github):
     tiny(github)
-    found = user.json("upstream", "pin", "b10900", "--allow-partial", "--dry-run")
+    pin = ("upstream", "pin", "b10900", "--allow-partial", "--dry-run")
+    found = user.json(*pin)
     assert not Path(found["path"]).exists()
+    assert (found["written"], found["dry_run"]) == (False, True)
+    assert ".json: would be written; 3 files" in user.ok(*pin)
 
 
 def test_a_partial_release_is_not_pinned_unasked(user, github):
@@ -282,3 +285,93 @@ def test_an_engine_without_upstream_is_named(user):
     done = user.run("upstream", "list", "--engine", "mlx-lm", "--json")
     assert done.returncode == 2
     assert "mlx-lm" in error(done)["message"]
+
+
+def record(user, github, *tags: str, edit=lambda _: None) -> Path:
+    """Write a page of the listing with these releases to a file."""
+    rows = [github._release(github.releases[tag]) for tag in tags]
+    edit(rows)
+    path = user.home / "page.json"
+    path.write_text(json.dumps(rows))
+    return path
+
+
+def test_an_old_release_that_only_newer_ones_can_be_compared_with_is_pinned_and_checks(user, github):
+    """Its Windows archives are those of an era that no recipe is for: they make no target."""
+    words = ("ubuntu-x64", "win-noavx-x64", "win-avx2-x64", "win-cpu-x64")
+    names = [f"llama-b6000-bin-{word}.zip" for word in words]
+    github.add("b6000", published_at="2025-07-27T00:00:00Z", assets={name: name.encode() for name in names})
+    done = user.run("upstream", "pin", "b6000", "--json", "--listing", record(user, github, "b10892", "b6000"))
+    assert (done.returncode, "b6000 is whole is not known" in done.stderr) == (0, True)
+    found = json.loads(done.stdout)
+    assert sorted(found["targets"]) == ["linux-x86_64-cpu", "windows-x86_64-cpu"]
+    assert sorted(found["left_out"]) == ["windows-x86_64-avx2", "windows-x86_64-noavx"]
+    assert user.run("check").returncode == 0
+    rows = user.json("upstream", "list", "--listing", user.home / "page.json")["releases"]
+    assert [(row["tag"], row["complete"]) for row in rows] == [("b10892", None), ("b6000", None)]
+    assert "not known" in user.ok("upstream", "list", "--listing", user.home / "page.json")
+
+
+def test_a_pin_that_a_recorded_listing_does_not_reach_is_no_drift(user, github):
+    github.add("b11000", published_at="2026-09-15T00:00:00Z", assets={"llama-b11000-ui.tar.gz": b"x"})
+    github.releases["b11000"].assets = dict(github.releases["b10892"].assets)
+    page = record(user, github, "b11000")
+    document = json.loads(user.run("upstream", "drift", "--listing", page, "--json").stdout)
+    assert (document["not_listed"], document["drift"]) == (["b10892"], False)
+    assert "not in this listing: b10892" in user.ok("upstream", "drift", "--listing", page)
+
+
+@pytest.mark.parametrize("command", [("list",), ("drift",), ("resolve", "latest"), ("pin", "b10892")])
+def test_a_day_that_does_not_exist_is_a_wrong_listing(user, github, command):
+    page = record(user, github, "b10892", edit=lambda rows: rows[0].update(published_at="2026-13-45T99:99:99Z"))
+    done = user.run("upstream", *command, "--listing", page, "--json")
+    assert done.returncode == 7, done.stderr
+    assert "published_at" in error(done)["message"]
+
+
+def test_a_day_that_does_not_exist_is_a_wrong_pin(user):
+    path = user.recipes / PIN
+    path.write_text(path.read_text().replace("2026-09-09T22:14:05Z", "2026-13-45T99:99:99Z"))
+    done = user.run("plan", "-t", "linux-x86_64-cpu", "--json")
+    assert done.returncode == 2
+    assert f"{path}: published_at" in error(done)["message"]
+
+
+def test_a_release_with_a_name_that_none_can_have_is_named_and_the_others_serve(user, github):
+    github.add("b10893", published_at="2026-09-10T01:00:00Z", assets={"a" * 300: b"x"})
+    done = user.run("upstream", "resolve", "latest")
+    assert (done.returncode, done.stdout) == (0, "b10892\n")
+    assert "b10893 is passed over" in done.stderr
+    assert user.run("upstream", "resolve", "b10893").returncode == 7
+
+
+@pytest.mark.parametrize("command", [("resolve", "latest"), ("list",)])
+def test_a_target_of_another_engine_is_refused(user, command):
+    done = user.run("upstream", *command, "-t", "llama-swap/linux-x86_64-cpu", "--json")
+    assert done.returncode == 2
+    assert "llama-swap/linux-x86_64-cpu" in error(done)["message"]
+    assert user.run("upstream", *command, "-t", "llama.cpp/linux-x86_64-cpu,macos-arm64-metal").returncode == 0
+
+
+def test_a_target_that_nobody_has_ends_with_3(user):
+    done = user.run("upstream", "list", "-t", "windows-x86_64-cuda-99.9", "--json")
+    assert done.returncode == 3
+    assert "cuda-99.9" in error(done)["message"]
+
+
+def test_list_says_what_is_left_out_and_why(user, github):
+    files = tiny(github)
+    del github.releases["b10900"].assets[list(files)[2]]
+    (row, _) = user.json("upstream", "list")["releases"]
+    assert (row["complete"], list(row["left_out"])) == (False, ["windows-x86_64-cuda-12.4"])
+    assert "windows-x86_64-cuda-12.4 is left out: " in user.ok("upstream", "list", "--verbose")
+
+
+def test_an_api_that_fails_is_not_blamed_on_a_mirror(user):
+    done = user.run("upstream", "list", "--api", "http://127.0.0.1:1", "--json")
+    assert done.returncode == 6
+    assert "mirror" not in done.stdout + done.stderr
+
+
+def test_a_listing_with_nothing_to_compare_is_not_said_to_be_without_drift(user, github):
+    assert user.run("upstream", "drift", "--listing", record(user, github), "--json").returncode == 3

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.asset_names.classify import classify_all
 from pipeline.cli.options import Command, common_options
 from pipeline.cli.tables import table
 from pipeline.errors import UsageError
-from pipeline.upstream.asset_names import classify_all
 
 if TYPE_CHECKING:
     from pipeline.cli.session import Session

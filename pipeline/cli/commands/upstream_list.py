@@ -18,6 +18,7 @@ from pipeline.cli.upstream_options import (
     span_text,
     target_option,
 )
+from pipeline.errors import NothingSelectedError
 from pipeline.upstream.overview import ReleaseOverview, overview
 
 if TYPE_CHECKING:
@@ -41,19 +42,24 @@ def command(
 ) -> None:
     """List upstream's newest releases: age, number of files, whole or partial, and what can be made of each.
 
-    With --target only releases that have an archive for it are listed.
+    With --target only releases that have an archive for it are listed; none at all ends with 3.
     """
     wanted = set(short_targets(engine, targets))
     with opened_upstream(session, engine, api, listing=listing) as upstream:
         now = upstream.services.clock.now_seconds()
         rows: Sequence[ReleaseOverview] = ()
         for _ in upstream.releases.all_pages():
-            every = overview(upstream.releases.known, upstream.preferences, now_seconds=now)
+            every = overview(upstream.releases.known, upstream.preferences, upstream.parts, now_seconds=now)
             rows = sorted(
                 (row for row in every if wanted <= set(row.targets)), key=lambda row: row.published_at, reverse=True
             )
             if len(rows) >= limit:
                 break
+        if wanted and not rows:
+            raise NothingSelectedError(
+                f"none of {len(upstream.releases.known)} releases has an archive for {', '.join(sorted(wanted))}",
+                hint="`upstream list --verbose` names the targets of each, and why some are not made",
+            )
         document = {
             "engine": engine,
             "repository": upstream.preferences.repository,
@@ -62,7 +68,7 @@ def command(
             "cached": upstream.releases.cached,
         }
         session.show(document, lambda: _text(rows[:limit], is_verbose=session.settings.verbosity == "verbose"))
-        session.hint("\n--verbose names the targets of each")
+        session.hint("\n--verbose names the targets of each, and why others are left out")
 
 
 def _text(rows: Sequence[ReleaseOverview], *, is_verbose: bool) -> str:
@@ -73,17 +79,23 @@ def _text(rows: Sequence[ReleaseOverview], *, is_verbose: bool) -> str:
             str(row.assets),
             _state(row),
             str(len(row.targets)) if row.targets else "-",
+            str(len(row.left_out)) if row.left_out else "-",
         )
         for row in rows
     ]
-    text = table(("tag", "age", "files", "state", "targets"), lines, right=("files", "targets"))
+    text = table(("tag", "age", "files", "state", "targets", "left out"), lines, right=("files", "targets", "left out"))
     if not is_verbose:
         return text
-    details = [f"{row.tag}: {' '.join(row.targets) or 'no target'}" for row in rows]
+    details: list[str] = []
+    for row in rows:
+        details.append(f"{row.tag}: {' '.join(row.targets) or 'no target'}")
+        details += [f"  {target} is left out: {why}" for target, why in row.left_out.items()]
     return "\n".join((text, "", *details))
 
 
 def _state(row: ReleaseOverview) -> str:
-    if row.complete is None:
+    if row.kind != "build":
         return "points to a build" if row.kind == "version" else "no build"
+    if row.complete is None:
+        return "not known"
     return "whole" if row.complete else f"partial: lacks {len(row.lacks)} kinds of file"

@@ -63,18 +63,22 @@ def command(session: Session, selector: str | None, tag: str | None, **options: 
     engine = options["engine"]
     with opened_upstream(session, engine, options["api"], listing=options["listing"]) as upstream:
         read_small = upstream.services.downloader.read_small
-        wish = Wish((), 0.0, upstream.services.clock.now_seconds(), upstream.preferences)
+        wish = Wish((), 0.0, upstream.services.clock.now_seconds(), upstream.preferences, upstream.parts)
         found = resolve(meant, upstream.releases, wish, lambda url: read_small(url, limit_bytes=POINTER_BYTES))
-        if not found.state.complete and not options["allow_partial"]:
+        if found.state.complete is False and not options["allow_partial"]:
             raise NothingSelectedError(
                 f"{found.release.tag} is partial: it lacks {', '.join(found.state.lacks) or 'files that are coming'}",
                 hint="wait, name another release, or give --allow-partial",
             )
+        if found.state.complete is None:
+            session.warn(f"whether {found.release.tag} is whole is not known: the listing has no near build")
         path = upstream_dir(session) / engine / f"{found.release.tag}.json"
         old = read_pinned_release(path) if path.is_file() else None
         permissions = Permissions(lower=options["allow_lower"].strip(), changed=options["accept_changed"])
         evidence = gather(found.release, upstream.preferences.repository, _sources(session, upstream, options))
-        pinning = make_pin(found.release, upstream.preferences, evidence, old=old, permissions=permissions)
+        pinning = make_pin(
+            found.release, upstream.preferences, evidence, parts=upstream.parts, old=old, permissions=permissions
+        )
     data = write_document(pinning.release)
     is_new = not path.is_file() or path.read_bytes() != data
     if not session.dry_run:
@@ -84,7 +88,10 @@ def command(session: Session, selector: str | None, tag: str | None, **options: 
             disk().replace_file(path, data, staging_dir=path.parent)
     for name in pinning.unknown:
         session.warn(f"{name} means nothing we know; it is pinned, and no target is made of it")
-    session.show(_document(path, pinning, is_new=is_new), lambda: _text(path, pinning, is_new=is_new))
+    session.show(
+        _document(path, pinning, is_new=is_new, dry_run=session.dry_run),
+        lambda: _text(path, pinning, is_new=is_new, dry_run=session.dry_run),
+    )
 
 
 def _sources(session: Session, upstream: Upstream, options: dict[str, Any]) -> EvidenceSources:
@@ -114,11 +121,12 @@ def _levels(pinning: Pinning) -> dict[str, int]:
     return {level: levels.count(level) for level in TRUST_LEVELS if level in levels}
 
 
-def _document(path: Path, pinning: Pinning, *, is_new: bool) -> dict[str, object]:
+def _document(path: Path, pinning: Pinning, *, is_new: bool, dry_run: bool) -> dict[str, object]:
     return {
         "path": str(path),
         "tag": pinning.release.tag,
-        "written": is_new,
+        "written": is_new and not dry_run,
+        "dry_run": dry_run,
         "assets": len(pinning.release.assets),
         "levels": _levels(pinning),
         "targets": {target: list(archives) for target, archives in pinning.release.targets.items()},
@@ -128,9 +136,10 @@ def _document(path: Path, pinning: Pinning, *, is_new: bool) -> dict[str, object
     }
 
 
-def _text(path: Path, pinning: Pinning, *, is_new: bool) -> str:
+def _text(path: Path, pinning: Pinning, *, is_new: bool, dry_run: bool) -> str:
+    done = ("would be written" if dry_run else "written") if is_new else "unchanged"
     levels = ", ".join(f"{count} {level}" for level, count in _levels(pinning).items())
     rows = [(target, ", ".join(archives)) for target, archives in pinning.release.targets.items()]
     rows += [(target, f"not made: {why}") for target, why in pinning.left_out.items()]
-    lines = [f"{path}: {'written' if is_new else 'unchanged'}; {len(pinning.release.assets)} files ({levels})"]
+    lines = [f"{path}: {done}; {len(pinning.release.assets)} files ({levels})"]
     return "\n".join((*lines, *pinning.differences, "", table(("target", "made of"), rows)))

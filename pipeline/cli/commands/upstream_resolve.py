@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.asset_names.classify import build_number
 from pipeline.cli.options import Command, common_options
 from pipeline.cli.upstream_options import (
     api_option,
@@ -15,7 +16,6 @@ from pipeline.cli.upstream_options import (
     short_targets,
     target_option,
 )
-from pipeline.upstream.asset_names import build_number
 from pipeline.upstream.resolve import POINTER_BYTES, Resolution, Wish, resolve
 from pipeline.upstream.selectors import parse_selector
 
@@ -62,13 +62,13 @@ def command(
     wanted = short_targets(engine, targets)
     with opened_upstream(session, engine, api, listing=listing) as upstream:
         clock, downloader = upstream.services.clock, upstream.services.downloader
-        wish = Wish(wanted, min_age_days, clock.now_seconds(), upstream.preferences)
+        wish = Wish(wanted, min_age_days, clock.now_seconds(), upstream.preferences, upstream.parts)
         found = resolve(
             meant, upstream.releases, wish, lambda url: downloader.read_small(url, limit_bytes=POINTER_BYTES)
         )
         for tag, why in found.skipped:
             session.hint(f"passed over {tag}: {why}")
-        if not found.state.complete:
+        if found.state.complete is False:
             session.warn(
                 f"{found.release.tag} is partial: it lacks {', '.join(found.state.lacks) or 'files that are coming'}"
             )

@@ -76,9 +76,14 @@ def preferences(recipes_dir):
     return read_preferences(recipes_dir / "upstream", "llama.cpp")
 
 
+@pytest.fixture(scope="session")
+def parts(catalog):
+    return catalog.archive_parts("llama.cpp")
+
+
 @pytest.fixture
-def wish(preferences):
+def wish(preferences, parts):
     def make(*targets: str, min_age_days: float = 0.0) -> Wish:
-        return Wish(targets, min_age_days, NOON, preferences)
+        return Wish(targets, min_age_days, NOON, preferences, parts)
 
     return make

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from pipeline.model.archives import ArchiveParts
 from pipeline.model.release_preferences import ReleasePreferences
 from pipeline.upstream.archive_choice import choose_archives
 
 PREFER = {"linux-x86_64-sycl": ((), ("fp32",)), "macos-arm64-metal": ((),)}
 PREFERENCES = ReleasePreferences(schema_version=1, engine="llama.cpp", repository="o/r", prefer=PREFER)
+PARTS = {
+    "cpu": ArchiveParts(backend=("*cpu*",)),
+    "cuda": ArchiveParts(backend=("*cuda*",), companion=True),
+    "metal": ArchiveParts(backend=("*metal*",)),
+    "rocm": ArchiveParts(backend=("*hip*",)),
+    "sycl": ArchiveParts(backend=("*sycl*",)),
+}
 
 
 def choose(*names: str):
-    return choose_archives(names, PREFERENCES)
+    return choose_archives(names, PREFERENCES, PARTS)
 
 
 def test_a_cuda_target_is_its_engine_and_then_its_runtime():
@@ -50,3 +58,15 @@ def test_an_unknown_name_is_reported_and_the_others_are_used():
     found = choose("llama-b1-bin-ubuntu-tpu-x64.tar.gz", "llama-b1-bin-ubuntu-x64.tar.gz")
     assert list(found.targets) == ["linux-x86_64-cpu"]
     assert [error.why.split("'")[1] for error in found.unknown] == ["tpu"]
+
+
+def test_whether_a_runtime_is_needed_is_what_the_recipe_says():
+    engine = "llama-b1-bin-win-cuda-12.4-x64.zip"
+    alone = PARTS | {"cuda": ArchiveParts(backend=("*cuda*",))}
+    assert choose_archives([engine], PREFERENCES, alone).targets == {"windows-x86_64-cuda-12.4": (engine,)}
+
+
+def test_a_family_without_a_recipe_makes_no_target_and_it_is_said():
+    found = choose("llama-b1-bin-win-vulkan-x64.zip", "llama-b1-bin-win-cpu-x64.zip")
+    assert list(found.targets) == ["windows-x86_64-cpu"]
+    assert "'vulkan'" in found.left_out["windows-x86_64-vulkan"]

@@ -49,7 +49,7 @@ def test_other_bytes_under_one_name_are_a_change(asker, github, pinned, field, v
     assert kinds(pin_drift(pinned, asker.releases().find("b10892"))) == [("changed", UBUNTU)]
 
 
-def test_the_newest_release_may_rename_add_and_lose_targets(asker, github, pin, pinned, preferences):
+def test_the_newest_release_may_rename_add_and_lose_targets(asker, github, pin, pinned, preferences, parts):
     release = github.add_recorded(pin, tag="b10900", published_at="2026-09-10T01:00:00Z")
     for name in [name for name in release.assets if "13.3" in name]:
         release.assets[name.replace("13.3", "13.4")] = release.assets.pop(name)
@@ -59,7 +59,7 @@ def test_the_newest_release_may_rename_add_and_lose_targets(asker, github, pin, 
     del release.assets["cudart-llama-bin-win-cuda-12.4-x64.zip"]
     github.host("b10900", "llama-b10900-bin-ubuntu-opencl-x64.tar.gz", b"x")
     github.host("b10900", "llama-b10900-bin-ubuntu-tpu-x64.tar.gz", b"x")
-    found = newest_drift(pinned, asker.releases().find("b10900"), preferences)
+    found = newest_drift(pinned, asker.releases().find("b10900"), preferences, parts)
     assert kinds(found) == [
         ("target gone", "macos-x86_64-cpu"),
         ("target gone", "windows-x86_64-cuda-12.4"),
@@ -69,6 +69,6 @@ def test_the_newest_release_may_rename_add_and_lose_targets(asker, github, pin, 
     ]
 
 
-def test_a_newest_release_of_the_same_shape_has_not_drifted(asker, github, pin, pinned, preferences):
+def test_a_newest_release_of_the_same_shape_has_not_drifted(asker, github, pin, pinned, preferences, parts):
     github.add_recorded(pin, tag="b10900", published_at="2026-09-10T01:00:00Z")
-    assert newest_drift(pinned, asker.releases().find("b10900"), preferences) == ()
+    assert newest_drift(pinned, asker.releases().find("b10900"), preferences, parts) == ()

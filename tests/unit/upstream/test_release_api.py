@@ -24,7 +24,7 @@ def test_a_listing_that_did_not_change_costs_no_request_of_the_limit(asker, gith
 def test_a_listing_that_changed_is_read_anew(asker, github):
     asker.api().get(PATH)
     github.add("b10893", published_at="2026-09-10T01:00:00Z")
-    assert [release.tag for release in read_page(asker.api().get(PATH).body, what="x")] == ["b10893", "b10892"]
+    assert [release.tag for release in read_page(asker.api().get(PATH).body, what="x").releases] == ["b10893", "b10892"]
     assert github.api_statuses == [200, 200]
 
 

@@ -5,8 +5,12 @@ from __future__ import annotations
 import pytest
 
 from pipeline.errors import IntegrityError, NothingSelectedError, OfflineError
+from pipeline.upstream.completeness import ReleaseState
+from pipeline.upstream.listing import ReleaseList
+from pipeline.upstream.recorded import RecordedApi
 from pipeline.upstream.resolve import resolve
 from pipeline.upstream.selectors import parse_selector
+from tests.simulators.release_server import REPOSITORY
 
 CUDA = "windows-x86_64-cuda-12.4"
 
@@ -73,12 +77,34 @@ def test_a_target_that_upstream_gave_up_holds_nothing_back_for_long(ask, github,
 
 
 def test_latest_for_a_target_is_the_newest_that_has_it(ask, github, pin, older):
-    add(github, pin, "b10893", "2026-09-10T01:00:00Z", drop="cudart-llama-bin-win-cuda-12.4")
+    add(github, pin, "b10893", "2026-09-10T01:00:00Z", drop="bin-macos-x64")
     assert ask("latest").release.tag == "b10893"
-    found = ask("latest", CUDA)
+    found = ask("latest", "macos-x86_64-cpu")
     assert found.release.tag == "b10892"
-    assert found.archives[CUDA][1] == "cudart-llama-bin-win-cuda-12.4-x64.zip"
-    assert "runtime" in found.skipped[0][1]
+    assert found.archives == {"macos-x86_64-cpu": ("llama-b10892-bin-macos-x64.tar.gz",)}
+    assert [tag for tag, _ in found.skipped] == ["b10893"]
+
+
+def test_a_release_whose_engine_lacks_its_runtime_is_partial_and_passed_over(ask, github, pin, older):
+    add(github, pin, "b10893", "2026-09-10T01:00:00Z", drop="cudart-llama-bin-win-cuda-12.4")
+    for targets in ((), (CUDA,)):
+        found = ask("latest", *targets)
+        assert (found.release.tag, [tag for tag, _ in found.skipped]) == ("b10892", ["b10893"])
+    assert ask("b10893").state == ReleaseState(complete=False, lacks=("runtime windows-x86_64 cuda-12.4",), coming=0)
+
+
+def test_a_build_with_no_near_one_is_taken_as_latest(ask):
+    found = ask("latest")
+    assert (found.release.tag, found.state.complete) == ("b10892", None)
+
+
+@pytest.mark.parametrize(("selector", "text"), [("b99999", "b99999"), ("b5", "b5"), ("v9.9.9", "v9.9.9")])
+def test_what_a_recorded_listing_does_not_hold_is_not_said_to_be_nowhere(asker, github, wish, selector, text):
+    api = RecordedApi(asker.api().get(f"/repos/{REPOSITORY}/releases?per_page=100").body, name="x", recorded_at=0)
+    releases = ReleaseList(api, REPOSITORY, recorded=True)
+    with pytest.raises(NothingSelectedError) as caught:
+        resolve(parse_selector(selector), releases, wish(), asker.pointer)
+    assert caught.value.message == f"the recorded listing does not hold {text}"
 
 
 def test_a_build_that_lacks_what_the_target_needs_is_refused_with_the_nearest_that_have_it(ask, github, pin, older):

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pipeline.asset_names import tokens
+from pipeline.asset_names.classify import UnknownAssetError, build_number, classify, classify_all
 from pipeline.names import UnknownNameError, parse_accel
-from pipeline.upstream import tokens
-from pipeline.upstream.asset_names import UnknownAssetError, build_number, classify, classify_all
 
 REAL = tomllib.loads((Path(__file__).parents[2] / "fixtures" / "upstream" / "asset_names.toml").read_text())
 CASES = [(kind, name, meaning) for kind, names in REAL.items() for name, meaning in names.items()]
@@ -70,6 +70,12 @@ def test_every_accelerator_is_in_the_vocabulary_of_the_contract(name):
     ("llama-b10892-bin-ubuntu-sycl-fp16-fp16-x64.tar.gz", "fp16"),
     ("cudart-llama-bin-win-vulkan-x64.zip", "vulkan"),
     ("llama-b10892-bin-ubuntu--x64.tar.gz", "''"),
+    ("llama-b10892-bin-win-llvm-x64.zip", "'llvm'"),
+    ("llama-b10892-bin-win-msvc-x64.zip", "'msvc'"),
+    ("llama-b10892-bin-win-opencl-llvm-x64.zip", "'llvm'"),
+    ("llama-b10892-bin-macos-x64-kleidiai.tar.gz", "'kleidiai'"),
+    ("llama-b10892-bin-ubuntu-arm64-kleidiai.tar.gz", "'kleidiai'"),
+    ("llama-b10892-ui.zip", "'.zip'"),
 ])  # fmt: skip
 def test_what_is_not_known_is_named_and_never_guessed(name, word):
     with pytest.raises(UnknownAssetError) as caught:
@@ -150,8 +156,8 @@ def test_any_text_is_a_meaning_or_a_refusal(text):
 
 
 def test_good_names_and_bad_ones_are_told_apart_in_their_order():
-    meanings, unknown = classify_all(["b.txt", "llama-b1-ui.zip", "a.txt", "llama-b1-bin-ubuntu-x64.zip"])
-    assert [meaning.name for meaning in meanings] == ["llama-b1-ui.zip", "llama-b1-bin-ubuntu-x64.zip"]
+    meanings, unknown = classify_all(["b.txt", "llama-b1-ui.tar.gz", "a.txt", "llama-b1-bin-ubuntu-x64.zip"])
+    assert [meaning.name for meaning in meanings] == ["llama-b1-ui.tar.gz", "llama-b1-bin-ubuntu-x64.zip"]
     assert [error.why for error in unknown] == ["unknown format '.txt'"] * 2
 
 

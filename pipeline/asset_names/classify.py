@@ -6,9 +6,9 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, NoReturn
 
+from pipeline.asset_names import tokens
 from pipeline.errors import UsageError
 from pipeline.model.upstream import AssetKind, AssetMeaning
-from pipeline.upstream import tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,7 +35,7 @@ class UnknownAssetError(UsageError):
         """Say what is wrong with which name."""
         super().__init__(
             f"{name[:_LONGEST_NAME]!r}: {why}",
-            hint="a new word of upstream's is one line in pipeline/upstream/tokens.py, once it is known what it means",
+            hint="a new word is one line in pipeline/asset_names/tokens.py, once it is known what it means",
         )
         self.name = name
         self.why = why
@@ -69,6 +69,8 @@ def classify(name: str) -> AssetMeaning:
     """
     stem, form = _format_of(name)
     if match := _WHOLE.fullmatch(stem):
+        if match["kind"] == "ui" and form != tokens.UI_FORMAT:
+            raise UnknownAssetError(name, f"unknown format {f'.{form}'!r} of the web interface")
         return AssetMeaning(
             name=name, kind=_WHOLE_KINDS[match["kind"]], tag=match["tag"], platform=None, accel=None, format=form
         )
@@ -83,7 +85,7 @@ def classify(name: str) -> AssetMeaning:
     _read_words(reading, match["words"].split("-"))
     platform = _platform_of(reading)
     accel = reading.accel or _unsaid_accel(reading, platform)
-    _check_qualifiers(reading, accel)
+    _check_qualifiers(reading, platform, accel)
     if kind == "runtime" and not accel.startswith("cuda-"):
         reading.refuse(f"a CUDA runtime for the accelerator {accel!r}")
     return AssetMeaning(
@@ -169,11 +171,13 @@ def _unsaid_accel(reading: _Reading, platform: str) -> str:
     return tokens.UNSAID[platform]
 
 
-def _check_qualifiers(reading: _Reading, accel: str) -> None:
+def _check_qualifiers(reading: _Reading, platform: str, accel: str) -> None:
     family = accel.partition("-")[0]
     for word in reading.qualifiers:
         fitting = tokens.QUALIFIERS.get(word, frozenset({"rocm"}))
         if family not in fitting:
             reading.refuse(f"{word!r} beside the accelerator {accel!r} has no known meaning")
+        if platform not in tokens.ONLY_ON.get(word, {platform}):
+            reading.refuse(f"{word!r} on {platform} has no known meaning")
         if reading.qualifiers.count(word) > 1:
             reading.refuse(f"{word!r} stands twice")

@@ -10,6 +10,8 @@ from typing import Literal
 
 Format = Literal["tar.gz", "zip"]
 FORMATS: tuple[Format, ...] = ("tar.gz", "zip")
+UI_FORMAT: Format = "tar.gz"
+"""The web interface alone was never published in another one."""
 
 SYSTEMS: dict[str, tuple[str, dict[str, str]]] = {
     "ubuntu": ("linux", {"x64": "x86_64", "arm64": "arm64", "s390x": "s390x"}),
@@ -66,11 +68,18 @@ QUALIFIERS: dict[str, frozenset[str]] = {
     "910b": frozenset({"cann"}),
     "aclgraph": frozenset({"cann"}),
     "snapdragon": frozenset({"hexagon"}),
-    "kleidiai": frozenset({"metal", "cpu"}),
+    "kleidiai": frozenset({"metal"}),
     "llvm": frozenset({"cpu", "opencl"}),
     "msvc": frozenset({"cpu"}),
 }
 """Words that are kept as they are, and the accelerators they go with."""
+
+ONLY_ON: dict[str, frozenset[str]] = {
+    "kleidiai": frozenset({"macos-arm64"}),  # a library of Arm's
+    "llvm": frozenset({"windows-arm64"}),  # compilers that names on Arm had (to b5298)
+    "msvc": frozenset({"windows-arm64"}),
+}
+"""Qualifiers that upstream used for some platforms alone; elsewhere they would be a guess."""
 
 GFX = re.compile(r"gfx[0-9a-f]{3,4}")
 """An AMD GPU architecture, a qualifier of ``rocm``."""
