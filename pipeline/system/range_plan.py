@@ -55,6 +55,7 @@ def lacking(size_bytes: int, have: Iterable[Span]) -> list[Span]:
 
 _MOMENT_SECONDS = 0.01
 _STEALS_PER_PIECE = 4  # what is worth stealing is smaller than what is worth planning
+_WORTH_A_REQUEST_SECONDS = 0.2  # a request costs a round trip or two
 
 
 @dataclass(slots=True)
@@ -190,7 +191,8 @@ class RangePlan:
         self.done_bytes += piece.reserved - piece.position
         piece.position = piece.reserved
         piece.moved_at = now
-        self._speeds[worker] = piece.speed(now)
+        if piece.position - piece.start >= self._smallest or worker not in self._speeds:
+            self._speeds[worker] = piece.speed(now)
         return piece.end - piece.position
 
     def release(self, worker: int) -> None:
@@ -211,16 +213,17 @@ class RangePlan:
 
     def _steal(self, worker: int, now: float, stalled_seconds: float) -> Span | None:
         """Give a worker the back of the piece that would be ready last, or the whole of one that stands still."""
-        least = max(1, self._smallest // _STEALS_PER_PIECE)
         found: tuple[float, _Piece, int] | None = None
-        for piece in self._busy.values():
+        for owner, piece in self._busy.items():
             rest = piece.end - piece.reserved
-            speed = piece.speed(now)
-            if now - piece.moved_at >= stalled_seconds:
-                kept = 0
-            else:
-                kept = max(least, round(rest * speed / (speed + self._speeds.get(worker, speed))))
-            if rest - kept >= (least if kept else 1) and (found is None or rest / speed > found[0]):
+            speed = self._speed_of(owner, piece, now)
+            own_speed = self._speeds.get(worker, speed)
+            stands = now - piece.moved_at >= stalled_seconds
+            kept = 0 if stands else round(rest * speed / (speed + own_speed))
+            least = (
+                1 if stands else max(self._smallest // _STEALS_PER_PIECE, round(own_speed * _WORTH_A_REQUEST_SECONDS))
+            )
+            if rest - kept >= least and (found is None or rest / speed > found[0]):
                 found = (rest / speed, piece, kept)
         if found is None:
             return None
@@ -228,3 +231,9 @@ class RangePlan:
         span = Span(piece.reserved + kept, piece.end)
         piece.end = span.start
         return self._give(worker, span, now)
+
+    def _speed_of(self, owner: int, piece: _Piece, now: float) -> float:
+        """Return bytes a second of a piece; of its owner's last one while too little came to tell."""
+        if piece.position - piece.start < self._smallest and owner in self._speeds:
+            return self._speeds[owner]
+        return piece.speed(now)

@@ -35,10 +35,10 @@ class RangePolicy:
     connections: int = 8
     from_bytes: int = 8 << 20
     after_seconds: float = 0.2
-    ramp_seconds: float = 1.5
-    window_seconds: float = 0.3
+    ramp_seconds: float = 0.8
+    window_seconds: float = 0.2
     still_grows: float = 1.25
-    trial_seconds: float = 1.0
+    trial_seconds: float = 0.6
     clear_gain: float = 1.3
     gain: float = 1.15
     when_left_seconds: float = 1.0

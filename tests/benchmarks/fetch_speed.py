@@ -1,7 +1,7 @@
 """How fast a download is, against `curl` + `sha256sum` on loopback and against `aria2c -x8` over a slow link.
 
 usage: python tests/benchmarks/fetch_speed.py [--size-mb 1000] [--rounds 5] [--link-size-mb 300] [--lossy-size-mb 100]
-                                              [--rate-mb 50] [--congestion cubic,bbr] [--work DIR]
+                                              [--rate-mb 50] [--congestion bbr,reno] [--work DIR]
 
 nginx serves a file of noise. Each round measures the programs next to each other, in turn, because machines drift; the
 ratios are medians of the rounds' ratios. Ours is the real downloader with an empty store each time: interpreter start,
@@ -98,7 +98,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--link-size-mb", type=int, default=300)
     parser.add_argument("--lossy-size-mb", type=int, default=100)
     parser.add_argument("--rate-mb", type=float, default=50.0, help="of the slow links, megabytes a second")
-    parser.add_argument("--congestion", default="cubic", help="of the server on slow links; a list has commas")
+    parser.add_argument("--congestion", default="bbr,reno", help="of the server on slow links; a list has commas")
     parser.add_argument("--work", type=Path, default=Path("fetch-speed"))
     return parser.parse_args()
 

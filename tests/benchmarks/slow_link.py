@@ -141,7 +141,7 @@ class _Way:
     def take(self, now: float) -> None:
         """Read what is there, a few hundred packets at most."""
         link = self._link
-        with suppress(BlockingIOError):
+        with suppress(OSError):  # there is no more, or the namespace is gone
             for _ in range(256):
                 packet = os.read(self._source, 65536)
                 self._free_at = max(self._free_at, now)

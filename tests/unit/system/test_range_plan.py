@@ -154,6 +154,25 @@ def test_a_worker_without_work_steals_so_much_that_both_end_together():
     assert plan.reserve(0, 750) == 150
 
 
+def test_two_workers_do_not_take_the_last_piece_from_each_other_again_and_again():
+    plan = RangePlan(100_000, [], workers=1, smallest_bytes=100, largest_bytes=50_000)
+    assert plan.take(0, 0.0, stalled_seconds=9.0) == Span(0, 50_000)
+    assert plan.take_all(1, 0.0) == Span(50_000, 100_000)
+    plan.reserve(0, 50_000)
+    plan.wrote(0, 1.0)
+    plan.reserve(1, 10_000)
+    plan.wrote(1, 1.0)
+    stolen = plan.take(0, 1.0, stalled_seconds=9.0)
+    assert stolen is not None
+    kept = 100_000 - 60_000 - stolen.size_bytes
+    plan.reserve(1, kept)
+    plan.wrote(1, 1.0 + kept / 10_000)
+    plan.reserve(0, 10_000)
+    plan.wrote(0, 1.1)
+    again = plan.take(1, 1.1, stalled_seconds=9.0)  # its owner has just begun and is five times as fast
+    assert again is None or again.size_bytes < stolen.size_bytes / 2
+
+
 def test_what_is_worth_a_request_is_stolen_and_less_is_not():
     plan = RangePlan(1000, [], workers=1, smallest_bytes=40, largest_bytes=10_000)
     plan.take_all(0, 0.0)

@@ -4,8 +4,8 @@ from pipeline.system.transfer_policy import RangePolicy
 from pipeline.system.widening import Widening
 
 POLICY = RangePolicy(
-    after_seconds=0.2, ramp_seconds=1.5, window_seconds=0.3, trial_seconds=1.0, clear_gain=1.3, gain=1.15, when_left_seconds=1.0,
-    one_stream_bytes_per_second=100e6,
+    after_seconds=0.2, ramp_seconds=1.5, window_seconds=0.3, trial_seconds=1.0, clear_gain=1.3, gain=1.15,
+    when_left_seconds=1.0, one_stream_bytes_per_second=100e6,
 )  # fmt: skip
 TICK = 0.05
 
