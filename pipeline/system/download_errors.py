@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.errors import IntegrityError, NetworkError, OfflineError
+from pipeline.system.rate_limits import RateLimitError
 from pipeline.system.transfer_faults import shown
 
 if TYPE_CHECKING:
@@ -30,10 +31,6 @@ class DeadlineError(NetworkError):
 
 class TooSlowError(NetworkError):
     """Every place sends next to nothing: the throughput watchdog ended each try."""
-
-
-class RateLimitError(NetworkError):
-    """A server answers no more requests for a while; the message says for how long, where it does."""
 
 
 def offline_error(request: DownloadRequest) -> OfflineError:

@@ -16,15 +16,21 @@ class RateLimitError(NetworkError):
         until: seconds since 1970 from which on it answers again; None where it did not say.
     """
 
-    def __init__(self, url: str, *, now_seconds: int, until: int | None) -> None:
-        """Say which url, and when to try again."""
+    def __init__(self, message: str, *, hint: str, until: int | None = None) -> None:
+        """Keep when it ends beside the message."""
+        super().__init__(message, hint=hint)
         self.until = until
-        if until is not None and now_seconds <= until <= now_seconds + _FARTHEST_SECONDS:
-            minutes = -(-(until - now_seconds) // 60)
-            when = f"at {datetime.fromtimestamp(until, UTC):%Y-%m-%dT%H:%M:%SZ} (in {minutes} min)"
-        else:
-            when = "later; the server does not say when"
-        super().__init__(
-            f"{url}: the rate limit is used up",
-            hint=f"try again {when}; GITHUB_TOKEN raises GitHub's limit from 60 requests an hour to 5,000",
-        )
+
+
+def api_limit(url: str, *, now_seconds: int, until: int | None) -> RateLimitError:
+    """Return the error of an API that was asked too often: which url, and when to try again."""
+    if until is not None and now_seconds <= until <= now_seconds + _FARTHEST_SECONDS:
+        minutes = -(-(until - now_seconds) // 60)
+        when = f"at {datetime.fromtimestamp(until, UTC):%Y-%m-%dT%H:%M:%SZ} (in {minutes} min)"
+    else:
+        when = "later; the server does not say when"
+    return RateLimitError(
+        f"{url}: the rate limit is used up",
+        hint=f"try again {when}; GITHUB_TOKEN raises GitHub's limit from 60 requests an hour to 5,000",
+        until=until,
+    )

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import IntegrityError, NetworkError, OfflineError
 from pipeline.system.download_places import Place
-from pipeline.system.rate_limits import RateLimitError
+from pipeline.system.rate_limits import api_limit
 from pipeline.system.transfer_faults import TransferFault, fault_of_status, shown
 from pipeline.system.transfer_policy import SpeedWatch, TransferPolicy
 
@@ -95,9 +95,7 @@ class SmallDocuments:
                 place.failed(fault, now=now, jitter=secrets.randbelow(1000) / 1000, policy=self._policy)
                 if fault.kind == "rate limit" and (place.given_up or fault.wait_seconds > _WORTH_WAITING_SECONDS):
                     until = self._clock.now_seconds() + int(fault.wait_seconds) if fault.wait_seconds else None
-                    raise RateLimitError(
-                        shown(place.url), now_seconds=self._clock.now_seconds(), until=until
-                    ) from fault
+                    raise api_limit(shown(place.url), now_seconds=self._clock.now_seconds(), until=until) from fault
                 if place.given_up:
                     raise NetworkError(
                         f"{shown(place.url)} could not be read: {fault.reason}",

@@ -15,8 +15,9 @@ from pipeline.errors import IntegrityError, NetworkError, NoSpaceError, OfflineE
 from pipeline.events import Notice
 from pipeline.ports import DownloadRequest
 from pipeline.system.clock import SystemClock
-from pipeline.system.download_errors import DeadlineError, RateLimitError, TooSlowError
+from pipeline.system.download_errors import DeadlineError, TooSlowError
 from pipeline.system.downloads import HttpDownloader
+from pipeline.system.rate_limits import RateLimitError
 from pipeline.system.store import FileStore
 from pipeline.system.transfer_policy import TransferPolicy
 from tests.simulators import http_server as sim
@@ -430,7 +431,8 @@ import sys
 from pathlib import Path
 from pipeline.ports import DownloadRequest
 from pipeline.system.clock import SystemClock
-from pipeline.system.download_errors import DeadlineError, RateLimitError, TooSlowError
+from pipeline.system.download_errors import DeadlineError, TooSlowError
+from pipeline.system.rate_limits import RateLimitError
 from pipeline.system.downloads import HttpDownloader
 from pipeline.system.store import FileStore
 class Sink:
