@@ -8,25 +8,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.app.services import attestation_verifier, disk, remote_hasher
-from pipeline.catalog.pins import attestation_path
-from pipeline.catalog.upstream import read_pinned_release
 from pipeline.cli.options import Command, changing_options
 from pipeline.cli.tables import table
 from pipeline.cli.upstream_options import api_option, engine_option, listing_option, opened_upstream, upstream_dir
-from pipeline.errors import NothingSelectedError, UsageError
-from pipeline.model.manifest_document import write_document
+from pipeline.errors import UsageError
 from pipeline.model.upstream import TRUST_LEVELS
-from pipeline.upstream.evidence import EvidenceSources, gather
-from pipeline.upstream.pinning import Permissions, Pinning, make_pin
-from pipeline.upstream.resolve import POINTER_BYTES, Wish, resolve
+from pipeline.upstream.evidence import EvidenceSources
+from pipeline.upstream.pinning import Permissions
+from pipeline.upstream.release_pin import MadePin, keep_pin, pin_release, whole_release
+from pipeline.upstream.resolve import POINTER_BYTES, Wish
 from pipeline.upstream.selectors import parse_selector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from pipeline.cli.session import Session
     from pipeline.cli.upstream_options import Upstream
-    from pipeline.upstream.pinning import Evidence
+    from pipeline.upstream.pinning import Pinning
 
 _AT_HAND = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -60,37 +56,28 @@ def command(session: Session, selector: str | None, tag: str | None, **options: 
     if selector and tag:
         raise UsageError("SELECTOR and --tag are the same thing", hint="give one of them")
     meant = parse_selector(selector or tag or "latest")
-    engine = options["engine"]
-    with opened_upstream(session, engine, options["api"], listing=options["listing"]) as upstream:
+    with opened_upstream(session, options["engine"], options["api"], listing=options["listing"]) as upstream:
         read_small = upstream.services.downloader.read_small
         wish = Wish((), 0.0, upstream.services.clock.now_seconds(), upstream.preferences, upstream.parts)
-        found = resolve(meant, upstream.releases, wish, lambda url: read_small(url, limit_bytes=POINTER_BYTES))
-        if found.state.complete is False and not options["allow_partial"]:
-            raise NothingSelectedError(
-                f"{found.release.tag} is partial: it lacks {', '.join(found.state.lacks) or 'files that are coming'}",
-                hint="wait, name another release, or give --allow-partial",
-            )
+        found = whole_release(
+            meant,
+            upstream.releases,
+            wish,
+            lambda url: read_small(url, limit_bytes=POINTER_BYTES),
+            allow_partial=options["allow_partial"],
+        )
         if found.state.complete is None:
             session.warn(f"whether {found.release.tag} is whole is not known: the listing has no near build")
-        path = upstream_dir(session) / engine / f"{found.release.tag}.json"
-        old = read_pinned_release(path) if path.is_file() else None
         permissions = Permissions(lower=options["allow_lower"].strip(), changed=options["accept_changed"])
-        evidence = gather(found.release, upstream.preferences.repository, _sources(session, upstream, options))
-        pinning = make_pin(
-            found.release, upstream.preferences, evidence, parts=upstream.parts, old=old, permissions=permissions
-        )
-    data = write_document(pinning.release)
-    is_new = not path.is_file() or path.read_bytes() != data
+        sources = _sources(session, upstream, options)
+        made = pin_release(upstream_dir(session) / options["engine"], found, wish, sources, permissions)
     if not session.dry_run:
-        _keep_statements(path.parent, evidence.values())  # first: a pin that is attested needs them
-        if is_new:
-            disk().make_dirs(path.parent)
-            disk().replace_file(path, data, staging_dir=path.parent)
-    for name in pinning.unknown:
+        keep_pin(made, disk())
+    for name in made.pinning.unknown:
         session.warn(f"{name} means nothing we know; it is pinned, and no target is made of it")
     session.show(
-        _document(path, pinning, is_new=is_new, dry_run=session.dry_run),
-        lambda: _text(path, pinning, is_new=is_new, dry_run=session.dry_run),
+        _document(made, dry_run=session.dry_run),
+        lambda: _text(made, dry_run=session.dry_run),
     )
 
 
@@ -105,27 +92,17 @@ def _sources(session: Session, upstream: Upstream, options: dict[str, Any]) -> E
     )
 
 
-def _keep_statements(folder: Path, evidence: Iterable[Evidence]) -> None:
-    """Write the attestations that were verified beside the pins, where a build looks for them."""
-    for found in evidence:
-        if found.statement is None:
-            continue
-        path = attestation_path(folder, found.sha256)
-        disk().make_dirs(path.parent)
-        if not path.is_file() or path.read_bytes() != found.statement:
-            disk().replace_file(path, found.statement, staging_dir=path.parent)
-
-
 def _levels(pinning: Pinning) -> dict[str, int]:
     levels = [asset.level for asset in pinning.release.assets]
     return {level: levels.count(level) for level in TRUST_LEVELS if level in levels}
 
 
-def _document(path: Path, pinning: Pinning, *, is_new: bool, dry_run: bool) -> dict[str, object]:
+def _document(made: MadePin, *, dry_run: bool) -> dict[str, object]:
+    pinning = made.pinning
     return {
-        "path": str(path),
+        "path": str(made.path),
         "tag": pinning.release.tag,
-        "written": is_new and not dry_run,
+        "written": made.is_new and not dry_run,
         "dry_run": dry_run,
         "assets": len(pinning.release.assets),
         "levels": _levels(pinning),
@@ -136,10 +113,11 @@ def _document(path: Path, pinning: Pinning, *, is_new: bool, dry_run: bool) -> d
     }
 
 
-def _text(path: Path, pinning: Pinning, *, is_new: bool, dry_run: bool) -> str:
-    done = ("would be written" if dry_run else "written") if is_new else "unchanged"
+def _text(made: MadePin, *, dry_run: bool) -> str:
+    pinning = made.pinning
+    done = ("would be written" if dry_run else "written") if made.is_new else "unchanged"
     levels = ", ".join(f"{count} {level}" for level, count in _levels(pinning).items())
     rows = [(target, ", ".join(archives)) for target, archives in pinning.release.targets.items()]
     rows += [(target, f"not made: {why}") for target, why in pinning.left_out.items()]
-    lines = [f"{path}: {done}; {len(pinning.release.assets)} files ({levels})"]
+    lines = [f"{made.path}: {done}; {len(pinning.release.assets)} files ({levels})"]
     return "\n".join((*lines, *pinning.differences, "", table(("target", "made of"), rows)))
