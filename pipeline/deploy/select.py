@@ -158,13 +158,23 @@ def _describe(
         family=family_of(chosen.accel),
         is_gpu=is_gpu(chosen),
     )
-    warnings = (_unused(gpus, rejected, artifacts, facts),) if gpus and not variant.is_gpu else ()
+    warnings = () if variant.is_gpu else _unused(gpus, rejected, artifacts, facts)
     return Selection(chosen=variant, why=why, rejected=tuple(rejected), gpus=gpus, warnings=warnings)
 
 
-def _unused(gpus: tuple[str, ...], rejected: list[Rejection], artifacts: list[Artifact], facts: HostFacts) -> str:
-    """Return the warning about a GPU that will not be used, with what each variant for it lacks."""
+def _unused(
+    gpus: tuple[str, ...], rejected: list[Rejection], artifacts: list[Artifact], facts: HostFacts
+) -> tuple[str, ...]:
+    """Return the warning about a GPU that will not be used, or that may be there, with what each variant for it lacks.
+
+    Every probe looks for GPUs, so that after one that failed their absence is not known.
+    """
+    faults = "; ".join(dict.fromkeys(f"{fault.probe}: {fault.reason}" for fault in facts.probe_faults))
+    if not gpus and not faults:
+        return ()
     accels = {a.target: a.accel for a in artifacts if a.platform == facts.platform and is_gpu(a)}
     reasons = [f"{accels[r.target]} {r.version}: {'; '.join(r.reasons)}" for r in rejected if r.target in accels]
     listed = "\n".join(reasons) or f"no variant for a GPU of {facts.platform} is offered"
-    return f"this machine has {', '.join(gpus)}, which will NOT be used:\n{listed}"
+    if gpus:
+        return (f"this machine has {', '.join(gpus)}, which will NOT be used:\n{listed}",)
+    return (f"whether there is a GPU is not known: {faults}; the processor will be used:\n{listed}",)

@@ -130,6 +130,22 @@ def test_a_probe_that_failed_is_the_reason_and_not_absence():
     )
 
 
+def test_the_processor_after_a_probe_that_failed_is_said_aloud():
+    fault = ProbeFault(probe="nvidia", reason="nvidia-smi: it did not answer within 15 s")
+    found = select(
+        [artifact("cpu"), artifact("cuda-12.4")], CPU_HOST.model_copy(update={"probe_faults": (fault,)}), engine=None
+    )
+    expected = (
+        "whether there is a GPU is not known: nvidia: nvidia-smi: it did not answer within 15 s;"
+        " the processor will be used:\ncuda-12.4 b1: NVIDIA GPU with a working driver could not be looked for:"
+        " nvidia-smi: it did not answer within 15 s"
+    )
+    assert found.selection.warnings == (expected,)
+    with pytest.raises(NoAcceleratorError, match="whether there is a GPU is not known: nvidia: ") as caught:
+        require_accelerator(found.artifact, found.selection)
+    assert "no GPU that was found" not in caught.value.message
+
+
 def test_a_required_accelerator_is_found_or_missed():
     offered = [artifact("cpu"), artifact("cuda-13.0")]
     gpu = select([artifact("cuda-12.4")], RTX_4090, engine=None)
