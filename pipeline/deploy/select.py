@@ -67,16 +67,7 @@ def select(offered: Iterable[Artifact], facts: HostFacts, *, engine: str | None,
         NothingSelectedError: nothing is offered, or not of that engine or version.
     """
     artifacts = _in_question(tuple(offered), engine, version)
-    by_target: dict[str, list[Artifact]] = {}
-    for artifact in artifacts:
-        by_target.setdefault(artifact.target, []).append(artifact)
-    fitting: list[Artifact] = []
-    rejected: list[Rejection] = []
-    for versions in by_target.values():
-        found, refused = _newest_that_fits(versions, facts)
-        rejected += refused
-        if found:
-            fitting.append(found)
+    fitting, rejected = _judge(artifacts, facts)
     chosen = max(fitting, key=_preference, default=None)
     if chosen:
         better = f"it fits, and {chosen.accel} is preferred"
@@ -84,6 +75,28 @@ def select(offered: Iterable[Artifact], facts: HostFacts, *, engine: str | None,
         rejected += [Rejection(target=a.target, version=a.version, fits=True, reasons=(better,)) for a in others]
     rejected.sort(key=lambda r: (r.target, version_key(r.version)))
     return Choice(chosen, _describe(chosen, fitting, rejected, artifacts, facts))
+
+
+def describe_given(artifact: Artifact, offered: Iterable[Artifact], facts: HostFacts, *, why: str) -> Selection:
+    """Describe an artifact that something else than the host has decided for, as ``select`` describes its choice.
+
+    Args:
+        artifact: that is taken; one for another platform has no warnings.
+        offered: everything, also what did not come into question.
+        facts: of the host, with its devices.
+        why: what decided.
+    """
+    own = [other for other in offered if other.engine == artifact.engine]
+    fitting, rejected = _judge(own, facts)
+    rejected = [r for r in rejected if (r.target, r.version) != (artifact.target, artifact.version)]
+    reason = f"it fits, but {artifact.accel} is taken: {why}"
+    others = (other for other in fitting if other.target != artifact.target)
+    rejected += [Rejection(target=a.target, version=a.version, fits=True, reasons=(reason,)) for a in others]
+    rejected.sort(key=lambda r: (r.target, version_key(r.version)))
+    found = _describe(artifact, [], rejected, own, facts)
+    return found.model_copy(
+        update={"why": why, "warnings": found.warnings if artifact.platform == facts.platform else ()}
+    )
 
 
 def require_accelerator(artifact: Artifact, selection: Selection | None) -> None:
@@ -118,6 +131,21 @@ def _in_question(offered: Sequence[Artifact], engine: str | None, version: str |
         known = sorted({artifact.version for artifact in own}, key=version_key, reverse=True)
         raise NothingSelectedError(f"there is no {named} {version}", hint=f"there is {', '.join(known[:8])}")
     return found
+
+
+def _judge(artifacts: Iterable[Artifact], facts: HostFacts) -> tuple[list[Artifact], list[Rejection]]:
+    """Return what fits, one version of each variant, and why the others do not."""
+    by_target: dict[str, list[Artifact]] = {}
+    for artifact in artifacts:
+        by_target.setdefault(artifact.target, []).append(artifact)
+    fitting: list[Artifact] = []
+    rejected: list[Rejection] = []
+    for versions in by_target.values():
+        found, refused = _newest_that_fits(versions, facts)
+        rejected += refused
+        if found:
+            fitting.append(found)
+    return fitting, rejected
 
 
 def _newest_that_fits(versions: list[Artifact], facts: HostFacts) -> tuple[Artifact | None, list[Rejection]]:
