@@ -42,6 +42,11 @@ def test_the_order_of_preference_is_that_of_the_decision():
     assert order == ["cuda-12.4", "rocm-7.14", "sycl", "vulkan", "opencl", "openvino-2026.0", "cpu", "avx2"]
 
 
+def test_vulkan_is_taken_where_rocm_may_have_no_code_for_the_gpu():
+    apu = CPU_HOST.model_copy(update={**VULKAN, "amd_gpus": (AmdGpu(gfx="gfx90c"),)})
+    assert chosen([artifact("cpu"), artifact("rocm-7.14"), artifact("vulkan")], apu) == ("vulkan", "b1")
+
+
 def test_the_newest_cuda_that_fits_is_taken_by_number():
     offered = [artifact(accel) for accel in ("cuda-12.4", "cuda-12.8", "cuda-13.0", "cuda-12.10")]
     assert chosen(offered, RTX_4090) == ("cuda-12.10", "b1")
