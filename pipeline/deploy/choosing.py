@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.deploy.fitting import is_gpu
 from pipeline.deploy.requirements import check_host
-from pipeline.deploy.select import require_accelerator, select
+from pipeline.deploy.select import describe_given, require_accelerator, select
 from pipeline.errors import NothingSelectedError, UsageError
 from pipeline.names import Target, select_targets, version_key
 
@@ -27,6 +27,7 @@ class Wish:
 
     Attributes:
         target: full or without its engine; None takes what fits the host best.
+        from_files: ``target`` was not said, it is what the given files are of.
         version: None takes the newest, by number.
         engine: None means the only one; a full target says it too.
         check_host: refuse what cannot run here; without it and without ``target`` the platform's only one is taken.
@@ -38,9 +39,12 @@ class Wish:
     engine: str | None = None
     check_host: bool = True
     require_accel: bool = False
+    from_files: bool = False
 
 
-def pick(offered: Sequence[Artifact], wish: Wish, host: HostProbe) -> tuple[Artifact, Selection | None]:
+def pick(
+    offered: Sequence[Artifact], wish: Wish, host: HostProbe, *, listed: Sequence[Artifact]
+) -> tuple[Artifact, Selection | None]:
     """Return the artifact to install, and how it was chosen where that was not said.
 
     The host's devices are looked for only where something depends on them.
@@ -49,6 +53,7 @@ def pick(offered: Sequence[Artifact], wish: Wish, host: HostProbe) -> tuple[Arti
         offered: of all signed manifests that come into question.
         wish: what is asked for.
         host: to look at.
+        listed: everything that the repository has, for the warning about a GPU that will not be used.
 
     Raises:
         UsageError: the target names none or several, or several engines are offered and none is named.
@@ -65,6 +70,11 @@ def pick(offered: Sequence[Artifact], wish: Wish, host: HostProbe) -> tuple[Arti
         artifact = choose(artifacts, target=wish.target, version=wish.version, platform=facts.platform)
         if wish.check_host:
             check_host(artifact, host.survey() if is_gpu(artifact) else facts)
+    if wish.target is None or wish.from_files:
+        given = len(offered) < len(listed)
+        if selection is None or given:
+            why = "it is what the given files are of" if given else "it alone is offered for this platform"
+            selection = describe_given(artifact, listed, host.survey(), why=why)
     if wish.require_accel:
         require_accelerator(artifact, selection)
     return artifact, selection

@@ -60,7 +60,7 @@ class Resolved:
 
     Attributes:
         artifact: of a signed manifest.
-        selection: why this one; None where it was named.
+        selection: why this one; None where a target was typed.
         given: files that its layers are in.
     """
 
@@ -91,8 +91,9 @@ def resolve(request: InstallRequest, repository: TrustedRepository, services: Se
         engine=request.engine,
         check_host=request.check_host,
         require_accel=request.require_accel,
+        from_files=request.target is None and target is not None,
     )
-    artifact, selection = pick(artifacts, wish, services.host)
+    artifact, selection = pick(artifacts, wish, services.host, listed=offered)
     for warning in selection.warnings if selection else ():
         warn(services, warning)
     return Resolved(artifact, selection, given)

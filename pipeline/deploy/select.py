@@ -67,16 +67,7 @@ def select(offered: Iterable[Artifact], facts: HostFacts, *, engine: str | None,
         NothingSelectedError: nothing is offered, or not of that engine or version.
     """
     artifacts = _in_question(tuple(offered), engine, version)
-    by_target: dict[str, list[Artifact]] = {}
-    for artifact in artifacts:
-        by_target.setdefault(artifact.target, []).append(artifact)
-    fitting: list[Artifact] = []
-    rejected: list[Rejection] = []
-    for versions in by_target.values():
-        found, refused = _newest_that_fits(versions, facts)
-        rejected += refused
-        if found:
-            fitting.append(found)
+    fitting, rejected = _judge(artifacts, facts)
     chosen = max(fitting, key=_preference, default=None)
     if chosen:
         better = f"it fits, and {chosen.accel} is preferred"
@@ -84,6 +75,28 @@ def select(offered: Iterable[Artifact], facts: HostFacts, *, engine: str | None,
         rejected += [Rejection(target=a.target, version=a.version, fits=True, reasons=(better,)) for a in others]
     rejected.sort(key=lambda r: (r.target, version_key(r.version)))
     return Choice(chosen, _describe(chosen, fitting, rejected, artifacts, facts))
+
+
+def describe_given(artifact: Artifact, offered: Iterable[Artifact], facts: HostFacts, *, why: str) -> Selection:
+    """Describe an artifact that something else than the host has decided for, as ``select`` describes its choice.
+
+    Args:
+        artifact: that is taken; one for another platform has no warnings.
+        offered: everything, also what did not come into question.
+        facts: of the host, with its devices.
+        why: what decided.
+    """
+    own = [other for other in offered if other.engine == artifact.engine]
+    fitting, rejected = _judge(own, facts)
+    rejected = [r for r in rejected if (r.target, r.version) != (artifact.target, artifact.version)]
+    reason = f"it fits, but {artifact.accel} is taken: {why}"
+    others = (other for other in fitting if other.target != artifact.target)
+    rejected += [Rejection(target=a.target, version=a.version, fits=True, reasons=(reason,)) for a in others]
+    rejected.sort(key=lambda r: (r.target, version_key(r.version)))
+    found = _describe(artifact, [], rejected, own, facts)
+    return found.model_copy(
+        update={"why": why, "warnings": found.warnings if artifact.platform == facts.platform else ()}
+    )
 
 
 def require_accelerator(artifact: Artifact, selection: Selection | None) -> None:
@@ -118,6 +131,21 @@ def _in_question(offered: Sequence[Artifact], engine: str | None, version: str |
         known = sorted({artifact.version for artifact in own}, key=version_key, reverse=True)
         raise NothingSelectedError(f"there is no {named} {version}", hint=f"there is {', '.join(known[:8])}")
     return found
+
+
+def _judge(artifacts: Iterable[Artifact], facts: HostFacts) -> tuple[list[Artifact], list[Rejection]]:
+    """Return what fits, one version of each variant, and why the others do not."""
+    by_target: dict[str, list[Artifact]] = {}
+    for artifact in artifacts:
+        by_target.setdefault(artifact.target, []).append(artifact)
+    fitting: list[Artifact] = []
+    rejected: list[Rejection] = []
+    for versions in by_target.values():
+        found, refused = _newest_that_fits(versions, facts)
+        rejected += refused
+        if found:
+            fitting.append(found)
+    return fitting, rejected
 
 
 def _newest_that_fits(versions: list[Artifact], facts: HostFacts) -> tuple[Artifact | None, list[Rejection]]:
@@ -158,13 +186,23 @@ def _describe(
         family=family_of(chosen.accel),
         is_gpu=is_gpu(chosen),
     )
-    warnings = (_unused(gpus, rejected, artifacts, facts),) if gpus and not variant.is_gpu else ()
+    warnings = () if variant.is_gpu else _unused(gpus, rejected, artifacts, facts)
     return Selection(chosen=variant, why=why, rejected=tuple(rejected), gpus=gpus, warnings=warnings)
 
 
-def _unused(gpus: tuple[str, ...], rejected: list[Rejection], artifacts: list[Artifact], facts: HostFacts) -> str:
-    """Return the warning about a GPU that will not be used, with what each variant for it lacks."""
+def _unused(
+    gpus: tuple[str, ...], rejected: list[Rejection], artifacts: list[Artifact], facts: HostFacts
+) -> tuple[str, ...]:
+    """Return the warning about a GPU that will not be used, or that may be there, with what each variant for it lacks.
+
+    Every probe looks for GPUs, so that after one that failed their absence is not known.
+    """
+    faults = "; ".join(dict.fromkeys(f"{fault.probe}: {fault.reason}" for fault in facts.probe_faults))
+    if not gpus and not faults:
+        return ()
     accels = {a.target: a.accel for a in artifacts if a.platform == facts.platform and is_gpu(a)}
     reasons = [f"{accels[r.target]} {r.version}: {'; '.join(r.reasons)}" for r in rejected if r.target in accels]
     listed = "\n".join(reasons) or f"no variant for a GPU of {facts.platform} is offered"
-    return f"this machine has {', '.join(gpus)}, which will NOT be used:\n{listed}"
+    if gpus:
+        return (f"this machine has {', '.join(gpus)}, which will NOT be used:\n{listed}",)
+    return (f"whether there is a GPU is not known: {faults}; the processor will be used:\n{listed}",)

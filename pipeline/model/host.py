@@ -107,7 +107,7 @@ class HostFacts(Frozen):
         system: as the operating system calls itself, for people.
         cpu_count: processors this process may use.
         cpu_features: instruction set extensions, lower case, sorted; empty where they cannot be read.
-        glibc: version of the C library, None off Linux.
+        glibc: its version, None where there is none or it cannot be read: ``libraries`` tells on Linux.
         memory_bytes: physical memory, 0 where it cannot be read.
         macos: version of macOS, None elsewhere.
         windows: version of Windows (``10.0.22631``), None elsewhere.
@@ -130,10 +130,10 @@ class HostFacts(Frozen):
     schema_version: Literal[1] = 1
     platform: str
     system: str
-    cpu_count: int
+    cpu_count: int = Field(ge=1)
     cpu_features: tuple[str, ...]
-    glibc: str | None
-    memory_bytes: int
+    glibc: DottedVersion | None
+    memory_bytes: int = Field(ge=0)
     macos: DottedVersion | None = None
     windows: DottedVersion | None = None
     libstdcxx: DottedVersion | None = None
@@ -160,7 +160,7 @@ class HostFacts(Frozen):
         served = {"nvidia": bool(self.nvidia_gpus), "amd": bool(self.amd_gpus)}
         named = [gpu.name for gpu in self.nvidia_gpus]
         named += [f"AMD {gpu.gfx}" for gpu in self.amd_gpus]
-        named += [f"{_VENDORS[a.vendor]} {a.name}" for a in self.adapters if not served.get(a.vendor)]
+        named += [_called(adapter) for adapter in self.adapters if not served.get(adapter.vendor)]
         if self.metal:
             named.append("Apple GPU")
         listed = (*self.vulkan_devices, *self.level_zero_devices, *self.opencl_devices)
@@ -168,6 +168,14 @@ class HostFacts(Frozen):
 
 
 _VENDORS = {"nvidia": "NVIDIA", "amd": "AMD", "intel": "Intel"}
+
+
+def _called(adapter: Adapter) -> str:
+    """Return an adapter's name after its vendor's, which the system's name may begin with."""
+    vendor = _VENDORS[adapter.vendor]
+    return adapter.name if adapter.name.lower().startswith(vendor.lower()) else f"{vendor} {adapter.name}"
+
+
 # Mesa's and Google's software rasterizers; they say "cpu" as their type, except where a layer on top says otherwise.
 _SOFTWARE = ("llvmpipe", "lavapipe", "swiftshader", "softpipe")
 

@@ -39,8 +39,20 @@ def _lacks(requires: Requires, facts: HostFacts) -> Iterator[str]:
     for what, needed, found in floors:
         if needed and found and is_older(found, needed):
             yield f"it needs {what} {needed}, this has {found}"
+    if requires.glibc and _has_no_glibc(facts):
+        yield f"it needs glibc {requires.glibc}, this system has none"
     missing = sorted(set(requires.cpu) - set(facts.cpu_features))
     if facts.cpu_features and missing:
         yield f"this processor has no {', '.join(missing)}"
     if facts.libraries is not None and (absent := sorted(set(requires.libraries) - set(facts.libraries))):
         yield f"this system has no {', '.join(absent)}"
+
+
+def _has_no_glibc(facts: HostFacts) -> bool:
+    """Tell whether glibc is known to be absent, as on musl; the version alone does not say, it may not be readable."""
+    return (
+        facts.platform.startswith("linux-")
+        and facts.glibc is None
+        and facts.libraries is not None
+        and "libc.so.6" not in facts.libraries
+    )

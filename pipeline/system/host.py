@@ -92,8 +92,8 @@ class LocalHost:
     @cached_property
     def _facts(self) -> HostFacts:
         glibc = _glibc()
-        libraries = find_libraries(self._device_environment) if glibc else Libraries()
         name = platform_of(platform.system(), platform.machine())
+        libraries = find_libraries(self._device_environment) if name.startswith("linux-") else Libraries()
         return HostFacts(
             platform=name,
             system=_system_name(),
@@ -252,7 +252,7 @@ def _glibc() -> str | None:
         text = os.confstr("CS_GNU_LIBC_VERSION")  # "glibc 2.36"
     except (AttributeError, ValueError, OSError):
         return None
-    return text.removeprefix("glibc ") if text else None
+    return _dotted(text.removeprefix("glibc ")) if text else None
 
 
 def _memory_bytes() -> int:

@@ -1,4 +1,4 @@
-"""Shared libraries that glibc's loader finds by itself, from its cache and its folders; no program is started."""
+"""Shared libraries that the loader finds by itself, from glibc's cache and the folders; no program is started."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ _HEADER = struct.Struct("<20sII20x")
 _ENTRY = struct.Struct("<iIIIQ")
 _FLAGS = {"x86_64": 0x0303, "amd64": 0x0303, "aarch64": 0x0A03, "arm64": 0x0A03}
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.+-]{0,126}\.so(?:\.[A-Za-z0-9_.]+)?")
+_MUSL_LOADER = "lib/ld-musl-*.so.1"  # musl's only place for it; musl keeps no cache
 _LIBSTDCXX = "libstdc++.so.6"
 
 
@@ -61,7 +62,7 @@ def parse_cache(data: bytes, *, machine: str) -> dict[str, str]:
 
 
 def find_libraries(environment: Mapping[str, str], root: Path = Path("/")) -> Libraries:
-    """Return what the loader finds: in its cache, its default folders and LD_LIBRARY_PATH.
+    """Return what the loader finds: in its cache, its default folders and LD_LIBRARY_PATH; on musl there is no cache.
 
     Args:
         environment: of the programs that will need libraries.
@@ -72,8 +73,8 @@ def find_libraries(environment: Mapping[str, str], root: Path = Path("/")) -> Li
         with (root / _CACHE).open("rb") as stream:
             cached = parse_cache(stream.read(_CACHE_BYTES), machine=machine)
     except OSError:
-        return Libraries()
-    if not cached:
+        cached = {}
+    if not cached and not any(root.glob(_MUSL_LOADER)):
         return Libraries()
     names = set(cached)
     named = [Path(folder) for folder in environment.get("LD_LIBRARY_PATH", "").split(":") if folder]

@@ -21,7 +21,10 @@ def amd(*gfx, **changes):
 
 
 @pytest.mark.parametrize(("architectures", "gfx", "fits"), [
-    ((), ("gfx906",), True),
+    ((), ("gfx906",), False),
+    ((), ("gfx90c",), False),
+    ((), ("gfx90c", "gfx1100"), True),
+    ((), ("gfx90a",), True),
     (("gfx1030", "gfx1100"), ("gfx1100",), True),
     (("gfx1030",), ("gfx1100",), False),
     (("gfx1100",), ("gfx1036", "gfx1100"), True),
@@ -33,6 +36,12 @@ def amd(*gfx, **changes):
 ])  # fmt: skip
 def test_rocm_needs_code_for_a_gpu_of_the_machine(architectures, gfx, fits):
     assert (rocm.misfits("rocm-7.14", requires(gpu_architectures=architectures), amd(*gfx)) == ()) is fits
+
+
+def test_rocm_without_a_list_of_its_own_is_held_to_what_upstream_builds_for():
+    (reason,) = rocm.misfits("rocm-7.14", requires(), amd("gfx90c"))
+    assert reason.startswith("upstream's ROCm builds have code for gfx908, gfx90a, gfx942, gfx950, gfx1010, ")
+    assert reason.endswith(", this machine has gfx90c")
 
 
 def test_rocm_names_what_it_has_and_what_the_machine_has():

@@ -74,6 +74,29 @@ def test_a_named_target_for_the_processor_starts_no_probe(both: World):
     assert both.install(services=services, target="linux-x86_64-cpu").selection is None
 
 
+@pytest.mark.parametrize("changes", [{}, {"check_host": False}, {"require_accel": True}])
+def test_a_gpu_that_files_for_the_processor_leave_unused_is_said(both: World, changes: dict[str, bool]):
+    files = (both.folder / "dist/llama.cpp-b1-cpu.tar.zst",)
+    expected = (
+        "this machine has NVIDIA GeForce RTX 4090, which will NOT be used:\n"
+        "cuda-12.8 b1: it fits, but cpu is taken: it is what the given files are of\n"
+        "cuda-13.0 b1: CUDA 13.0 needs NVIDIA driver 580 or newer, this is 570.86.15"
+    )
+    if "require_accel" in changes:
+        with pytest.raises(NoAcceleratorError, match="which will NOT be used"):
+            installed(both, GPU, files=files, **changes)
+        return
+    outcome, warnings = installed(both, GPU, files=files, **changes)
+    assert outcome.target == "llama.cpp/linux-x86_64-cpu"
+    assert warnings == [expected]
+
+
+def test_a_gpu_that_the_only_variant_leaves_unused_is_said_without_a_check_of_the_host(published: World):
+    _, warnings = installed(published, GPU, check_host=False)
+    assert len(warnings) == 1
+    assert "this machine has NVIDIA GeForce RTX 4090, which will NOT be used" in warnings[0]
+
+
 def test_a_named_target_is_held_to_the_same_rules(both: World):
     with pytest.raises(HostError, match=r"CUDA 13\.0 needs NVIDIA driver 580 or newer, this is 570\.86\.15"):
         installed(both, GPU, target="linux-x86_64-cuda-13.0")

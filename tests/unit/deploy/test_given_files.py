@@ -69,7 +69,7 @@ def test_a_bundle_names_the_target_and_the_version(world: World):
     world.publish()
     outcome = world.install(files=(bundle(world, "b1", "avx2"),))
     assert (outcome.target, outcome.version) == ("llama.cpp/linux-x86_64-avx2", "b1")
-    assert outcome.selection is None
+    assert outcome.selection.why == "it is what the given files are of"
 
 
 def test_a_layer_that_several_variants_have_leaves_the_choice_to_the_host(world: World):

@@ -42,6 +42,11 @@ def test_the_order_of_preference_is_that_of_the_decision():
     assert order == ["cuda-12.4", "rocm-7.14", "sycl", "vulkan", "opencl", "openvino-2026.0", "cpu", "avx2"]
 
 
+def test_vulkan_is_taken_where_rocm_may_have_no_code_for_the_gpu():
+    apu = CPU_HOST.model_copy(update={**VULKAN, "amd_gpus": (AmdGpu(gfx="gfx90c"),)})
+    assert chosen([artifact("cpu"), artifact("rocm-7.14"), artifact("vulkan")], apu) == ("vulkan", "b1")
+
+
 def test_the_newest_cuda_that_fits_is_taken_by_number():
     offered = [artifact(accel) for accel in ("cuda-12.4", "cuda-12.8", "cuda-13.0", "cuda-12.10")]
     assert chosen(offered, RTX_4090) == ("cuda-12.10", "b1")
@@ -128,6 +133,22 @@ def test_a_probe_that_failed_is_the_reason_and_not_absence():
     assert reasons([artifact("cpu"), artifact("cuda-12.4")], facts)["linux-x86_64-cuda-12.4"] == (
         "NVIDIA GPU with a working driver could not be looked for: nvidia-smi: it did not answer within 15 s",
     )
+
+
+def test_the_processor_after_a_probe_that_failed_is_said_aloud():
+    fault = ProbeFault(probe="nvidia", reason="nvidia-smi: it did not answer within 15 s")
+    found = select(
+        [artifact("cpu"), artifact("cuda-12.4")], CPU_HOST.model_copy(update={"probe_faults": (fault,)}), engine=None
+    )
+    expected = (
+        "whether there is a GPU is not known: nvidia: nvidia-smi: it did not answer within 15 s;"
+        " the processor will be used:\ncuda-12.4 b1: NVIDIA GPU with a working driver could not be looked for:"
+        " nvidia-smi: it did not answer within 15 s"
+    )
+    assert found.selection.warnings == (expected,)
+    with pytest.raises(NoAcceleratorError, match="whether there is a GPU is not known: nvidia: ") as caught:
+        require_accelerator(found.artifact, found.selection)
+    assert "no GPU that was found" not in caught.value.message
 
 
 def test_a_required_accelerator_is_found_or_missed():

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from pipeline.model.host import AmdGpu, ApiDevice, NvidiaGpu
+from pipeline.model.host import Adapter, AmdGpu, ApiDevice, HostFacts, NvidiaGpu
 from tests.simulators.variants import CPU_HOST, RTX_4090
 
 
@@ -31,3 +31,23 @@ def test_a_compute_capability_has_two_numbers(value):
 def test_a_gfx_name_is_one(value):
     with pytest.raises(ValidationError):
         AmdGpu(gfx=value)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "name", "shown"),
+    [
+        ("amd", "AMD Radeon RX 7900", "AMD Radeon RX 7900"),
+        ("amd", "1002:744c", "AMD 1002:744c"),
+        ("nvidia", "NVIDIA GeForce RTX 4090", "NVIDIA GeForce RTX 4090"),
+        ("intel", "Intel(R) Arc(TM) A770", "Intel(R) Arc(TM) A770"),
+    ],
+)
+def test_a_gpus_vendor_is_named_once(vendor, name, shown):
+    facts = CPU_HOST.model_copy(update={"adapters": (Adapter(vendor=vendor, name=name),)})
+    assert facts.gpus() == (shown,)
+
+
+@pytest.mark.parametrize("wrong", [{"glibc": "two"}, {"glibc": ""}, {"cpu_count": 0}, {"memory_bytes": -1}])
+def test_facts_that_cannot_be_are_refused(wrong):
+    with pytest.raises(ValidationError):
+        HostFacts.model_validate({**CPU_HOST.model_dump(), **wrong})

@@ -14,3 +14,17 @@ def test_a_platform_is_the_hosts_or_foreign():
 @pytest.mark.parametrize(("found", "floor"), [("13.3", "13.3.0"), ("13.3.0", "13.3"), ("14", "13.3.0")])
 def test_a_version_without_its_last_zeros_is_the_same_version(found: str, floor: str):
     assert lacks(requires(macos=floor), CPU_HOST.model_copy(update={"macos": found})) == ()
+
+
+@pytest.mark.parametrize(
+    ("libraries", "floor", "expected"),
+    [
+        (("libc.musl-x86_64.so.1",), "2.34", ("it needs glibc 2.34, this system has none",)),
+        (("libc.musl-x86_64.so.1",), None, ()),
+        (("libc.so.6",), "2.34", ()),
+        (None, "2.34", ()),
+    ],
+)
+def test_a_system_known_to_have_no_glibc_does_not_serve_what_needs_it(libraries, floor, expected):
+    musl = CPU_HOST.model_copy(update={"glibc": None, "libraries": libraries})
+    assert lacks(requires(glibc=floor), musl) == expected

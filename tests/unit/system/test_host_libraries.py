@@ -75,6 +75,14 @@ def test_folders_and_the_user_s_path_add_to_the_cache(tmp_path):
     )  # fmt: skip
 
 
+def test_a_musl_system_has_no_cache_and_its_folders_are_read(tmp_path):
+    (tmp_path / "lib").mkdir()
+    for name in ("ld-musl-x86_64.so.1", "libc.musl-x86_64.so.1"):
+        (tmp_path / "lib" / name).touch()
+    found = find_libraries({}, tmp_path)
+    assert found == Libraries(("ld-musl-x86_64.so.1", "libc.musl-x86_64.so.1"))
+
+
 def test_without_a_cache_nothing_is_known(tmp_path):
     assert find_libraries({}, tmp_path) == Libraries()
 
