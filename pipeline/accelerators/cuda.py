@@ -6,9 +6,8 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.accelerators.cpu import required_features
-from pipeline.accelerators.interface import AcceleratorKind, unseen
+from pipeline.accelerators.interface import AcceleratorKind, example_recipe, unseen
 from pipeline.model.host import Adapter, HostFacts, NvidiaGpu
-from pipeline.model.recipe import AcceleratorRecipe, Component
 from pipeline.names import accel_version, version_key
 
 if TYPE_CHECKING:
@@ -121,20 +120,8 @@ KIND = AcceleratorKind(
     preference=70,
     misfits=misfits,
     required_features=required_features,
-    example=AcceleratorRecipe(
-        schema_version=1,
-        name="cuda",
-        kind="cuda",
-        platforms=("linux-x86_64",),
-        expect_devices=("^CUDA0",),
-        engines={
-            "llama.cpp": Component(
-                role="backend",
-                options={"GGML_CUDA": "ON"},
-                cmake_targets=("ggml-cuda",),
-                outputs=("libggml-cuda.so",),
-            )
-        },
+    example=example_recipe(
+        "cuda", platform="linux-x86_64", device="^CUDA0", option="GGML_CUDA", output="libggml-cuda.so"
     ),
     example_accel="cuda-12.8",
     example_host=HostFacts(

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline.model.recipe import AcceleratorRecipe, Component
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pipeline.model.host import HostFacts, ProbeName
     from pipeline.model.manifest import Requires
-    from pipeline.model.recipe import AcceleratorRecipe
 
 
 def no_driver(accel: str, platform: str) -> str | None:  # noqa: ARG001 - the face of a kind whose driver has no version
@@ -49,3 +50,30 @@ def unseen(facts: HostFacts, probe: ProbeName, *, what: str) -> str:
     """Return the reason for a device that was not seen: it is not there, or it could not be looked for."""
     faults = facts.faults_of(probe)
     return f"{what} could not be looked for: {'; '.join(faults)}" if faults else f"no {what} was found"
+
+
+def example_recipe(kind: str, *, platform: str, device: str, option: str, output: str) -> AcceleratorRecipe:
+    """Return a recipe for the conformance tests, of a backend that is one library.
+
+    Args:
+        kind: and its name.
+        platform: that it is for.
+        device: pattern of the device that it must list.
+        option: CMake's, that switches the backend on.
+        output: the library's file; the CMake target is called like it.
+    """
+    return AcceleratorRecipe(
+        schema_version=1,
+        name=kind,
+        kind=kind,
+        platforms=(platform,),
+        expect_devices=(device,),
+        engines={
+            "llama.cpp": Component(
+                role="backend",
+                options={option: "ON"},
+                cmake_targets=(output.removeprefix("lib").partition(".")[0],),
+                outputs=(output,),
+            )
+        },
+    )

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.accelerators.cpu import required_features
-from pipeline.accelerators.interface import AcceleratorKind
+from pipeline.accelerators.interface import AcceleratorKind, example_recipe
 from pipeline.model.host import HostFacts
-from pipeline.model.recipe import AcceleratorRecipe, Component
 
 if TYPE_CHECKING:
     from pipeline.model.manifest import Requires
@@ -24,20 +23,8 @@ KIND = AcceleratorKind(
     preference=50,
     misfits=misfits,
     required_features=required_features,
-    example=AcceleratorRecipe(
-        schema_version=1,
-        name="metal",
-        kind="metal",
-        platforms=("macos-arm64",),
-        expect_devices=("^(Metal|MTL0)",),
-        engines={
-            "llama.cpp": Component(
-                role="backend",
-                options={"GGML_METAL": "ON"},
-                cmake_targets=("ggml-metal",),
-                outputs=("libggml-metal.so",),
-            )
-        },
+    example=example_recipe(
+        "metal", platform="macos-arm64", device="^(Metal|MTL0)", option="GGML_METAL", output="libggml-metal.so"
     ),
     example_accel="metal",
     example_host=HostFacts(

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.accelerators.cpu import required_features
-from pipeline.accelerators.interface import AcceleratorKind, unseen
+from pipeline.accelerators.interface import AcceleratorKind, example_recipe, unseen
 from pipeline.model.host import ApiDevice, HostFacts, is_gpu
-from pipeline.model.recipe import AcceleratorRecipe, Component
 
 if TYPE_CHECKING:
     from pipeline.model.manifest import Requires
@@ -34,20 +33,8 @@ KIND = AcceleratorKind(
     preference=20,
     misfits=misfits,
     required_features=required_features,
-    example=AcceleratorRecipe(
-        schema_version=1,
-        name="opencl",
-        kind="opencl",
-        platforms=("windows-arm64",),
-        expect_devices=("^GPUOpenCL",),
-        engines={
-            "llama.cpp": Component(
-                role="backend",
-                options={"GGML_OPENCL": "ON"},
-                cmake_targets=("ggml-opencl",),
-                outputs=("ggml-opencl.dll",),
-            )
-        },
+    example=example_recipe(
+        "opencl", platform="windows-arm64", device="^GPUOpenCL", option="GGML_OPENCL", output="ggml-opencl.dll"
     ),
     example_accel="opencl",
     example_host=HostFacts(

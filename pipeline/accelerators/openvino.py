@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.accelerators.cpu import required_features
-from pipeline.accelerators.interface import AcceleratorKind, unseen
+from pipeline.accelerators.interface import AcceleratorKind, example_recipe, unseen
 from pipeline.model.host import Adapter, ApiDevice, HostFacts, is_gpu
-from pipeline.model.recipe import AcceleratorRecipe, Component
 
 if TYPE_CHECKING:
     from pipeline.model.manifest import Requires
@@ -28,20 +27,8 @@ KIND = AcceleratorKind(
     preference=10,
     misfits=misfits,
     required_features=required_features,
-    example=AcceleratorRecipe(
-        schema_version=1,
-        name="openvino",
-        kind="openvino",
-        platforms=("linux-x86_64",),
-        expect_devices=("^OPENVINO0",),
-        engines={
-            "llama.cpp": Component(
-                role="backend",
-                options={"GGML_OPENVINO": "ON"},
-                cmake_targets=("ggml-openvino",),
-                outputs=("libggml-openvino.so",),
-            )
-        },
+    example=example_recipe(
+        "openvino", platform="linux-x86_64", device="^OPENVINO0", option="GGML_OPENVINO", output="libggml-openvino.so"
     ),
     example_accel="openvino-2026.0",
     example_host=HostFacts(

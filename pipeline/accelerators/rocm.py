@@ -6,9 +6,8 @@ import re
 from typing import TYPE_CHECKING
 
 from pipeline.accelerators.cpu import required_features
-from pipeline.accelerators.interface import AcceleratorKind, unseen
+from pipeline.accelerators.interface import AcceleratorKind, example_recipe, unseen
 from pipeline.model.host import Adapter, AmdGpu, HostFacts
-from pipeline.model.recipe import AcceleratorRecipe, Component
 
 if TYPE_CHECKING:
     from pipeline.model.manifest import Requires
@@ -63,20 +62,8 @@ KIND = AcceleratorKind(
     preference=60,
     misfits=misfits,
     required_features=required_features,
-    example=AcceleratorRecipe(
-        schema_version=1,
-        name="rocm",
-        kind="rocm",
-        platforms=("linux-x86_64",),
-        expect_devices=("^ROCm0",),
-        engines={
-            "llama.cpp": Component(
-                role="backend",
-                options={"GGML_HIP": "ON"},
-                cmake_targets=("ggml-hip",),
-                outputs=("libggml-hip.so",),
-            )
-        },
+    example=example_recipe(
+        "rocm", platform="linux-x86_64", device="^ROCm0", option="GGML_HIP", output="libggml-hip.so"
     ),
     example_accel="rocm-7.14",
     example_host=HostFacts(

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.accelerators.cpu import required_features
-from pipeline.accelerators.interface import AcceleratorKind, unseen
+from pipeline.accelerators.interface import AcceleratorKind, example_recipe, unseen
 from pipeline.model.host import Adapter, ApiDevice, HostFacts, is_gpu
-from pipeline.model.recipe import AcceleratorRecipe, Component
 
 if TYPE_CHECKING:
     from pipeline.model.manifest import Requires
@@ -28,20 +27,8 @@ KIND = AcceleratorKind(
     preference=40,
     misfits=misfits,
     required_features=required_features,
-    example=AcceleratorRecipe(
-        schema_version=1,
-        name="sycl",
-        kind="sycl",
-        platforms=("linux-x86_64",),
-        expect_devices=("^SYCL0",),
-        engines={
-            "llama.cpp": Component(
-                role="backend",
-                options={"GGML_SYCL": "ON"},
-                cmake_targets=("ggml-sycl",),
-                outputs=("libggml-sycl.so",),
-            )
-        },
+    example=example_recipe(
+        "sycl", platform="linux-x86_64", device="^SYCL0", option="GGML_SYCL", output="libggml-sycl.so"
     ),
     example_accel="sycl",
     example_host=HostFacts(

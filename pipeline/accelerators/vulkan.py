@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.accelerators.cpu import required_features
-from pipeline.accelerators.interface import AcceleratorKind, unseen
+from pipeline.accelerators.interface import AcceleratorKind, example_recipe, unseen
 from pipeline.model.host import ApiDevice, HostFacts, is_gpu
-from pipeline.model.recipe import AcceleratorRecipe, Component
 from pipeline.names import version_key
 
 if TYPE_CHECKING:
@@ -37,20 +36,8 @@ KIND = AcceleratorKind(
     preference=30,
     misfits=misfits,
     required_features=required_features,
-    example=AcceleratorRecipe(
-        schema_version=1,
-        name="vulkan",
-        kind="vulkan",
-        platforms=("linux-x86_64",),
-        expect_devices=("^Vulkan0",),
-        engines={
-            "llama.cpp": Component(
-                role="backend",
-                options={"GGML_VULKAN": "ON"},
-                cmake_targets=("ggml-vulkan",),
-                outputs=("libggml-vulkan.so",),
-            )
-        },
+    example=example_recipe(
+        "vulkan", platform="linux-x86_64", device="^Vulkan0", option="GGML_VULKAN", output="libggml-vulkan.so"
     ),
     example_accel="vulkan",
     example_host=HostFacts(

@@ -150,7 +150,7 @@ def finish(session: Session, found: Answer, question: Question) -> None:
         NoAcceleratorError: it computes on the processor and ``--require-accel`` was given.
     """
     try:
-        artifact = found.choice.require()
+        artifact = found.choice.require(is_listed=True)
         if question.require_accel:
             require_accelerator(artifact, found.choice.selection)
     except PipelineError as error:

@@ -62,7 +62,15 @@ def pick(
         NoAcceleratorError: it computes on the processor and an accelerator was required.
     """
     facts, selection = host.facts(), None
+    said = (wish.target or "").rpartition("/")[0]
+    if said and wish.engine and said != wish.engine and not wish.from_files:
+        raise UsageError(
+            f"{wish.target} is of {said}, not of {wish.engine}", hint="leave --engine out, or correct one of them"
+        )
     artifacts = [a for a in offered if wish.engine in {None, a.engine}]
+    if offered and not artifacts:
+        there = ", ".join(sorted({a.engine for a in offered}))
+        raise NothingSelectedError(f"there is no engine {wish.engine!r}", hint=f"there is {there}")
     if wish.target is None and wish.check_host:
         choice = select(offered, host.survey(), engine=wish.engine, version=wish.version)
         artifact, selection = choice.require(), choice.selection

@@ -33,21 +33,32 @@ class Choice:
     Attributes:
         artifact: the chosen one, None when nothing fits.
         selection: the same and the reasons, for people and programs.
+        platform: of the host.
     """
 
     artifact: Artifact | None
     selection: Selection
+    platform: str
 
-    def require(self) -> Artifact:
+    def rejected_here(self) -> tuple[Rejection, ...]:
+        """Return what was rejected of the host's platform; of all platforms when nothing is made for this one."""
+        rejected = self.selection.rejected
+        own = tuple(r for r in rejected if r.target.rpartition("/")[2].startswith(f"{self.platform}-"))
+        return own or (() if self.artifact else rejected)
+
+    def require(self, *, is_listed: bool = False) -> Artifact:
         """Return the chosen artifact.
 
+        Args:
+            is_listed: the rejected variants were shown already, and are not named again.
+
         Raises:
-            NothingSelectedError: nothing fits; every variant is named with its reasons.
+            NothingSelectedError: nothing fits; the variants are named with their reasons.
         """
         if self.artifact is None:
-            listed = "\n".join(f"{r.target} {r.version}: {'; '.join(r.reasons)}" for r in self.selection.rejected)
+            listed = "\n".join(f"{r.target} {r.version}: {'; '.join(r.reasons)}" for r in self.rejected_here())
             raise NothingSelectedError(
-                f"no variant fits this host:\n{listed}",
+                "no variant fits this host" if is_listed else f"no variant fits this host:\n{listed}",
                 hint="install what is missing, or name a TARGET and add --no-check-host to install for another machine",
             )
         return self.artifact
@@ -74,7 +85,7 @@ def select(offered: Iterable[Artifact], facts: HostFacts, *, engine: str | None,
         others = (artifact for artifact in fitting if artifact is not chosen)
         rejected += [Rejection(target=a.target, version=a.version, fits=True, reasons=(better,)) for a in others]
     rejected.sort(key=lambda r: (r.target, version_key(r.version)))
-    return Choice(chosen, _describe(chosen, fitting, rejected, artifacts, facts))
+    return Choice(chosen, _describe(chosen, fitting, rejected, artifacts, facts), facts.platform)
 
 
 def describe_given(artifact: Artifact, offered: Iterable[Artifact], facts: HostFacts, *, why: str) -> Selection:

@@ -38,7 +38,7 @@ def _text(found: Answer) -> str:
     rows = []
     if selection.chosen:
         rows.append(("chosen", selection.chosen.target, selection.chosen.version, selection.why))
-    for rejected in selection.rejected:
+    for rejected in found.choice.rejected_here():
         state = "fits" if rejected.fits else "no"
         rows.append((state, rejected.target, rejected.version, rejected.reasons[0]))
         rows += [("", "", "", reason) for reason in rejected.reasons[1:]]

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.cli.session import Session
-    from pipeline.model.selection import Selection
+    from pipeline.deploy.select import Choice
 
 
 @click.command("select", cls=Command)
@@ -34,13 +34,14 @@ def command(session: Session, *, print_facts: bool, **options: str | Path | bool
         session.show(facts.model_dump(mode="json"), lambda: facts.model_dump_json(indent=2))
         return
     found = answer(session, question)
-    session.show(found.document(), lambda: _text(found.choice.selection))
+    session.show(found.document(), lambda: _text(found.choice))
     finish(session, found, question)
 
 
-def _text(selection: Selection) -> str:
+def _text(choice: Choice) -> str:
+    selection = choice.selection
     lines = []
     if selection.chosen:
         lines += [f"{selection.chosen.target} {selection.chosen.version}", selection.why]
-    lines += [f"not {r.target} {r.version}: {'; '.join(r.reasons)}" for r in selection.rejected]
+    lines += [f"not {r.target} {r.version}: {'; '.join(r.reasons)}" for r in choice.rejected_here()]
     return "\n".join(lines)

@@ -8,7 +8,7 @@ import click
 
 from pipeline.app.services import archiver
 from pipeline.cli.options import FILE, FOLDER, Command, common_options
-from pipeline.errors import UsageError
+from pipeline.errors import PipelineError, UsageError
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,8 +26,14 @@ def command(session: Session, archive: Path, destination: Path) -> None:
         raise UsageError(f"{archive} is no file", hint="name the archive")
     if destination.exists() and any(destination.iterdir()):
         raise UsageError(f"{destination} is not empty", hint="name a new folder")
+    is_new = not destination.exists()
     destination.mkdir(parents=True, exist_ok=True)
-    files = archiver().unpack(archive, destination)
+    try:
+        files = archiver().unpack(archive, destination)
+    except PipelineError:
+        if is_new and not any(destination.iterdir()):
+            destination.rmdir()
+        raise
     session.show(
         {"archive": str(archive), "destination": str(destination.absolute()), "files": files},
         lambda: f"{files} files in {destination}",

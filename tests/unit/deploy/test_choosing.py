@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.deploy.generations import list_generations
 from pipeline.deploy.select import NoAcceleratorError
-from pipeline.errors import HostError, NothingSelectedError
+from pipeline.errors import HostError, NothingSelectedError, UsageError
 from pipeline.events import Notice
 from pipeline.model.host import HostFacts
 from tests.simulators.engine_world import HOST, FixedHost, LayerFiles, World, core
@@ -116,3 +116,14 @@ def test_the_engine_can_be_named(both: World):
     assert installed(both, HOST, engine="llama.cpp")[0].changed
     with pytest.raises(NothingSelectedError, match="'other'"):
         installed(both, HOST, engine="other")
+
+
+def test_a_target_of_one_engine_with_the_name_of_another_is_refused(both: World):
+    with pytest.raises(UsageError, match=r"llama\.cpp/linux-x86_64-cpu is of llama\.cpp, not of mlx"):
+        installed(both, HOST, target="llama.cpp/linux-x86_64-cpu", engine="mlx")
+
+
+def test_a_short_target_of_an_engine_that_is_not_offered_is_told_what_is(both: World):
+    with pytest.raises(NothingSelectedError, match="there is no engine 'mlx'") as caught:
+        installed(both, HOST, target="linux-x86_64-cpu", engine="mlx")
+    assert caught.value.hint == "there is llama.cpp"

@@ -245,7 +245,10 @@ def test_unpack_of_a_damaged_archive_exits_7_and_leaves_nothing(user, world, tmp
     bundle = next((world.folder / "dist").glob("*.tar.zst"))
     bundle.write_bytes(bundle.read_bytes()[:-7])
     assert user.run("unpack", bundle, "--to", tmp_path / "unpacked") == 7
-    assert not (tmp_path / "unpacked").exists() or list((tmp_path / "unpacked").iterdir()) == []
+    assert not (tmp_path / "unpacked").exists()
+    (tmp_path / "own").mkdir()
+    assert user.run("unpack", bundle, "--to", tmp_path / "own") == 7
+    assert list((tmp_path / "own").iterdir()) == []
 
 
 def test_a_full_disk_exits_4(user, published, root, monkeypatch):
