@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.asset_names.classify import UnknownAssetError, classify
+from pipeline.catalog.upstream import PREFERENCES
 from pipeline.digest import is_sha256
 from pipeline.names import UnknownNameError, family_of, parse_target
 
@@ -44,7 +45,10 @@ def check_pins(
     engines: Mapping[str, EngineRecipe],
     accelerators: Mapping[str, AcceleratorRecipe],
 ) -> list[str]:
-    """Return what is wrong with pins: names that lead nowhere, or archives that are another target's."""
+    """Return what is wrong with pins: names that lead nowhere, or archives that are another target's.
+
+    Names of archives are read where an engine has preferences: its releases are named as ``asset_names`` reads them.
+    """
     complaints = []
     for name, releases in upstream.items():
         for tag, release in releases.items():
@@ -53,12 +57,18 @@ def check_pins(
             if engine is None or engine.archives is None:
                 complaints.append(f"{path}: engine: no recipe says how archives of {name!r} become layers")
                 continue
-            complaints += [f"{path}: {fault}" for fault in _faults(release, engine, accelerators)]
+            is_named_so = (folder / name / PREFERENCES).is_file()
+            faults = _faults(release, engine, accelerators, is_named_so=is_named_so)
+            complaints += [f"{path}: {fault}" for fault in faults]
     return complaints
 
 
 def _faults(
-    release: PinnedRelease, engine: EngineRecipe, accelerators: Mapping[str, AcceleratorRecipe]
+    release: PinnedRelease,
+    engine: EngineRecipe,
+    accelerators: Mapping[str, AcceleratorRecipe],
+    *,
+    is_named_so: bool,
 ) -> Iterator[str]:
     if release.repository != engine.repository:
         yield f"repository: is {release.repository!r}, the recipe has {engine.repository!r}"
@@ -77,7 +87,8 @@ def _faults(
             yield f"targets.{short}: no recipe says what {family_of(target.accel)!r} is in archives of {engine.name}"
         elif parts.companion and len(archives) == 1:
             yield f"targets.{short}: has no archive with the runtime, without which {target.accel} runs on the CPU"
-        yield from (f"targets.{short}: {fault}" for fault in _misnamed(target, release.tag, archives))
+        if is_named_so:
+            yield from (f"targets.{short}: {fault}" for fault in _misnamed(target, release.tag, archives))
 
 
 def _misnamed(target: Target, tag: str, archives: Iterable[str]) -> Iterator[str]:

@@ -67,3 +67,10 @@ def test_an_archive_of_another_release_is_refused(copy):
 def test_what_archives_are_made_of_is_read_although_a_pin_is_wrong(copy, catalog):
     change(copy, made_of(LINUX))
     assert read_archive_parts(copy, "llama.cpp") == catalog.archive_parts("llama.cpp")
+
+
+def test_names_are_read_only_for_an_engine_with_preferences(copy):
+    """Another engine's releases have names of their own."""
+    change(copy, made_of(LINUX, "llama-b10892-bin-macos-x64.tar.gz"))
+    (copy / "upstream" / "llama.cpp" / "preferences.toml").unlink()
+    assert load(copy).upstream["llama.cpp"]["b10892"].targets[LINUX] == ("llama-b10892-bin-macos-x64.tar.gz",)
