@@ -1,9 +1,9 @@
 """One try at bringing a file from one server: over one connection, and over more where that is faster.
 
 The calling thread only looks after things: progress, deadline, how many connections. The first connection asks for all
-that lacks and reads on whatever the others do. When it turns out slow, a second one asks for a small part out of the
-middle; only when exactly that part comes, of the same entity, the rest is shared among more. A connection that
-fails gives its bytes back to the plan; the try fails with the last one.
+that lacks and reads on whatever the others do. When it turns out slow, a second one asks for a small part further on;
+only when exactly that part comes, of the same entity, and both are faster than one, the rest is shared among more. A
+connection that fails gives its bytes back to the plan; the try fails with the last one.
 """
 
 from __future__ import annotations
@@ -98,8 +98,8 @@ class PlaceTransfer:
                 for answer in reading:
                     answer.abort()
                 shared.changed.wait(_TICK_SECONDS)
-        for connection in self._connections:
-            self._uncount(connection)
+        for number in list(self._counted):
+            self._uncount(number)
         shared.partial.close_journal()
 
     def _reap(self) -> None:
@@ -110,7 +110,7 @@ class PlaceTransfer:
                 raise connection.error
             if connection.fault is not None:
                 self._failed(connection, connection.fault)
-            self._uncount(connection)
+            self._uncount(connection.number)
 
     def _failed(self, connection: TransferConnection, fault: TransferFault) -> None:
         """Learn from a connection's fault; others go on without it."""
@@ -128,8 +128,8 @@ class PlaceTransfer:
                 shared.plan.reclaim(FIRST, end=first.asked_end)
         self._tools.limits.refused(shared.server, alone=fault.kind in {"content", "refused"})
 
-    def _uncount(self, connection: TransferConnection) -> None:
-        server = self._counted.pop(connection.number, None)
+    def _uncount(self, number: int) -> None:
+        server = self._counted.pop(number, None)
         if server is not None:
             self._tools.limits.leave(server)
 
@@ -170,6 +170,7 @@ class PlaceTransfer:
 
     def _count_first(self) -> None:
         """Count the first connection, once it is known with which server."""
-        if FIRST not in self._counted and self._shared.began_at is not None:
+        works = any(connection.number == FIRST for connection in self._connections)
+        if works and FIRST not in self._counted and self._shared.began_at is not None:
             self._counted[FIRST] = self._shared.server
             self._tools.limits.enter(self._counted[FIRST], extra=False)

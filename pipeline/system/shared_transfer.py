@@ -54,7 +54,6 @@ class SharedTransfer:
         ended: whether a file of unknown size came to its end.
         stopping: whether nobody may write any more.
         began_at: when the first body began (monotonic seconds), None before.
-        began_bytes: how many bytes were there then.
         proven: whether a part came as it was asked for, beside another connection.
         alone: whether only the first connection takes more pieces.
         changed: is notified when a connection ends.
@@ -70,7 +69,6 @@ class SharedTransfer:
     ended: bool = False
     stopping: bool = False
     began_at: float | None = None
-    began_bytes: int = 0
     proven: bool = False
     alone: bool = True
     changed: threading.Condition = field(default_factory=threading.Condition)

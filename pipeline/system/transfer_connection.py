@@ -102,7 +102,6 @@ class TransferConnection:
                     shared.restart(strong_tag(answer))
                     span = shared.plan.take_all(self.number, self._tools.clock.monotonic()) or span
                 shared.began_at = self._tools.clock.monotonic()
-                shared.began_bytes = shared.plan.done_bytes
             self._receive(answer, span, keep=False)
             shared.ended = shared.size_bytes is None
 
