@@ -1,8 +1,9 @@
 """Pure planning: a request and the catalog become steps with keys."""
 
 from pipeline.plan.choosing import default_release, releases_of
+from pipeline.plan.looking import look_around
 from pipeline.plan.planner import make_plan
-from pipeline.plan.request import BuildRequest, PlanInputs, look_around
+from pipeline.plan.request import BuildRequest, PlanInputs
 from pipeline.plan.states import github_matrix, states
 
 __all__ = [

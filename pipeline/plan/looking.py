@@ -1,0 +1,199 @@
+"""Looks at the machine, and asks for upstream's archives where that decides something, before a plan is made."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from pipeline.accelerators.registry import KINDS
+from pipeline.digest import sha256_stream
+from pipeline.errors import HostError, UsageError
+from pipeline.model.manifest import Requires
+from pipeline.model.source import LocalTree
+from pipeline.names import version_key
+from pipeline.plan.choosing import NOT_LOOKED, decide, needs_network, releases_of
+from pipeline.plan.request import PlanInputs
+from pipeline.ports import DownloadRequest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from pipeline.catalog import Catalog
+    from pipeline.model.host import Tool
+    from pipeline.model.recipe import EngineRecipe
+    from pipeline.model.upstream import PinnedRelease
+    from pipeline.names import Target
+    from pipeline.plan.request import BuildRequest
+    from pipeline.ports import HostProbe, TreeReader
+
+_INSTALL_COMPILER = {
+    "linux": "Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++",
+    "macos": "xcode-select --install",
+    "windows": "install the Visual Studio Build Tools",
+}
+_NOTHING = Requires(glibc=None, cpu=(), libraries=(), driver=None, macos=None, gpu_architectures=())
+
+
+class Reachability(Protocol):
+    """The part of a downloader that is asked before a plan is made."""
+
+    def unreachable(self, request: DownloadRequest) -> str:
+        """Return why a file cannot be had now, empty when it can."""
+        ...
+
+
+class Surroundings(Protocol):
+    """What is looked at before a plan is made; ``ports.Services`` is one."""
+
+    @property
+    def host(self) -> HostProbe:
+        """What looks at this machine."""
+        ...
+
+    @property
+    def trees(self) -> TreeReader:
+        """What reads folders."""
+        ...
+
+    @property
+    def downloader(self) -> Reachability:
+        """What knows whether a file can be had."""
+        ...
+
+
+def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings) -> PlanInputs:
+    """Find the tools and take the digests that a plan needs; ask for upstream's archives where that decides something.
+
+    Tools are looked for only where something is built.
+
+    Raises:
+        HostError: a tool is missing or too old; the message says what to install.
+        UsageError: a model file or a local source is not there.
+        PipelineError: as ``choosing.decide``.
+    """
+    facts = services.host.facts()
+    unreachable: dict[str, str] = {}
+    tools: dict[str, Tool] = {}
+    local_trees: dict[str, str] = {}
+    no_device = _no_devices(request, catalog, facts.platform, services.host) if request.prove is None else {}
+    decisions = []
+    for target in request.targets:
+        release = needs_network(target, request, catalog, platform=facts.platform)
+        if release and (why := _unreachable(target, catalog.upstream[target.engine][release], services.downloader)):
+            unreachable[str(target)] = why
+        decision = decide(
+            target,
+            request,
+            catalog,
+            platform=facts.platform,
+            unreachable=unreachable.get(str(target), ""),
+            no_device=no_device.get(str(target), NOT_LOOKED),
+        )
+        decisions.append((target, decision))
+    for target, decision in decisions:
+        if decision.origin == "built":
+            with _naming_archives(target, catalog):
+                tools |= _tools(catalog.engine(target.engine), request, facts.platform, services.host)
+        source = catalog.pin(target.engine, decision.version).source if decision.origin == "built" else None
+        if isinstance(source, LocalTree) and source.path not in local_trees:
+            local_trees[source.path] = _digest_of_tree(source.path, services.trees)
+    runs = any(decision.proof == "run" for _, decision in decisions)
+    return PlanInputs(
+        platform=facts.platform,
+        glibc=facts.glibc,
+        tools=tools,
+        local_trees=local_trees,
+        model_sha256=_digest_of_model(request.model_file) if runs else None,
+        unreachable=unreachable,
+        no_device=no_device,
+    )
+
+
+def _no_devices(request: BuildRequest, catalog: Catalog, platform: str, host: HostProbe) -> dict[str, str]:
+    """Return for each GPU's target of this platform why it cannot be run here, empty where it can."""
+    kinds = {target: KINDS[catalog.accelerator(target.accel).kind] for target in request.targets}
+    here = [target for target, kind in kinds.items() if kind.is_gpu and target.platform == platform]
+    facts = host.survey() if here else None
+    if facts is None:
+        return {}
+    return {str(target): "; ".join(kinds[target].misfits(target.accel, _NOTHING, facts)) for target in here}
+
+
+@contextmanager
+def _naming_archives(target: Target, catalog: Catalog) -> Iterator[None]:
+    """Name the release that needs no compiler to whoever lacks one."""
+    try:
+        yield
+    except HostError as error:
+        if fetched := releases_of(target, catalog).fetched:
+            hint = f"{error.hint}; or --release {fetched[0]}, whose archives upstream has compiled"
+            raise HostError(error.message, hint=hint) from error
+        raise
+
+
+def _unreachable(target: Target, release: PinnedRelease, downloader: Reachability) -> str:
+    """Return why an archive of a target cannot be had now, empty when all can."""
+    for name in release.targets[target.short]:
+        if why := downloader.unreachable(DownloadRequest.of_asset(release.asset(name), tag=release.tag)):
+            return f"{name}: {why}"
+    return ""
+
+
+def _tools(recipe: EngineRecipe, request: BuildRequest, platform: str, host: HostProbe) -> dict[str, Tool]:
+    """Return the tools that a build of an engine needs."""
+    names = ["cc", "cxx", "cmake", "ninja", "strip", "objcopy"]
+    minimum = dict(recipe.minimum_tools)
+    if recipe.web_ui and (recipe.web_ui.enabled if request.web_ui is None else request.web_ui):
+        names += ["node", "npm"]
+        minimum["node"] = recipe.web_ui.minimum_node
+    tools = {name: _require(name, minimum.get(name), platform, host) for name in names}
+    for name in ("cc", "cxx"):
+        _require_compiler_version(tools[name], minimum)
+    return tools
+
+
+def _require(name: str, minimum: str | None, platform: str, host: HostProbe) -> Tool:
+    tool = host.tool(name, minimum=minimum)
+    if tool:
+        return tool
+    at_least = f" {minimum} or newer" if minimum else ""
+    system = platform.partition("-")[0]
+    hint = {
+        "node": "install it, or leave the web interface out (--no-web-ui)",
+        "npm": "install npm, or leave the web interface out (--no-web-ui)",
+        "cmake": "pip install 'engine-pipeline[build]' brings it; so does ./ci/pipeline",
+        "ninja": "pip install 'engine-pipeline[build]' brings it; so does ./ci/pipeline",
+        "strip": "Debian, Ubuntu: apt install binutils",
+        "objcopy": "Debian, Ubuntu: apt install binutils",
+    }.get(name, _INSTALL_COMPILER[system])
+    label = {"cc": "a C compiler", "cxx": "a C++ compiler"}.get(name, name)
+    raise HostError(f"{label}{at_least} is needed to build and was not found", hint=hint)
+
+
+def _require_compiler_version(compiler: Tool, minimum: Mapping[str, str]) -> None:
+    floor = minimum.get(compiler.vendor)
+    if floor and version_key(compiler.version) < version_key(floor):
+        raise HostError(
+            f"{compiler.path} is {compiler.vendor} {compiler.version}, and {floor} or newer is needed",
+            hint="install a newer compiler, or name one with CC and CXX",
+        )
+
+
+def _digest_of_tree(path: str, trees: TreeReader) -> str:
+    folder = Path(path)
+    if not folder.is_dir():
+        raise UsageError(f"local source {path} is no folder", hint="correct source.path in the recipe")
+    return trees.scan(folder, exclude=(".git",)).sha256
+
+
+def _digest_of_model(path: Path | None) -> str | None:
+    if path is None:
+        return None
+    try:
+        with path.open("rb") as stream:
+            return sha256_stream(stream)[0]
+    except OSError as error:
+        raise UsageError(
+            f"model {path} cannot be read: {error.strerror}", hint="give a GGUF file with --model"
+        ) from error
