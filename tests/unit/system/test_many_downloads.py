@@ -88,7 +88,7 @@ def test_the_first_failure_ends_the_others_and_what_came_is_kept(server, store, 
 
     def bad_comes_late(x):
         part = store.cache_dir / "partials" / f"{sha256_bytes(slow)}.part"
-        while not (part.exists() and part.stat().st_size):
+        while not (part.exists() and part.stat().st_size and store.has_blob(sha256_bytes(FILES[0]))):
             time.sleep(0.01)
         x.answer(200, b"?" * len(FILES[1]))
 

@@ -338,10 +338,6 @@ def test_a_journal_that_was_cut_is_written_anew_before_more_is_added(tmp_path):
     assert read_journal(path, file_bytes=100) == [Span(0, 10), Span(50, 60)]
 
 
-def test_notices_say_what_was_wrong_with_a_place(server, store):
-    sink = Sink()
-    one = HttpDownloader(store, offline=False, events=sink, clock=SystemClock(), policy=QUICK)
-    url = server.host("/f", DATA, sim.hang_up_after(100_000))
-    one.fetch(wanted(url))
-    one.close()
-    assert any("trying again" in event.message for event in sink.events if isinstance(event, Notice))
+def test_notices_say_what_was_wrong_with_a_place(server, calm):
+    calm.fetch(wanted(server.host("/f", DATA, sim.hang_up_after(100_000))))
+    assert any("trying again" in event.message for event in calm._events.events if isinstance(event, Notice))
