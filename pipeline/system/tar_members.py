@@ -187,8 +187,8 @@ def _member(header: tarfile.TarInfo, extended: _Extended) -> Member | None:
     if header.size not in {0, size} and size < _LARGEST_OCTAL:
         raise refuse(f"holds {path!r} with two sizes")
     match header.type:
-        case tarfile.REGTYPE | tarfile.AREGTYPE | tarfile.CONTTYPE if raw.endswith("/"):
-            raise refuse(f"holds the file {raw!r}, whose name is a folder's")
+        case tarfile.REGTYPE | tarfile.AREGTYPE | tarfile.CONTTYPE | tarfile.SYMTYPE if raw.endswith("/"):
+            raise refuse(f"holds the file or link {raw!r}, whose name is a folder's")
         case tarfile.REGTYPE | tarfile.AREGTYPE | tarfile.CONTTYPE:
             if header.mode & _SETID:
                 raise refuse(f"holds {path!r}, which is setuid or setgid")

@@ -27,6 +27,7 @@ HOSTILE = {
     "size beyond the end": header("f", size=1 << 40) + END,
     "folder with a size": header("d", size=512, kind=tarfile.DIRTYPE) + bytes(512) + END,
     "link with a size": header("l", size=512, kind=tarfile.SYMTYPE, linkname="f") + bytes(512) + END,
+    "link with a folder's name": FILE + header("l/", kind=tarfile.SYMTYPE, linkname="f") + END,
     "pax size that hides an entry": pax(record("size", "2048")) + header("f", size=3) + FILE + bytes(1024) + END,
     "pax size that shows an entry": pax(record("size", "0")) + header("f", size=1536) + FILE + END,
     "pax size that is no number": pax(record("size", "1e3")) + FILE + END,
