@@ -210,12 +210,13 @@ def _open_log(path: Path | None) -> Iterator[Callable[[bytes], None] | None]:
         return
     with disk_errors(path.parent):
         path.parent.mkdir(parents=True, exist_ok=True)
-        stream = path.open("ab")
+        stream = path.open("ab", buffering=0)  # nothing is left to be written, and to fail, when it is closed
 
     def append(data: bytes) -> None:
         with disk_errors(path.parent):
-            stream.write(data)
-            stream.flush()
+            view = memoryview(data)
+            while view:
+                view = view[stream.write(view) :]  # unbuffered: a write may take less
 
     with stream:
         yield append
