@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.accelerators.cpu import required_features
-from pipeline.accelerators.interface import AcceleratorKind, example_recipe, unseen
+from pipeline.accelerators.interface import AcceleratorKind, example_host, example_recipe, unseen
 from pipeline.model.host import Adapter, HostFacts, NvidiaGpu
 from pipeline.names import accel_version, version_key
 
@@ -124,13 +124,7 @@ KIND = AcceleratorKind(
         "cuda", platform="linux-x86_64", device="^CUDA0", option="GGML_CUDA", output="libggml-cuda.so"
     ),
     example_accel="cuda-12.8",
-    example_host=HostFacts(
-        platform="linux-x86_64",
-        system="example",
-        cpu_count=1,
-        cpu_features=("avx2",),
-        glibc="2.39",
-        memory_bytes=0,
+    example_host=example_host(
         adapters=(Adapter(vendor="nvidia", name="10de:2684"),),
         nvidia_driver="570.86.15",
         nvidia_gpus=(NvidiaGpu(name="NVIDIA GeForce RTX 4090", compute_capability="8.9", memory_bytes=25757220864),),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pipeline.model.host import HostFacts
 from pipeline.model.recipe import AcceleratorRecipe, Component
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from pipeline.model.host import HostFacts, ProbeName
+    from pipeline.model.host import ProbeName
     from pipeline.model.manifest import Requires
 
 
@@ -76,4 +77,17 @@ def example_recipe(kind: str, *, platform: str, device: str, option: str, output
                 outputs=(output,),
             )
         },
+    )
+
+
+def example_host(**devices: Any) -> HostFacts:  # noqa: ANN401 - fields of HostFacts, which checks them
+    """Return a Linux host for the conformance tests, with devices as ``HostFacts`` names them."""
+    return HostFacts(
+        platform="linux-x86_64",
+        system="example",
+        cpu_count=1,
+        cpu_features=("avx2",),
+        glibc="2.39",
+        memory_bytes=0,
+        **devices,
     )

@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pipeline.accelerators.cpu import required_features
-from pipeline.accelerators.interface import AcceleratorKind, example_recipe, unseen
+from pipeline.accelerators.interface import AcceleratorKind, example_host, example_recipe, unseen
 from pipeline.model.host import Adapter, AmdGpu, HostFacts
 
 if TYPE_CHECKING:
@@ -66,13 +66,7 @@ KIND = AcceleratorKind(
         "rocm", platform="linux-x86_64", device="^ROCm0", option="GGML_HIP", output="libggml-hip.so"
     ),
     example_accel="rocm-7.14",
-    example_host=HostFacts(
-        platform="linux-x86_64",
-        system="example",
-        cpu_count=1,
-        cpu_features=("avx2",),
-        glibc="2.39",
-        memory_bytes=0,
+    example_host=example_host(
         adapters=(Adapter(vendor="amd", name="1002:744c"),),
         amd_gpus=(AmdGpu(gfx="gfx1100", memory_bytes=25753026560),),
     ),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.accelerators.cpu import required_features
-from pipeline.accelerators.interface import AcceleratorKind, example_recipe, unseen
+from pipeline.accelerators.interface import AcceleratorKind, example_host, example_recipe, unseen
 from pipeline.model.host import Adapter, ApiDevice, HostFacts, is_gpu
 
 if TYPE_CHECKING:
@@ -31,13 +31,7 @@ KIND = AcceleratorKind(
         "sycl", platform="linux-x86_64", device="^SYCL0", option="GGML_SYCL", output="libggml-sycl.so"
     ),
     example_accel="sycl",
-    example_host=HostFacts(
-        platform="linux-x86_64",
-        system="example",
-        cpu_count=1,
-        cpu_features=("avx2",),
-        glibc="2.39",
-        memory_bytes=0,
+    example_host=example_host(
         adapters=(Adapter(vendor="intel", name="8086:56a0"),),
         level_zero_loader=True,
         level_zero_devices=(ApiDevice(name="Intel(R) Arc(TM) A770 Graphics", kind="gpu"),),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.accelerators.cpu import required_features
-from pipeline.accelerators.interface import AcceleratorKind, example_recipe, unseen
+from pipeline.accelerators.interface import AcceleratorKind, example_host, example_recipe, unseen
 from pipeline.model.host import ApiDevice, HostFacts, is_gpu
 from pipeline.names import version_key
 
@@ -40,13 +40,7 @@ KIND = AcceleratorKind(
         "vulkan", platform="linux-x86_64", device="^Vulkan0", option="GGML_VULKAN", output="libggml-vulkan.so"
     ),
     example_accel="vulkan",
-    example_host=HostFacts(
-        platform="linux-x86_64",
-        system="example",
-        cpu_count=1,
-        cpu_features=("avx2",),
-        glibc="2.39",
-        memory_bytes=0,
+    example_host=example_host(
         vulkan_loader=True,
         vulkan_devices=(
             ApiDevice(name="AMD Radeon RX 7900 XTX (RADV NAVI31)", kind="discrete", api="1.3.274"),
