@@ -76,6 +76,7 @@ def report_error(report: VerifyReport) -> PipelineError:
         "installation": "`install --repair` replaces what is damaged",
         "bundle": "get the bundle again",
         "dist": "build it again",
+        "mirror": "`mirror sync` brings what is damaged anew",
         "repository": "sync it again from a whole copy; nothing that is damaged will be installed from it",
     }
     return IntegrityError(f"{report.path} is not as it should be: {shown}{more}", hint=hints[report.kind])

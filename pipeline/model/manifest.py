@@ -100,6 +100,34 @@ class Proof(Frozen):
     model: str | None = None
 
 
+class HealthCheck(Frozen):
+    """How a host finds out that an installed bundle works: the bundle's own proof, as an installer runs it.
+
+    Attributes:
+        program: path within the bundle of the program that says its version, and serves.
+        version_args: arguments that make it print its version.
+        version_pattern: regular expression that a line of it must match.
+        device_program: path within the bundle of the program that lists compute devices.
+        device_args: its arguments.
+        expect_devices: regular expressions; each must match a device that is listed.
+        server_args: of ``program``; ``{model}``, ``{port}`` and ``{host}`` are filled in. Empty when it serves nothing.
+        prompt: what to ask the server.
+        minimum_tokens: a shorter answer has failed.
+        ready_timeout_seconds: until ``/health`` answers.
+    """
+
+    program: RelativePath
+    version_args: tuple[str, ...]
+    version_pattern: str = Field(max_length=500)
+    device_program: RelativePath
+    device_args: tuple[str, ...]
+    expect_devices: tuple[str, ...] = ()
+    server_args: tuple[str, ...] = ()
+    prompt: str = ""
+    minimum_tokens: int = Field(default=1, ge=1)
+    ready_timeout_seconds: int = Field(default=120, gt=0)
+
+
 class UpstreamArchive(Frozen):
     """One archive of upstream's that an artifact was made from.
 
@@ -155,6 +183,7 @@ class Artifact(Frozen):
         toolchain: tool to version.
         web_ui: whether the server has its web interface inside; None where upstream compiled it and nobody looked.
         proof: what was proven.
+        health: how an installation checks itself, None for a bundle that has nothing to run.
         provenance: location of the provenance statement, None until there is one.
         sbom: location of the bill of materials, None until there is one.
         licenses: SPDX identifiers.
@@ -177,6 +206,7 @@ class Artifact(Frozen):
     toolchain: dict[str, str]
     web_ui: bool | None = False
     proof: Proof
+    health: HealthCheck | None = None
     provenance: Location | None = None
     sbom: Location | None = None
     licenses: tuple[str, ...]

@@ -18,8 +18,24 @@ ENGINES_PATTERN = "engines/*/*"  # TUF's "*" does not cross "/"
 NAME_FIELD = "name"
 DEVELOPMENT_FIELD = "x-engine-pipeline-development"
 REPOSITORY_FIELD = "x-engine-pipeline-repository"
+LANE_FIELD = "x-engine-pipeline-lane"
+"""In the root of a lane: a second repository over the same blobs, for example ``airgap``, with lifetimes of its own."""
+BUILDERS_FIELD = "x-engine-pipeline-builders"
+"""In the targets metadata of a lane: the keys that the publisher's statements are signed with."""
+
+LANES_FOLDER = "lanes"
+MIRROR_FILE = "mirror.json"
+MIRROR_STATE_FOLDER = ".mirror"
+INSTALLER_FOLDER = "installer"
+MODELS_FOLDER = "models"
 
 _MANIFEST = "manifest.json"
+_REVOCATIONS = "revocations.json"
+
+
+def metadata_folder(lane: str | None) -> str:
+    """Return where the metadata of the repository itself, or of one of its lanes, lies."""
+    return METADATA_FOLDER if lane is None else f"{LANES_FOLDER}/{lane}/{METADATA_FOLDER}"
 
 
 def blob_path(sha256: str) -> str:
@@ -30,6 +46,11 @@ def blob_path(sha256: str) -> str:
 def manifest_target(engine: str) -> str:
     """Return the target path of an engine's manifest."""
     return f"engines/{engine}/{_MANIFEST}"
+
+
+def revocations_target(engine: str) -> str:
+    """Return the target path of the list of an engine's builds that must not run any more."""
+    return f"engines/{engine}/{_REVOCATIONS}"
 
 
 def blob_target(engine: str, sha256: str) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 from pipeline.model.frozen import Frozen
 
 FileState = Literal["verified", "changed", "missing", "unexpected"]
-SubjectKind = Literal["installation", "bundle", "dist", "repository"]
+SubjectKind = Literal["installation", "bundle", "dist", "repository", "mirror"]
 
 
 class Finding(Frozen):
