@@ -59,7 +59,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     if joins:
         _join(session, parts, out, clashing=bool(role or given or repository))
         return
-    if parts or role is None or (given is None) == (repository is None and role == "targets"):
+    if parts or role is None or (given is None and (repository is None or role == "root")):
         _refuse(role, parts)
     keys = open_key_folder(session, folder, passphrase_file=passphrase_file, passphrase_fd=passphrase_fd)
     owners: list[Owner] = [*(("engines", name) for name in engines), *(("envs", name) for name in envs)]
