@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 import sys
 from typing import TYPE_CHECKING
@@ -50,9 +49,10 @@ class PrivateKeyFiles:
 
     def replace(self, path: Path, data: bytes) -> None:
         """See ``ports.KeyFiles``."""
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-        self.create(temporary, data)
+        temporary = path.with_name(f".{path.name}.new")
         try:
+            temporary.unlink(missing_ok=True)  # what a process that died has left
+            self.create(temporary, data)
             temporary.replace(path)
             sync_folder(path.parent)
         except OSError as error:

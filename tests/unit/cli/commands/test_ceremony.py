@@ -183,9 +183,9 @@ def test_a_holder_who_loses_a_key_is_replaced_by_the_others(ceremony, root):
 def test_ci_gets_a_new_key_for_engines_when_the_policy_says_so(ceremony, world, root):
     (made,) = ceremony.json("keys", "rotate", "engines", "--keys", "ci", "--no-passphrase")["added"]
     public = next(Path("ci").glob(f"engines-{made[:12]}.public.json"))
-    old = json.loads(
-        next(p for p in Path("ci").glob("engines-*.public.json") if p != public).read_text()
-    )["key"]["keyid"]
+    old = json.loads(next(p for p in Path("ci").glob("engines-*.public.json") if p != public).read_text())["key"][
+        "keyid"
+    ]
     outcome = ceremony.json("publish", "--from", world.folder / "dist", "--to", "repository", "--keys", "ci")
     assert outcome["changed"] is False  # the policy still names the old key, and it is still there to sign
     for holder in ("dora", "eve"):
