@@ -51,7 +51,8 @@ class PrivateKeyFiles:
         """See ``ports.KeyFiles``."""
         temporary = path.with_name(f".{path.name}.new")
         try:
-            temporary.unlink(missing_ok=True)  # what a process that died has left
+            for left in path.parent.glob(".*.new"):  # by a process that died
+                left.unlink(missing_ok=True)
             self.create(temporary, data)
             temporary.replace(path)
             sync_folder(path.parent)
