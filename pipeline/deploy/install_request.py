@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.choosing import Wish, pick
 from pipeline.deploy.given_files import GivenFiles, recognise
+from pipeline.deploy.health import HealthWish
+from pipeline.deploy.layout import Layout
 from pipeline.deploy.offering import offered_by
+from pipeline.deploy.pins import Pin, pin_of, require_pinned
 from pipeline.deploy.steps import warn
+from pipeline.errors import NothingSelectedError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pipeline.deploy.trust import TrustedRepository
@@ -37,6 +42,9 @@ class InstallRequest:
         dry_run: change nothing but what is remembered of the repository's metadata.
         check_host: refuse what cannot run here.
         require_accel: refuse what computes on the processor.
+        health: how what is installed is checked before it becomes current.
+        pins: engine to the version that the project file holds it at.
+        unpin: let the engine go that the installation holds at a version.
     """
 
     location: str | None
@@ -52,6 +60,9 @@ class InstallRequest:
     dry_run: bool = False
     check_host: bool = True
     require_accel: bool = False
+    health: HealthWish = field(default_factory=HealthWish)
+    pins: Mapping[str, str] = field(default_factory=dict)
+    unpin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +73,13 @@ class Resolved:
         artifact: of a signed manifest.
         selection: why this one; None where a target was typed.
         given: files that its layers are in.
+        pin: what holds the engine at its version, None when nothing does.
     """
 
     artifact: Artifact
     selection: Selection | None
     given: GivenFiles
+    pin: Pin | None = None
 
 
 def resolve(request: InstallRequest, repository: TrustedRepository, services: Services) -> Resolved:
@@ -74,13 +87,18 @@ def resolve(request: InstallRequest, repository: TrustedRepository, services: Se
 
     Raises:
         UsageError, NothingSelectedError, HostError, NoAcceleratorError: as ``choosing.pick``.
+        UsageError: the engine is pinned to another version than is meant.
+        NothingSelectedError: it is pinned to a version that is not offered.
         IntegrityError: a given file is nothing that is signed.
         TrustError, NetworkError, OfflineError: the manifest cannot be had.
     """
     engine, slash, _ = (request.target or "").partition("/")
     offered = offered_by(repository, engine=engine if slash else request.engine)
     given = recognise(request.files, offered) if request.files else GivenFiles()
+    held = _pins(request, offered)
     artifacts = given.narrow(offered)
+    if request.version is None:
+        artifacts = _held(artifacts, held)
     target = request.target
     if target is None and request.files:
         named = {artifact.target for artifact in artifacts}
@@ -94,6 +112,30 @@ def resolve(request: InstallRequest, repository: TrustedRepository, services: Se
         from_files=request.target is None and target is not None,
     )
     artifact, selection = pick(artifacts, wish, services.host, listed=offered)
+    pin = held.get(artifact.engine)
+    require_pinned(pin, artifact.version)
     for warning in selection.warnings if selection else ():
         warn(services, warning)
-    return Resolved(artifact, selection, given)
+    return Resolved(artifact, selection, given, pin)
+
+
+def _pins(request: InstallRequest, offered: Sequence[Artifact]) -> dict[str, Pin]:
+    layout = Layout(request.root)
+    engines = sorted({artifact.engine for artifact in offered})
+    found = ((engine, pin_of(layout, engine, request.pins, own_counts=not request.unpin)) for engine in engines)
+    return {engine: pin for engine, pin in found if pin}
+
+
+def _held(artifacts: Sequence[Artifact], held: Mapping[str, Pin]) -> list[Artifact]:
+    """Return what the pins leave.
+
+    Raises:
+        NothingSelectedError: they leave nothing.
+    """
+    left = [a for a in artifacts if a.engine not in held or a.version == held[a.engine].version]
+    if artifacts and not left:
+        pin = held[artifacts[0].engine]
+        raise NothingSelectedError(
+            f"{pin.engine} is pinned to {pin.version}, which is not among what is offered", hint=pin.remedy
+        )
+    return left
