@@ -13,7 +13,9 @@ from pipeline.deploy.comparing import FileComparison
 from pipeline.deploy.composing import compose
 from pipeline.deploy.health import ALREADY_CURRENT, Candidate, check_health, not_run
 from pipeline.deploy.layout import Layout
+from pipeline.deploy.revoked import require_standing
 from pipeline.deploy.shapes import looks_whole
+from pipeline.deploy.standing import reason_against
 from pipeline.deploy.switching import Switching
 from pipeline.errors import IntegrityError, NothingSelectedError
 from pipeline.model.installation import HealthOutcome, InstalledGeneration, SwitchOutcome
@@ -43,7 +45,7 @@ def list_generations(
     layout.check()
     listed = []
     for name in layout.engines() if engine is None else (layout.engine(engine),):
-        pointer, pin = layout.pointer(name), pins.pin_of(layout, name, configured_pins or {})
+        pointer, pinned = layout.pointer(name), pins.shown_pins(layout, name, configured_pins or {})
         listed += [
             InstalledGeneration(
                 engine=name,
@@ -54,7 +56,8 @@ def list_generations(
                 current=pointer is not None and pointer.generation == generation.number,
                 path=str(layout.tree_dir(name, generation.number)),
                 development=generation.development,
-                pinned=pin is not None and pin.version == generation.version,
+                pinned=generation.version in pinned,
+                revoked=reason_against(layout, generation),
             )
             for generation in reversed(layout.generations(name))
         ]
@@ -70,6 +73,7 @@ def rollback(
         NothingSelectedError: none is kept, or the engine is not installed.
         IntegrityError: its files are not what was installed; nothing was switched.
         HealthCheckError: it does not work here; nothing was switched.
+        RevokedError: its publisher has withdrawn it.
         UsageError: the engine is pinned to another version.
         UsageError, HostError, NoSpaceError: as ``changing``.
     """
@@ -95,6 +99,7 @@ def use(
         NothingSelectedError: no such version is kept, or the engine is not installed.
         IntegrityError: its files are not what was installed; nothing was switched.
         HealthCheckError: it does not work here; nothing was switched.
+        RevokedError: its publisher has withdrawn it.
         UsageError: the engine is pinned to another version, and that shall not change.
         UsageError, HostError, NoSpaceError: as ``changing``.
     """
@@ -234,6 +239,8 @@ class _Move:
         own_counts = not (self._how.pin or self._how.unpin)
         pin = pins.pin_of(self._layout, generation.engine, self._how.pins, own_counts=own_counts)
         pins.require_pinned(pin, generation.version)
+        artifact = generation.artifact
+        require_standing(self._layout, generation.repository, generation.engine, artifact.sha256)
         self._require_whole(generation)
         changed = generation.number != self._pointer.generation
         health = self._check(generation, changed=changed)

@@ -5,7 +5,7 @@ Until the last step, the replacement of one pointer file, what runs now runs on 
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -22,9 +22,10 @@ from pipeline.deploy.layout import Layout
 from pipeline.deploy.places import SEAL_FILE, seal_of
 from pipeline.deploy.removal import Staying, prune
 from pipeline.deploy.requirements import check_space
+from pipeline.deploy.revoked import in_words
 from pipeline.deploy.steps import step, warn
 from pipeline.deploy.trust import TrustedRepository
-from pipeline.errors import PipelineError
+from pipeline.errors import IntegrityError, PipelineError
 from pipeline.model.installation import Generation, HealthOutcome, InstallOutcome, NeededLayer
 from pipeline.model.manifest_document import write_document
 
@@ -240,6 +241,16 @@ class _Installation:
             for layer in self._wanted
         )
 
+    def _previous_revoked(self) -> str | None:
+        """Return what is said against what was current when this began, and warn of it."""
+        with suppress(IntegrityError):
+            pointer = self._pointer
+            before = pointer and self._layout.generation(pointer.engine, pointer.generation)
+            if before and (said := self._resolved.revoked.get(before.artifact.sha256)):
+                warn(self._services, f"{in_words(said)}; it was current until now")
+                return in_words(said)
+        return None
+
     def _outcome(
         self,
         generation: Generation | None,
@@ -267,4 +278,6 @@ class _Installation:
             selection=self._resolved.selection,
             health=None if self._request.dry_run else health,
             pinned=self._resolved.pin is not None,
+            passed_over=self._resolved.passed_over,
+            previous_revoked=self._previous_revoked(),
         )

@@ -9,10 +9,12 @@ from pipeline.deploy.choosing import Wish, pick
 from pipeline.deploy.given_files import GivenFiles, recognise
 from pipeline.deploy.health import HealthWish
 from pipeline.deploy.layout import Layout
-from pipeline.deploy.offering import offered_by
+from pipeline.deploy.offering import offered_by, revoked_by
 from pipeline.deploy.pins import Pin, pin_of, require_pinned
+from pipeline.deploy.revoked import in_words
 from pipeline.deploy.steps import warn
 from pipeline.errors import NothingSelectedError
+from pipeline.names import is_older
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 
     from pipeline.deploy.trust import TrustedRepository
     from pipeline.model.manifest import Artifact
+    from pipeline.model.revocation import Revocation
     from pipeline.model.selection import Selection
     from pipeline.ports import Services
 
@@ -74,12 +77,16 @@ class Resolved:
         selection: why this one; None where a target was typed.
         given: files that its layers are in.
         pin: what holds the engine at its version, None when nothing does.
+        revoked: what the publisher has withdrawn, by the bundle's sha256.
+        passed_over: newer versions that would have been taken if they were not withdrawn, with the reason.
     """
 
     artifact: Artifact
     selection: Selection | None
     given: GivenFiles
     pin: Pin | None = None
+    revoked: Mapping[str, Revocation] = field(default_factory=dict)
+    passed_over: tuple[str, ...] = ()
 
 
 def resolve(request: InstallRequest, repository: TrustedRepository, services: Services) -> Resolved:
@@ -88,6 +95,7 @@ def resolve(request: InstallRequest, repository: TrustedRepository, services: Se
     Raises:
         UsageError, NothingSelectedError, HostError, NoAcceleratorError: as ``choosing.pick``.
         UsageError: the engine is pinned to another version than is meant.
+        RevokedError: nothing else is meant than what the publisher has withdrawn.
         NothingSelectedError: it is pinned to a version that is not offered.
         IntegrityError: a given file is nothing that is signed.
         TrustError, NetworkError, OfflineError: the manifest cannot be had.
@@ -95,6 +103,7 @@ def resolve(request: InstallRequest, repository: TrustedRepository, services: Se
     engine, slash, _ = (request.target or "").partition("/")
     offered = offered_by(repository, engine=engine if slash else request.engine)
     given = recognise(request.files, offered) if request.files else GivenFiles()
+    revoked = revoked_by(repository, sorted({artifact.engine for artifact in offered}))
     held = _pins(request, offered)
     artifacts = given.narrow(offered)
     if request.version is None:
@@ -111,12 +120,16 @@ def resolve(request: InstallRequest, repository: TrustedRepository, services: Se
         require_accel=request.require_accel,
         from_files=request.target is None and target is not None,
     )
-    artifact, selection = pick(artifacts, wish, services.host, listed=offered)
+    artifact, selection = pick(artifacts, wish, services.host, listed=offered, revoked=revoked)
     pin = held.get(artifact.engine)
     require_pinned(pin, artifact.version)
     for warning in selection.warnings if selection else ():
         warn(services, warning)
-    return Resolved(artifact, selection, given, pin)
+    newer = (a for a in artifacts if a.target == artifact.target and is_older(artifact.version, a.version))
+    passed_over = tuple(in_words(revoked[a.sha256]) for a in newer if request.version is None and a.sha256 in revoked)
+    for line in passed_over:
+        warn(services, f"{line}; it is passed over")
+    return Resolved(artifact, selection, given, pin, revoked, passed_over)
 
 
 def _pins(request: InstallRequest, offered: Sequence[Artifact]) -> dict[str, Pin]:

@@ -6,6 +6,7 @@ models are not needed here, as in ``quick_switch``.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import IntegrityError, UsageError
@@ -84,6 +85,14 @@ def pin_of(places: Places, engine: str, configured: Mapping[str, str], *, own_co
         )
     version = own or named
     return Pin(engine, version, is_own=own is not None) if version else None
+
+
+def shown_pins(places: Places, engine: str, configured: Mapping[str, str]) -> frozenset[str]:
+    """Return every version that an engine is held at, for showing: nothing is refused, and a damaged pin is none."""
+    own = None
+    with suppress(IntegrityError):
+        own = read_pin(places, engine)
+    return frozenset(filter(None, (own, configured.get(engine))))
 
 
 def require_pinned(pin: Pin | None, version: str) -> None:

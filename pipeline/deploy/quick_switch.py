@@ -15,6 +15,7 @@ from pipeline.deploy import pins
 from pipeline.deploy.hashing import hash_files
 from pipeline.deploy.health import ALREADY_CURRENT, Candidate, HealthCheckError, check_health, not_run
 from pipeline.deploy.places import SEAL_FILE, Places, seal_of
+from pipeline.deploy.revoked import require_standing
 from pipeline.deploy.shapes import shape_fault, walk
 from pipeline.digest import tree_digest
 from pipeline.errors import PipelineError
@@ -101,6 +102,7 @@ def quick_switch(
             generation = _generation(places, name, number)
             pin = pins.pin_of(places, name, how.pins)
             pins.require_pinned(pin, generation["version"])
+            require_standing(places, generation["repository"], name, generation["artifact"]["sha256"])
             _require_whole(places, generation, jobs=jobs)
             health = not_run(how.health.level, ALREADY_CURRENT)
             if number != pointer["generation"]:

@@ -166,6 +166,8 @@ class InstallOutcome(Frozen):
         selection: why this variant; None when the target was named.
         health: whether it works here; None in a dry run.
         pinned: whether the engine is pinned to that version.
+        passed_over: newer versions that their publisher has withdrawn, with the reason.
+        previous_revoked: why what was current before must not run any more; None when nothing is said against it.
     """
 
     changed: bool
@@ -183,6 +185,8 @@ class InstallOutcome(Frozen):
     selection: Selection | None = None
     health: HealthOutcome | None = None
     pinned: bool = False
+    passed_over: tuple[str, ...] = ()
+    previous_revoked: str | None = None
 
 
 class SwitchOutcome(Frozen):

@@ -27,6 +27,9 @@ def command(session: Session, root: Path | None, engine: str | None) -> None:
     found = list_generations(require_root(root, session.settings), engine=engine, configured_pins=session.settings.pins)
     document = {"generations": [generation.model_dump(mode="json") for generation in found]}
     session.show(document, lambda: _text(found))
+    for generation in found:
+        if generation.current and generation.revoked:
+            session.warn(f"{generation.target} {generation.version} is current and was revoked: {generation.revoked}")
 
 
 def _text(found: tuple[InstalledGeneration, ...]) -> str:
@@ -37,7 +40,7 @@ def _text(found: tuple[InstalledGeneration, ...]) -> str:
             "*" if generation.current else "",
             generation.target,
             generation.version,
-            "pinned" if generation.pinned else "",
+            " ".join(filter(None, ("pinned" * generation.pinned, "revoked" * bool(generation.revoked)))),
             str(generation.number),
             generation.installed_at,
             generation.path,

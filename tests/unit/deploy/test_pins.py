@@ -135,7 +135,7 @@ def test_the_project_file_pins_as_well(three: World):
 
 def test_two_pins_that_contradict_each_other_are_an_error(three: World):
     switch(three, "b2", HELD)
-    with pytest.raises(UsageError, match="pinned to b2 in .* and to b1 in the project file"):
+    with pytest.raises(UsageError, match=r"pinned to b2 in .* and to b1 in the project file"):
         three.install(pins={ENGINE: "b1"})
 
 
@@ -172,7 +172,7 @@ DAMAGES = {
 def test_a_damaged_pin_holds_everything_until_it_is_written_anew(three: World, case: str):
     (three.root / "pins").mkdir(exist_ok=True)
     (three.root / PIN).write_bytes(DAMAGES[case])
-    for attempt in (lambda: three.install(), lambda: switch(three, "b1")):
+    for attempt in (three.install, lambda: switch(three, "b1")):
         with pytest.raises(IntegrityError):
             attempt()
     assert current(three.root) == "b2"
