@@ -75,6 +75,8 @@ def install_services(
 
     layout = Layout(root)
     layout.check(may_be_new=may_be_new)  # before anything is written there
+    if may_be_new:
+        disk().make_dirs(layout.root)  # the store makes its folders without waiting for the disk
     # Downloads are gone when their layer is unpacked, and every byte of them is checked then.
     with open_services(settings, store_dir=layout.downloads_dir, location=location, durable=False) as services:
         yield services

@@ -52,9 +52,17 @@ class TrustedRepository:
     """
 
     def __init__(
-        self, location: RepositoryLocation, client: MetadataClient, *, identity: str, state_dir: Path, disk: Disk
+        self,
+        location: RepositoryLocation,
+        client: MetadataClient,
+        *,
+        identity: str,
+        state_dir: Path,
+        disk: Disk,
+        synced: dict[str, str],
     ) -> None:
         """Use ``open``."""
+        self._synced = synced
         self._place = location
         self._state_dir = state_dir
         self._disk = disk
@@ -103,9 +111,8 @@ class TrustedRepository:
                 missing_error=IntegrityError if isinstance(place, FolderLocation) else NetworkError,
             )
             client.refresh()
-            repository = cls(place, client, identity=identity, state_dir=own_dir, disk=disk)
-            if _digests(own_dir) != before:
-                disk.sync(own_dir)  # python-tuf renames but does not sync
+            repository = cls(place, client, identity=identity, state_dir=own_dir, disk=disk, synced=before)
+            repository._sync()
             remember_time(own_dir, now, disk)
             yield repository
 
@@ -148,6 +155,7 @@ class TrustedRepository:
         if strange := [artifact.target for artifact in manifest.artifacts if artifact.engine != engine]:
             raise IntegrityError(f"the manifest of {engine} speaks of {strange[0]}")
         keep(self._state_dir, MANIFESTS, engine, data, self._disk)
+        self._sync()  # the engine's role came with it
         return manifest
 
     def revocations(self, engine: str) -> RevocationList:
@@ -201,6 +209,13 @@ class TrustedRepository:
         self.require_signed(engine=engine, sha256=sha256, size_bytes=size_bytes, what=what)
         url = self._place.url(blob_path(sha256), size_bytes=size_bytes)
         return DownloadRequest(what=what, urls=(url,), sha256=sha256, size_bytes=size_bytes, filename=sha256)
+
+    def _sync(self) -> None:
+        """Bring new metadata to the disk: python-tuf renames but does not sync."""
+        found = _digests(self._state_dir)
+        if found != self._synced:
+            self._disk.sync(self._state_dir)
+            self._synced = found
 
     def _signed_document(self, target: TargetFile, *, what: str) -> bytes:
         """Return a small signed file after checking its bytes."""
