@@ -57,7 +57,7 @@ def build_services(settings: Settings, *, compiler_cache: bool = True) -> Iterat
 
 @contextlib.contextmanager
 def install_services(
-    settings: Settings, root: Path, *, location: str = "", may_be_new: bool = False
+    settings: Settings, root: Path, *, location: str = "", may_be_new: bool = False, mend: bool = False
 ) -> Iterator[Services]:
     """Give the services of a command over an installation, whose downloads stay below its root.
 
@@ -66,6 +66,7 @@ def install_services(
         root: of the installation.
         location: of the repository; a host that it names without TLS may be asked so.
         may_be_new: whether ``root`` may be empty or not there.
+        mend: whether a damaged format file is as good as none.
 
     Raises:
         UsageError: ``root`` is no installation; with ``may_be_new`` only when it holds something else.
@@ -74,7 +75,7 @@ def install_services(
     from pipeline.deploy.layout import Layout
 
     layout = Layout(root)
-    layout.check(may_be_new=may_be_new)  # before anything is written there
+    layout.check(may_be_new=may_be_new, mend=mend)  # before anything is written there
     if may_be_new:
         disk().make_dirs(layout.root)  # the store makes its folders without waiting for the disk
     # Downloads are gone when their layer is unpacked, and every byte of them is checked then.

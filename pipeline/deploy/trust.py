@@ -261,5 +261,7 @@ def _identity(root: Root, data: bytes) -> str:
 
 def _digests(folder: Path) -> dict[str, str]:
     return {
-        path.name: sha256_bytes(path.read_bytes()) for path in sorted(folder.glob("*.json")) if path.name != TIME_FILE
+        path.name: sha256_bytes(path.read_bytes())
+        for path in sorted(folder.glob("*.json"))
+        if path.name != TIME_FILE and path.is_file()  # a link may lead nowhere
     }
