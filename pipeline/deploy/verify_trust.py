@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from tuf.api.exceptions import RepositoryError
 from tuf.api.metadata import DelegatedRole, Metadata, Root, Targets
@@ -10,7 +11,7 @@ from tuf.api.serialization import DeserializationError
 
 from pipeline.deploy.comparing import FileComparison
 from pipeline.deploy.kept_metadata import MANIFESTS, REVOCATIONS, kept_paths
-from pipeline.model.repository_layout import manifest_target, revocations_target
+from pipeline.model.repository_layout import TARGET_FOLDERS, manifest_target, revocations_target
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +32,6 @@ def verify_root(path: Path, comparison: FileComparison, *, name: str) -> Root | 
     except OSError:
         comparison.add(name, "missing", "`install --trusted-root FILE --repair` writes it again")
         return None
-    comparison.bytes_read += len(data)
     try:
         metadata = Metadata[Root].from_bytes(data)
         metadata.signed.verify_delegate("root", metadata.signed_bytes, metadata.signatures)
@@ -62,14 +62,19 @@ def verify_metadata(folder: Path, comparison: FileComparison, *, name: str, engi
         targets = found if top == "targets" else targets
     signed: set[str] = set()
     for role in () if targets is None else _delegated(targets):
-        needed = any(role.is_delegated_path(manifest_target(engine)) for engine in engines)
-        if targets is not None and (needed or (folder / f"{role.name}.json").exists()):
+        paths = [manifest_target(engine, within) for engine in engines for within in TARGET_FOLDERS]
+        needed = any(role.is_delegated_path(path) for path in paths)
+        if targets is not None and (needed or _path(folder, role.name).exists()):
             listed = _verified(folder, role.name, targets, comparison, name=name)
             signed |= set() if listed is None else listed.targets.keys()
     for engine in sorted(engines):
-        for kept, target in ((MANIFESTS, manifest_target(engine)), (REVOCATIONS, revocations_target(engine))):
-            if target in signed and not kept_paths(folder, kept, engine):
+        for kept, target in ((MANIFESTS, manifest_target), (REVOCATIONS, revocations_target)):
+            if signed & {target(engine, within) for within in TARGET_FOLDERS} and not kept_paths(folder, kept, engine):
                 comparison.add(f"{name}/{kept}/{engine}", "missing", _ANEW)
+
+
+def _path(folder: Path, role: str) -> Path:
+    return folder / f"{quote(role, safe='')}.json"  # as python-tuf calls it
 
 
 def _delegated(targets: Targets) -> list[DelegatedRole]:
@@ -80,18 +85,17 @@ def _delegated(targets: Targets) -> list[DelegatedRole]:
 def _verified(
     folder: Path, role: str, delegator: Root | Targets, comparison: FileComparison, *, name: str
 ) -> Targets | None:
-    path = folder / f"{role}.json"
+    path = _path(folder, role)
     try:
         data = path.read_bytes()
     except OSError:
-        comparison.add(f"{name}/{role}.json", "missing", _ANEW)
+        comparison.add(f"{name}/{path.name}", "missing", _ANEW)
         return None
-    comparison.bytes_read += len(data)
     try:
         metadata = Metadata[Targets].from_bytes(data)
         delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
     except (RepositoryError, DeserializationError, ValueError):
-        comparison.add(f"{name}/{role}.json", "changed", f"it is not signed as it must be; {_ANEW}")
+        comparison.add(f"{name}/{path.name}", "changed", f"it is not signed as it must be; {_ANEW}")
         return None
     comparison.verified += 1
     return metadata.signed
