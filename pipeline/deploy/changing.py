@@ -34,7 +34,11 @@ def changing(
     """
     layout.check(may_be_new=may_be_new, mend=mend)
     disk.make_dirs(layout.root)
-    with disk.lock(layout.lock_path, waiting=lambda: warn(services, f"another process changes {layout.root}; waiting")):
+
+    def tell() -> None:
+        warn(services, f"{disk.lock_holder(layout.lock_path)} changes {layout.root}; waiting")
+
+    with disk.lock(layout.lock_path, waiting=tell):
         missing = [layout.root / name for name in layout.FOLDERS if not (layout.root / name).is_dir()]
         for folder in missing:
             disk.make_dirs(folder, durable=False)
