@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from tuf.api.metadata import Root, TargetFile
 
     from pipeline.deploy.location import RepositoryLocation
+    from pipeline.deploy.statements import Signers
     from pipeline.model.manifest import Manifest
     from pipeline.model.repository_layout import TargetFolder
     from pipeline.ports import Disk, Services
@@ -144,6 +145,15 @@ class TrustedRepository:
     def is_signed_metadata(self, name: str, data: bytes) -> bool | None:
         """Tell whether a file of ``metadata/`` is signed by those who may, whatever its age; None when it is none."""
         return self._client.is_signed(name, data)
+
+    def statement_signers(self, engine: str) -> Signers | None:
+        """Return who signs the provenance of an engine's bundles, None where nobody may speak for it.
+
+        Raises:
+            IntegrityError: a lane names keys that are none.
+        """
+        found = (self._client.statement_signers(manifest_target(engine, folder)) for folder in TARGET_FOLDERS)
+        return next((signers for signers in found if signers is not None), None)
 
     def manifest(self, engine: str) -> Manifest:
         """Return an engine's manifest after checking its bytes against what is signed.
