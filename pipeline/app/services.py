@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pipeline.app.events import open_events
-from pipeline.errors import HostError, UsageError
+from pipeline.app.host_environment import device_environment
+from pipeline.errors import UsageError
 from pipeline.ports import Services
 
 if TYPE_CHECKING:
@@ -32,13 +33,6 @@ if TYPE_CHECKING:
         TreeReader,
     )
     from pipeline.system.downloads import HttpDownloader
-
-# What drivers' loaders look at when they list devices; Windows' children start with nothing less.
-_DEVICE_VARIABLES = (
-    "VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_ADD_DRIVER_FILES", "OCL_ICD_VENDORS",
-    "OCL_ICD_FILENAMES", "XDG_DATA_DIRS", "XDG_CONFIG_DIRS", "XDG_RUNTIME_DIR",
-    "SYSTEMROOT", "WINDIR", "PROGRAMDATA", "PROGRAMFILES",
-)  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -274,14 +268,6 @@ def host(settings: Settings, commands: CommandRunner | None = None) -> HostProbe
     return LocalHost(commands or ProcessRunner(), settings.child_env, device_environment=device_env)
 
 
-def device_environment() -> dict[str, str]:
-    """Return where drivers' loaders are told to look, for an engine that is checked.
-
-    No folder of libraries is among it: an engine must find its own without.
-    """
-    return {name: os.environ[name] for name in _DEVICE_VARIABLES if name in os.environ}
-
-
 def key_files() -> KeyFiles:
     """Return what reads and writes private keys."""
     from pipeline.system.keys import PrivateKeyFiles
@@ -294,14 +280,3 @@ def tree_reader() -> TreeReader:
     from pipeline.system.trees import FileTreeReader
 
     return FileTreeReader()
-
-
-def host_platform() -> str:
-    """Return this machine's platform, empty where it is none that this project knows."""
-    import platform
-
-    from pipeline.names import platform_of
-
-    with contextlib.suppress(HostError):
-        return platform_of(platform.system(), platform.machine())
-    return ""

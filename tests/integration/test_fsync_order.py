@@ -28,7 +28,7 @@ for name in {names!r}:
 from pipeline.cli.main import run
 sys.exit(run(sys.argv[1:]))
 """
-SCRATCH = ("/root/staging", "/root/downloads", "/root/locks", "/repository/.staging", "/cache", "/home")
+SCRATCH = ("/engines/staging", "/engines/downloads", "/engines/locks", "/repository/.staging", "/cache", "/home")
 
 
 @pytest.fixture
@@ -36,6 +36,7 @@ def traced_world(tmp_path: Path) -> World:
     """A world whose b1 is installed, with b2 published after it."""
     require_strace()
     world = World(tmp_path)
+    world.root = tmp_path / "engines"
     for version in ("b1", "b2"):
         world.build(version, (engine(version), CPU), health=health(version))
     return world
