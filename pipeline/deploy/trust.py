@@ -53,10 +53,17 @@ class TrustedRepository:
         location: where it is, for people.
         identity: of the repository, the same wherever it is mirrored.
         development: whether its root says that it is signed with development keys.
+        metadata_folder: below the location: of the repository itself, or of the lane that the trusted root is of.
     """
 
     def __init__(
-        self, location: RepositoryLocation, client: MetadataClient, *, identity: str, keep: Callable[[str, bytes], None]
+        self,
+        location: RepositoryLocation,
+        client: MetadataClient,
+        *,
+        identity: str,
+        metadata_folder: str,
+        keep: Callable[[str, bytes], None],
     ) -> None:
         """Use ``open``."""
         self._place = location
@@ -64,6 +71,7 @@ class TrustedRepository:
         self._client = client
         self.location = location.text
         self.identity = identity
+        self.metadata_folder = metadata_folder
         self.development = client.root.unrecognized_fields.get(DEVELOPMENT_FIELD) is True
 
     @classmethod
@@ -108,7 +116,11 @@ class TrustedRepository:
             )
             client.refresh()
             repository = cls(
-                place, client, identity=identity, keep=lambda engine, data: keep_manifest(own_dir, engine, data, disk)
+                place,
+                client,
+                identity=identity,
+                metadata_folder=folder,
+                keep=lambda engine, data: keep_manifest(own_dir, engine, data, disk),
             )
             if _digests(own_dir) != before:
                 disk.sync(own_dir)  # python-tuf renames but does not sync
