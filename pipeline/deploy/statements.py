@@ -14,7 +14,7 @@ from pipeline.model.statements import LIMIT_BYTES, PAYLOAD_TYPE, read_statement
 from pipeline.model.strict_json import parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from pipeline.deploy.comparing import FileComparison
@@ -64,25 +64,20 @@ def check_statements(folder: Path, artifact: Artifact, signers: Signers | None, 
         signers: of its provenance; None where statements are not signed yet.
         comparison: takes what is found.
     """
-    for place, fault in (
-        (artifact.provenance, lambda data: provenance_fault(data, artifact, signers)),
-        (artifact.sbom, lambda data: sbom_fault(data, artifact)),
-    ):
-        if place is None:
-            continue
-        data = _read(folder / place)
-        if data is None:
-            continue  # missing: that is found where files are looked for
-        if (said := fault(data)) is not None:
-            comparison.add(place, "changed", said)
+    # What is missing is found where files are looked for.
+    data = _read(folder, artifact.provenance)
+    if data is not None and (said := provenance_fault(data, artifact, signers)) is not None:
+        comparison.add(str(artifact.provenance), "changed", said)
+    data = _read(folder, artifact.sbom)
+    if data is not None and (said := sbom_fault(data, artifact)) is not None:
+        comparison.add(str(artifact.sbom), "changed", said)
 
 
-def without_statements(artifacts: list[Artifact]) -> str | None:
-    """Return in words which artifacts nothing is said about, None where there are none."""
+def note_bare(artifacts: Iterable[Artifact], comparison: FileComparison) -> None:
+    """Say which artifacts nothing is said about: there was nothing to check, which is no fault of a file."""
     bare = [f"{a.target} {a.version}" for a in artifacts if a.provenance is None or a.sbom is None]
-    if not bare:
-        return None
-    return f"{len(bare)} bundles have no provenance or no bill of materials, for example {bare[0]}"
+    if bare:
+        comparison.notes.append(f"no provenance or no bill of materials to check: {len(bare)} bundles, first {bare[0]}")
 
 
 def provenance_fault(data: bytes, artifact: Artifact, signers: Signers | None) -> str | None:
@@ -148,9 +143,11 @@ def _opened(data: bytes, signers: Signers) -> bytes:
     return envelope.payload
 
 
-def _read(path: Path) -> bytes | None:
+def _read(folder: Path, place: str | None) -> bytes | None:
+    if place is None or ":" in place:
+        return None
     try:
-        with path.open("rb") as stream:
+        with (folder / place).open("rb") as stream:
             return stream.read(LIMIT_BYTES + 1)[:LIMIT_BYTES]
     except OSError:
         return None

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pipeline.model.manifest import Artifact, Manifest
+    from pipeline.model.repository_layout import TargetFolder
     from pipeline.publish.dist import Dist
     from pipeline.publish.keys import KeyFolder
 
@@ -80,7 +81,7 @@ def _check(data: bytes, artifact: Artifact) -> None:
 
 def _sign(statement: bytes, artifact: Artifact, keys: KeyFolder) -> bytes:
     envelope = Envelope(statement, PAYLOAD_TYPE, {})
-    folder = "envs" if artifact.origin == "assembled" else "engines"
+    folder: TargetFolder = "envs" if artifact.origin == "assembled" else "engines"
     for signer in keys.signers(keys.listed_role(delegated_role(artifact.engine, folder))):
         envelope.sign(signer)
     return document_text(envelope.to_dict())
