@@ -134,6 +134,16 @@ def _verify_manifests(
             check_statements(folder, artifact, repository.statement_signers(engine), comparison)
             artifacts[artifact.key] = artifact
     note_bare(artifacts.values(), comparison)
+    _verify_copy(folder, artifacts, comparison, is_part=is_part)
+
+
+def _verify_copy(
+    folder: Path,
+    artifacts: dict[tuple[str, str, str, str], Artifact],
+    comparison: FileComparison,
+    *,
+    is_part: bool,
+) -> None:
     copy = folder / MANIFEST_COPY
     if not copy.is_file():
         if not is_part:
