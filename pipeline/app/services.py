@@ -97,18 +97,23 @@ class SwitchServices:
 
     events: EventSink
     commands: CommandRunner
-    loopback: LoopbackHttp
     clock: Clock
     base_env: Mapping[str, str]
     device_env: Mapping[str, str]
 
+    @property
+    def loopback(self) -> LoopbackHttp:
+        """What talks to a server that was started; most switches start none."""
+        from pipeline.system.loopback import LocalHttp
+
+        return LocalHttp()
+
 
 def switch_services(settings: Settings, events: EventSink) -> SwitchServices:
     """Return the services of a command that brings nothing: no store, no connections, and none of their imports."""
-    from pipeline.system.loopback import LocalHttp
     from pipeline.system.processes import ProcessRunner
 
-    return SwitchServices(events, ProcessRunner(), LocalHttp(), clock(), settings.child_env, device_environment())
+    return SwitchServices(events, ProcessRunner(), clock(), settings.child_env, device_environment())
 
 
 @contextlib.contextmanager
