@@ -10,6 +10,7 @@ import re
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import quote, unquote
 
 from tuf.api.exceptions import (
     BadVersionNumberError,
@@ -25,6 +26,7 @@ from tuf.api.serialization import DeserializationError
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from pipeline.errors import HostError, IntegrityError, NetworkError, PipelineError, TrustError
+from pipeline.model.strict_json import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -41,10 +43,15 @@ _TOP_LEVEL_ROLES = ("root", "timestamp", "snapshot", "targets")
 
 
 class _DoorFetcher(FetcherInterface):
-    """Hands python-tuf what ``read`` finds; this project's errors pass through the Updater as they are."""
+    """Hands python-tuf what ``read`` finds; this project's errors pass through the Updater as they are.
 
-    def __init__(self, read: Callable[[str, int], bytes | None]) -> None:
+    python-tuf takes what JSON readers disagree about (a key that stands twice, NaN), so every file is read strictly
+    before it sees any of it.
+    """
+
+    def __init__(self, read: Callable[[str, int], bytes | None], reserved: frozenset[str]) -> None:
         self._read = read
+        self._reserved = reserved
         self.seen: dict[str, bytes] = {}
 
     def _fetch(self, url: str) -> Iterator[bytes]:
@@ -53,6 +60,11 @@ class _DoorFetcher(FetcherInterface):
     def download_bytes(self, url: str, max_length: int) -> bytes:
         """Return a metadata file; one read, so that its limit holds before the first byte."""
         name = url.removeprefix(_BASE_URL)
+        role = unquote(name.removesuffix(".json").lstrip("0123456789").removeprefix("."))
+        if f"{role}.json" in self._reserved:
+            raise TrustError(
+                f"a role is called {role!r}, as a file of this program is", hint="the repository was not made by it"
+            )
         try:
             data = self._read(name, max_length)
         except IntegrityError as error:
@@ -61,7 +73,8 @@ class _DoorFetcher(FetcherInterface):
             raise
         if data is None:
             raise DownloadHTTPError(f"{name} is not there", _NOT_FOUND)
-        self.seen[name.removesuffix(".json").rpartition(".")[2]] = data
+        parse_json(data, what=f"metadata/{name}", limit_bytes=_TARGETS_LIMIT_BYTES)
+        self.seen[role] = data
         return data
 
 
@@ -81,6 +94,7 @@ class MetadataClient:
         now: int,
         read: Callable[[str, int], bytes | None],
         missing_error: type[PipelineError] = NetworkError,
+        reserved: frozenset[str] = frozenset(),
     ) -> None:
         """Start from the trusted root, always; what is cached is used only after it was checked from there.
 
@@ -91,6 +105,8 @@ class MetadataClient:
             now: seconds since 1970; python-tuf reads the machine's clock by itself, this one is checked as well.
             read: (file name under ``metadata/``, limit in bytes) to its bytes, None when it is not there.
             missing_error: what a missing file is.
+            reserved: names of the caller's own files in ``state_dir``; python-tuf names its files there after roles,
+                and no role may be called so.
 
         Raises:
             TrustError: the trusted root is no root metadata, or not signed by its own keys.
@@ -100,7 +116,7 @@ class MetadataClient:
         self._state_dir = state_dir
         self._now = datetime.fromtimestamp(now, UTC)
         self._missing_error = missing_error
-        self._fetcher = _DoorFetcher(read)
+        self._fetcher = _DoorFetcher(read, reserved)
         self.root = read_root(trusted_root)
         with self._explained():
             self._updater = Updater(
@@ -159,6 +175,7 @@ class MetadataClient:
             return None
         role = match["role"]
         try:
+            parse_json(data, what=filename, limit_bytes=_TARGETS_LIMIT_BYTES)
             metadata = Metadata[Root].from_bytes(data)
             delegator: Root | Targets = self.root
             if role == "root":
@@ -166,13 +183,17 @@ class MetadataClient:
             elif role not in _TOP_LEVEL_ROLES:
                 delegator = self._written("targets")
             delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
-        except (RepositoryError, TrustError, ValueError):
+        except (RepositoryError, TrustError, IntegrityError, ValueError):
             return False
         return match["version"] is None or int(match["version"]) == metadata.signed.version
 
     def _written(self, role: str) -> Targets:
         """Return what the Updater wrote down after verifying it."""
-        return Metadata[Targets].from_bytes((self._state_dir / f"{role}.json").read_bytes()).signed
+        return Metadata[Targets].from_bytes(self._path(role).read_bytes()).signed
+
+    def _path(self, role: str) -> Path:
+        """Return where the Updater writes a role down: its name may hold anything, a file's name may not."""
+        return self._state_dir / f"{quote(role, safe='')}.json"
 
     def _require_fresh(self, role: str) -> None:
         if self._written(role).is_expired(self._now):
@@ -223,7 +244,7 @@ class MetadataClient:
 
     def _expired(self, role: str, error: ExpiredMetadataError | None) -> TrustError:
         """Say how old it is. The bytes passed the signature check before the expiry date was looked at."""
-        path = self._state_dir / f"{role}.json"
+        path = self._path(role)
         data = self._fetcher.seen.get(role) or (path.read_bytes() if path.is_file() else None)
         if data is None:
             return TrustError(f"{self._name}: {error}", hint="the publisher must sign it again")
@@ -244,10 +265,11 @@ def read_root(data: bytes) -> Root:
         TrustError: it is no root metadata.
     """
     try:
+        parse_json(data, what="the trusted root")
         signed = Metadata[Root].from_bytes(data).signed
-    except DeserializationError as error:
+    except (DeserializationError, IntegrityError) as error:
         raise TrustError(
-            "the trusted root is no TUF root metadata", hint="give the root.json that `keys init` wrote"
+            f"the trusted root is no TUF root metadata: {error}", hint="give the root.json that `keys init` wrote"
         ) from error
     if not isinstance(signed, Root):
         raise TrustError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -37,6 +38,9 @@ if TYPE_CHECKING:
     from pipeline.deploy.location import RepositoryLocation
     from pipeline.model.manifest import Manifest
     from pipeline.ports import Disk, Services
+
+
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class TrustedRepository:
@@ -97,6 +101,7 @@ class TrustedRepository:
                 now=now,
                 read=lambda name, limit: place.read(f"{METADATA_FOLDER}/{name}", limit_bytes=limit),
                 missing_error=IntegrityError if isinstance(place, FolderLocation) else NetworkError,
+                reserved=frozenset({TIME_FILE}),
             )
             client.refresh()
             repository = cls(
@@ -191,10 +196,10 @@ class TrustedRepository:
         return {} if role is None else role.targets
 
     def _sha256(self, hashes: dict[str, str]) -> str:
-        try:
-            return hashes["sha256"]
-        except KeyError as error:
-            raise TrustError(f"{self.location} signs a target without its sha256") from error
+        sha256 = hashes.get("sha256", "")
+        if not _SHA256.fullmatch(sha256):  # it becomes a part of paths and urls
+            raise TrustError(f"{self.location} signs a target without its sha256", hint="tell its publisher")
+        return sha256
 
     def _missing(self, path: str) -> PipelineError:
         kind = IntegrityError if isinstance(self._place, FolderLocation) else NetworkError
