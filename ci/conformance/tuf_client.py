@@ -134,7 +134,7 @@ def _bring(target: TargetFile, url: str, path: Path, services: Services) -> None
     """
     if (sha256 := target.hashes.get("sha256")) is not None:
         request = DownloadRequest(
-            what=target.path, urls=(url,), sha256=sha256, size_bytes=target.length, filename=_file_name(target.path)
+            what=target.path, urls=(url,), sha256=sha256, size_bytes=target.length, filename=sha256
         )
         blob = services.downloader.fetch(request)
         services.store.copy_blob(blob, path)
