@@ -10,72 +10,31 @@ import re
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 from tuf.api.exceptions import (
-    BadVersionNumberError,
     DownloadError,
     DownloadHTTPError,
     ExpiredMetadataError,
-    LengthOrHashMismatchError,
     RepositoryError,
-    UnsignedMetadataError,
 )
-from tuf.api.metadata import Metadata, Root, Targets
+from tuf.api.metadata import Metadata, Root, Snapshot, Targets
 from tuf.api.serialization import DeserializationError
-from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
+from tuf.ngclient import Updater, UpdaterConfig
 
+from pipeline.deploy.metadata_door import BASE_URL, TARGETS_LIMIT_BYTES, DoorFetcher, require_strict
+from pipeline.deploy.metadata_refusals import refused
 from pipeline.errors import HostError, IntegrityError, NetworkError, PipelineError, TrustError
-from pipeline.model.strict_json import parse_json
+from pipeline.model.repository_layout import metadata_filename, role_of_filename
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tuf.api.metadata import TargetFile
+    from tuf.api.metadata import DelegatedRole, TargetFile
 
-_NOT_FOUND = 404
-_BASE_URL = "repository:metadata/"
-# A delegated role lists every file of an engine: 250 bytes each, so this is some 250,000 files.
-_TARGETS_LIMIT_BYTES = 64 << 20
-_FILENAME = re.compile(r"(?:(?P<version>[1-9][0-9]{0,8})\.)?(?P<role>[a-z]+)\.json")
+_WILDCARD = re.compile(r"\[[^]]*\]|[*?]")  # of fnmatch, which TUF's path patterns are
 _TOP_LEVEL_ROLES = ("root", "timestamp", "snapshot", "targets")
-
-
-class _DoorFetcher(FetcherInterface):
-    """Hands python-tuf what ``read`` finds; this project's errors pass through the Updater as they are.
-
-    python-tuf takes what JSON readers disagree about (a key that stands twice, NaN), so every file is read strictly
-    before it sees any of it.
-    """
-
-    def __init__(self, read: Callable[[str, int], bytes | None], reserved: frozenset[str]) -> None:
-        self._read = read
-        self._reserved = reserved
-        self.seen: dict[str, bytes] = {}
-
-    def _fetch(self, url: str) -> Iterator[bytes]:
-        yield self.download_bytes(url, _TARGETS_LIMIT_BYTES)
-
-    def download_bytes(self, url: str, max_length: int) -> bytes:
-        """Return a metadata file; one read, so that its limit holds before the first byte."""
-        name = url.removeprefix(_BASE_URL)
-        role = unquote(name.removesuffix(".json").lstrip("0123456789").removeprefix("."))
-        if f"{role}.json" in self._reserved:
-            raise TrustError(
-                f"a role is called {role!r}, as a file of this program is", hint="the repository was not made by it"
-            )
-        try:
-            data = self._read(name, max_length)
-        except IntegrityError as error:
-            if name[:1].isdigit() and not name.endswith(".root.json"):  # its length is signed, so this is forgery
-                raise TrustError(f"not what the signed metadata says: {error.message}", hint=error.hint) from error
-            raise
-        if data is None:
-            raise DownloadHTTPError(f"{name} is not there", _NOT_FOUND)
-        parse_json(data, what=f"metadata/{name}", limit_bytes=_TARGETS_LIMIT_BYTES)
-        self.seen[role] = data
-        return data
 
 
 class MetadataClient:
@@ -102,7 +61,7 @@ class MetadataClient:
             name: of the repository, for messages.
             state_dir: where metadata is kept between runs, so that older metadata is refused; one process at a time.
             trusted_root: root metadata that came with the program or from the user.
-            now: seconds since 1970; python-tuf reads the machine's clock by itself, this one is checked as well.
+            now: seconds since 1970, which every expiry date is held against.
             read: (file name under ``metadata/``, limit in bytes) to its bytes, None when it is not there.
             missing_error: what a missing file is.
             reserved: names of the caller's own files in ``state_dir``; python-tuf names its files there after roles,
@@ -116,16 +75,18 @@ class MetadataClient:
         self._state_dir = state_dir
         self._now = datetime.fromtimestamp(now, UTC)
         self._missing_error = missing_error
-        self._fetcher = _DoorFetcher(read, reserved)
+        self._fetcher = DoorFetcher(read, reserved=reserved)
         self.root = read_root(trusted_root)
         with self._explained():
             self._updater = Updater(
                 str(state_dir),
-                _BASE_URL,
+                BASE_URL,
                 fetcher=self._fetcher,
-                config=UpdaterConfig(targets_max_length=_TARGETS_LIMIT_BYTES),
+                config=UpdaterConfig(targets_max_length=TARGETS_LIMIT_BYTES),
                 bootstrap=trusted_root,
             )
+        # It reads the machine's clock by itself, and has no other way to be told the time.
+        self._updater._trusted_set.reference_time = self._now  # noqa: SLF001 - tests hold that it still works
 
     def refresh(self) -> None:
         """Bring the metadata up to date.
@@ -151,48 +112,84 @@ class MetadataClient:
         with self._explained():
             return self._updater.get_targetinfo(path)
 
-    def role(self, name: str, *, probe: str) -> Targets | None:
-        """Return a delegated role's metadata, which python-tuf verifies on its way to the target ``probe``.
+    def delegated_roles(self) -> tuple[str, ...]:
+        """Return the roles that the targets metadata delegates to, in the order in which they are asked."""
+        return tuple(self._delegated())
+
+    def role(self, name: str) -> Targets | None:
+        """Return a delegated role's metadata, None for a role that is none or cannot be asked by path.
+
+        python-tuf verifies it on its way to a target that nobody has.
 
         Raises:
             TrustError, IntegrityError, NetworkError, OfflineError, HostError: as ``refresh``.
         """
-        self.target(probe)
-        delegations = self._written("targets").delegations
-        if delegations is None or name not in (delegations.roles or {}):
-            return None  # a file of that name would be one of an earlier delegation
+        role = self._delegated().get(name)
+        if role is None or not role.paths:
+            return None
+        self.target(_WILDCARD.sub("_", role.paths[0]))
+        path = self._state_path(name)
+        meta = self._snapshot().meta.get(f"{name}.json")
+        if meta is None or not path.is_file():
+            return None  # an earlier role that ends the search speaks for the same paths
+        data = path.read_bytes()
+        with self._explained():  # a file of that name may be one of an earlier delegation
+            meta.verify_length_and_hashes(data)
+            metadata = Metadata[Targets].from_bytes(data)
+            self._written("targets").verify_delegate(name, metadata.signed_bytes, metadata.signatures)
         self._require_fresh(name)
-        return self._written(name)
+        return metadata.signed
 
     def is_signed(self, filename: str, data: bytes) -> bool | None:
-        """Tell whether a metadata file, of whatever version, is signed by those who may sign its role now.
+        """Tell whether a metadata file, of whatever version, is signed by those who may sign its role, or might once.
 
         None says that the file's name is not one of metadata. A root speaks for itself here: whether it follows from
         the trusted one was checked by ``refresh``.
         """
-        match = _FILENAME.fullmatch(filename)
-        if match is None:
+        named = role_of_filename(filename)
+        if named is None:
             return None
-        role = match["role"]
+        role, version = named
         try:
-            parse_json(data, what=filename, limit_bytes=_TARGETS_LIMIT_BYTES)
+            require_strict(data, what=filename)
             metadata = Metadata[Root].from_bytes(data)
-            delegator: Root | Targets = self.root
             if role == "root":
-                delegator = read_root(data)
-            elif role not in _TOP_LEVEL_ROLES:
-                delegator = self._written("targets")
-            delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
+                read_root(data).verify_delegate(role, metadata.signed_bytes, metadata.signatures)
         except (RepositoryError, TrustError, IntegrityError, ValueError):
             return False
-        return match["version"] is None or int(match["version"]) == metadata.signed.version
+        if role != "root" and not any(_signs(delegator, role, metadata) for delegator in self._delegators(role)):
+            return False
+        return version is None or version == metadata.signed.version
+
+    def _delegators(self, role: str) -> Iterator[Root | Targets]:
+        """Yield whoever names the keys of a role, the newest first, then earlier ones."""
+        if role in _TOP_LEVEL_ROLES:
+            yield self.root
+            yield from self._earlier_roots()
+            return
+        current = self._written("targets")
+        yield current
+        for version in range(current.version - 1, 0, -1):
+            data = self._fetcher.peek(metadata_filename("targets", version))
+            if data is not None and self.is_signed(metadata_filename("targets", version), data):
+                yield Metadata[Targets].from_bytes(data).signed
+
+    def _earlier_roots(self) -> Iterator[Root]:
+        for path in sorted((self._state_dir / "root_history").glob("*.root.json")):
+            yield read_root(path.read_bytes())
+
+    def _delegated(self) -> dict[str, DelegatedRole]:
+        delegations = self._written("targets").delegations
+        return {} if delegations is None else dict(delegations.roles or {})
 
     def _written(self, role: str) -> Targets:
         """Return what the Updater wrote down after verifying it."""
-        return Metadata[Targets].from_bytes(self._path(role).read_bytes()).signed
+        return Metadata[Targets].from_bytes(self._state_path(role).read_bytes()).signed
 
-    def _path(self, role: str) -> Path:
-        """Return where the Updater writes a role down: its name may hold anything, a file's name may not."""
+    def _snapshot(self) -> Snapshot:
+        return Metadata[Snapshot].from_bytes(self._state_path("snapshot").read_bytes()).signed
+
+    def _state_path(self, role: str) -> Path:
         return self._state_dir / f"{quote(role, safe='')}.json"
 
     def _require_fresh(self, role: str) -> None:
@@ -207,8 +204,10 @@ class MetadataClient:
         except ExpiredMetadataError as error:
             raise self._expired(_role_in(str(error)), error) from error
         except RepositoryError as error:
-            raise self._refused(error) from error
+            raise refused(self._name, error) from error
         except DownloadHTTPError as error:
+            if stale := self._stale_instead():
+                raise self._expired(stale, None) from error
             raise self._missing_error(
                 f"there is no whole repository at {self._name}: metadata/{error}",
                 hint="give the folder that `publish --to` wrote, or its url",
@@ -221,30 +220,18 @@ class MetadataClient:
                 hint="choose a root that you may write to",
             ) from error
 
-    def _refused(self, error: RepositoryError) -> PipelineError:
-        if isinstance(error, BadVersionNumberError):
-            return TrustError(
-                f"{self._name} offers metadata that is older than what was seen of it before: {error}",
-                hint="it is a stale or a replayed copy; use an up-to-date mirror",
-            )
-        if isinstance(error, UnsignedMetadataError):
-            return TrustError(
-                f"{self._name}: {error}",
-                hint="it was changed, or is signed by keys that the trusted root does not name: compare the root's"
-                " sha256 with the publisher's",
-            )
-        if isinstance(error, LengthOrHashMismatchError):
-            return TrustError(
-                f"{self._name}: a metadata file is not what the signed one above it says: {error}",
-                hint="it was changed, or the copy is incomplete; use another mirror",
-            )
-        if isinstance(error, DeserializationError):
-            return IntegrityError(f"{self._name}: a metadata file is malformed: {error}", hint="use another mirror")
-        return TrustError(f"{self._name}: {error}", hint="the repository contradicts itself; use another mirror")
+    def _stale_instead(self) -> str | None:
+        """Return the role that expired when python-tuf, because of that, asked for a newer file and there is none."""
+        role, version = role_of_filename(self._fetcher.missing) or ("timestamp", None)
+        if role == "timestamp":
+            return None
+        kept = [name for name in ("timestamp", role) if self._state_path(name).is_file()]
+        stale = [name for name in kept if self._written(name).is_expired(self._now)]
+        return next((name for name in stale if name == "timestamp" or self._written(name).version == version), None)
 
     def _expired(self, role: str, error: ExpiredMetadataError | None) -> TrustError:
         """Say how old it is. The bytes passed the signature check before the expiry date was looked at."""
-        path = self._path(role)
+        path = self._state_path(role)
         data = self._fetcher.seen.get(role) or (path.read_bytes() if path.is_file() else None)
         if data is None:
             return TrustError(f"{self._name}: {error}", hint="the publisher must sign it again")
@@ -265,7 +252,7 @@ def read_root(data: bytes) -> Root:
         TrustError: it is no root metadata.
     """
     try:
-        parse_json(data, what="the trusted root")
+        require_strict(data, what="the trusted root")
         signed = Metadata[Root].from_bytes(data).signed
     except (DeserializationError, IntegrityError) as error:
         raise TrustError(
@@ -276,6 +263,14 @@ def read_root(data: bytes) -> Root:
             "the trusted root is metadata of another role", hint="give the root.json that `keys init` wrote"
         )
     return signed
+
+
+def _signs(delegator: Root | Targets, role: str, metadata: Metadata[Root]) -> bool:
+    try:
+        delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
+    except (RepositoryError, ValueError):  # ValueError: it names no such role
+        return False
+    return True
 
 
 def _role_in(message: str) -> str:

@@ -141,15 +141,15 @@ def test_each_state_in_a_repository(published: World):
     (published.repository / manifest["url"]).unlink()
     layer = published.repository / manifest["layers"][0]["url"]
     layer.write_bytes(b"X" * layer.stat().st_size)
-    (published.repository / "metadata/9.engines.json").write_bytes(
-        (published.repository / "metadata/1.engines.json").read_bytes()
+    (published.repository / "metadata/9.engine-llama.cpp.json").write_bytes(
+        (published.repository / "metadata/1.engine-llama.cpp.json").read_bytes()
     )
     (published.repository / "metadata/notes.txt").write_text("x")
     assert states(check(published, published.repository)) == {
         "index.html": "unexpected",
         manifest["url"]: "missing",
         manifest["layers"][0]["url"]: "changed",
-        "metadata/9.engines.json": "changed",
+        "metadata/9.engine-llama.cpp.json": "changed",
         "metadata/notes.txt": "unexpected",
     }
 
