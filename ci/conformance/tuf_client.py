@@ -16,7 +16,8 @@ from urllib.parse import quote
 
 from tuf.api.exceptions import LengthOrHashMismatchError
 
-from pipeline.app.services import clock, disk, open_services
+from pipeline.app.services import clock as machine_clock
+from pipeline.app.services import disk, open_services
 from pipeline.app.settings import Flags, load_settings
 from pipeline.deploy.location import locate
 from pipeline.deploy.metadata_client import MetadataClient
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
     from tuf.api.metadata import TargetFile
 
-    from pipeline.ports import Services
+    from pipeline.ports import Clock, Services
 
 # No ".json": the suite takes every such file for metadata of a role.
 _TRUSTED_ROOT = "trusted-root"
@@ -38,17 +39,23 @@ _DIGESTS = ("sha256", "sha512")
 _LONGEST_NAME = 200  # bytes; file systems take 255
 
 
-def main(arguments: Sequence[str]) -> int:
-    """Run one command and return 0, or 1 for whatever went wrong."""
+def main(arguments: Sequence[str], *, clock: Clock | None = None) -> int:
+    """Run one command and return 0, or 1 for whatever went wrong.
+
+    Args:
+        arguments: the command line.
+        clock: that expiry dates are held against; None for the machine's.
+    """
     given = _parser().parse_args(arguments)
+    now = (clock or machine_clock()).now_seconds()
     try:
         if given.command == "init":
-            _init(given.metadata_dir, given.trusted_root.read_bytes())
+            _init(given.metadata_dir, given.trusted_root.read_bytes(), now)
         elif given.command == "refresh":
-            with _refreshed(given):
+            with _refreshed(given, now):
                 pass
         else:
-            _download(given)
+            _download(given, now)
     except PipelineError as error:
         print(f"error: {error.message}", file=sys.stderr)
         return 1
@@ -62,7 +69,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="ci/tuf_client", description=__doc__.partition("\n")[0])
     parser.add_argument("--metadata-dir", type=Path, required=True, help="folder of what is trusted")
     parser.add_argument("--metadata-url", help="where the repository's metadata is")
-    parser.add_argument("--target-name", help="target path of the file to download")
+    parser.add_argument("--target-name", action="append", help="target path of a file to download; repeats")
     parser.add_argument("--target-base-url", help="where the repository's files are")
     parser.add_argument("--target-dir", type=Path, help="folder for downloaded files")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -72,21 +79,21 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _init(metadata_dir: Path, trusted_root: bytes) -> None:
+def _init(metadata_dir: Path, trusted_root: bytes, now: int) -> None:
     """Keep the trusted root, after looking whether it is one; nothing is asked for."""
     metadata_dir.mkdir(parents=True, exist_ok=True)
     MetadataClient(
         "init",
         state_dir=metadata_dir,
         trusted_root=trusted_root,
-        now=clock().now_seconds(),
+        now=now,
         read=lambda _name, _limit: None,
     )
     disk().replace_file(metadata_dir / _TRUSTED_ROOT, trusted_root, staging_dir=metadata_dir)
 
 
 @contextmanager
-def _refreshed(given: argparse.Namespace) -> Iterator[tuple[MetadataClient, Services]]:
+def _refreshed(given: argparse.Namespace, now: int) -> Iterator[tuple[MetadataClient, Services]]:
     """Give the metadata, up to date, and the services."""
     if not given.metadata_url:
         raise UsageError("--metadata-url is needed")
@@ -98,31 +105,36 @@ def _refreshed(given: argparse.Namespace) -> Iterator[tuple[MetadataClient, Serv
             place.text,
             state_dir=given.metadata_dir,
             trusted_root=(given.metadata_dir / _TRUSTED_ROOT).read_bytes(),
-            now=services.clock.now_seconds(),
+            now=now,
             read=lambda name, limit: place.read(name, limit_bytes=limit),
         )
         client.refresh()
         yield client, services
 
 
-def _download(given: argparse.Namespace) -> None:
+def _download(given: argparse.Namespace, now: int) -> None:
+    """Bring the named files in their order, with one client; the first that fails ends it."""
     if not (given.target_name and given.target_base_url and given.target_dir):
         raise UsageError("--target-name, --target-base-url and --target-dir are needed")
-    with _refreshed(given) as (client, services):
-        target = client.target(given.target_name)
-        if target is None:
-            raise NetworkError(f"nobody who may speak for it knows {given.target_name!r}")
-        path = given.target_dir / _file_name(given.target_name)
-        if path.is_file() and _is(target, path):
-            return
-        url = _url(given.target_base_url, target, prefixed=client.root.consistent_snapshot is not False)
-        given.target_dir.mkdir(parents=True, exist_ok=True)
-        temporary = given.target_dir / ".part"
-        _bring(target, url, temporary, services)
-        if not _is(target, temporary):
-            temporary.unlink()
-            raise IntegrityError(f"{url} is not what was signed")
-        temporary.replace(path)
+    given.target_dir.mkdir(parents=True, exist_ok=True)
+    with _refreshed(given, now) as (client, services):
+        for name in given.target_name:
+            target = client.target(name)
+            if target is None:
+                raise NetworkError(f"nobody who may speak for it knows {name!r}")
+            path = given.target_dir / _file_name(name)
+            if not (path.is_file() and _is(target, path)):
+                url = _url(given.target_base_url, target, prefixed=client.root.consistent_snapshot is not False)
+                _replace(path, target, url, services)
+
+
+def _replace(path: Path, target: TargetFile, url: str, services: Services) -> None:
+    temporary = path.parent / ".part"
+    _bring(target, url, temporary, services)
+    if not _is(target, temporary):
+        temporary.unlink()
+        raise IntegrityError(f"{url} is not what was signed")
+    temporary.replace(path)
 
 
 def _bring(target: TargetFile, url: str, path: Path, services: Services) -> None:
