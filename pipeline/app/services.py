@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pipeline.app.events import open_events
+from pipeline.app.settings import FOR_THE_NETWORK
 from pipeline.errors import UsageError
 from pipeline.ports import Services
 
@@ -262,8 +263,9 @@ def host(settings: Settings, commands: CommandRunner | None = None) -> HostProbe
     from pipeline.system.host import LocalHost
     from pipeline.system.processes import ProcessRunner
 
-    device_env = {**settings.child_env, **{name: os.environ[name] for name in _DEVICE_VARIABLES if name in os.environ}}
-    return LocalHost(commands or ProcessRunner(), settings.child_env, device_environment=device_env)
+    base_env = {name: value for name, value in settings.child_env.items() if name not in FOR_THE_NETWORK}
+    device_env = {**base_env, **{name: os.environ[name] for name in _DEVICE_VARIABLES if name in os.environ}}
+    return LocalHost(commands or ProcessRunner(), base_env, device_environment=device_env)
 
 
 def key_files() -> KeyFiles:
