@@ -10,12 +10,15 @@ from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import Key
 
 from pipeline.errors import IntegrityError
+from pipeline.model.repository_layout import BUILDERS_FIELD
 from pipeline.model.statements import LIMIT_BYTES, PAYLOAD_TYPE, read_statement
 from pipeline.model.strict_json import parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
+
+    from tuf.api.metadata import Targets
 
     from pipeline.deploy.comparing import FileComparison
     from pipeline.model.manifest import Artifact
@@ -33,6 +36,26 @@ class Signers(NamedTuple):
 
     keys: tuple[Key, ...]
     threshold: int
+
+
+def signers_for(targets: Targets, path: str) -> Signers | None:
+    """Return who signs statements about what lies beside a target path, None where nobody may speak for it.
+
+    In a lane these are the publisher's keys, which its targets metadata names; elsewhere those of the delegated role.
+
+    Raises:
+        IntegrityError: a lane names keys that are none.
+    """
+    if targets.delegations is None:
+        return None
+    roles = (targets.delegations.roles or {}).values()
+    role = next((role for role in roles if role.is_delegated_path(path)), None)
+    if role is None:
+        return None
+    if (builders := targets.unrecognized_fields.get(BUILDERS_FIELD)) is not None:
+        return read_signers(builders, role.name)
+    keys = targets.delegations.keys
+    return Signers(tuple(keys[keyid] for keyid in role.keyids if keyid in keys), role.threshold)
 
 
 def read_signers(builders: object, role: str) -> Signers | None:
