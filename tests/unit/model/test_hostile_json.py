@@ -47,7 +47,7 @@ REVOKED = write_document(
 LISTING = json.dumps(
     [{"tag_name": "b1", "published_at": "2026-11-22T00:00:00Z", "created_at": "2026-11-22T00:00:00Z", "assets": []}]
 ).encode()
-KEYS = b'{"schema_version": 1, "repository": "0123456789abcdef0123456789abcdef", "development": true, "encrypted": false, "roles": {}}'
+KEYS = write_document(KeyList(repository="0123456789abcdef" * 2, development=True, encrypted=False, roles={}))
 
 READERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     "manifest": (read_manifest, MANIFEST),
