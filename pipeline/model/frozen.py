@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import unquote
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 
 class Frozen(BaseModel):
@@ -92,5 +92,7 @@ RelativePath = Annotated[str, StringConstraints(max_length=4096), AfterValidator
 Location = Annotated[str, StringConstraints(max_length=4096), AfterValidator(require_location)]
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._+:~-]{0,63}$")]
 """A version of something that a host has: compared by number, so it is never long."""
+FileSize = Annotated[int, Field(ge=0, le=1 << 40)]
+"""Bytes; a tebibyte is far beyond every engine, and far below where sums of sizes mean nothing any more."""
 Line = Annotated[str, StringConstraints(max_length=4096)]
 """Text that may be shown."""

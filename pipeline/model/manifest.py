@@ -7,7 +7,18 @@ from typing import Literal
 from pydantic import Field, field_validator
 
 from pipeline.model.filling import require_pattern, require_server_args
-from pipeline.model.frozen import FileName, Frozen, Line, Location, Name, RelativePath, Sha256, UtcTime, Version
+from pipeline.model.frozen import (
+    FileName,
+    FileSize,
+    Frozen,
+    Line,
+    Location,
+    Name,
+    RelativePath,
+    Sha256,
+    UtcTime,
+    Version,
+)
 from pipeline.model.tree import TreeEntry
 from pipeline.model.upstream import TrustLevel
 
@@ -38,8 +49,8 @@ class Layer(Frozen):
     tree_sha256: Sha256
     url: Location
     sha256: Sha256
-    size: int = Field(gt=0)
-    installed_size: int = Field(ge=0)
+    size: FileSize = Field(gt=0)
+    installed_size: FileSize
 
 
 class Requires(Frozen):
@@ -140,7 +151,7 @@ class UpstreamArchive(Frozen):
 
     name: FileName
     sha256: Sha256
-    size: int = Field(gt=0)
+    size: FileSize = Field(gt=0)
     level: TrustLevel
 
 
@@ -197,8 +208,8 @@ class Artifact(Frozen):
     upstream: Upstream
     url: Location
     sha256: Sha256
-    size: int = Field(gt=0)
-    installed_size: int = Field(ge=0)
+    size: FileSize = Field(gt=0)
+    installed_size: FileSize
     layers: tuple[Layer, ...] = Field(min_length=1)
     requires: Requires
     entry_points: dict[FileName, RelativePath]

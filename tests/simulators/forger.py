@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
+from securesystemslib.formats import encode_canonical
 from securesystemslib.signer import CryptoSigner, Signer
 from tuf.api.metadata import DelegatedRole, Metadata, MetaFile, TargetFile, Targets
 
@@ -82,6 +83,14 @@ class Forger:
         for signer in self.signers(role) if signers is None else signers:
             metadata.sign(signer, append=True)
         self.put(role, metadata.signed.version, data(metadata.to_bytes()))
+
+    def sign_document(self, role: str, signed: dict) -> None:
+        """Sign anything as a role's metadata, also what the role's own model would not hold, and list it rightly."""
+        canonical = encode_canonical(signed).encode()
+        signatures = [signer.sign(canonical).to_dict() for signer in self.signers(role)]
+        self.put(
+            role, self.load(role).signed.version + 1, json.dumps({"signatures": signatures, "signed": signed}).encode()
+        )
 
     def put(self, role: str, version: int, data: bytes) -> None:
         """Write a role's metadata, and sign what lists it up to the timestamp."""
