@@ -90,11 +90,10 @@ class TrustedRepository:
         Args:
             location: folder, or file:, http: or https: url; None for what is kept of the repository, as long as its
                 signatures hold: nothing can be downloaded then.
-            state_dir: where what was seen of repositories is kept, by repository and not by location: an old copy
-                elsewhere is refused as well.
+            state_dir: keeps what was seen, by repository and not by location: an old copy elsewhere is refused too.
             trusted_root: root metadata to start from.
-            services: downloader, clock.
-            disk: how the state is kept.
+            services: downloader and clock.
+            disk: for the state.
 
         Raises:
             UsageError: ``location`` is no place of a repository.
