@@ -103,6 +103,10 @@ class Disk(Protocol):
         """
         ...
 
+    def write_chunks(self, path: Path, chunks: Iterable[bytes]) -> tuple[str, int]:
+        """Write a new file of chunks as they come, not yet synced; return sha256 and size of what was written."""
+        ...
+
     def link_file(self, source: Path, destination: Path) -> None:
         """Make a hard link (of a symbolic link itself, not of its target), or a copy where that is impossible."""
         ...

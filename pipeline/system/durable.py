@@ -19,7 +19,8 @@ from pipeline.system.claims import claimed
 from pipeline.system.disk import disk_errors, remove_tree, sync_folder, sync_path, sync_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from io import FileIO
     from pathlib import Path
 
 _NO_HARD_LINKS = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS, errno.EOPNOTSUPP})
@@ -69,6 +70,19 @@ class FileDisk:
                 digest.update(chunk)
                 size += len(chunk)
                 writer.write(chunk)
+        return digest.hexdigest(), size
+
+    def write_chunks(self, path: Path, chunks: Iterable[bytes]) -> tuple[str, int]:
+        """Write a new file of chunks; return sha256 and size of what was written."""
+        digest, size = hashlib.sha256(), 0
+        with _mapped(path):
+            writer = path.open("xb", buffering=0)
+        with writer:
+            for chunk in chunks:  # what reading them raises is not about this file
+                digest.update(chunk)
+                size += len(chunk)
+                with _mapped(path):
+                    _write_all(writer, chunk)
         return digest.hexdigest(), size
 
     def link_file(self, source: Path, destination: Path) -> None:
@@ -131,6 +145,12 @@ class FileDisk:
             with _mapped(path):
                 held.enter_context(claimed(path, sleep=time.sleep, waiting=waiting, forget=False))
             yield
+
+
+def _write_all(writer: FileIO, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[writer.write(view) :]  # unbuffered: a write may take less
 
 
 @contextmanager
