@@ -26,7 +26,9 @@ COPIES = (MANIFEST_COPY, MIRROR_FILE, README)
 OPEN_FOLDERS = (INSTALLER_FOLDER, MODELS_FOLDER)
 """Folders whose files have names of their own."""
 _DEPTH = 8
-_SEGMENT = r"[A-Za-z0-9_](?:[A-Za-z0-9._+-]{0,253}[A-Za-z0-9_+-])?"  # not dotted at either end: hidden, or lost on Windows
+_SEGMENT = (
+    r"[A-Za-z0-9_](?:[A-Za-z0-9._+-]{0,253}[A-Za-z0-9_+-])?"  # not dotted at either end: hidden, or lost on Windows
+)
 _METADATA = re.compile(rf"(?P<folder>(?:{LANES_FOLDER}/{_SEGMENT}/)?{METADATA_FOLDER})/(?P<name>{_SEGMENT})")
 _BLOB = re.compile(rf"{BLOBS_FOLDER}/(?P<start>[0-9a-f]{{2}})/(?P<sha256>(?P=start)[0-9a-f]{{62}})")
 _OPEN = re.compile(rf"(?:{'|'.join(OPEN_FOLDERS)})(?:/{_SEGMENT}){{1,{_DEPTH}}}")

@@ -177,5 +177,6 @@ class _ChainReader:
 
     def _damaged(self, name: str, why: str) -> IntegrityError:
         return IntegrityError(
-            f"{self._mirror / self._chain.folder / name}: {why}", hint="sync or import the mirror again from a whole copy"
+            f"{self._mirror / self._chain.folder / name}: {why}",
+            hint="sync or import the mirror again from a whole copy",
         )

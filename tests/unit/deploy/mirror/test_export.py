@@ -16,9 +16,7 @@ PART = 3000
 
 def export(world: World, to: Path, **choices: object) -> ExportOutcome:
     services = world.services(world.folder / "exporter")
-    return export_mirror(
-        world.repository, to, services=services, disk=world.disk, **({"part_size": PART} | choices)
-    )
+    return export_mirror(world.repository, to, services=services, disk=world.disk, **({"part_size": PART} | choices))
 
 
 def content(folder: Path) -> dict[str, bytes]:
