@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pipeline.app.events import open_events
-from pipeline.errors import UsageError
+from pipeline.errors import HostError, UsageError
 from pipeline.ports import Services
 
 if TYPE_CHECKING:
@@ -26,15 +26,16 @@ if TYPE_CHECKING:
         Disk,
         HostProbe,
         KeyFiles,
+        LoopbackHttp,
         ReleaseApi,
         RemoteHasher,
         TreeReader,
     )
     from pipeline.system.downloads import HttpDownloader
 
-# What drivers and their loaders look at when they list devices; Windows' children start with nothing less.
+# What drivers' loaders look at when they list devices; Windows' children start with nothing less.
 _DEVICE_VARIABLES = (
-    "LD_LIBRARY_PATH", "VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_ADD_DRIVER_FILES", "OCL_ICD_VENDORS",
+    "VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_ADD_DRIVER_FILES", "OCL_ICD_VENDORS",
     "OCL_ICD_FILENAMES", "XDG_DATA_DIRS", "XDG_CONFIG_DIRS", "XDG_RUNTIME_DIR",
     "SYSTEMROOT", "WINDIR", "PROGRAMDATA", "PROGRAMFILES",
 )  # fmt: skip
@@ -95,20 +96,22 @@ class _LaterIndex:
 
 @dataclass(frozen=True, slots=True)
 class SwitchServices:
-    """What switching between installed versions needs; implements ``ports.Reporting``."""
+    """What switching between installed versions needs; implements ``ports.Running``."""
 
     events: EventSink
+    commands: CommandRunner
+    loopback: LoopbackHttp
+    clock: Clock
+    base_env: Mapping[str, str]
+    device_env: Mapping[str, str]
 
 
-@contextlib.contextmanager
-def switch_services(settings: Settings) -> Iterator[SwitchServices]:
-    """Give the services of a command that brings nothing: no store, no connections, and none of their imports.
+def switch_services(settings: Settings, events: EventSink) -> SwitchServices:
+    """Return the services of a command that brings nothing: no store, no connections, and none of their imports."""
+    from pipeline.system.loopback import LocalHttp
+    from pipeline.system.processes import ProcessRunner
 
-    Raises:
-        UsageError: the file for JSON lines cannot be written.
-    """
-    with open_events(settings, clock()) as events:
-        yield SwitchServices(events)
+    return SwitchServices(events, ProcessRunner(), LocalHttp(), clock(), settings.child_env, device_environment())
 
 
 @contextlib.contextmanager
@@ -155,6 +158,7 @@ def open_services(
             jobs=settings.jobs or probe.facts().cpu_count,
             compiler_cache_dir=compiler_cache_dir,
             base_env=settings.child_env,
+            device_env=device_environment(),
             offline=settings.offline,
             attestations=attestation_verifier(settings.sigstore_root),
         )
@@ -262,8 +266,17 @@ def host(settings: Settings, commands: CommandRunner | None = None) -> HostProbe
     from pipeline.system.host import LocalHost
     from pipeline.system.processes import ProcessRunner
 
-    device_env = {**settings.child_env, **{name: os.environ[name] for name in _DEVICE_VARIABLES if name in os.environ}}
+    libraries = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}  # probes alone
+    device_env = {**settings.child_env, **device_environment(), **libraries}
     return LocalHost(commands or ProcessRunner(), settings.child_env, device_environment=device_env)
+
+
+def device_environment() -> dict[str, str]:
+    """Return where drivers' loaders are told to look, for an engine that is checked.
+
+    No folder of libraries is among it: an engine must find its own without.
+    """
+    return {name: os.environ[name] for name in _DEVICE_VARIABLES if name in os.environ}
 
 
 def key_files() -> KeyFiles:
@@ -278,3 +291,14 @@ def tree_reader() -> TreeReader:
     from pipeline.system.trees import FileTreeReader
 
     return FileTreeReader()
+
+
+def host_platform() -> str:
+    """Return this machine's platform, empty where it is none that this project knows."""
+    import platform
+
+    from pipeline.names import platform_of
+
+    with contextlib.suppress(HostError):
+        return platform_of(platform.system(), platform.machine())
+    return ""

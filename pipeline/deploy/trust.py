@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from tuf.api.exceptions import LengthOrHashMismatchError
 
-from pipeline.deploy.kept_metadata import KeptLocation, keep_manifest
+from pipeline.deploy.kept_metadata import MANIFESTS, REVOCATIONS, KeptLocation, keep
 from pipeline.deploy.known_time import TIME_FILE, remember_time, require_later
 from pipeline.deploy.location import FolderLocation, locate
 from pipeline.deploy.metadata_client import MetadataClient, read_root
+from pipeline.deploy.revoked import in_words, kept_withdrawn
 from pipeline.digest import sha256_bytes
 from pipeline.errors import IntegrityError, NetworkError, NothingSelectedError, PipelineError, TrustError
-from pipeline.model.manifest_document import read_manifest
+from pipeline.model.manifest_document import read_document, read_manifest
 from pipeline.model.repository_layout import (
     DEVELOPMENT_FIELD,
     ENGINES_ROLE,
@@ -23,12 +24,14 @@ from pipeline.model.repository_layout import (
     blob_target,
     engine_of_manifest_target,
     manifest_target,
+    revocations_target,
 )
+from pipeline.model.revocation import RevocationList
 from pipeline.model.strict_json import LIMIT_BYTES
 from pipeline.ports import DownloadRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
     from pathlib import Path
     from typing import Self
 
@@ -49,11 +52,12 @@ class TrustedRepository:
     """
 
     def __init__(
-        self, location: RepositoryLocation, client: MetadataClient, *, identity: str, keep: Callable[[str, bytes], None]
+        self, location: RepositoryLocation, client: MetadataClient, *, identity: str, state_dir: Path, disk: Disk
     ) -> None:
         """Use ``open``."""
         self._place = location
-        self._keep = keep
+        self._state_dir = state_dir
+        self._disk = disk
         self._client = client
         self.location = location.text
         self.identity = identity
@@ -99,9 +103,7 @@ class TrustedRepository:
                 missing_error=IntegrityError if isinstance(place, FolderLocation) else NetworkError,
             )
             client.refresh()
-            repository = cls(
-                place, client, identity=identity, keep=lambda engine, data: keep_manifest(own_dir, engine, data, disk)
-            )
+            repository = cls(place, client, identity=identity, state_dir=own_dir, disk=disk)
             if _digests(own_dir) != before:
                 disk.sync(own_dir)  # python-tuf renames but does not sync
             remember_time(own_dir, now, disk)
@@ -141,25 +143,39 @@ class TrustedRepository:
             raise NothingSelectedError(
                 f"{self.location} has no engine {engine!r}", hint=f"it has: {', '.join(self.engines()) or 'none'}"
             )
-        sha256 = self._sha256(target.hashes)
-        path = blob_path(sha256)
-        if target.length > LIMIT_BYTES:
-            raise IntegrityError(f"the manifest of {engine} has {target.length} bytes, more than {LIMIT_BYTES}")
-        data = self._place.read(path, limit_bytes=target.length)
-        if data is None:
-            raise self._missing(path)
-        try:
-            target.verify_length_and_hashes(data)
-        except LengthOrHashMismatchError as error:
-            raise IntegrityError(
-                f"{path}, the manifest of {engine} in {self.location}, is not the signed one: {error}",
-                hint="it was changed after publishing; use another mirror",
-            ) from error
+        data = self._signed_document(target, what=f"the manifest of {engine}")
         manifest = read_manifest(data, what=f"manifest of {engine}")
         if strange := [artifact.target for artifact in manifest.artifacts if artifact.engine != engine]:
             raise IntegrityError(f"the manifest of {engine} speaks of {strange[0]}")
-        self._keep(engine, data)
+        keep(self._state_dir, MANIFESTS, engine, data, self._disk)
         return manifest
+
+    def revocations(self, engine: str) -> RevocationList:
+        """Return the builds of an engine that must not run; an engine without a list has none.
+
+        Raises:
+            TrustError: builds are missing that were on an earlier list: what was revoked once stays so.
+            IntegrityError: the list is not the signed one, or speaks of another engine.
+            NetworkError, OfflineError: as ``open``.
+        """
+        what = f"the list of revoked builds of {engine}"
+        known = kept_withdrawn(self._state_dir, engine, damaged_counts=False)
+        target = self._client.target(revocations_target(engine))
+        found, data = RevocationList(engine=engine), None
+        if target is not None:
+            data = self._signed_document(target, what=what)
+            found = read_document(RevocationList, data, what=what)
+            if found.engine != engine:
+                raise IntegrityError(f"{what} speaks of {found.engine}", hint="tell the publisher")
+        listed = {build.sha256 for build in found.revoked}
+        if gone := [build for sha256, build in known.items() if sha256 not in listed]:
+            raise TrustError(
+                f"{what} in {self.location} lacks what was on it before: {in_words(gone[0])}",
+                hint="a list only grows: the repository was changed by somebody who should not; tell its publisher",
+            )
+        if data is not None:
+            keep(self._state_dir, REVOCATIONS, engine, data, self._disk)
+        return found
 
     def require_signed(self, *, engine: str, sha256: str, size_bytes: int, what: str) -> None:
         """Refuse a bundle or a layer that is not signed as the manifest says.
@@ -185,6 +201,23 @@ class TrustedRepository:
         self.require_signed(engine=engine, sha256=sha256, size_bytes=size_bytes, what=what)
         url = self._place.url(blob_path(sha256), size_bytes=size_bytes)
         return DownloadRequest(what=what, urls=(url,), sha256=sha256, size_bytes=size_bytes, filename=sha256)
+
+    def _signed_document(self, target: TargetFile, *, what: str) -> bytes:
+        """Return a small signed file after checking its bytes."""
+        path = blob_path(self._sha256(target.hashes))
+        if target.length > LIMIT_BYTES:
+            raise IntegrityError(f"{what} has {target.length} bytes, more than {LIMIT_BYTES}")
+        data = self._place.read(path, limit_bytes=target.length)
+        if data is None:
+            raise self._missing(path)
+        try:
+            target.verify_length_and_hashes(data)
+        except LengthOrHashMismatchError as error:
+            raise IntegrityError(
+                f"{path}, {what} in {self.location}, is not the signed one: {error}",
+                hint="it was changed after publishing; use another mirror",
+            ) from error
+        return data
 
     def _engine_targets(self) -> dict[str, TargetFile]:
         role = self._client.role(ENGINES_ROLE, probe=manifest_target("_"))

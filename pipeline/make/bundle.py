@@ -96,6 +96,7 @@ def _artifact(action: MakeBundle, layers: tuple[Layer, ...], results: Results, *
         toolchain=dict(sorted(toolchain.items())),
         web_ui=any(results[name].facts["web_ui"] is True for name in action.compiled) if action.compiled else None,
         proof=Proof.model_validate(proven["proof"], strict=False),
+        health=action.health,
         licenses=action.licenses,
     )
 

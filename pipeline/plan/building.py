@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 from pipeline.builders.cmake import RESERVED
 from pipeline.errors import UsageError
 from pipeline.model.actions import BuildWebUi, Compile, FetchSource, MakeLayer
+from pipeline.model.filling import fill
 from pipeline.model.manifest import Upstream
-from pipeline.model.recipe import fill
 from pipeline.model.source import GitCommit, HttpArchive, PypiSdist
 from pipeline.plan.finishing import Made, finish
 

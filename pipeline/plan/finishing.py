@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.model.actions import FetchModel, MakeBundle, Prove
+from pipeline.model.filling import fill
+from pipeline.model.manifest import HealthCheck
 from pipeline.names import family_of, program_file
 
 if TYPE_CHECKING:
@@ -38,7 +40,8 @@ class Made(NamedTuple):
 def finish(planning: Planning, target: Target, decision: Decision, made: Made) -> None:
     """Add the proof and the bundle of a target."""
     engine = planning.catalog.engine(target.engine)
-    proof = _add_proof(planning, target, decision, made)
+    health = _health(planning, target, decision, made)
+    proof = _add_proof(planning, target, decision, made, health)
     action = MakeBundle(
         engine=target.engine,
         platform=target.platform,
@@ -47,6 +50,7 @@ def finish(planning: Planning, target: Target, decision: Decision, made: Made) -
         origin=decision.origin,
         upstream=made.upstream,
         entry_points=_entry_points(engine, target),
+        health=health,
         licenses=_licenses(planning, engine, target, decision),
         layers=made.layers,
         proof=proof,
@@ -58,7 +62,25 @@ def finish(planning: Planning, target: Target, decision: Decision, made: Made) -
     planning.add(target, f"bundle {target} {decision.version}{_suffix(decision)}", action, needs)
 
 
-def _add_proof(planning: Planning, target: Target, decision: Decision, made: Made) -> str:
+def _health(planning: Planning, target: Target, decision: Decision, made: Made) -> HealthCheck:
+    """Return how the bundle is proven here, and checked wherever it is installed."""
+    engine, accelerator = planning.catalog.engine(target.engine), planning.catalog.accelerator(target.accel)
+    recipe = engine.proof
+    return HealthCheck(
+        program=f"bin/{program_file(recipe.server, target.platform)}",
+        version_args=recipe.version_args,
+        version_pattern=fill(recipe.version_pattern, build_number=str(made.build_number)),
+        device_program=f"bin/{program_file(recipe.device_program, target.platform)}",
+        device_args=recipe.device_args,
+        expect_devices=_expect_devices(engine, accelerator.expect_devices, target, decision),
+        server_args=recipe.server_args,
+        prompt=recipe.prompt,
+        minimum_tokens=recipe.minimum_tokens,
+        ready_timeout_seconds=recipe.ready_timeout_seconds,
+    )
+
+
+def _add_proof(planning: Planning, target: Target, decision: Decision, made: Made, health: HealthCheck) -> str:
     engine, request = planning.catalog.engine(target.engine), planning.request
     recipe = engine.proof
     accelerator = planning.catalog.accelerator(target.accel)
@@ -75,9 +97,7 @@ def _add_proof(planning: Planning, target: Target, decision: Decision, made: Mad
         compiled=made.compiled,
         level=decision.proof,
         insist=request.prove is not None or decision.origin == "built",
-        recipe=recipe,
-        build_number=made.build_number,
-        expect_devices=_expect_devices(engine, accelerator.expect_devices, target, decision),
+        health=health,
         requires_cpu=accelerator.requires_cpu,
         system_libraries=_system_libraries(planning, engine, target, decision),
         macos_floor=engine.archives.macos_floor if engine.archives and target.platform.startswith("macos-") else None,
