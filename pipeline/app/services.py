@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Clock,
         CommandRunner,
         Disk,
+        FolderServer,
         HostProbe,
         KeyFiles,
         LoopbackHttp,
@@ -259,6 +260,13 @@ def disk() -> Disk:
     from pipeline.system.durable import FileDisk
 
     return FileDisk()
+
+
+def folder_server() -> FolderServer:
+    """Return what serves mirrors over http and https."""
+    from pipeline.system.mirror_server import MirrorServer
+
+    return MirrorServer()
 
 
 def host(settings: Settings, commands: CommandRunner | None = None) -> HostProbe:

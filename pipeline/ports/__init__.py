@@ -7,7 +7,7 @@ from pipeline.ports.attestation import AttestationVerifier
 from pipeline.ports.commands import Command, CommandOutcome, CommandRunner, RunningCommand
 from pipeline.ports.files import Archiver, BinaryInspector, Disk, KeyFiles, TreeReader
 from pipeline.ports.host import Clock, HostProbe
-from pipeline.ports.network import Downloader, DownloadRequest, HttpAnswer, LoopbackHttp, PackageIndex
+from pipeline.ports.network import Downloader, DownloadRequest, FolderServer, HttpAnswer, LoopbackHttp, PackageIndex
 from pipeline.ports.releases import ApiDocument, ReleaseApi, RemoteHasher
 from pipeline.ports.services import Reporting, Running, Services
 from pipeline.ports.store import Store
@@ -24,6 +24,7 @@ __all__ = [
     "Disk",
     "DownloadRequest",
     "Downloader",
+    "FolderServer",
     "HostProbe",
     "HttpAnswer",
     "KeyFiles",

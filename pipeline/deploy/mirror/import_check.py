@@ -119,6 +119,7 @@ def require_trusted(
         str(view), state_dir=state_dir, trusted_root=trusted_root, services=services, disk=disk
     ) as repository:
         for engine in repository.engines():
+            repository.revocations(engine)  # refuses a list that lacks what the mirror's had
             for artifact in repository.manifest(engine).artifacts:
                 if blob_path(artifact.sha256) in listed:
                     repository.require_signed(

@@ -15,6 +15,7 @@ from pipeline.deploy.mirror.import_check import (
 from pipeline.deploy.mirror.import_pieces import Pieces
 from pipeline.deploy.mirror.import_sources import find_export
 from pipeline.deploy.metadata_client import read_root
+from pipeline.deploy.mirror.layout import MirrorLayout
 from pipeline.errors import IntegrityError, NoSpaceError, UsageError
 from pipeline.events import StepProgress
 from pipeline.model.manifest_document import write_document
@@ -66,7 +67,8 @@ def import_export(
         TrustError: the metadata is expired, older than what the mirror has, or not signed under the trusted root.
         NoSpaceError, HostError: the mirror's disk is full or cannot be written.
     """
-    imports_dir = mirror / MIRROR_STATE_FOLDER / _IMPORTS
+    layout = MirrorLayout(mirror)
+    imports_dir = layout.state_dir / _IMPORTS
     if mirror.exists() and not (mirror.is_dir() and _may_be_mirror(mirror)):
         raise UsageError(f"{mirror} is no mirror", hint="give the folder of a mirror, or a new one")
     if dry_run:
@@ -74,7 +76,7 @@ def import_export(
         require_base(mirror, index)
         return _Importing(index, mirror, services=services, disk=disk).preview(sources)
     disk.make_dirs(imports_dir)
-    with disk.lock(mirror / MIRROR_STATE_FOLDER / "lock"):
+    with disk.lock(layout.lock_path):
         index = find_export(sources, imports_dir)
         require_base(mirror, index)
         return _Importing(index, mirror, services=services, disk=disk).run(sources, trusted_root)
@@ -91,9 +93,10 @@ class _Importing:
     def __init__(self, index: ExportIndex, mirror: Path, *, services: Services, disk: Disk) -> None:
         self._index = index
         self._mirror = mirror
+        self._layout = MirrorLayout(mirror)
         self._services = services
         self._disk = disk
-        self._folder = mirror / MIRROR_STATE_FOLDER / _IMPORTS / index.id
+        self._folder = self._layout.state_dir / _IMPORTS / index.id
         self._pieces = Pieces(mirror, self._folder, index, disk)
 
     def preview(self, sources: Sequence[Path]) -> ImportOutcome:
@@ -176,13 +179,15 @@ class _Importing:
             raise
         require_trusted(
             view,
-            self._mirror / MIRROR_STATE_FOLDER / "trust",
+            self._layout.trust_dir,
             trusted_root=trusted_root,
             index=self._index,
             services=self._services,
             disk=self._disk,
         )
         self._place(moving, chains)
+        if not self._layout.trusted_root_path.is_file():
+            self._disk.replace_file(self._layout.trusted_root_path, trusted_root, staging_dir=self._folder)
         lane = read_root(trusted_root).unrecognized_fields.get(LANE_FIELD)
         folder = metadata_folder(lane if isinstance(lane, str) else None)
         return next(chain.versions["timestamp"] for chain in chains if chain.folder == folder), bool(moving)
