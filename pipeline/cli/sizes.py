@@ -23,5 +23,7 @@ def parse_size(text: str, *, least: int, most: int) -> int:
     power = _PREFIXES.index(unit[0]) + 1 if unit[:1] and unit[0] in _PREFIXES else 0
     size = int(number * (1024 if unit.endswith("IB") else 1000) ** power)
     if not least <= size <= most:
-        raise UsageError(f"{text} is not between {least} and {most} bytes", hint="4G fits FAT32, 4.7 GB DVDs and all sticks")
+        raise UsageError(
+            f"{text} is not between {least} and {most} bytes", hint="4G fits FAT32, 4.7 GB DVDs and all sticks"
+        )
     return size

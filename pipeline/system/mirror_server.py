@@ -55,7 +55,9 @@ class MirrorServer:
 
 def _listen(host: str, port: int) -> socket.socket:
     try:
-        (family, _, _, _, address), *_ = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        (family, _, _, _, address), *_ = socket.getaddrinfo(
+            host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
     except socket.gaierror as error:
         raise UsageError(
             f"cannot listen on {host}: {error.strerror}", hint="--listen 127.0.0.1:8080, or [::1]:8080, or 0.0.0.0:8080"

@@ -36,7 +36,10 @@ _LEAST_PART_BYTES, _MOST_PART_BYTES = 10**6, 10**13
     "--since", type=PATH, metavar="MIRROR_OR_INDEX", help="Leave out what this mirror or earlier export already has."
 )
 @click.option(
-    "--only-part", type=click.IntRange(min=1), metavar="N", help="Write part N alone, and the index; for one disk a part."
+    "--only-part",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Write part N alone, and the index; for one disk a part.",
 )
 @changing_options
 def command(session: Session, mirror: Path, to: Path, split: str, since: Path | None, only_part: int | None) -> None:

@@ -32,12 +32,14 @@ def find_export(sources: Sequence[Path], kept_dir: Path) -> ExportIndex:
     """
     for source in sources:
         if not source.is_dir():
-            raise UsageError(f"there is no folder {source}", hint="name the folders with the parts, --from once for each")
+            raise UsageError(
+                f"there is no folder {source}", hint="name the folders with the parts, --from once for each"
+            )
     found: dict[str, ExportIndex] = {}
     for place, index in ((source, find_index(source)) for source in sources):
         if index is not None and found.setdefault(index.id, index) != index:
             raise _differ(place / INDEX_FILE)
-    named = {match[1] for source in sources for name in os.listdir(source) if (match := _PART.fullmatch(name))}
+    named = {match[1] for source in sources for path in source.iterdir() if (match := _PART.fullmatch(path.name))}
     for identity in (found or named) and sorted(named | set(found)):
         data = read_plain(kept_dir / identity / INDEX_FILE)
         if data is not None:
@@ -77,7 +79,9 @@ class PartReader:
             raise self._damaged(f"it has {size} bytes, not {self._part.size}")
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Close it."""
         self._stream.close()
 

@@ -1,4 +1,4 @@
-"""Importing an export: parts from one disk after another, and a mirror that is the old one until everything is there."""
+"""Importing an export: parts from one disk after another, and a mirror that stays the old one until all are there."""
 
 from __future__ import annotations
 
@@ -159,7 +159,9 @@ class _Importing:
 
     def _require_space(self, needed: int) -> None:
         free = self._services.host.free_bytes(self._mirror)
-        spanning = max((file.size for file in self._pieces.left.values() if file.size > self._index.part_size), default=0)
+        spanning = max(
+            (file.size for file in self._pieces.left.values() if file.size > self._index.part_size), default=0
+        )
         if free < needed + spanning + _SLACK_BYTES:
             raise NoSpaceError(
                 f"{self._mirror} has {free} bytes free and these parts need {needed + spanning}",

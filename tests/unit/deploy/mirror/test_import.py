@@ -158,7 +158,7 @@ def test_a_difference_without_its_base_says_what_lacks(published, usb, mirror, t
     published.build("b2")
     published.publish()
     export(published, usb, since=tmp_path / "full")
-    with pytest.raises(IntegrityError, match="metadata/1.root.json"):
+    with pytest.raises(IntegrityError, match=r"metadata/1\.root\.json"):
         carry_in(published, mirror, usb)
     assert content(mirror) == {}
 
@@ -331,9 +331,7 @@ def add_file(index: dict, usb: Path, path: str, data: bytes) -> None:
     assert len(old) + len(data) <= index["part_size"]
     (usb / last["name"]).write_bytes(old + data)
     last.update(size=len(old + data), sha256=hashlib.sha256(old + data).hexdigest())
-    index["files"].append(
-        {"path": path, "size": len(data), "sha256": hashlib.sha256(data).hexdigest(), "mode": 420}
-    )
+    index["files"].append({"path": path, "size": len(data), "sha256": hashlib.sha256(data).hexdigest(), "mode": 420})
 
 
 def test_files_that_nothing_signs_are_refused(published, usb, mirror):
