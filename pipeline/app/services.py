@@ -24,6 +24,7 @@ if TYPE_CHECKING:
         Clock,
         CommandRunner,
         Disk,
+        DrillGround,
         FolderServer,
         HostProbe,
         KeyFiles,
@@ -260,6 +261,13 @@ def disk() -> Disk:
     from pipeline.system.durable import FileDisk
 
     return FileDisk()
+
+
+def drill_ground() -> DrillGround:
+    """Return where a drill takes place."""
+    from pipeline.system.drill_ground import IsolatedGround
+
+    return IsolatedGround()
 
 
 def folder_server() -> FolderServer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.deploy.metadata_client import read_root
 from pipeline.deploy.mirror.import_check import (
     RollbackError,
     complete_view,
@@ -14,7 +15,6 @@ from pipeline.deploy.mirror.import_check import (
 )
 from pipeline.deploy.mirror.import_pieces import Pieces
 from pipeline.deploy.mirror.import_sources import find_export
-from pipeline.deploy.metadata_client import read_root
 from pipeline.deploy.mirror.layout import MirrorLayout
 from pipeline.errors import IntegrityError, NoSpaceError, UsageError
 from pipeline.events import StepProgress

@@ -1,6 +1,6 @@
 """What one lane of a mirror signs now, read without asking the clock: for copying it, not for installing.
 
-The chain starts at the lane's oldest root that is there, so it shows damage and older versions, not forgery. Trust comes
+The chain starts at the lane's oldest root that is there, so it shows damage and age, not forgery. Trust comes
 from ``TrustedRepository`` with a root that somebody was given.
 """
 

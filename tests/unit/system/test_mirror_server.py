@@ -8,7 +8,7 @@ import signal
 import socket
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -195,8 +195,6 @@ def test_several_clients_at_once_while_one_stalls(url, client):
         for thread in threads:
             thread.join(60)
     assert found == [DATA] * 8
-
-
 
 
 def fetched_with_parts(url: str, folder: Path) -> tuple[bytes, HttpDownloader]:
