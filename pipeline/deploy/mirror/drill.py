@@ -143,6 +143,8 @@ def _judge(done: CutOff, lacks: str, commands: DrillCommands) -> tuple[DrillStat
     """Return what came of an installation, and what there is to say about it."""
     if done.exit_code:
         return "failed", done.message
+    if not done.document:
+        return "failed", f"it printed no result: {done.message}"
     if lacks:
         return "installed", f"this machine cannot run it: {lacks}"
     if done.health.get("passed"):

@@ -18,6 +18,7 @@ from pipeline.system import no_network
 from tests.simulators.checked_engine import engine, health
 from tests.simulators.command_line import CommandLine
 from tests.simulators.engine_world import CPU, LayerFiles, World
+from tests.simulators.stand_in_wheel import write_wheel
 
 
 @pytest.fixture
@@ -159,6 +160,23 @@ def test_what_fails_ends_with_10_and_is_named(user, drilled, fault):
         "llama.cpp/linux-x86_64-avx2": "ran",
         "llama.cpp/linux-x86_64-cpu": "failed",
     }
+    assert leftovers(user) == []
+
+
+@needs_namespaces
+def test_a_mirror_with_wheels_is_drilled_by_a_program_that_was_installed_from_them_alone(user, drilled):
+    write_wheel(drilled.repository / "installer/wheels", version="9.8.7")
+    report = user.json(*drill(drilled))
+    assert report["installer"] == "9.8.7"
+    assert [row["outcome"] for row in report["rows"]] == ["ran", "ran"]
+    assert "mirror's own wheels" in user.ok(*drill(drilled))
+
+
+@needs_namespaces
+def test_wheels_that_are_not_enough_end_with_10_and_what_is_missing_is_named(user, drilled):
+    write_wheel(drilled.repository / "installer/wheels", needs="a-project-that-is-nowhere")
+    assert user.run(*drill(drilled)) == 10
+    assert "a-project-that-is-nowhere" in user.err
     assert leftovers(user) == []
 
 
