@@ -24,8 +24,6 @@ if TYPE_CHECKING:
         Clock,
         CommandRunner,
         Disk,
-        DrillGround,
-        FolderServer,
         HostProbe,
         KeyFiles,
         LoopbackHttp,
@@ -261,20 +259,6 @@ def disk() -> Disk:
     from pipeline.system.durable import FileDisk
 
     return FileDisk()
-
-
-def drill_ground() -> DrillGround:
-    """Return where a drill takes place."""
-    from pipeline.system.drill_ground import IsolatedGround
-
-    return IsolatedGround()
-
-
-def folder_server() -> FolderServer:
-    """Return what serves mirrors over http and https."""
-    from pipeline.system.mirror_server import MirrorServer
-
-    return MirrorServer()
 
 
 def host(settings: Settings, commands: CommandRunner | None = None) -> HostProbe:

@@ -11,7 +11,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2]
 _MAIN = """
 import sys
-if "--version" in sys.argv:
+if sys.argv[1:] == ["--version"]:
     print({version!r})
     sys.exit()
 del sys.modules["pipeline"]

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
+from pipeline.app.mirror_services import drill_ground
 from pipeline.app.project import package_dir
-from pipeline.app.services import build_services, disk, drill_ground
+from pipeline.app.services import build_services, disk
 from pipeline.cli.options import FILE, FOLDER, Command, common_options
 from pipeline.cli.tables import size_text, table
 from pipeline.cli.trusted_root import find_trusted_root

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.app.services import folder_server
+from pipeline.app.mirror_services import folder_server
 from pipeline.cli.options import FILE, FOLDER, Command, common_options
 from pipeline.errors import UsageError
 from pipeline.model.repository_layout import METADATA_FOLDER

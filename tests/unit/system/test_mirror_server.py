@@ -6,6 +6,7 @@ import http.client
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import threading
 from collections.abc import Iterator
@@ -213,6 +214,24 @@ def test_the_projects_downloader_takes_ranges_side_by_side(url, tmp_path):
     assert data == DATA
 
 
+def test_an_interrupted_download_goes_on_with_the_rest(url, tmp_path):
+    store = FileStore(tmp_path)
+    request = DownloadRequest("the blob", (url + BLOB,), SHA256, len(DATA), SHA256)
+    seen: list[int] = []
+
+    def stop(done: int, _: int | None) -> None:
+        if done > len(DATA) // 3:
+            raise KeyboardInterrupt
+
+    downloader = HttpDownloader(store, offline=False, events=Recorder(), clock=SystemClock(), policy=POLICY)
+    with pytest.raises(KeyboardInterrupt):
+        downloader.fetch(request, progress=stop)
+    downloader.fetch(request, progress=lambda done, _: seen.append(done))
+    downloader.close()
+    assert seen[0] > 0
+    assert seen[-1] == len(DATA)
+
+
 @pytest.mark.skipif(PROGRAM is None, reason="nginx is not installed (apt install nginx-light)")
 def test_nginx_serves_the_same_folder_with_the_configuration_of_the_docs(mirror, client, tmp_path):
     docs = (Path(__file__).parents[3] / "docs/mirrors.md").read_text(encoding="utf-8")
@@ -238,7 +257,7 @@ def test_https_with_a_certificate_of_ones_own(mirror, tmp_path):
     made = make_certificates(tmp_path)
     with serving(tmp_path, mirror, "--tls-cert", made.server, "--tls-key", made.key) as (url, _):
         assert url.startswith("https://")
-        with httpx.Client(trust_env=False, verify=str(made.authority)) as client:
+        with httpx.Client(trust_env=False, verify=ssl.create_default_context(cafile=made.authority)) as client:
             assert client.get(f"{url}/README.txt").content == b"read me"
 
 
