@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pipeline.app.events import open_events
-from pipeline.errors import HostError, UsageError
+from pipeline.app.host_environment import device_environment
+from pipeline.errors import UsageError
 from pipeline.ports import Services
 
 if TYPE_CHECKING:
@@ -33,13 +34,6 @@ if TYPE_CHECKING:
     )
     from pipeline.system.downloads import HttpDownloader
 
-# What drivers' loaders look at when they list devices; Windows' children start with nothing less.
-_DEVICE_VARIABLES = (
-    "VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_ADD_DRIVER_FILES", "OCL_ICD_VENDORS",
-    "OCL_ICD_FILENAMES", "XDG_DATA_DIRS", "XDG_CONFIG_DIRS", "XDG_RUNTIME_DIR",
-    "SYSTEMROOT", "WINDIR", "PROGRAMDATA", "PROGRAMFILES",
-)  # fmt: skip
-
 
 @contextlib.contextmanager
 def build_services(settings: Settings, *, compiler_cache: bool = True) -> Iterator[Services]:
@@ -57,7 +51,7 @@ def build_services(settings: Settings, *, compiler_cache: bool = True) -> Iterat
 
 @contextlib.contextmanager
 def install_services(
-    settings: Settings, root: Path, *, location: str = "", may_be_new: bool = False
+    settings: Settings, root: Path, *, location: str = "", may_be_new: bool = False, mend: bool = False
 ) -> Iterator[Services]:
     """Give the services of a command over an installation, whose downloads stay below its root.
 
@@ -66,6 +60,7 @@ def install_services(
         root: of the installation.
         location: of the repository; a host that it names without TLS may be asked so.
         may_be_new: whether ``root`` may be empty or not there.
+        mend: whether a damaged format file is as good as none.
 
     Raises:
         UsageError: ``root`` is no installation; with ``may_be_new`` only when it holds something else.
@@ -74,7 +69,9 @@ def install_services(
     from pipeline.deploy.layout import Layout
 
     layout = Layout(root)
-    layout.check(may_be_new=may_be_new)  # before anything is written there
+    layout.check(may_be_new=may_be_new, mend=mend)  # before anything is written there
+    if may_be_new:
+        disk().make_dirs(layout.root)  # the store makes its folders without waiting for the disk
     # Downloads are gone when their layer is unpacked, and every byte of them is checked then.
     with open_services(settings, store_dir=layout.downloads_dir, location=location, durable=False) as services:
         yield services
@@ -271,14 +268,6 @@ def host(settings: Settings, commands: CommandRunner | None = None) -> HostProbe
     return LocalHost(commands or ProcessRunner(), settings.child_env, device_environment=device_env)
 
 
-def device_environment() -> dict[str, str]:
-    """Return where drivers' loaders are told to look, for an engine that is checked.
-
-    No folder of libraries is among it: an engine must find its own without.
-    """
-    return {name: os.environ[name] for name in _DEVICE_VARIABLES if name in os.environ}
-
-
 def key_files() -> KeyFiles:
     """Return what reads and writes private keys."""
     from pipeline.system.keys import PrivateKeyFiles
@@ -291,14 +280,3 @@ def tree_reader() -> TreeReader:
     from pipeline.system.trees import FileTreeReader
 
     return FileTreeReader()
-
-
-def host_platform() -> str:
-    """Return this machine's platform, empty where it is none that this project knows."""
-    import platform
-
-    from pipeline.names import platform_of
-
-    with contextlib.suppress(HostError):
-        return platform_of(platform.system(), platform.machine())
-    return ""

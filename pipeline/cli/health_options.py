@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, cast
 
 import click
 
-from pipeline.app.services import host_platform
+from pipeline.app.host_environment import host_platform
 from pipeline.cli.options import FILE
 from pipeline.deploy.health import HealthWish
 from pipeline.errors import UsageError

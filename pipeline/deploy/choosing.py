@@ -30,6 +30,7 @@ class Wish:
     Attributes:
         target: full or without its engine; None takes what fits the host best.
         from_files: ``target`` was not said, it is what the given files are of.
+        narrowed: the given files leave only some of what is listed.
         version: None takes the newest, by number.
         engine: None means the only one; a full target says it too.
         check_host: refuse what cannot run here; without it and without ``target`` the platform's only one is taken.
@@ -42,6 +43,7 @@ class Wish:
     check_host: bool = True
     require_accel: bool = False
     from_files: bool = False
+    narrowed: bool = False
 
 
 def pick(
@@ -71,15 +73,7 @@ def pick(
         NoAcceleratorError: it computes on the processor and an accelerator was required.
     """
     facts, selection = host.facts(), None
-    said = (wish.target or "").rpartition("/")[0]
-    if said and wish.engine and said != wish.engine and not wish.from_files:
-        raise UsageError(
-            f"{wish.target} is of {said}, not of {wish.engine}", hint="leave --engine out, or correct one of them"
-        )
-    artifacts = [a for a in offered if wish.engine in {None, a.engine}]
-    if offered and not artifacts:
-        there = ", ".join(sorted({a.engine for a in offered}))
-        raise NothingSelectedError(f"there is no engine {wish.engine!r}", hint=f"there is {there}")
+    artifacts = _in_question(offered, wish)
     if wish.target is None and wish.check_host:
         choice = select(offered, host.survey(), engine=wish.engine, version=wish.version, revoked=revoked)
         if choice.artifact is None:
@@ -89,14 +83,26 @@ def pick(
         artifact = choose(artifacts, target=wish.target, version=wish.version, platform=facts.platform, revoked=revoked)
         if wish.check_host:
             check_host(artifact, host.survey() if is_gpu(artifact) else facts)
-    if wish.target is None or wish.from_files:
-        given = len(offered) < len(listed)
-        if selection is None or given:
-            why = "it is what the given files are of" if given else "it alone is offered for this platform"
-            selection = describe_given(artifact, listed, host.survey(), why=why, revoked=revoked)
+    if (wish.target is None or wish.from_files) and (selection is None or wish.narrowed):
+        why = "it is what the given files are of" if wish.narrowed else "it alone is offered for this platform"
+        selection = describe_given(artifact, listed, host.survey(), why=why, revoked=revoked)
     if wish.require_accel:
         require_accelerator(artifact, selection)
     return artifact, selection
+
+
+def _in_question(offered: Sequence[Artifact], wish: Wish) -> list[Artifact]:
+    """Return what is of the engine that is meant, if one is."""
+    said = (wish.target or "").rpartition("/")[0]
+    if said and wish.engine and said != wish.engine and not wish.from_files:
+        raise UsageError(
+            f"{wish.target} is of {said}, not of {wish.engine}", hint="leave --engine out, or correct one of them"
+        )
+    artifacts = [a for a in offered if wish.engine in {None, a.engine}]
+    if offered and not artifacts:
+        there = ", ".join(sorted({a.engine for a in offered}))
+        raise NothingSelectedError(f"there is no engine {wish.engine!r}", hint=f"there is {there}")
+    return artifacts
 
 
 def choose(

@@ -264,12 +264,13 @@ class _Move:
 
     def _require_whole(self, generation: Generation) -> None:
         comparison = FileComparison()
-        if is_whole(self._layout, generation, comparison=comparison):
+        sealed = self._layout.is_sealed(generation.engine, generation.number)
+        if sealed and is_whole(self._layout, generation, comparison=comparison):
             return
         what = comparison.findings[0] if comparison.findings else None
         raise IntegrityError(
             f"{generation.target} {generation.version} (generation {generation.number}) is not what was installed"
-            + (f": {what.path} is {what.state}" if what else ": the list of its files is damaged"),
+            + (f": {what.path} is {what.state}" if what else ": its record or the list of its files is damaged"),
             hint=f"nothing was switched; `install --version {generation.version} --repair` brings it anew",
         )
 

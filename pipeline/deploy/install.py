@@ -19,20 +19,24 @@ from pipeline.deploy.health import ALREADY_CURRENT, HealthCheckError, not_run
 from pipeline.deploy.install_request import InstallRequest, Resolved, resolve
 from pipeline.deploy.layers import LayerBringer, keep_layers, remove_damaged_layer, reusable_layer
 from pipeline.deploy.layout import Layout
+from pipeline.deploy.needed import needed_layers
 from pipeline.deploy.places import SEAL_FILE, seal_of
 from pipeline.deploy.removal import Staying, prune
+from pipeline.deploy.repairing import remove_damaged
 from pipeline.deploy.requirements import check_space
 from pipeline.deploy.revoked import in_words
 from pipeline.deploy.steps import step, warn
 from pipeline.deploy.trust import TrustedRepository
+from pipeline.deploy.verify_trust import is_root
 from pipeline.errors import IntegrityError, PipelineError
-from pipeline.model.installation import Generation, HealthOutcome, InstallOutcome, NeededLayer
+from pipeline.model.installation import Generation, HealthOutcome, InstallOutcome
 from pipeline.model.manifest_document import write_document
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
+    from pipeline.model.installation import NeededLayer
     from pipeline.model.manifest import Layer
     from pipeline.model.tree import Tree
     from pipeline.ports import Disk, Services
@@ -56,7 +60,8 @@ def install(request: InstallRequest, services: Services, *, disk: Disk) -> Insta
         NoSpaceError, NetworkError, OfflineError: as their names say.
     """
     layout = Layout(request.root)
-    with changing(layout, services=services, disk=disk, may_be_new=True) as staging, ExitStack() as held:
+    mend = request.repair
+    with changing(layout, services=services, disk=disk, may_be_new=True, mend=mend) as staging, ExitStack() as held:
         with step(services, "trust", why=request.location or ""):
             repository = held.enter_context(
                 TrustedRepository.open(
@@ -104,6 +109,7 @@ class _Installation:
             if not current and not self._request.dry_run:
                 health = self._check(kept, staging)
                 self._switch(kept)
+            self._mend(kept)
             return self._outcome(kept, changed=not current, layers=self._needed(None), health=health)
         trees = self._reusable()
         missing = {layer.tree_sha256: layer for layer in self._wanted if layer.tree_sha256 not in trees}
@@ -116,6 +122,7 @@ class _Installation:
             generation = self._assemble(trees, set(missing), staging)
         health = self._check(generation, staging)
         self._switch(generation)
+        self._mend(generation)
         return self._outcome(generation, changed=True, layers=needed, removed=self._prune(), health=health)
 
     def _check(self, generation: Generation, staging: Path) -> HealthOutcome:
@@ -140,8 +147,14 @@ class _Installation:
 
     def _is_usable(self, kept: Generation, *, is_current: bool) -> bool:
         """Tell whether a kept generation counts as installed: at a glance for the current one, else by content."""
-        glance = is_current and not self._request.repair
-        return is_whole(self._layout, kept, comparison=None if glance else self._comparison)
+        if not self._request.repair:
+            return is_whole(self._layout, kept, comparison=None if is_current else self._comparison)
+        wanted = {layer.tree_sha256 for layer in self._wanted}
+        return (
+            self._layout.is_sealed(kept.engine, kept.number)
+            and is_whole(self._layout, kept, comparison=self._comparison)
+            and wanted == self._reusable().keys()
+        )
 
     def _reusable(self) -> dict[str, Tree]:
         """Return the wanted layers that are in the root and whole, every file read."""
@@ -214,8 +227,20 @@ class _Installation:
             pins.remove_pin(self._layout, generation.engine, disk=self._disk)
         switch(self._layout, generation, disk=self._disk, history=history)
         if not self._layout.trusted_root_path.exists():
-            path = self._layout.trusted_root_path  # so that later commands need not be told
-            self._disk.replace_file(path, self._request.trusted_root, staging_dir=self._layout.staging_dir)
+            self._keep_root()
+
+    def _keep_root(self) -> None:
+        """Keep what trust starts from, so that later commands need not be told."""
+        path = self._layout.trusted_root_path
+        self._disk.replace_file(path, self._request.trusted_root, staging_dir=self._layout.staging_dir)
+
+    def _mend(self, current: Generation) -> None:
+        """Put right what is damaged beside the generation that is current now, where that was asked for."""
+        if not self._request.repair or self._request.dry_run:
+            return
+        remove_damaged(self._layout, current, comparison=self._comparison, services=self._services, disk=self._disk)
+        if not is_root(self._layout.trusted_root_path):
+            self._keep_root()
 
     def _prune(self, also_keep: int | None = None) -> tuple[int, ...]:
         """Remove what is beyond the number to keep; the installation is done and does not fail for that."""
@@ -228,18 +253,7 @@ class _Installation:
 
     def _needed(self, trees: dict[str, Tree] | None) -> tuple[NeededLayer, ...]:
         """Say of each wanted layer whether it has to be brought; None means that none has."""
-        at_hand = self._resolved.given.layers
-        return tuple(
-            NeededLayer(
-                name=layer.name,
-                tree_sha256=layer.tree_sha256,
-                present=(present := trees is None or layer.tree_sha256 in trees),
-                from_file=(from_file := not present and layer.sha256 in at_hand),
-                download_bytes=0 if present or from_file else layer.size,
-                installed_bytes=layer.installed_size,
-            )
-            for layer in self._wanted
-        )
+        return needed_layers(self._wanted, there=trees, at_hand=self._resolved.given.layers)
 
     def _previous_revoked(self) -> str | None:
         """Return what is said against what was current when this began, and warn of it."""

@@ -106,6 +106,7 @@ def resolve(request: InstallRequest, repository: TrustedRepository, services: Se
     revoked = revoked_by(repository, sorted({artifact.engine for artifact in offered}))
     held = _pins(request, offered)
     artifacts = given.narrow(offered)
+    narrowed = len(artifacts) < len(offered)
     if request.version is None:
         artifacts = _held(artifacts, held)
     target = request.target
@@ -119,6 +120,7 @@ def resolve(request: InstallRequest, repository: TrustedRepository, services: Se
         check_host=request.check_host,
         require_accel=request.require_accel,
         from_files=request.target is None and target is not None,
+        narrowed=narrowed,
     )
     artifact, selection = pick(artifacts, wish, services.host, listed=offered, revoked=revoked)
     pin = held.get(artifact.engine)

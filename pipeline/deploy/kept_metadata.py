@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.digest import sha256_bytes
 from pipeline.errors import OfflineError, UsageError
-from pipeline.model.repository_layout import METADATA_FOLDER, blob_path
+from pipeline.model.repository_layout import blob_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,10 +29,12 @@ class KeptLocation:
 
     Args:
         state_dir: of the repository's trust.
+        metadata_folder: where its metadata lies in the repository.
     """
 
-    def __init__(self, state_dir: Path) -> None:
+    def __init__(self, state_dir: Path, metadata_folder: str) -> None:
         self._state_dir = state_dir
+        self._timestamp = f"{metadata_folder}/{_TIMESTAMP}"
 
     @property
     def text(self) -> str:
@@ -48,7 +50,7 @@ class KeptLocation:
         Raises:
             UsageError: nothing is kept.
         """
-        if path == f"{METADATA_FOLDER}/{_TIMESTAMP}":
+        if path == self._timestamp:
             kept = self._state_dir / _TIMESTAMP
             if not kept.is_file():
                 raise UsageError("this installation has never seen a repository", hint=_HINT)

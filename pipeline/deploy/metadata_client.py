@@ -6,37 +6,40 @@ keys, freshness and rollback, 7 for malformed files, 6 for servers.
 
 from __future__ import annotations
 
+import errno
 import re
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from tuf.api.exceptions import (
-    BadVersionNumberError,
     DownloadError,
     DownloadHTTPError,
     ExpiredMetadataError,
-    LengthOrHashMismatchError,
     RepositoryError,
-    UnsignedMetadataError,
 )
-from tuf.api.metadata import Metadata, Root, Targets
+from tuf.api.metadata import Metadata, Root, Snapshot, Targets
 from tuf.api.serialization import DeserializationError
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
-from pipeline.errors import HostError, IntegrityError, NetworkError, PipelineError, TrustError
+from pipeline.deploy.metadata_refusals import refused
+from pipeline.errors import HostError, IntegrityError, NetworkError, NoSpaceError, PipelineError, TrustError
+from pipeline.model.repository_layout import metadata_filename, role_of_filename
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    from tuf.api.metadata import TargetFile
+    from tuf.api.metadata import DelegatedRole, TargetFile
 
 _NOT_FOUND = 404
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NOT_WRITABLE = "choose a root that you may write to"
 _BASE_URL = "repository:metadata/"
 # A delegated role lists every file of an engine: 250 bytes each, so this is some 250,000 files.
 _TARGETS_LIMIT_BYTES = 64 << 20
-_FILENAME = re.compile(r"(?:(?P<version>[1-9][0-9]{0,8})\.)?(?P<role>[a-z]+)\.json")
+_WILDCARD = re.compile(r"\[[^]]*\]|[*?]")  # of fnmatch, which TUF's path patterns are
 _TOP_LEVEL_ROLES = ("root", "timestamp", "snapshot", "targets")
 
 
@@ -61,8 +64,12 @@ class _DoorFetcher(FetcherInterface):
             raise
         if data is None:
             raise DownloadHTTPError(f"{name} is not there", _NOT_FOUND)
-        self.seen[name.removesuffix(".json").rpartition(".")[2]] = data
+        self.seen[(role_of_filename(name) or (name, None))[0]] = data
         return data
+
+    def peek(self, name: str) -> bytes | None:
+        """Return a file that the current metadata does not name, None when it is not there."""
+        return self._read(name, _TARGETS_LIMIT_BYTES)
 
 
 class MetadataClient:
@@ -135,44 +142,84 @@ class MetadataClient:
         with self._explained():
             return self._updater.get_targetinfo(path)
 
-    def role(self, name: str, *, probe: str) -> Targets | None:
-        """Return a delegated role's metadata, which python-tuf verifies on its way to the target ``probe``.
+    def delegated_roles(self) -> tuple[str, ...]:
+        """Return the roles that the targets metadata delegates to, in the order in which they are asked."""
+        return tuple(self._delegated())
+
+    def role(self, name: str) -> Targets | None:
+        """Return a delegated role's metadata, None for a role that is none or cannot be asked by path.
+
+        python-tuf verifies it on its way to a target that nobody has.
 
         Raises:
             TrustError, IntegrityError, NetworkError, OfflineError, HostError: as ``refresh``.
         """
-        self.target(probe)
-        delegations = self._written("targets").delegations
-        if delegations is None or name not in (delegations.roles or {}):
-            return None  # a file of that name would be one of an earlier delegation
+        role = self._delegated().get(name)
+        if role is None or not role.paths:
+            return None
+        self.target(_WILDCARD.sub("_", role.paths[0]))
+        path = self._state_path(name)
+        meta = self._snapshot().meta.get(f"{name}.json")
+        if meta is None or not path.is_file():
+            return None  # an earlier role that ends the search speaks for the same paths
+        data = path.read_bytes()
+        with self._explained():  # a file of that name may be one of an earlier delegation
+            meta.verify_length_and_hashes(data)
+            metadata = Metadata[Targets].from_bytes(data)
+            self._written("targets").verify_delegate(name, metadata.signed_bytes, metadata.signatures)
         self._require_fresh(name)
-        return self._written(name)
+        return metadata.signed
 
     def is_signed(self, filename: str, data: bytes) -> bool | None:
-        """Tell whether a metadata file, of whatever version, is signed by those who may sign its role now.
+        """Tell whether a metadata file, of whatever version, is signed by those who may sign its role, or might once.
 
         None says that the file's name is not one of metadata. A root speaks for itself here: whether it follows from
         the trusted one was checked by ``refresh``.
         """
-        match = _FILENAME.fullmatch(filename)
-        if match is None:
+        named = role_of_filename(filename)
+        if named is None:
             return None
-        role = match["role"]
+        role, version = named
         try:
             metadata = Metadata[Root].from_bytes(data)
-            delegator: Root | Targets = self.root
             if role == "root":
-                delegator = read_root(data)
-            elif role not in _TOP_LEVEL_ROLES:
-                delegator = self._written("targets")
-            delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
+                read_root(data).verify_delegate(role, metadata.signed_bytes, metadata.signatures)
         except (RepositoryError, TrustError, ValueError):
             return False
-        return match["version"] is None or int(match["version"]) == metadata.signed.version
+        if role != "root" and not any(_signs(delegator, role, metadata) for delegator in self._delegators(role)):
+            return False
+        return version is None or version == metadata.signed.version
+
+    def _delegators(self, role: str) -> Iterator[Root | Targets]:
+        """Yield whoever names the keys of a role, the newest first, then earlier ones."""
+        if role in _TOP_LEVEL_ROLES:
+            yield self.root
+            yield from self._earlier_roots()
+            return
+        current = self._written("targets")
+        yield current
+        for version in range(current.version - 1, 0, -1):
+            data = self._fetcher.peek(metadata_filename("targets", version))
+            if data is not None and self.is_signed(metadata_filename("targets", version), data):
+                yield Metadata[Targets].from_bytes(data).signed
+
+    def _earlier_roots(self) -> Iterator[Root]:
+        for path in sorted((self._state_dir / "root_history").glob("*.root.json")):
+            yield read_root(path.read_bytes())
+
+    def _delegated(self) -> dict[str, DelegatedRole]:
+        delegations = self._written("targets").delegations
+        return {} if delegations is None else dict(delegations.roles or {})
 
     def _written(self, role: str) -> Targets:
         """Return what the Updater wrote down after verifying it."""
-        return Metadata[Targets].from_bytes((self._state_dir / f"{role}.json").read_bytes()).signed
+        return Metadata[Targets].from_bytes(self._state_path(role).read_bytes()).signed
+
+    def _snapshot(self) -> Snapshot:
+        return Metadata[Snapshot].from_bytes(self._state_path("snapshot").read_bytes()).signed
+
+    def _state_path(self, role: str) -> Path:
+        return self._state_dir / f"{quote(role, safe='')}.json"
 
     def _require_fresh(self, role: str) -> None:
         if self._written(role).is_expired(self._now):
@@ -186,7 +233,7 @@ class MetadataClient:
         except ExpiredMetadataError as error:
             raise self._expired(_role_in(str(error)), error) from error
         except RepositoryError as error:
-            raise self._refused(error) from error
+            raise refused(self._name, error) from error
         except DownloadHTTPError as error:
             raise self._missing_error(
                 f"there is no whole repository at {self._name}: metadata/{error}",
@@ -195,35 +242,13 @@ class MetadataClient:
         except DownloadError as error:
             raise NetworkError(f"{self._name}: {error}") from error
         except OSError as error:
-            raise HostError(
-                f"cannot keep the state of trust in {self._state_dir}: {error.strerror or error}",
-                hint="choose a root that you may write to",
-            ) from error
-
-    def _refused(self, error: RepositoryError) -> PipelineError:
-        if isinstance(error, BadVersionNumberError):
-            return TrustError(
-                f"{self._name} offers metadata that is older than what was seen of it before: {error}",
-                hint="it is a stale or a replayed copy; use an up-to-date mirror",
-            )
-        if isinstance(error, UnsignedMetadataError):
-            return TrustError(
-                f"{self._name}: {error}",
-                hint="it was changed, or is signed by keys that the trusted root does not name: compare the root's"
-                " sha256 with the publisher's",
-            )
-        if isinstance(error, LengthOrHashMismatchError):
-            return TrustError(
-                f"{self._name}: a metadata file is not what the signed one above it says: {error}",
-                hint="it was changed, or the copy is incomplete; use another mirror",
-            )
-        if isinstance(error, DeserializationError):
-            return IntegrityError(f"{self._name}: a metadata file is malformed: {error}", hint="use another mirror")
-        return TrustError(f"{self._name}: {error}", hint="the repository contradicts itself; use another mirror")
+            kind, hint = (NoSpaceError, "free space there") if error.errno in _FULL else (HostError, _NOT_WRITABLE)
+            text = f"cannot keep the state of trust in {self._state_dir}: {error.strerror or error}"
+            raise kind(text, hint=hint) from error
 
     def _expired(self, role: str, error: ExpiredMetadataError | None) -> TrustError:
         """Say how old it is. The bytes passed the signature check before the expiry date was looked at."""
-        path = self._state_dir / f"{role}.json"
+        path = self._state_path(role)
         data = self._fetcher.seen.get(role) or (path.read_bytes() if path.is_file() else None)
         if data is None:
             return TrustError(f"{self._name}: {error}", hint="the publisher must sign it again")
@@ -254,6 +279,14 @@ def read_root(data: bytes) -> Root:
             "the trusted root is metadata of another role", hint="give the root.json that `keys init` wrote"
         )
     return signed
+
+
+def _signs(delegator: Root | Targets, role: str, metadata: Metadata[Root]) -> bool:
+    try:
+        delegator.verify_delegate(role, metadata.signed_bytes, metadata.signatures)
+    except (RepositoryError, ValueError):  # ValueError: it names no such role
+        return False
+    return True
 
 
 def _role_in(message: str) -> str:

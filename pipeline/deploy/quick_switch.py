@@ -93,33 +93,39 @@ def quick_switch(
         if not places.staging_dir.is_dir() or _document(places.format_path) != _FORMAT:
             return None
         with disk.lock(places.lock_path, waiting=_leave):
-            name = _engine(places, engine)
-            _require_nothing_half_made(places)
-            pointer = _document(places.pointer_path(name))
-            if pointer.keys() != _POINTER_KEYS or pointer["engine"] != name:
-                return None
-            number, history = _chosen(places, pointer, version)
-            generation = _generation(places, name, number)
-            pin = pins.pin_of(places, name, how.pins)
-            pins.require_pinned(pin, generation["version"])
-            require_standing(places, generation["repository"], name, generation["artifact"]["sha256"])
-            _require_whole(places, generation, jobs=jobs)
-            health = not_run(how.health.level, ALREADY_CURRENT)
-            if number != pointer["generation"]:
-                health = _check(places, generation, pointer["version"], how, services=services, disk=disk)
-                _point(places, generation, history, disk)
+            return _switch(places, _engine(places, engine), version, how, services=services, disk=disk, jobs=jobs)
     except HealthCheckError:
         raise
     except (PipelineError, OSError, KeyError, TypeError, ValueError, NotPlainError):
         return None
+
+
+def _switch(
+    places: Places, engine: str, version: str | None, how: Switching, *, services: Running, disk: Disk, jobs: int
+) -> dict[str, object]:
+    _require_nothing_half_made(places)
+    pointer = _document(places.pointer_path(engine))
+    if pointer.keys() != _POINTER_KEYS or pointer["engine"] != engine:
+        raise NotPlainError
+    number, history = _chosen(places, pointer, version)
+    generation = _generation(places, engine, number)
+    pin = pins.pin_of(places, engine, how.pins)
+    pins.require_pinned(pin, generation["version"])
+    require_standing(places, generation["repository"], engine, generation["artifact"]["sha256"])
+    _require_whole(places, generation, jobs=jobs)
+    changed = number != pointer["generation"]
+    health = not_run(how.health.level, ALREADY_CURRENT)
+    if changed:
+        health = _check(places, generation, pointer["version"], how, services=services, disk=disk)
+        _point(places, generation, history, disk)
     return {
-        "changed": number != pointer["generation"],
-        "engine": name,
+        "changed": changed,
+        "engine": engine,
         "version": generation["version"],
         "generation": number,
         "previous_version": pointer["version"],
         "previous_generation": pointer["generation"],
-        "path": str(places.tree_dir(name, number)),
+        "path": str(places.tree_dir(engine, number)),
         "health": health,
         "pinned": pin is not None,
     }

@@ -95,6 +95,7 @@ def gc(
         _remove(layout, leaving, outcome.layers, disk=disk)
         for path in _leftovers(layout):
             disk.remove(path)
+        _remove_halves_of_trust(layout, disk)
         return outcome
 
 
@@ -164,6 +165,15 @@ def _leftovers(layout: Layout) -> tuple[Path, ...]:
         layout.downloads_dir / name for name, _ in walk(layout.downloads_dir) if not name.endswith(_LOCK_SUFFIXES)
     )
     return (*sorted(lists), *sorted(halves))
+
+
+def _remove_halves_of_trust(layout: Layout, disk: Disk) -> None:
+    """Remove what python-tuf had half written when its process died; nobody else writes there meanwhile."""
+    for folder in sorted(path for path in layout.trust_dir.glob("*") if path.is_dir()):
+        if halves := sorted(folder.glob("tmp*")):
+            with disk.lock(layout.trust_dir / f"{folder.name}.lock"):
+                for path in halves:
+                    disk.remove(path)
 
 
 def _outcome(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -17,13 +18,15 @@ from pipeline.errors import IntegrityError, NetworkError, NothingSelectedError, 
 from pipeline.model.manifest_document import read_document, read_manifest
 from pipeline.model.repository_layout import (
     DEVELOPMENT_FIELD,
-    ENGINES_ROLE,
-    METADATA_FOLDER,
+    LANE_FIELD,
+    LANE_PATTERN,
     REPOSITORY_FIELD,
+    TARGET_FOLDERS,
     blob_path,
     blob_target,
     engine_of_manifest_target,
     manifest_target,
+    metadata_folder,
     revocations_target,
 )
 from pipeline.model.revocation import RevocationList
@@ -31,7 +34,7 @@ from pipeline.model.strict_json import LIMIT_BYTES
 from pipeline.ports import DownloadRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
     from typing import Self
 
@@ -39,7 +42,11 @@ if TYPE_CHECKING:
 
     from pipeline.deploy.location import RepositoryLocation
     from pipeline.model.manifest import Manifest
+    from pipeline.model.repository_layout import TargetFolder
     from pipeline.ports import Disk, Services
+
+
+_LANE = re.compile(LANE_PATTERN)
 
 
 class TrustedRepository:
@@ -52,9 +59,17 @@ class TrustedRepository:
     """
 
     def __init__(
-        self, location: RepositoryLocation, client: MetadataClient, *, identity: str, state_dir: Path, disk: Disk
+        self,
+        location: RepositoryLocation,
+        client: MetadataClient,
+        *,
+        identity: str,
+        state_dir: Path,
+        disk: Disk,
+        synced: dict[str, str],
     ) -> None:
         """Use ``open``."""
+        self._synced = synced
         self._place = location
         self._state_dir = state_dir
         self._disk = disk
@@ -86,9 +101,10 @@ class TrustedRepository:
             NetworkError, OfflineError: the repository cannot be reached.
             HostError: the state cannot be written.
         """
-        identity = _identity(read_root(trusted_root), trusted_root)
+        root = read_root(trusted_root)
+        identity, folder = _identity(root, trusted_root), metadata_folder(_lane(root))
         own_dir = state_dir / identity
-        place = KeptLocation(own_dir) if location is None else locate(location, services.downloader)
+        place = KeptLocation(own_dir, folder) if location is None else locate(location, services.downloader)
         disk.make_dirs(own_dir)
         with disk.lock(state_dir / f"{identity}.lock"):
             now = services.clock.now_seconds()
@@ -99,13 +115,12 @@ class TrustedRepository:
                 state_dir=own_dir,
                 trusted_root=trusted_root,
                 now=now,
-                read=lambda name, limit: place.read(f"{METADATA_FOLDER}/{name}", limit_bytes=limit),
+                read=lambda name, limit: place.read(f"{folder}/{name}", limit_bytes=limit),
                 missing_error=IntegrityError if isinstance(place, FolderLocation) else NetworkError,
             )
             client.refresh()
-            repository = cls(place, client, identity=identity, state_dir=own_dir, disk=disk)
-            if _digests(own_dir) != before:
-                disk.sync(own_dir)  # python-tuf renames but does not sync
+            repository = cls(place, client, identity=identity, state_dir=own_dir, disk=disk, synced=before)
+            repository._sync()
             remember_time(own_dir, now, disk)
             yield repository
 
@@ -115,7 +130,7 @@ class TrustedRepository:
         Raises:
             TrustError, IntegrityError, NetworkError, OfflineError: as ``open``.
         """
-        named = (engine_of_manifest_target(path) for path in self._engine_targets())
+        named = (engine_of_manifest_target(path) for path in self._signed_targets())
         return tuple(sorted(engine for engine in named if engine is not None))
 
     def signed_files(self) -> dict[str, int]:
@@ -124,7 +139,7 @@ class TrustedRepository:
         Raises:
             TrustError, IntegrityError, NetworkError, OfflineError: as ``open``.
         """
-        return {self._sha256(target.hashes): target.length for target in self._engine_targets().values()}
+        return {self._sha256(target.hashes): target.length for target in self._signed_targets().values()}
 
     def is_signed_metadata(self, name: str, data: bytes) -> bool | None:
         """Tell whether a file of ``metadata/`` is signed by those who may, whatever its age; None when it is none."""
@@ -138,7 +153,7 @@ class TrustedRepository:
             IntegrityError: the bytes are not the signed ones, or speak of another engine.
             TrustError, NetworkError, OfflineError: as ``open``.
         """
-        target = self._client.target(manifest_target(engine))
+        target = self._target(lambda folder: manifest_target(engine, folder))
         if target is None:
             raise NothingSelectedError(
                 f"{self.location} has no engine {engine!r}", hint=f"it has: {', '.join(self.engines()) or 'none'}"
@@ -148,6 +163,7 @@ class TrustedRepository:
         if strange := [artifact.target for artifact in manifest.artifacts if artifact.engine != engine]:
             raise IntegrityError(f"the manifest of {engine} speaks of {strange[0]}")
         keep(self._state_dir, MANIFESTS, engine, data, self._disk)
+        self._sync()  # the engine's role came with it
         return manifest
 
     def revocations(self, engine: str) -> RevocationList:
@@ -160,7 +176,7 @@ class TrustedRepository:
         """
         what = f"the list of revoked builds of {engine}"
         known = kept_withdrawn(self._state_dir, engine, damaged_counts=False)
-        target = self._client.target(revocations_target(engine))
+        target = self._target(lambda folder: revocations_target(engine, folder))
         found, data = RevocationList(engine=engine), None
         if target is not None:
             data = self._signed_document(target, what=what)
@@ -184,7 +200,7 @@ class TrustedRepository:
             IntegrityError: the signed target is not there or has another size or digest.
             TrustError, NetworkError, OfflineError: as ``open``.
         """
-        target = self._client.target(blob_target(engine, sha256))
+        target = self._target(lambda folder: blob_target(engine, sha256, folder))
         if target is None or self._sha256(target.hashes) != sha256 or target.length != size_bytes:
             raise IntegrityError(
                 f"{what}: the signed metadata of {self.location} does not list it as the manifest does",
@@ -201,6 +217,13 @@ class TrustedRepository:
         self.require_signed(engine=engine, sha256=sha256, size_bytes=size_bytes, what=what)
         url = self._place.url(blob_path(sha256), size_bytes=size_bytes)
         return DownloadRequest(what=what, urls=(url,), sha256=sha256, size_bytes=size_bytes, filename=sha256)
+
+    def _sync(self) -> None:
+        """Bring new metadata to the disk: python-tuf renames but does not sync."""
+        found = _digests(self._state_dir)
+        if found != self._synced:
+            self._disk.sync(self._state_dir)
+            self._synced = found
 
     def _signed_document(self, target: TargetFile, *, what: str) -> bytes:
         """Return a small signed file after checking its bytes."""
@@ -219,9 +242,20 @@ class TrustedRepository:
             ) from error
         return data
 
-    def _engine_targets(self) -> dict[str, TargetFile]:
-        role = self._client.role(ENGINES_ROLE, probe=manifest_target("_"))
-        return {} if role is None else role.targets
+    def _target(self, path_in: Callable[[TargetFolder], str]) -> TargetFile | None:
+        """Look a target up as one of an engine, then of an environment; only roles that may speak for it are read."""
+        found = (self._client.target(path_in(folder)) for folder in TARGET_FOLDERS)
+        return next((target for target in found if target is not None), None)
+
+    def _signed_targets(self) -> dict[str, TargetFile]:
+        """Return every target of every delegated role; where two list the same, the one that a client asks first."""
+        targets: dict[str, TargetFile] = {}
+        for name in self._client.delegated_roles():
+            role = self._client.role(name)
+            for path in () if role is None else role.targets:
+                if path not in targets and (target := self._client.target(path)) is not None:
+                    targets[path] = target  # a role may list what it may not speak for; no client finds that
+        return targets
 
     def _sha256(self, hashes: dict[str, str]) -> str:
         try:
@@ -244,7 +278,23 @@ def _identity(root: Root, data: bytes) -> str:
     return sha256_bytes(data)
 
 
+def _lane(root: Root) -> str | None:
+    """Return the lane that a trusted root is of: whoever is given that root reads the lane's metadata.
+
+    Raises:
+        TrustError: it names what is no lane.
+    """
+    lane = root.unrecognized_fields.get(LANE_FIELD)
+    if lane is None:
+        return None
+    if not isinstance(lane, str) or not _LANE.fullmatch(lane):
+        raise TrustError("the trusted root is of a lane whose name is none", hint="give the publisher's root.json")
+    return lane
+
+
 def _digests(folder: Path) -> dict[str, str]:
     return {
-        path.name: sha256_bytes(path.read_bytes()) for path in sorted(folder.glob("*.json")) if path.name != TIME_FILE
+        path.name: sha256_bytes(path.read_bytes())
+        for path in sorted(folder.glob("*.json"))
+        if path.name != TIME_FILE and path.is_file()  # a link may lead nowhere
     }

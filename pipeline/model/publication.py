@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, StringConstraints
 
 from pipeline.model.frozen import FileName, Frozen, Sha256
 
 RoleName = Literal["root", "targets", "engines", "snapshot", "timestamp"]
+"""Who may hold keys; ``engines`` stands for every engine's and environment's role that has no keys of its own."""
+
+KeyRole = Annotated[
+    str,
+    StringConstraints(
+        pattern=r"^(root|targets|engines|snapshot|timestamp|(engine|env):[A-Za-z0-9][A-Za-z0-9._+-]{0,127})$"
+    ),
+]
+"""A ``RoleName``, or ``engine:<name>`` or ``env:<name>`` for the own keys of one."""
 
 
 class KeyEntry(Frozen):
@@ -52,7 +61,7 @@ class KeyList(Frozen):
     repository: str = Field(pattern=r"^[0-9a-f]{32}$")
     development: bool
     encrypted: bool
-    roles: dict[RoleName, RoleKeys]
+    roles: dict[KeyRole, RoleKeys]
 
 
 class KeysOutcome(Frozen):

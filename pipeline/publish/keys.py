@@ -12,13 +12,13 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from securesystemslib.signer import CryptoSigner, SSlibKey
+from securesystemslib.signer import CryptoSigner, Signer, SSlibKey
 from tuf.api.metadata import Metadata, Role, Root
 
 from pipeline.digest import sha256_bytes
 from pipeline.errors import IntegrityError, TrustError, UsageError
 from pipeline.model.manifest_document import read_document, write_document
-from pipeline.model.publication import KeyList, KeysOutcome, RoleKeys, RoleName
+from pipeline.model.publication import KeyEntry, KeyList, KeysOutcome, RoleKeys, RoleName
 from pipeline.model.repository_layout import DEVELOPMENT_FIELD, REPOSITORY_FIELD
 from pipeline.publish.ed25519 import from_pem, list_key, public_hex, to_pem, tuf_key
 
@@ -90,7 +90,7 @@ def init_keys(
 def _list_keys(
     private: Mapping[RoleName, tuple[Ed25519PrivateKey, ...]], counts: Mapping[RoleName, KeyCount], *, encrypted: bool
 ) -> KeyList:
-    roles = {
+    roles: dict[str, RoleKeys] = {
         role: RoleKeys(
             threshold=counts[role].threshold,
             keys=tuple(list_key(key, file=f"{role}-{index}.pem") for index, key in enumerate(keys, start=1)),
@@ -126,17 +126,42 @@ class KeyFolder:
         self._answer: bytes | None = None
         self._asked = False
 
-    def has_private(self, role: RoleName) -> bool:
+    def listed_role(self, delegated: str) -> str:
+        """Return the entry of ``keys.json`` whose keys sign for a delegated role: its own, or that of all engines."""
+        own = delegated.replace("-", ":", 1)
+        return own if own in self.listing.roles else "engines"
+
+    def has_private(self, role: str) -> bool:
         """Tell whether enough private keys of a role are in this folder to reach its threshold."""
         keys = self.listing.roles[role]
         return sum(entry.file is not None for entry in keys.keys) >= keys.threshold
 
-    def public_keys(self, role: RoleName) -> tuple[SSlibKey, ...]:
+    def can_sign(self, signed_by: Role) -> bool:
+        """Tell whether this folder has enough private keys of those that metadata names for a role."""
+        return len(self._private(signed_by)) >= signed_by.threshold
+
+    def signers_for(self, name: str, signed_by: Role) -> tuple[Signer, ...]:
+        """Return a signer for each private key of those that metadata names for a role.
+
+        Raises:
+            TrustError: there are fewer than its threshold here; otherwise as ``signers``.
+            UsageError: as ``signers``.
+        """
+        entries = self._private(signed_by)
+        if len(entries) < signed_by.threshold:
+            raise TrustError(
+                f"{self.folder} has {len(entries)} of the {signed_by.threshold} private keys that must sign the role"
+                f" {name}",
+                hint=f"sign where the others are kept: `sign --role {name}`",
+            )
+        return tuple(self._open(entry, name) for entry in entries)
+
+    def public_keys(self, role: str) -> tuple[SSlibKey, ...]:
         """Return a role's keys as TUF metadata lists them."""
         return tuple(tuf_key(entry) for entry in self.listing.roles[role].keys)
 
-    def signers(self, role: RoleName) -> tuple[CryptoSigner, ...]:
-        """Return a signer for each private key of a role.
+    def signers(self, role: str) -> tuple[Signer, ...]:
+        """Return a signer for each private key that ``keys.json`` lists for a role.
 
         Raises:
             TrustError: the passphrase is wrong, others can read a file, a file is not the listed key, or there are
@@ -144,22 +169,19 @@ class KeyFolder:
             UsageError: a file is not there, or no passphrase was given for an encrypted key.
         """
         keys = self.listing.roles[role]
-        if not self.has_private(role):
-            raise TrustError(
-                f"{self.folder} has fewer than {keys.threshold} private keys of the role {role}",
-                hint="sign where the others are kept",
-            )
-        signers = []
-        for entry in keys.keys:
-            if entry.file is not None:
-                path = self.folder / entry.file
-                private = from_pem(
-                    path, self._key_files.read(path), self._passphrase() if self.listing.encrypted else None
-                )
-                if public_hex(private) != entry.public:
-                    raise TrustError(f"{path} is not the key that {_LIST_FILE} lists for the role {role}")
-                signers.append(CryptoSigner(private, tuf_key(entry)))
-        return tuple(signers)
+        return self.signers_for(role, Role([entry.keyid for entry in keys.keys], keys.threshold))
+
+    def _private(self, signed_by: Role) -> tuple[KeyEntry, ...]:
+        entries = {entry.keyid: entry for keys in self.listing.roles.values() for entry in keys.keys if entry.file}
+        return tuple(entries[keyid] for keyid in signed_by.keyids if keyid in entries)
+
+    def _open(self, entry: KeyEntry, role: str) -> Signer:
+        path = self.folder / str(entry.file)
+        data = self._key_files.read(path)
+        private = from_pem(path, data, self._passphrase() if self.listing.encrypted else None)
+        if public_hex(private) != entry.public:
+            raise TrustError(f"{path} is not the key that {_LIST_FILE} lists for the role {role}")
+        return CryptoSigner(private, tuf_key(entry))
 
     def _passphrase(self) -> bytes | None:
         if not self._asked:

@@ -10,7 +10,13 @@ from tuf.api.metadata import TargetFile
 from pipeline.digest import sha256_bytes
 from pipeline.errors import UsageError
 from pipeline.model.manifest_document import write_manifest
-from pipeline.model.repository_layout import NAME_FIELD, blob_target, manifest_target
+from pipeline.model.repository_layout import (
+    NAME_FIELD,
+    TargetFolder,
+    blob_target,
+    engine_of_revocations_target,
+    manifest_target,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -27,6 +33,7 @@ class Merged:
         manifests: engine to the canonical bytes of its manifest.
         copy: one manifest of everything, for people.
         artifacts: all that are published then, by engine.
+        folders: engine to the first part of its target paths.
         added: new ones.
         replaced: those whose bytes change on request.
         unchanged: those of the dist that are there already.
@@ -35,6 +42,7 @@ class Merged:
     manifests: dict[str, bytes]
     copy: bytes
     artifacts: dict[str, tuple[Artifact, ...]]
+    folders: dict[str, TargetFolder]
     added: tuple[Artifact, ...]
     replaced: tuple[Artifact, ...]
     unchanged: tuple[Artifact, ...]
@@ -48,7 +56,7 @@ def merge(published: Mapping[str, Manifest], dist: Dist | None, *, replace: bool
     the entry differs in anything (proof, requirements) counts as other bytes, since the bundle's card repeats it.
 
     Raises:
-        UsageError: a published artifact would change.
+        UsageError: a published artifact would change, or an engine be an environment as well.
     """
     by_key = {artifact.key: artifact for manifest in published.values() for artifact in manifest.artifacts}
     added, replaced, unchanged = [], [], []
@@ -72,6 +80,7 @@ def merge(published: Mapping[str, Manifest], dist: Dist | None, *, replace: bool
     artifacts: dict[str, tuple[Artifact, ...]] = {}
     for artifact in by_key.values():
         artifacts[artifact.engine] = (*artifacts.get(artifact.engine, ()), artifact)
+    folders = {engine: _folder(engine, artifacts[engine]) for engine in artifacts}
     headers = {engine: (manifest.release, manifest.created) for engine, manifest in published.items()}
     if dist is not None:
         headers.update(dict.fromkeys(touched, (dist.release, dist.created)))
@@ -81,7 +90,7 @@ def merge(published: Mapping[str, Manifest], dist: Dist | None, *, replace: bool
     }
     release, created = max(headers.values(), key=lambda header: header[1], default=("empty", "1970-01-01T00:00:00Z"))
     copy = write_manifest(by_key.values(), release=release, created=created)
-    return Merged(manifests, copy, artifacts, tuple(added), tuple(replaced), tuple(unchanged))
+    return Merged(manifests, copy, artifacts, folders, tuple(added), tuple(replaced), tuple(unchanged))
 
 
 def target_files(merged: Merged, *, dist: Dist | None, before: Mapping[str, TargetFile]) -> dict[str, TargetFile]:
@@ -92,17 +101,29 @@ def target_files(merged: Merged, *, dist: Dist | None, before: Mapping[str, Targ
         dist: where new files come from, with their names and sizes.
         before: targets that are published; they stay as they are.
     """
-    targets: dict[str, TargetFile] = {}
+    targets = {path: target for path, target in before.items() if engine_of_revocations_target(path) is not None}
     for engine, data in merged.manifests.items():
-        path = manifest_target(engine)
+        folder = merged.folders[engine]
+        path = manifest_target(engine, folder)
         targets[path] = _target(path, sha256_bytes(data), len(data), name="manifest.json")
         for sha256 in _named_digests(merged.artifacts[engine]):
-            path = blob_target(engine, sha256)
+            path = blob_target(engine, sha256, folder)
             if path in before:
                 targets[path] = before[path]
             elif dist is not None:
                 targets[path] = _target(path, sha256, dist.files[sha256].size_bytes, name=dist.names[sha256])
     return dict(sorted(targets.items()))
+
+
+def _folder(engine: str, artifacts: Iterable[Artifact]) -> TargetFolder:
+    """Return where an engine's targets are: environments have a role and keys of their own."""
+    origins = {artifact.origin == "assembled" for artifact in artifacts}
+    if len(origins) > 1:
+        raise UsageError(
+            f"{engine} has assembled bundles and others; they are signed by different roles",
+            hint="publish the environment under a name of its own",
+        )
+    return "envs" if origins == {True} else "engines"
 
 
 def _named_digests(artifacts: Iterable[Artifact]) -> Iterator[str]:

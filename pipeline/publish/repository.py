@@ -115,7 +115,7 @@ class _Publishing:
         state = read_state(self._to, trusted_root=self._keys.root)
         merged = merge(state.manifests, dist, replace=replace)
         self._warn_of_root(state)
-        targets = target_files(merged, dist=dist, before={} if state.engines is None else state.engines.targets)
+        targets = target_files(merged, dist=dist, before=state.published)
         new_files = self._new_files(dist)
         new_manifests = {
             sha256: data
@@ -210,7 +210,7 @@ class _Publishing:
             for role, metadata in (
                 ("root", state.root),
                 ("targets", state.targets),
-                ("engines", state.engines),
+                *state.delegated.items(),
                 ("snapshot", state.snapshot),
                 ("timestamp", state.timestamp),
             )

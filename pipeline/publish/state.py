@@ -5,7 +5,7 @@ A publisher signs what it finds, so it must trust what it finds no more than a c
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from tuf.api.exceptions import RepositoryError
@@ -14,10 +14,19 @@ from tuf.api.serialization import DeserializationError
 
 from pipeline.errors import IntegrityError, TrustError
 from pipeline.model.manifest_document import read_manifest
-from pipeline.model.repository_layout import ENGINES_ROLE, METADATA_FOLDER, blob_path, engine_of_manifest_target
+from pipeline.model.repository_layout import (
+    METADATA_FOLDER,
+    blob_path,
+    engine_of_manifest_target,
+    metadata_filename,
+    role_of_filename,
+)
+from pipeline.publish.delegating import role_for, roles_of
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tuf.api.metadata import TargetFile
 
     from pipeline.model.manifest import Manifest
 
@@ -29,6 +38,7 @@ class RepositoryState:
     Attributes:
         root: the newest.
         root_bytes: all root versions that are not in the folder yet and must be written, by version.
+        delegated: delegated role to its metadata.
         manifests: engine to its published manifest.
         highest: role to the highest version that any file in the folder has; the next one is above it.
     """
@@ -38,9 +48,20 @@ class RepositoryState:
     timestamp: Timestamp | None = None
     snapshot: Snapshot | None = None
     targets: Targets | None = None
-    engines: Targets | None = None
+    delegated: dict[str, Targets] = field(default_factory=dict)
     manifests: dict[str, Manifest] = field(default_factory=dict)
     highest: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def published(self) -> dict[str, TargetFile]:
+        """Every target that a client finds, by path."""
+        delegations = None if self.targets is None else self.targets.delegations
+        return {
+            path: target
+            for name, role in self.delegated.items()
+            for path, target in role.targets.items()
+            if role_for(path, delegations) == name
+        }
 
 
 def read_state(repository: Path, *, trusted_root: bytes) -> RepositoryState:
@@ -62,17 +83,21 @@ def read_state(repository: Path, *, trusted_root: bytes) -> RepositoryState:
     timestamp = _read(Timestamp, metadata_dir / "timestamp.json", signed_for=(root, "timestamp"))
     snapshot = _read_listed(Snapshot, metadata_dir, timestamp.snapshot_meta, signed_for=(root, "snapshot"))
     targets = _read_listed(Targets, metadata_dir, _listed(snapshot, "targets"), signed_for=(root, "targets"))
-    engines = _read_listed(Targets, metadata_dir, _listed(snapshot, ENGINES_ROLE), signed_for=(targets, ENGINES_ROLE))
-    return RepositoryState(
+    delegated = {
+        name: _read_listed(Targets, metadata_dir, _listed(snapshot, name), signed_for=(targets, name))
+        for name in roles_of(targets.delegations)
+        if f"{name}.json" in snapshot.meta  # else its delegation was signed elsewhere, and nothing was published yet
+    }
+    state = RepositoryState(
         root=root,
         root_bytes=missing,
         timestamp=timestamp,
         snapshot=snapshot,
         targets=targets,
-        engines=engines,
-        manifests=_read_manifests(repository, engines),
+        delegated=delegated,
         highest={**highest, "timestamp": timestamp.version},
     )
+    return replace(state, manifests=_read_manifests(repository, state.published))
 
 
 def _read_root(metadata_dir: Path, trusted: bytes) -> tuple[Root, dict[int, bytes]]:
@@ -106,7 +131,7 @@ def _read(kind: type[T], path: Path, *, signed_for: tuple[Root | Targets, str]) 
 
 def _read_listed(kind: type[T], metadata_dir: Path, meta: MetaFile, *, signed_for: tuple[Root | Targets, str]) -> T:
     """Read the very version that the role above lists."""
-    path = metadata_dir / f"{meta.version}.{signed_for[1]}.json"
+    path = metadata_dir / metadata_filename(signed_for[1], meta.version)
     signed = _read(kind, path, signed_for=signed_for)
     try:
         meta.verify_length_and_hashes(path.read_bytes())
@@ -144,9 +169,9 @@ def _listed(snapshot: Snapshot, role: str) -> MetaFile:
     return meta
 
 
-def _read_manifests(repository: Path, engines: Targets) -> dict[str, Manifest]:
+def _read_manifests(repository: Path, published: dict[str, TargetFile]) -> dict[str, Manifest]:
     manifests: dict[str, Manifest] = {}
-    for path, target in engines.targets.items():
+    for path, target in published.items():
         if (engine := engine_of_manifest_target(path)) is None:
             continue
         blob = repository / blob_path(target.hashes["sha256"])
@@ -164,7 +189,7 @@ def _read_manifests(repository: Path, engines: Targets) -> dict[str, Manifest]:
 def _highest_versions(metadata_dir: Path) -> dict[str, int]:
     highest: dict[str, int] = {}
     for path in metadata_dir.glob("*.*.json"):
-        number, _, role = path.name.removesuffix(".json").partition(".")
-        if number.isdigit():
-            highest[role] = max(highest.get(role, 0), int(number))
+        role, version = role_of_filename(path.name) or ("", None)
+        if version is not None:
+            highest[role] = max(highest.get(role, 0), version)
     return highest

@@ -179,13 +179,14 @@ class World:
         release: str = "2026.11.0",
         entry_points: Mapping[str, str] | None = None,
         health: HealthCheck | None = None,
+        engine: str = ENGINE,
     ) -> Path:
         """Write a dist folder with one bundle, or add the bundle to what is there."""
         folder = self.folder / dist
         folder.mkdir(exist_ok=True)
         made = [self._layer(part, folder) for part in (layers or (core(version), CPU, DEBUG))]
         artifact = self._bundle(version, accel, made, folder, requires=requires, entry_points=entry_points)
-        artifact = artifact.model_copy(update={"health": health})
+        artifact = artifact.model_copy(update={"health": health, "engine": engine})
         before = _artifacts(folder)
         others = [a for a in before if a.key != artifact.key]
         (folder / "manifest.json").write_bytes(

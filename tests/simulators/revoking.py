@@ -41,7 +41,7 @@ def publish_list(world: World, data: bytes | None) -> None:
     """Sign a file as the list of revoked builds, or sign that there is none."""
     keys, now = world.keys, moment(world.clock.now_seconds())
     state = read_state(world.repository, trusted_root=keys.root)
-    targets = dict(state.engines.targets)
+    targets = dict(state.published)
     targets.pop(revocations_target(ENGINE), None)
     if data is not None:
         path = revocations_target(ENGINE)

@@ -88,7 +88,9 @@ def command(
         pins=session.settings.pins,
         **choices,  # type: ignore[arg-type] # click checks the options
     )
-    with install_services(session.settings, place, location=location or "", may_be_new=True) as services:
+    with install_services(
+        session.settings, place, location=location or "", may_be_new=True, mend=request.repair
+    ) as services:
         outcome = install(request, services, disk=disk())
     session.show(outcome.model_dump(mode="json"), lambda: _text(outcome))
     if outcome.development:

@@ -212,3 +212,8 @@ def test_an_uninstalled_engine_is_pinned_no_more(three: World):
     uninstall(three.root, services=three.services(), disk=three.disk)
     assert not (three.root / PIN).exists()
     assert three.install().version == "b3"
+
+
+def test_a_pinned_choice_says_why_as_any_other(three: World):
+    outcome = three.install(pins={ENGINE: "b1"}, target=None)
+    assert (outcome.version, outcome.selection.why) == ("b1", "it alone fits")

@@ -14,6 +14,7 @@ from pipeline.deploy.revoked import RevokedError
 from pipeline.deploy.switching import Switching
 from pipeline.deploy.verify import verify
 from pipeline.errors import IntegrityError, TrustError
+from pipeline.model.manifest_document import write_document
 from tests.simulators.engine_world import World
 from tests.simulators.revoking import publish_list, revoke
 
@@ -99,8 +100,6 @@ def test_a_rebuild_under_the_same_version_stands(two: World):
     listed = revoke(two, "b2")
     other = listed.revoked[0].model_copy(update={"sha256": "0" * 64})
     publish_list(two, None)
-    from pipeline.model.manifest_document import write_document
-
     publish_list(two, write_document(listed.model_copy(update={"revoked": (other,)})))
     assert two.install().version == "b2"
 
@@ -156,7 +155,7 @@ def test_a_list_never_shrinks(seen: World, left: tuple[str, ...]):
         revoke(seen, *left)
     else:
         publish_list(seen, None)
-    with pytest.raises(TrustError, match="lacks what was on it before: .* b1") as caught:
+    with pytest.raises(TrustError, match=r"lacks what was on it before: .* b1") as caught:
         seen.install()
     assert caught.value.exit_code == 8
     assert [g.revoked for g in list_generations(seen.root)] == [None, "it computes wrongly"]

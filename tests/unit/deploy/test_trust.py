@@ -34,7 +34,7 @@ def blob_of(world: World, name: str) -> Path:
 
 
 def manifest_blob(world: World) -> Path:
-    engines = max((world.repository / "metadata").glob("*.engines.json"))
+    engines = max((world.repository / "metadata").glob("*.engine-llama.cpp.json"))
     target = json.loads(engines.read_text())["signed"]["targets"]["engines/llama.cpp/manifest.json"]
     digest = target["hashes"]["sha256"]
     return world.repository / "blobs" / digest[:2] / digest
@@ -73,7 +73,7 @@ def test_the_copy_for_people_is_never_read(published: World):
     assert published.install().version == "b1"
 
 
-@pytest.mark.parametrize("name", ["timestamp.json", "1.snapshot.json", "1.targets.json", "1.engines.json"])
+@pytest.mark.parametrize("name", ["timestamp.json", "1.snapshot.json", "1.targets.json", "1.engine-llama.cpp.json"])
 def test_edited_metadata(published: World, name: str):
     path = published.repository / "metadata" / name
     document = json.loads(path.read_text())
@@ -82,7 +82,7 @@ def test_edited_metadata(published: World, name: str):
     assert refused(published, TrustError, "not what the signed|signed by").exit_code == 8
 
 
-@pytest.mark.parametrize("name", ["timestamp.json", "1.snapshot.json", "1.targets.json", "1.engines.json"])
+@pytest.mark.parametrize("name", ["timestamp.json", "1.snapshot.json", "1.targets.json", "1.engine-llama.cpp.json"])
 @pytest.mark.parametrize("content", [b"", b"{", b"[" * 100_000, b"\xff\xfe", b'{"signed": {}}', b"null"])
 def test_metadata_that_is_none(published: World, name: str, content: bytes):
     (published.repository / "metadata" / name).write_bytes(content)
@@ -90,7 +90,7 @@ def test_metadata_that_is_none(published: World, name: str, content: bytes):
         published.install()
 
 
-@pytest.mark.parametrize("name", ["timestamp.json", "1.snapshot.json", "1.targets.json", "1.engines.json"])
+@pytest.mark.parametrize("name", ["timestamp.json", "1.snapshot.json", "1.targets.json", "1.engine-llama.cpp.json"])
 def test_missing_metadata(published: World, name: str):
     (published.repository / "metadata" / name).unlink()
     refused(published, IntegrityError, "no whole repository")
@@ -186,7 +186,7 @@ def test_a_mixture_of_two_moments_is_refused(published: World):
     shutil.copytree(published.repository / "metadata", old)
     published.build("b2")
     published.publish()
-    shutil.copy(old / "1.engines.json", published.repository / "metadata/2.engines.json")
+    shutil.copy(old / "1.engine-llama.cpp.json", published.repository / "metadata/2.engine-llama.cpp.json")
     refused(published, TrustError, "not what the signed")
 
 
@@ -204,7 +204,7 @@ def test_a_clock_that_was_set_back_is_refused(world: World):
 def test_the_engines_role_speaks_for_nothing_else(published: World):
     metadata = json.loads((published.repository / "metadata/1.targets.json").read_text())
     (role,) = metadata["signed"]["delegations"]["roles"]
-    assert (role["name"], role["paths"], role["terminating"]) == ("engines", ["engines/*/*"], True)
+    assert (role["name"], role["paths"], role["terminating"]) == ("engine-llama.cpp", ["engines/llama.cpp/*"], True)
     assert metadata["signed"]["targets"] == {}
 
 

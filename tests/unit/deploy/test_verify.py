@@ -24,7 +24,9 @@ def test_an_installation_that_is_whole(published: World):
     published.install()
     report = check(published, published.root)
     assert (report.kind, report.ok, report.findings) == ("installation", True, ())
-    assert report.verified == 2 * 5 + 3  # layers, the generation's names of the same files, three records
+    # Layers, the generation's names of the same files, three records, and what is remembered of the repository: the
+    # root that trust starts from, its copy in two places, four roles, the manifest, the last known time.
+    assert report.verified == 2 * 5 + 3 + 9
 
 
 def test_each_state_in_an_installation(published: World):
@@ -141,15 +143,15 @@ def test_each_state_in_a_repository(published: World):
     (published.repository / manifest["url"]).unlink()
     layer = published.repository / manifest["layers"][0]["url"]
     layer.write_bytes(b"X" * layer.stat().st_size)
-    (published.repository / "metadata/9.engines.json").write_bytes(
-        (published.repository / "metadata/1.engines.json").read_bytes()
+    (published.repository / "metadata/9.engine-llama.cpp.json").write_bytes(
+        (published.repository / "metadata/1.engine-llama.cpp.json").read_bytes()
     )
     (published.repository / "metadata/notes.txt").write_text("x")
     assert states(check(published, published.repository)) == {
         "index.html": "unexpected",
         manifest["url"]: "missing",
         manifest["layers"][0]["url"]: "changed",
-        "metadata/9.engines.json": "changed",
+        "metadata/9.engine-llama.cpp.json": "changed",
         "metadata/notes.txt": "unexpected",
     }
 

@@ -137,7 +137,7 @@ def test_a_key_that_is_kept_elsewhere_cannot_sign_here(tmp_path: Path):
     (tmp_path / "keys/keys.json").write_text(json.dumps(listing))
     keys = opened(tmp_path / "keys")
     assert keys.has_private("targets") is False
-    with pytest.raises(TrustError, match="fewer than 1 private keys"):
+    with pytest.raises(TrustError, match="has 0 of the 1 private keys"):
         keys.signers("targets")
 
 

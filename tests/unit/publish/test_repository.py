@@ -25,7 +25,9 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 
 def engines(world: World) -> dict[str, dict[str, object]]:
-    newest = max((world.repository / "metadata").glob("*.engines.json"), key=lambda p: int(p.name.split(".")[0]))
+    newest = max(
+        (world.repository / "metadata").glob("*.engine-llama.cpp.json"), key=lambda p: int(p.name.split(".")[0])
+    )
     return json.loads(newest.read_text())["signed"]["targets"]
 
 
@@ -40,13 +42,13 @@ def test_the_published_folder_has_metadata_blobs_and_a_copy_for_people(world: Wo
     world.build("b1")
     outcome = world.publish()
     assert (outcome.changed, outcome.added) == (True, ("llama.cpp/linux-x86_64-cpu b1",))
-    assert outcome.versions == {"root": 1, "targets": 1, "engines": 1, "snapshot": 1, "timestamp": 1}
+    assert outcome.versions == {"root": 1, "targets": 1, "engine-llama.cpp": 1, "snapshot": 1, "timestamp": 1}
     names = {p.relative_to(world.repository).as_posix() for p in world.repository.rglob("*") if p.is_file()}
     assert {n for n in names if not n.startswith("blobs/")} == {
         ".publish.lock",
         "README.txt",
         "manifest.json",
-        *(f"metadata/{n}.json" for n in ("1.root", "1.targets", "1.engines", "1.snapshot", "timestamp")),
+        *(f"metadata/{n}.json" for n in ("1.root", "1.targets", "1.engine-llama.cpp", "1.snapshot", "timestamp")),
     }
     blobs = [n for n in names if n.startswith("blobs/")]
     assert len(blobs) == 5  # bundle, three layers, manifest
@@ -83,9 +85,9 @@ def test_lifetimes(world: World):
     now = world.clock.now_seconds()
     outcome = world.publish(now=now)
     lifetimes = {role: datetime.fromisoformat(end).timestamp() - now for role, end in outcome.expires.items()}
-    assert {role: lifetimes[role] / DAY for role in ("targets", "engines", "snapshot", "timestamp")} == {
+    assert {role: lifetimes[role] / DAY for role in ("targets", "engine-llama.cpp", "snapshot", "timestamp")} == {
         "targets": 365,
-        "engines": 90,
+        "engine-llama.cpp": 90,
         "snapshot": 30,
         "timestamp": 7,
     }
@@ -108,7 +110,7 @@ def test_a_timestamp_that_expires_soon_is_signed_again_and_nothing_else(world: W
     world.publish(now=now)
     outcome = world.publish(now=now + 5 * DAY)
     assert outcome.changed
-    assert outcome.versions == {"root": 1, "targets": 1, "engines": 1, "snapshot": 1, "timestamp": 2}
+    assert outcome.versions == {"root": 1, "targets": 1, "engine-llama.cpp": 1, "snapshot": 1, "timestamp": 2}
 
 
 def test_a_refresh_signs_what_expires_soon(world: World):
@@ -122,8 +124,8 @@ def test_a_refresh_signs_what_expires_soon(world: World):
         )
 
     assert later(1).changed is False
-    assert later(25).versions == {"root": 1, "targets": 1, "engines": 1, "snapshot": 2, "timestamp": 2}
-    assert later(80).versions == {"root": 1, "targets": 1, "engines": 2, "snapshot": 3, "timestamp": 3}
+    assert later(25).versions == {"root": 1, "targets": 1, "engine-llama.cpp": 1, "snapshot": 2, "timestamp": 2}
+    assert later(80).versions == {"root": 1, "targets": 1, "engine-llama.cpp": 2, "snapshot": 3, "timestamp": 3}
     assert later(80).changed is False
 
 
@@ -132,7 +134,7 @@ def test_versions_of_an_engine_gather_in_one_manifest(world: World):
     world.publish("one")
     world.build("b2", dist="two", release="2026.12.0")
     outcome = world.publish("two")
-    assert outcome.versions == {"root": 1, "targets": 1, "engines": 2, "snapshot": 2, "timestamp": 2}
+    assert outcome.versions == {"root": 1, "targets": 1, "engine-llama.cpp": 2, "snapshot": 2, "timestamp": 2}
     manifest = read_manifest((world.repository / "manifest.json").read_bytes())
     assert ([a.version for a in manifest.artifacts], manifest.release) == (["b1", "b2"], "2026.12.0")
     assert outcome.blobs_added == 2  # bundle and core: the backend and the debug files are there
@@ -222,7 +224,7 @@ def test_a_repository_of_other_keys_is_not_touched(world: World):
     assert snapshot(world.repository) == before
 
 
-@pytest.mark.parametrize("name", ["timestamp.json", "1.snapshot.json", "1.targets.json", "1.engines.json"])
+@pytest.mark.parametrize("name", ["timestamp.json", "1.snapshot.json", "1.targets.json", "1.engine-llama.cpp.json"])
 def test_what_somebody_wrote_into_the_metadata_is_not_signed_on(world: World, name: str):
     world.build("b1")
     world.publish()
@@ -235,7 +237,7 @@ def test_what_somebody_wrote_into_the_metadata_is_not_signed_on(world: World, na
         world.publish()
 
 
-@pytest.mark.parametrize("name", ["1.snapshot.json", "1.targets.json", "1.engines.json"])
+@pytest.mark.parametrize("name", ["1.snapshot.json", "1.targets.json", "1.engine-llama.cpp.json"])
 def test_missing_metadata_is_not_made_up(world: World, name: str):
     world.build("b1")
     world.publish()
