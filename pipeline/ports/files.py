@@ -133,10 +133,11 @@ class Disk(Protocol):
         """
         ...
 
-    def move_over(self, source: Path, destination: Path) -> None:
+    def move_over(self, source: Path, destination: Path, *, durable: bool = True) -> None:
         """Rename a file that is synced to a name that may be another file's, and sync both parents.
 
-        A reader sees the old or the new file, also after a crash.
+        A reader sees the old or the new file, also after a crash. Without ``durable`` the names are not synced; see
+        ``sync_names``.
         """
         ...
 

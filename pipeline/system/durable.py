@@ -134,10 +134,12 @@ class FileDisk:
             if source.parent != destination.parent:
                 sync_folder(source.parent)
 
-    def move_over(self, source: Path, destination: Path) -> None:
+    def move_over(self, source: Path, destination: Path, *, durable: bool = True) -> None:
         """Rename over a name that may be taken by a file, and sync both parents."""
         with _mapped(destination):
             source.replace(destination)
+            if not durable:
+                return
             sync_folder(destination.parent)
             if source.parent != destination.parent:
                 sync_folder(source.parent)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from pipeline.deploy.metadata_client import read_root
 from pipeline.deploy.mirror.import_check import (
-    RollbackError,
     complete_view,
     read_view,
     require_base,
@@ -16,7 +15,7 @@ from pipeline.deploy.mirror.import_check import (
 from pipeline.deploy.mirror.import_pieces import Pieces
 from pipeline.deploy.mirror.import_sources import find_export
 from pipeline.deploy.mirror.layout import MirrorLayout
-from pipeline.errors import IntegrityError, NoSpaceError, UsageError
+from pipeline.errors import IntegrityError, NoSpaceError, TrustError, UsageError
 from pipeline.events import StepProgress
 from pipeline.model.manifest_document import write_document
 from pipeline.model.mirror_export import INDEX_FILE, ImportOutcome
@@ -159,9 +158,7 @@ class _Importing:
 
     def _require_space(self, needed: int) -> None:
         free = self._services.host.free_bytes(self._mirror)
-        spanning = max(
-            (file.size for file in self._pieces.left.values() if file.size > self._index.part_size), default=0
-        )
+        spanning = self._pieces.largest_spanning()  # it is there twice while it is joined
         if free < needed + spanning + _SLACK_BYTES:
             raise NoSpaceError(
                 f"{self._mirror} has {free} bytes free and these parts need {needed + spanning}",
@@ -176,8 +173,8 @@ class _Importing:
         try:
             chains = read_view(view, self._index)
             require_newer(self._mirror, chains)
-        except (IntegrityError, RollbackError):
-            self._pieces.drop()  # it will never be right
+        except (IntegrityError, TrustError):
+            self._pieces.drop()  # it will never be right for this mirror
             raise
         require_trusted(
             view,
@@ -197,13 +194,23 @@ class _Importing:
     def _place(self, moving: Sequence[str], chains: Sequence[SignedChain]) -> None:
         """Move files in, in the order that keeps every moment consistent for whoever reads the mirror meanwhile."""
         self._disk.sync(self._pieces.view)
+        if moving:
+            self._disk.remove(self._layout.completed_path)  # it speaks of what the last sync has left
         metadata = [f"{chain.folder}/{name}" for chain in chains for name in chain.files]
         rest = set(moving)
         signed_later = [path for path in moving if metadata_folder_of(path) is None and path not in COPIES]
-        for path in (*signed_later, *(path for path in (*metadata, *COPIES) if path in rest)):
-            destination = self._mirror / path
-            self._disk.make_dirs(destination.parent)
-            self._disk.move_over(self._pieces.view / path, destination)
+        for path in signed_later:
+            self._move(path, durable=False)
+        for folder in sorted({(self._mirror / path).parent for path in signed_later}):
+            self._disk.sync_names(folder)
+        for path in (*metadata, *COPIES):
+            if path in rest:
+                self._move(path, durable=True)
+
+    def _move(self, path: str, *, durable: bool) -> None:
+        destination = self._mirror / path
+        self._disk.make_dirs(destination.parent)
+        self._disk.move_over(self._pieces.view / path, destination, durable=durable)
 
     def _outcome(
         self,
