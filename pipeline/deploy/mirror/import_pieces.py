@@ -73,6 +73,18 @@ class Pieces:
         """Return how many bytes a part brings that are needed."""
         return sum(segment.size for segment in self._segments(part) if segment.file in self._open)
 
+    def largest_spanning(self) -> int:
+        """Return the size of the largest file that has not come and lies in more than one part."""
+        size = self._index.part_size
+        return max(
+            (
+                file.size
+                for number, file in self._open.items()
+                if file.size and self._begins[number] // size != (self._begins[number] + file.size - 1) // size
+            ),
+            default=0,
+        )
+
     def take(self, part: int, path: Path) -> None:
         """Read a part once and keep what is needed of it, if it is whole.
 
