@@ -18,6 +18,11 @@ def manifests_dir() -> Path:
     return _data_dir("manifests")
 
 
+def package_dir() -> Path:
+    """Return the folder that an interpreter must look in to find this package."""
+    return _CHECKOUT
+
+
 def version() -> str:
     """Return this project's version."""
     project = _CHECKOUT / "pyproject.toml"

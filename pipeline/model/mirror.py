@@ -33,8 +33,8 @@ class MirrorSelection(Frozen):
     Attributes:
         targets: names and globs as everywhere; empty means every target there is.
         releases: versions that are held whatever their age.
-        keep: how many of the newest versions of each target are held; None: ``DEFAULT_KEEP``, or none beside ``releases``
-            where those are named.
+        keep: how many of the newest versions of each target are held; None: ``DEFAULT_KEEP``, or none beside
+            ``releases`` where those are named.
         with_debug: whether optional layers are held.
         with_bundles: whether self-contained bundles are held; installing needs their layers alone.
         models: names of recipes of models.

@@ -103,7 +103,7 @@ class Disk(Protocol):
         """
         ...
 
-    def write_chunks(self, path: Path, chunks: Iterable[bytes]) -> tuple[str, int]:
+    def write_chunks(self, path: Path, chunks: Iterable[bytes], *, executable: bool = False) -> tuple[str, int]:
         """Write a new file of chunks as they come, not yet synced; return sha256 and size of what was written."""
         ...
 
@@ -130,6 +130,14 @@ class Disk(Protocol):
 
         Raises:
             FileExistsError: the name is taken.
+        """
+        ...
+
+    def move_over(self, source: Path, destination: Path, *, durable: bool = True) -> None:
+        """Rename a file that is synced to a name that may be another file's, and sync both parents.
+
+        A reader sees the old or the new file, also after a crash. Without ``durable`` the names are not synced; see
+        ``sync_names``.
         """
         ...
 

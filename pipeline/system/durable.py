@@ -72,11 +72,13 @@ class FileDisk:
                 writer.write(chunk)
         return digest.hexdigest(), size
 
-    def write_chunks(self, path: Path, chunks: Iterable[bytes]) -> tuple[str, int]:
+    def write_chunks(self, path: Path, chunks: Iterable[bytes], *, executable: bool = False) -> tuple[str, int]:
         """Write a new file of chunks; return sha256 and size of what was written."""
         digest, size = hashlib.sha256(), 0
         with _mapped(path):
             writer = path.open("xb", buffering=0)
+            if executable:
+                path.chmod(0o755)
         with writer:
             for chunk in chunks:  # what reading them raises is not about this file
                 digest.update(chunk)
@@ -126,6 +128,16 @@ class FileDisk:
                 if error.errno in _TAKEN:
                     raise taken from error
                 raise
+            if not durable:
+                return
+            sync_folder(destination.parent)
+            if source.parent != destination.parent:
+                sync_folder(source.parent)
+
+    def move_over(self, source: Path, destination: Path, *, durable: bool = True) -> None:
+        """Rename over a name that may be taken by a file, and sync both parents."""
+        with _mapped(destination):
+            source.replace(destination)
             if not durable:
                 return
             sync_folder(destination.parent)

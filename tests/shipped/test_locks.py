@@ -28,6 +28,7 @@ def locked(flavor: str) -> dict[str, list[tuple[Version, int]]]:
 
 def wanted(flavor: str) -> list[Requirement]:
     listed = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["build"]]
+    listed += PROJECT["project"]["optional-dependencies"]["mirror"]
     if flavor == "dev":
         listed += PROJECT["dependency-groups"]["dev"]
     return [Requirement(text) for text in listed]

@@ -6,7 +6,12 @@ import importlib
 
 import click
 
-SUBCOMMANDS: dict[str, str] = {}
+SUBCOMMANDS: dict[str, str] = {
+    "export": "mirror_export",
+    "import": "mirror_import",
+    "serve": "mirror_serve",
+    "drill": "mirror_drill",
+}
 """Name to module of this folder, in the order of the help; a module is imported when its command is used."""
 
 

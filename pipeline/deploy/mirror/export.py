@@ -155,7 +155,7 @@ class _Exporting:
         index = find_index(self._to)
         if others or (index is not None and index.id != self._id):
             raise UsageError(
-                f"{self._to} holds another export{f': {sorted(others)[0]}' if others else ''}",
+                f"{self._to} holds another export{f': {min(others)}' if others else ''}",
                 hint="give an empty folder, or remove that export; the parts of two exports do not mix",
             )
         return index

@@ -1,6 +1,6 @@
-"""What one lane of a mirror signs now, read without asking the clock: for copying it, not for installing from it.
+"""What one lane of a mirror signs now, read without asking the clock: for copying it, not for installing.
 
-The chain starts at the lane's oldest root that is there, so it shows damage and older versions, not forgery. Trust comes
+The chain starts at the lane's oldest root that is there, so it shows damage and age, not forgery. Trust comes
 from ``TrustedRepository`` with a root that somebody was given.
 """
 
@@ -34,7 +34,7 @@ class SignedChain:
 
     Attributes:
         folder: metadata folder, relative to the mirror.
-        files: name to bytes, in the order in which they may be put in place: roots, then what is below, the timestamp last.
+        files: name to bytes, in the order in which they may be put in place: roots first, the timestamp last.
         versions: role to its version.
         targets: sha256 to size of everything that is signed.
     """
@@ -91,7 +91,7 @@ class _ChainReader:
         for version, name in names:
             data = self._read(name)
             parsed = self._parse(name, data)
-            if not isinstance(parsed.signed, Root) or parsed.signed.version != version:
+            if parsed.signed.type != "root" or parsed.signed.version != version:
                 raise self._damaged(name, "it is no root of that version")
             if root is not None:
                 if version != root.version + 1:
