@@ -125,9 +125,9 @@ class _Sync:
             or not layout.trusted_root_path.is_file()
             or (record.source, record.selection) != (self._place.text, request.selection)
             or record.snapshot_sha256 != self._reader.snapshot_sha256()
-            or record.document_sha256 != sha256_bytes(layout.document_path.read_bytes())
             or record.installer_key != ("" if request.installer is None else request.installer.key)
             or not all_there(layout.folder, record.files)
+            or record.document_sha256 != sha256_bytes(layout.document_path.read_bytes())
         ):
             return None
         top = self._reader.top()
