@@ -19,7 +19,7 @@ class Entry(NamedTuple):
     help: str
 
 
-_MAKE, _PUBLISH, _INSTALL, _LOOK = "Make", "Publish", "Install", "Look and check"
+_MAKE, _PUBLISH, _MIRROR, _INSTALL, _LOOK = "Make", "Publish", "Mirror", "Install", "Look and check"
 
 COMMANDS: dict[str, Entry] = {
     "targets": Entry(_MAKE, "targets", "List what can be made, here and elsewhere."),
@@ -27,6 +27,7 @@ COMMANDS: dict[str, Entry] = {
     "build": Entry(_MAKE, "build", "Make bundles: source, compile, layers, proof, manifest."),
     "keys": Entry(_PUBLISH, "keys", "Make the keys that sign a repository."),
     "publish": Entry(_PUBLISH, "publish", "Add bundles to a signed repository."),
+    "mirror": Entry(_MIRROR, "mirror", "Hold a verified part of a repository where there is no network."),
     "select": Entry(_INSTALL, "select", "Choose the variant that fits a host best."),
     "explain": Entry(_INSTALL, "explain", "Show why each variant fits a host or does not."),
     "install": Entry(_INSTALL, "install", "Install or update an engine from a repository."),

@@ -88,8 +88,7 @@ class TrustedRepository:
         """Bring a repository's metadata up to date and hold it while it is used, one process at a time.
 
         Args:
-            location: folder, or file:, http: or https: url; None for what is kept of the repository, as long as its
-                signatures hold: nothing can be downloaded then.
+            location: folder or url; None for what is kept, while its signatures hold: nothing can be downloaded then.
             state_dir: keeps what was seen, by repository and not by location: an old copy elsewhere is refused too.
             trusted_root: root metadata to start from.
             services: downloader and clock.
