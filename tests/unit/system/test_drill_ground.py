@@ -80,15 +80,15 @@ def test_a_command_that_is_not_there_is_refused(log):
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="needs root to become somebody else")
-def test_somebody_who_is_not_root_gets_one_with_a_user_namespace(tmp_path):
+def test_somebody_who_is_not_root_gets_one_with_a_user_namespace():
     interpreter = "/usr/bin/python3"
     if not Path(interpreter).exists():
         pytest.skip("no interpreter that everybody may run")
-    program = tmp_path / "no_network.py"
-    program.write_bytes(Path(no_network.__file__).read_bytes())
+    text = Path(no_network.__file__).read_text(encoding="utf-8")
+    # A process that changed its user owns its own /proc again only after exec.
     code = (
-        "import os, runpy, sys; os.setgroups([]); os.setgid(65534); os.setuid(65534);"
-        f"exec(compile({program.read_text()!r}, 'no_network', 'exec'), {{'__name__': '__main__'}})"
+        "import os; os.setgroups([]); os.setgid(65534); os.setuid(65534);"
+        f"os.execv({interpreter!r}, [{interpreter!r}, '-I', '-c', {text!r}])"
     )
     done = subprocess.run([interpreter, "-I", "-c", code], capture_output=True, text=True, check=False, cwd="/")
     if "user namespace" in done.stdout:
