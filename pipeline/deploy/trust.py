@@ -56,6 +56,7 @@ class TrustedRepository:
         location: where it is, for people.
         identity: of the repository, the same wherever it is mirrored.
         development: whether its root says that it is signed with development keys.
+        metadata_folder: below the location: of the repository itself, or of the lane that the trusted root is of.
     """
 
     def __init__(
@@ -64,6 +65,7 @@ class TrustedRepository:
         client: MetadataClient,
         *,
         identity: str,
+        metadata_folder: str,
         state_dir: Path,
         disk: Disk,
         synced: dict[str, str],
@@ -76,6 +78,7 @@ class TrustedRepository:
         self._client = client
         self.location = location.text
         self.identity = identity
+        self.metadata_folder = metadata_folder
         self.development = client.root.unrecognized_fields.get(DEVELOPMENT_FIELD) is True
 
     @classmethod
@@ -119,7 +122,15 @@ class TrustedRepository:
                 missing_error=IntegrityError if isinstance(place, FolderLocation) else NetworkError,
             )
             client.refresh()
-            repository = cls(place, client, identity=identity, state_dir=own_dir, disk=disk, synced=before)
+            repository = cls(
+                place,
+                client,
+                identity=identity,
+                metadata_folder=folder,
+                state_dir=own_dir,
+                disk=disk,
+                synced=before,
+            )
             repository._sync()
             remember_time(own_dir, now, disk)
             yield repository
