@@ -23,6 +23,17 @@ def package_dir() -> Path:
     return _CHECKOUT
 
 
+def installer_lock() -> Path:
+    """Return the hashed requirements of what an installation of this project needs."""
+    installed = _PACKAGE / "data" / "requirements"
+    return (installed if installed.is_dir() else _CHECKOUT / "ci" / "requirements") / "installer.txt"
+
+
+def checkout_dir() -> Path | None:
+    """Return the checkout that runs, None where the project is installed."""
+    return _CHECKOUT if (_CHECKOUT / "pyproject.toml").is_file() else None
+
+
 def version() -> str:
     """Return this project's version."""
     project = _CHECKOUT / "pyproject.toml"

@@ -11,8 +11,11 @@ from pipeline.model.frozen import FileName, Frozen, Name, RelativePath, Sha256, 
 DEFAULT_KEEP = 1
 """Versions of each target that a mirror holds where nothing else is said."""
 
-FileKind = Literal["bundle", "layer", "statement", "list", "metadata", "model", "installer"]
-"""``layer`` is a layer's archive, ``statement`` provenance or bill of materials, ``list`` a manifest or revocations."""
+FileKind = Literal["bundle", "layer", "statement", "list", "blob", "metadata", "model", "installer"]
+"""``layer`` is a layer's archive, ``statement`` provenance or bill of materials, ``list`` a manifest or revocations.
+
+A ``blob`` is one of these that nothing names any more.
+"""
 
 
 class InstallerSelection(Frozen):

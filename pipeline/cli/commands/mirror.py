@@ -7,6 +7,8 @@ import importlib
 import click
 
 SUBCOMMANDS: dict[str, str] = {
+    "create": "mirror_create",
+    "sync": "mirror_sync",
     "export": "mirror_export",
     "import": "mirror_import",
     "serve": "mirror_serve",

@@ -29,6 +29,7 @@ class CompletedSync(Frozen):
         selection: what was wanted.
         snapshot_sha256: of the snapshot that lists all targets.
         document_sha256: of ``mirror.json``.
+        installer_key: which installer files were wanted, empty for none.
         artifacts: how many are held.
         files: path to size of every file that the sync has put there, but those that every timestamp changes.
     """
@@ -38,6 +39,7 @@ class CompletedSync(Frozen):
     selection: MirrorSelection
     snapshot_sha256: Sha256
     document_sha256: Sha256
+    installer_key: str = ""
     artifacts: int = Field(ge=0)
     files: dict[str, int]
 

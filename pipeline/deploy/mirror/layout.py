@@ -1,6 +1,6 @@
 """Where things stand in a mirror: what everybody may read, and ``.mirror/`` with what is the mirror's own business.
 
-``.mirror/`` has ``lock``, ``store/`` (downloads), ``staging/`` (half-made and taken out of use), ``trust/`` (what was
+``.mirror/`` has ``lock``, ``downloads/``, ``staging/`` (half-made and taken out of use), ``trust/`` (what was
 seen of the source), ``root.json`` (where trust starts) and ``completed.json`` (the last sync that ended).
 """
 
@@ -36,7 +36,7 @@ class MirrorLayout:
         self.installer_dir = folder / INSTALLER_FOLDER
         self.models_dir = folder / MODELS_FOLDER
         self.state_dir = folder / MIRROR_STATE_FOLDER
-        self.store_dir = self.state_dir / "store"
+        self.downloads_dir = self.state_dir / "downloads"
         self.staging_dir = self.state_dir / "staging"
         self.trust_dir = self.state_dir / "trust"
         self.lock_path = self.state_dir / "lock"

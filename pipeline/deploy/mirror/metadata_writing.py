@@ -39,8 +39,8 @@ def outdated(metadata_dir: Path, current: Iterable[str]) -> tuple[Path, ...]:
     """
     names = {path.name for path in metadata_dir.glob("*.json")} if metadata_dir.is_dir() else set()
     kept = set(current)
-    snapshots = {int(match["version"]): match[0] for match in _versioned(names) if match["role"] == "snapshot"}
-    newest = max((version for version, name in snapshots.items() if name in kept), default=0)
+    newest = max(_snapshots(kept), default=0)
+    snapshots = _snapshots(names)
     if before := max((version for version in snapshots if version < newest), default=None):
         kept |= {snapshots[before], *_listed_by(metadata_dir / snapshots[before])}
     return tuple(
@@ -52,6 +52,10 @@ def outdated(metadata_dir: Path, current: Iterable[str]) -> tuple[Path, ...]:
 
 def _versioned(names: Iterable[str]) -> list[re.Match[str]]:
     return [match for name in names if (match := _VERSIONED.fullmatch(name))]
+
+
+def _snapshots(names: Iterable[str]) -> dict[int, str]:
+    return {int(match["version"]): match[0] for match in _versioned(names) if match["role"] == "snapshot"}
 
 
 def _listed_by(path: Path) -> set[str]:

@@ -129,8 +129,8 @@ class MetadataReader:
             root.verify_delegate("root", metadata.signed_bytes, metadata.signatures)
             if newer is not None:
                 root.verify_delegate("root", newer.signed_bytes, newer.signatures)
-                if root.version != newer.signed.version - 1:
-                    raise TrustError(f"it says that it is version {root.version}")
+            if str(root.version) != name.partition(".")[0]:
+                raise RepositoryError(f"it says that it is version {root.version}")  # noqa: TRY301 - one refusal for all
         except (RepositoryError, TrustError) as error:
             raise TrustError(
                 f"{self._text}: metadata/{name} is not the root before the next one: {error}", hint="use another copy"

@@ -6,7 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.errors import IntegrityError
-from pipeline.model.repository_layout import blob_target, manifest_target, revocations_target
+from pipeline.model.repository_layout import (
+    TARGET_FOLDERS,
+    blob_target,
+    engine_of_manifest_target,
+    engine_of_revocations_target,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -35,17 +40,14 @@ class WantedFile:
 
 
 def wanted_files(
-    artifacts: Iterable[Artifact],
-    *,
-    engines: Iterable[str],
-    targets: Mapping[str, TargetFile],
-    selection: MirrorSelection,
+    artifacts: Iterable[Artifact], *, targets: Mapping[str, TargetFile], selection: MirrorSelection
 ) -> dict[str, WantedFile]:
-    """Return the blobs to hold, by digest: of every engine its lists, of the chosen artifacts their files.
+    """Return the blobs to hold, by digest: of the chosen artifacts their files, of every engine its lists.
+
+    The lists of all engines, because whoever reads the mirror reads all manifests.
 
     Args:
         artifacts: that are chosen.
-        engines: all that the repository has: whoever reads the mirror reads their manifests.
         targets: TUF target path to what is signed.
         selection: which of an artifact's files are wanted.
 
@@ -53,23 +55,30 @@ def wanted_files(
         IntegrityError: a manifest names a file that is not signed, or not so.
     """
     found: dict[str, WantedFile] = {}
-    for engine in engines:
-        for path in (manifest_target(engine), revocations_target(engine)):
-            if path in targets:
-                sha256 = targets[path].hashes["sha256"]
-                found[sha256] = WantedFile(sha256, targets[path].length, "list", path)
+    for path, target in targets.items():
+        if engine_of_manifest_target(path) or engine_of_revocations_target(path):
+            sha256 = target.hashes["sha256"]
+            found[sha256] = WantedFile(sha256, target.length, "list", path)
     for artifact in artifacts:
         for sha256, size, kind, what in files_of(artifact, selection):
             if sha256 in found:
                 continue
-            target = targets.get(blob_target(artifact.engine, sha256))
-            if target is None or target.hashes.get("sha256") != sha256 or size not in {None, target.length}:
+            signed = _signed(artifact.engine, sha256, targets)
+            if signed is None or size not in {None, signed.length}:
                 raise IntegrityError(
                     f"{what}: the signed metadata does not list {sha256} as the manifest does",
                     hint="the repository contradicts itself; tell its publisher",
                 )
-            found[sha256] = WantedFile(sha256, target.length, kind, what)
+            found[sha256] = WantedFile(sha256, signed.length, kind, what)
     return found
+
+
+def _signed(engine: str, sha256: str, targets: Mapping[str, TargetFile]) -> TargetFile | None:
+    for folder in TARGET_FOLDERS:
+        target = targets.get(blob_target(engine, sha256, folder))
+        if target is not None and target.hashes.get("sha256") == sha256:
+            return target
+    return None
 
 
 def files_of(artifact: Artifact, selection: MirrorSelection) -> Iterator[tuple[str, int | None, FileKind, str]]:
