@@ -68,7 +68,7 @@ def _of_document(
         artifacts += [
             each for each in read_manifest(data, what=f"manifest of {engine}").artifacts if each.sha256 in held
         ]
-    for sha256 in wanted_files(artifacts, engines=manifests, targets=chain.listed, selection=document.selection):
+    for sha256 in wanted_files(artifacts, targets=chain.listed, selection=document.selection):
         yield blob_path(sha256), sha256
     for model in document.models:
         yield f"{MODELS_FOLDER}/{model.filename}", model.sha256
