@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pipeline.model.manifest import Artifact, Manifest
     from pipeline.model.repository_layout import TargetFolder
     from pipeline.publish.dist import Dist
-    from pipeline.publish.keys import KeyFolder
+    from pipeline.publish.key_folder import KeyFolder
 
 
 def sign_statements(dist: Dist, *, published: Mapping[str, Manifest], keys: KeyFolder, dry_run: bool) -> Dist:
