@@ -32,29 +32,39 @@ class Signers(NamedTuple):
     Attributes:
         keys: all of them.
         threshold: how many must have signed.
+        earlier: who signed before the engine got other keys; what is published keeps its signatures.
     """
 
     keys: tuple[Key, ...]
     threshold: int
+    earlier: tuple[Signers, ...] = ()
 
 
-def signers_for(targets: Targets, path: str) -> Signers | None:
-    """Return who signs statements about what lies beside a target path, None where nobody may speak for it.
+def signers_for(path: str, policies: Iterable[Targets]) -> Signers | None:
+    """Return who signs statements about targets beside ``path``, None where nobody may speak for it.
 
-    In a lane these are the publisher's keys, which its targets metadata names; elsewhere those of the delegated role.
+    In a lane these are the publisher's keys, which its targets metadata names; elsewhere those of the role itself.
+
+    Args:
+        path: of a target of the engine.
+        policies: targets metadata, the one that holds first.
 
     Raises:
         IntegrityError: a lane names keys that are none.
     """
-    if targets.delegations is None:
+    first, *earlier = (_named_in(policy, path) for policy in policies)
+    return None if first is None else first._replace(earlier=tuple(known for known in earlier if known is not None))
+
+
+def _named_in(policy: Targets, path: str) -> Signers | None:
+    delegations = policy.delegations
+    roles = (delegations.roles or {}) if delegations is not None else {}
+    role = next((role for role in roles.values() if role.is_delegated_path(path)), None)
+    if role is None or delegations is None:
         return None
-    roles = (targets.delegations.roles or {}).values()
-    role = next((role for role in roles if role.is_delegated_path(path)), None)
-    if role is None:
-        return None
-    if (builders := targets.unrecognized_fields.get(BUILDERS_FIELD)) is not None:
+    if (builders := policy.unrecognized_fields.get(BUILDERS_FIELD)) is not None:
         return read_signers(builders, role.name)
-    keys = targets.delegations.keys
+    keys = delegations.keys
     return Signers(tuple(keys[keyid] for keyid in role.keyids if keyid in keys), role.threshold)
 
 
@@ -158,12 +168,24 @@ def _opened(data: bytes, signers: Signers) -> bytes:
         envelope = Envelope.from_dict(json.loads(data))
         if envelope.payload_type != PAYLOAD_TYPE:
             raise IntegrityError(f"the envelope holds {envelope.payload_type!r} and no statement")
-        envelope.verify(list(signers.keys), signers.threshold)
+        _verify(envelope, signers)
     except VerificationError as error:
         raise IntegrityError("the envelope is not signed by those who may speak for the engine") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise IntegrityError("the envelope is malformed") from error
     return envelope.payload
+
+
+def _verify(envelope: Envelope, signers: Signers) -> None:
+    refusals = []
+    for group in (signers, *signers.earlier):
+        try:
+            envelope.verify(list(group.keys), group.threshold)
+        except VerificationError as error:
+            refusals.append(error)
+            continue
+        return
+    raise refusals[0]
 
 
 def _read(folder: Path, place: str | None) -> bytes | None:

@@ -24,7 +24,7 @@ from pipeline.model.repository_layout import (
 from pipeline.publish.dist import DistFile, check_file
 from pipeline.publish.merging import merge, target_files
 from pipeline.publish.revoking import require_none_revoked
-from pipeline.publish.signing import is_due, moment, sign_changes
+from pipeline.publish.signing import EngineKeys, is_due, moment, sign_changes
 from pipeline.publish.state import read_state
 from pipeline.publish.statements import sign_statements
 
@@ -101,7 +101,8 @@ class Publishing:
         change = decide(state)
         dist = change.dist
         if dist is not None:
-            dist = sign_statements(dist, published=state.manifests, keys=self._keys, dry_run=dry_run)
+            signing = EngineKeys(state, self._keys, change.policy)
+            dist = sign_statements(dist, published=state.manifests, keys=signing, dry_run=dry_run)
         merged = merge(state.manifests, dist, replace=change.replace)
         require_none_revoked(state, (*merged.added, *merged.replaced))
         self._warn_of_root(state)

@@ -14,7 +14,7 @@ from securesystemslib.dsse import Envelope
 from pipeline.digest import sha256_bytes
 from pipeline.errors import IntegrityError
 from pipeline.model.document_text import document_text
-from pipeline.model.repository_layout import blob_path, delegated_role
+from pipeline.model.repository_layout import blob_path
 from pipeline.model.statements import PAYLOAD_TYPE, PROVENANCE_SUFFIX, read_statement
 
 if TYPE_CHECKING:
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from pipeline.model.manifest import Artifact, Manifest
     from pipeline.model.repository_layout import TargetFolder
     from pipeline.publish.dist import Dist
-    from pipeline.publish.key_folder import KeyFolder
+    from pipeline.publish.signing import EngineKeys
 
 
-def sign_statements(dist: Dist, *, published: Mapping[str, Manifest], keys: KeyFolder, dry_run: bool) -> Dist:
+def sign_statements(dist: Dist, *, published: Mapping[str, Manifest], keys: EngineKeys, dry_run: bool) -> Dist:
     """Return a dist whose new artifacts name signed statements, and whose others name what is published of them.
 
     Args:
@@ -79,9 +79,9 @@ def _check(data: bytes, artifact: Artifact) -> None:
         )
 
 
-def _sign(statement: bytes, artifact: Artifact, keys: KeyFolder) -> bytes:
+def _sign(statement: bytes, artifact: Artifact, keys: EngineKeys) -> bytes:
     envelope = Envelope(statement, PAYLOAD_TYPE, {})
     folder: TargetFolder = "envs" if artifact.origin == "assembled" else "engines"
-    for signer in keys.signers(keys.listed_role(delegated_role(artifact.engine, folder))):
+    for signer in keys.signers(artifact.engine, folder):
         envelope.sign(signer)
     return document_text(envelope.to_dict())
