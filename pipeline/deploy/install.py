@@ -17,6 +17,7 @@ from pipeline.deploy.generations import find_generation, is_whole
 from pipeline.deploy.install_request import InstallRequest, Resolved, resolve
 from pipeline.deploy.layers import LayerBringer, keep_layers, remove_damaged_layer, reusable_layer
 from pipeline.deploy.layout import Layout
+from pipeline.deploy.location import shown
 from pipeline.deploy.places import SEAL_FILE, seal_of
 from pipeline.deploy.removal import prune
 from pipeline.deploy.requirements import check_space
@@ -53,7 +54,7 @@ def install(request: InstallRequest, services: Services, *, disk: Disk) -> Insta
     """
     layout = Layout(request.root)
     with changing(layout, services=services, disk=disk, may_be_new=True) as staging, ExitStack() as held:
-        with step(services, "trust", why=request.location or ""):
+        with step(services, "trust", why=shown(request.location or "")):
             repository = held.enter_context(
                 TrustedRepository.open(
                     request.location,
