@@ -65,6 +65,7 @@ class Settings:
         github_api: address of the API that upstream's releases are listed by.
         github_token: for that API alone (GITHUB_TOKEN); None asks anonymously. Never shown.
         keys_dir: folder of this user's signing keys.
+        allow_development: whether development keys may sign a repository.
         recipes_dir: folder with ``engines/``, ``accelerators/`` and ``models/``.
         mirrors: asked before a file's own urls, in order.
         offline: whether the network is forbidden.
@@ -89,6 +90,7 @@ class Settings:
     cache_dir: Path
     keys_dir: Path
     recipes_dir: Path
+    allow_development: bool = False
     github_api: str = GITHUB_API
     github_token: str | None = field(default=None, repr=False)
     mirrors: tuple[str, ...] = ()
@@ -133,6 +135,9 @@ def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> 
         cache_dir=cache_dir.absolute(),
         keys_dir=(path(f"{PREFIX}KEYS_DIR", "keys_dir") or _user_dir("CONFIG", environment) / "keys").absolute(),
         recipes_dir=(path(f"{PREFIX}RECIPES", "recipes") or shipped_recipes_dir()).absolute(),
+        allow_development=_first(
+            _switch(environment, f"{PREFIX}ALLOW_DEVELOPMENT"), project.get("allow_development"), default=False
+        ),
         github_api=environment.get(f"{PREFIX}GITHUB_API") or GITHUB_API,
         github_token=_token(environment),
         mirrors=tuple(environment.get(f"{PREFIX}MIRROR", "").split()) or project.get("mirrors", ()),
