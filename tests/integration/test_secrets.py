@@ -120,10 +120,8 @@ def test_keys_publishing_and_installing_leak_nothing(secretive: Secretive):
     secret = ("--passphrase-file", folder / "own/passphrase")
     run("keys", "init", "--keys", keys, *secret, "--verbose")
     publish = ("publish", "--from", folder / "dist", "--to", repository, "--keys", keys)
-    run(*publish, *secret, "--allow-development-keys", "--json-events", folder / "events.jsonl", "--verbose", code=None)
-    run(*publish, *secret, "--verbose", "--json", code=None)
-    if not (repository / "metadata/timestamp.json").exists():
-        run(*publish, *secret)
+    run(*publish, *secret, "--allow-development", "--json-events", folder / "events.jsonl", "--verbose")
+    run(*publish, *secret, "--allow-development", "--verbose", "--json")
     trusted = ("--trusted-root", keys / "root.json")
     for more in (("--verbose",), ("--json",), ("--json-events", folder / "install.jsonl")):
         run("install", TARGET, "--from", repository, "--root", root, *trusted, *more)
@@ -141,7 +139,16 @@ def test_failures_leak_nothing(secretive: Secretive):
     folder, run = secretive.folder, secretive.run
     keys = folder / "own/keys"
     run("keys", "init", "--keys", keys, "--passphrase-file", folder / "own/passphrase")
-    publish = ("publish", "--from", folder / "dist", "--to", folder / "repository", "--keys", keys)
+    publish = (
+        "publish",
+        "--from",
+        folder / "dist",
+        "--to",
+        folder / "repository",
+        "--keys",
+        keys,
+        "--allow-development",
+    )
     for more in ((), ("--verbose",), ("--json",)):
         run(*publish, "--passphrase-file", folder / "own/wrong", *more, code=8)
         run(*publish, *more, code=None)  # no passphrase at all
