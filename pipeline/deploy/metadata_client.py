@@ -6,6 +6,7 @@ keys, freshness and rollback, 7 for malformed files, 6 for servers.
 
 from __future__ import annotations
 
+import errno
 import re
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -23,8 +24,9 @@ from tuf.api.serialization import DeserializationError
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from pipeline.deploy.metadata_refusals import refused
-from pipeline.errors import HostError, IntegrityError, NetworkError, PipelineError, TrustError
-from pipeline.model.repository_layout import metadata_filename, role_of_filename
+from pipeline.deploy.statements import Signers, read_signers
+from pipeline.errors import HostError, IntegrityError, NetworkError, NoSpaceError, PipelineError, TrustError
+from pipeline.model.repository_layout import BUILDERS_FIELD, metadata_filename, role_of_filename
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
     from tuf.api.metadata import DelegatedRole, TargetFile
 
 _NOT_FOUND = 404
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NOT_WRITABLE = "choose a root that you may write to"
 _BASE_URL = "repository:metadata/"
 # A delegated role lists every file of an engine: 250 bytes each, so this is some 250,000 files.
 _TARGETS_LIMIT_BYTES = 64 << 20
@@ -143,6 +147,23 @@ class MetadataClient:
         """Return the roles that the targets metadata delegates to, in the order in which they are asked."""
         return tuple(self._delegated())
 
+    def statement_signers(self, path: str) -> Signers | None:
+        """Return who signs statements about targets beside ``path``, None where nobody may speak for it.
+
+        In a lane these are the publisher's keys, which its targets metadata names; elsewhere those of the role itself.
+
+        Raises:
+            IntegrityError: a lane names keys that are none.
+        """
+        targets = self._written("targets")
+        role = next((role for role in self._delegated().values() if role.is_delegated_path(path)), None)
+        if role is None or targets.delegations is None:
+            return None
+        if (builders := targets.unrecognized_fields.get(BUILDERS_FIELD)) is not None:
+            return read_signers(builders, role.name)
+        keys = targets.delegations.keys
+        return Signers(tuple(keys[keyid] for keyid in role.keyids if keyid in keys), role.threshold)
+
     def role(self, name: str) -> Targets | None:
         """Return a delegated role's metadata, None for a role that is none or cannot be asked by path.
 
@@ -239,10 +260,9 @@ class MetadataClient:
         except DownloadError as error:
             raise NetworkError(f"{self._name}: {error}") from error
         except OSError as error:
-            raise HostError(
-                f"cannot keep the state of trust in {self._state_dir}: {error.strerror or error}",
-                hint="choose a root that you may write to",
-            ) from error
+            kind, hint = (NoSpaceError, "free space there") if error.errno in _FULL else (HostError, _NOT_WRITABLE)
+            text = f"cannot keep the state of trust in {self._state_dir}: {error.strerror or error}"
+            raise kind(text, hint=hint) from error
 
     def _expired(self, role: str, error: ExpiredMetadataError | None) -> TrustError:
         """Say how old it is. The bytes passed the signature check before the expiry date was looked at."""

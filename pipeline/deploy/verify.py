@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.deploy.comparing import FileComparison
 from pipeline.deploy.layout import Layout
+from pipeline.deploy.standing import revoked_and_current
 from pipeline.deploy.verify_bundle import verify_bundle
 from pipeline.deploy.verify_dist import verify_dist
 from pipeline.deploy.verify_installation import verify_installation
@@ -63,6 +64,8 @@ def verify(path: Path, services: Services, *, disk: Disk, trusted_root: bytes | 
         bytes_read=comparison.bytes_read,
         seconds=services.clock.monotonic() - began,
         findings=findings,
+        notes=tuple(comparison.notes),
+        revoked=revoked_and_current(Layout(path)) if kind == "installation" else (),
     )
 
 

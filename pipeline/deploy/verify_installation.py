@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.deploy.generations import generation_tree
 from pipeline.deploy.places import SEAL_FILE
+from pipeline.deploy.verify_state import verify_state
 from pipeline.errors import IntegrityError
 
 if TYPE_CHECKING:
@@ -20,19 +21,24 @@ def verify_installation(layout: Layout, comparison: FileComparison) -> None:
     manifest entry has it.
 
     Raises:
-        UsageError, HostError, IntegrityError: as ``Layout.check``.
+        UsageError, HostError: as ``Layout.check``.
     """
-    layout.check()
-    if layout.format_path.is_file():
-        comparison.verified += 1
+    try:
+        layout.check()
+    except IntegrityError as error:
+        comparison.add(layout.format_path.name, "changed", error.message)
     else:
-        comparison.add(layout.format_path.name, "missing", "`install` writes it again")
+        if layout.format_path.is_file():
+            comparison.verified += 1
+        else:
+            comparison.add(layout.format_path.name, "missing", "`install` writes it again")
     for digest in layout.layer_digests():
         _verify_layer(layout, digest, comparison)
     for engine in layout.engines():
         for number in layout.numbers(engine):
             _verify_generation(layout, engine, number, comparison)
         _verify_pointer(layout, engine, comparison)
+    verify_state(layout, comparison)
 
 
 def _verify_layer(layout: Layout, digest: str, comparison: FileComparison) -> None:

@@ -24,6 +24,8 @@ class ProjectDefaults(Frozen):
         keys_dir: folder of signing keys.
         trusted_root: root metadata that an installation starts its trust from.
         sigstore_root: trusted root of a Sigstore instance that attests upstream's files; the public one otherwise.
+        keep: generations of an engine that an installation keeps, at least 2.
+        pins: engine to the version that installations hold it at.
         cmake_options: CMake cache entries that are added to every build.
     """
 
@@ -38,4 +40,6 @@ class ProjectDefaults(Frozen):
     keys_dir: str | None = None
     trusted_root: str | None = None
     sigstore_root: str | None = None
+    keep: int | None = Field(default=None, ge=2)
+    pins: dict[Name, Name] = {}
     cmake_options: dict[str, str] = {}

@@ -137,6 +137,10 @@ class Disk(Protocol):
         """Hold a lock that ends with the process; ``waiting`` is called once when somebody else holds it."""
         ...
 
+    def lock_holder(self, path: Path) -> str:
+        """Return who holds a lock, in words: which process, and whether it is stopped, where the system tells."""
+        ...
+
 
 class KeyFiles(Protocol):
     """Files with private keys."""
