@@ -114,14 +114,15 @@ class _Publishing:
 
     def _publish(self, dist: Dist | None, *, replace: bool, dry_run: bool) -> PublishOutcome:
         state = read_state(self._to, trusted_root=self._keys.root)
-        if dist is not None:
-            dist = sign_statements(dist, published=state.manifests, keys=self._keys, dry_run=dry_run)
-        merged = merge(state.manifests, dist, replace=replace)
+        dist, published = sign_statements(
+            dist, state=state, repository=self._to, keys=self._keys, dry_run=dry_run, warn=self._notice
+        )
+        merged = merge(published, dist, replace=replace)
         self._warn_of_root(state)
         targets = target_files(merged, dist=dist, before=state.published)
         new_files = self._new_files(dist)
         documents = {sha256_bytes(data): data for data in merged.manifests.values()}
-        documents |= {} if dist is None else dist.documents
+        documents |= dist.documents
         documents = {sha: data for sha, data in documents.items() if not (self._to / blob_path(sha)).exists()}
         if dry_run:
             for file in new_files:
@@ -134,10 +135,10 @@ class _Publishing:
             self._write_copies(merged)
         return self._outcome(state, merged, signed, new_files=new_files, dry_run=dry_run)
 
-    def _new_files(self, dist: Dist | None) -> tuple[DistFile, ...]:
+    def _new_files(self, dist: Dist) -> tuple[DistFile, ...]:
         """Return the files that have no blob yet, after hashing those that have one."""
         new = []
-        for file in () if dist is None else dist.files.values():
+        for file in dist.files.values():
             blob = self._to / blob_path(file.sha256)
             if not blob.exists():
                 new.append(file)
