@@ -170,9 +170,8 @@ def test_where_nobody_may_speak_for_an_engine_nothing_holds(artifact: Artifact):
 
 
 def test_a_publisher_tells_a_lane_who_signs(artifact: Artifact):
-    role = DelegatedRole(
-        "engine-llama.cpp", [FIRST.public_key.keyid], 1, terminating=True, paths=["engines/llama.cpp/*"]
-    )
+    paths = ["engines/llama.cpp/*"]
+    role = DelegatedRole("engine-llama.cpp", [FIRST.public_key.keyid], 1, terminating=True, paths=paths)
     delegations = Delegations({FIRST.public_key.keyid: FIRST.public_key}, {role.name: role})
     lane_role = DelegatedRole(role.name, [FOREIGN.public_key.keyid], 1, terminating=True, paths=paths)
     lane = Targets(
