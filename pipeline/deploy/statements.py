@@ -45,7 +45,7 @@ NOBODY = Signers((), 1)
 """Where nobody may speak for an engine, nothing that is said about it holds."""
 
 
-def signers_in(targets: Targets, path: str) -> Signers | None:
+def signers_for(targets: Targets, path: str) -> Signers | None:
     """Return who signs statements about targets beside ``path``, None where nobody may speak for it.
 
     In a lane these are the publisher's keys, which its targets metadata names; elsewhere those of the role itself.

@@ -14,28 +14,28 @@ from typing import TYPE_CHECKING, NamedTuple
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import Error as SecureSystemsError
 from securesystemslib.exceptions import VerificationError
-from tuf.api.metadata import Role
+from tuf.api.metadata import Delegations
 
 from pipeline.digest import sha256_bytes
-from pipeline.errors import IntegrityError
+from pipeline.errors import IntegrityError, TrustError
 from pipeline.model.bill_of_materials import BILL_LIMIT_BYTES, bill_fault
 from pipeline.model.document_text import document_text
-from pipeline.model.repository_layout import blob_path, delegated_role, manifest_target
+from pipeline.model.repository_layout import blob_path, manifest_target
 from pipeline.model.statements import LIMIT_BYTES, PAYLOAD_TYPE, PROVENANCE_SUFFIX, read_statement, subject_fault
-from pipeline.publish.delegating import role_for, roles_of
+from pipeline.publish.delegating import owners_without_role, role_for, roles_of, wanted_delegations
 from pipeline.publish.dist import EMPTY_DIST
+from pipeline.publish.signing import require_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from securesystemslib.signer import Key
-    from tuf.api.metadata import Delegations
+    from tuf.api.metadata import DelegatedRole
 
     from pipeline.model.manifest import Artifact, Manifest
     from pipeline.model.repository_layout import TargetFolder
     from pipeline.publish.dist import Dist
-    from pipeline.publish.keys import KeyFolder
+    from pipeline.publish.key_folder import KeyFolder
     from pipeline.publish.state import RepositoryState
 
 
@@ -49,34 +49,6 @@ class Stated(NamedTuple):
 
     dist: Dist
     published: dict[str, Manifest]
-
-
-def sign_statements(
-    dist: Dist | None,
-    *,
-    state: RepositoryState,
-    repository: Path,
-    keys: KeyFolder,
-    dry_run: bool,
-    warn: Callable[[str], None],
-) -> Stated:
-    """Sign the statements that are new, and again those that an engine's present keys have not signed.
-
-    Args:
-        dist: with the statements as they were built; None when nothing is added.
-        state: of the repository, verified.
-        repository: its folder, for the envelopes in it.
-        keys: that sign; only opened when there is something to sign.
-        dry_run: sign nothing; the names of what would be signed are then not the final ones.
-        warn: takes what could not be signed again.
-
-    Raises:
-        IntegrityError: a statement or a bill of materials is not about its artifact.
-        TrustError, UsageError: a key cannot be opened.
-    """
-    signing = _Signing(state, repository, keys, dry_run=dry_run)
-    published = signing.renewed(warn)
-    return Stated(signing.offered(dist or EMPTY_DIST, published), published)
 
 
 def builders_of(delegations: Delegations) -> dict[str, object]:
@@ -94,26 +66,65 @@ def builders_of(delegations: Delegations) -> dict[str, object]:
     }
 
 
-class _Signing:
-    """The envelopes of one publication."""
+class StatementSigning:
+    """The envelopes of one change of a repository."""
 
-    def __init__(self, state: RepositoryState, repository: Path, keys: KeyFolder, *, dry_run: bool) -> None:
+    def __init__(
+        self, state: RepositoryState, repository: Path, keys: KeyFolder, *, policy: bytes | None, dry_run: bool
+    ) -> None:
+        """Open nothing yet.
+
+        Args:
+            state: of the repository, verified.
+            repository: its folder, for the envelopes in it.
+            keys: that sign; only opened when there is something to sign.
+            policy: targets metadata that was signed elsewhere and will be published.
+            dry_run: sign nothing; the names of what would be signed are then not the final ones.
+        """
         self._state = state
         self._repository = repository
         self._keys = keys
+        self._policy = policy
         self._dry_run = dry_run
         self._documents: dict[str, bytes] = {}
         self._names: dict[str, str] = {}
+        self._delegations = Delegations({}, {})
 
-    def renewed(self, warn: Callable[[str], None]) -> dict[str, Manifest]:
+    def run(self, dist: Dist | None, *, warn: Callable[[str], None]) -> Stated:
+        """Sign the statements that are new, and again those that an engine's present keys have not signed.
+
+        Args:
+            dist: with the statements as they were built; None when nothing is added.
+            warn: takes what could not be signed again.
+
+        Raises:
+            IntegrityError: a statement or a bill of materials is not about its artifact.
+            TrustError, UsageError, HostError: a key cannot be opened.
+        """
+        offered = dist or EMPTY_DIST
+        self._delegations = self._coming(offered)
+        published = self._renewed(warn)
+        return Stated(self._offered_by(offered, published), published)
+
+    def _coming(self, dist: Dist) -> Delegations:
+        """Return who speaks for which engine once this is published (``signing`` decides it by the same rules)."""
+        if self._policy is not None:
+            return require_policy(self._policy, self._state).delegations or Delegations({}, {})
+        current = None if self._state.targets is None else self._state.targets.delegations
+        new = owners_without_role(map(_manifest, dist.artifacts), current)
+        if current is not None and not new and not self._keys.can_sign(self._state.root.roles["targets"]):
+            return current
+        return wanted_delegations(current, new, self._keys)
+
+    def _renewed(self, warn: Callable[[str], None]) -> dict[str, Manifest]:
         """Return the published manifests, with other envelopes where the present keys have not signed those there."""
         manifests: dict[str, Manifest] = {}
         late: list[str] = []
         for engine, manifest in self._state.manifests.items():
             artifacts = []
             for artifact in manifest.artifacts:
-                payload = None if self._dry_run else self._unsigned_payload(artifact)
-                if payload is not None and not self._keys.can_sign(self._signers(artifact)[1]):
+                payload = self._unsigned_payload(artifact)
+                if payload is not None and not self._keys.can_sign(self._role(artifact)):
                     late.append(f"{artifact.target} {artifact.version}")
                     payload = None
                 artifacts.append(artifact if payload is None else self._sign(payload, artifact))
@@ -125,7 +136,7 @@ class _Signing:
             )
         return manifests
 
-    def offered(self, dist: Dist, published: dict[str, Manifest]) -> Dist:
+    def _offered_by(self, dist: Dist, published: dict[str, Manifest]) -> Dist:
         """Return the dist with signed statements, without files that nothing names any more."""
         known = {artifact.key: artifact for manifest in published.values() for artifact in manifest.artifacts}
         artifacts = tuple(self._offered(artifact, known.get(artifact.key), dist) for artifact in dist.artifacts)
@@ -159,27 +170,27 @@ class _Signing:
         envelope = None if data is None else _envelope(data)
         if envelope is None or envelope.payload_type != PAYLOAD_TYPE:
             return None  # of a repository from before statements were signed, or damaged, which `verify` says
-        _, role, public = self._signers(artifact)
+        role = self._role(artifact)
+        public = [key for keyid, key in self._delegations.keys.items() if keyid in role.keyids]
         try:
-            envelope.verify([key for key in public if key.keyid in role.keyids], role.threshold)
+            envelope.verify(public, role.threshold)
         except (VerificationError, ValueError):  # ValueError: fewer keys than the threshold
             return bytes(envelope.payload)
         return None
 
-    def _signers(self, artifact: Artifact) -> tuple[str, Role, Iterable[Key]]:
-        """Return the role that speaks for an artifact once this is published, and its public keys.
+    def _role(self, artifact: Artifact) -> DelegatedRole:
+        """Return the role that speaks for an artifact.
 
-        Those are the listed keys, or where the keys that could delegate to them are elsewhere the delegated ones.
+        Raises:
+            TrustError: nobody does.
         """
-        folder: TargetFolder = "envs" if artifact.origin == "assembled" else "engines"
-        current = None if self._state.targets is None else self._state.targets.delegations
-        name = role_for(manifest_target(artifact.engine, folder), current)
-        if name is not None and current is not None and not self._keys.can_sign(self._state.root.roles["targets"]):
-            return name, roles_of(current)[name], current.keys.values()
-        listed = self._keys.listed_role(name or delegated_role(artifact.engine, folder))
-        entries = self._keys.listing.roles[listed]
-        role = Role([entry.keyid for entry in entries.keys], entries.threshold)
-        return name or delegated_role(artifact.engine, folder), role, self._keys.public_keys(listed)
+        name = role_for(_manifest(artifact), self._delegations)
+        if name is None:
+            raise TrustError(
+                f"nobody may sign for {artifact.engine} in this repository yet",
+                hint="where the keys of the role targets are kept: `sign --role targets`; then publish again",
+            )
+        return roles_of(self._delegations)[name]
 
     def _sign(self, statement: bytes, artifact: Artifact) -> Artifact:
         data = statement if self._dry_run else self._seal(statement, artifact)
@@ -192,8 +203,8 @@ class _Signing:
 
     def _seal(self, statement: bytes, artifact: Artifact) -> bytes:
         envelope = Envelope(statement, PAYLOAD_TYPE, {})
-        name, role, _ = self._signers(artifact)
-        for signer in self._keys.signers_for(name, role):
+        role = self._role(artifact)
+        for signer in self._keys.signers_for(role.name, role):
             envelope.sign(signer)
         return document_text(envelope.to_dict())
 
@@ -207,6 +218,12 @@ class _Signing:
         except OSError:
             return None
         return data if place == blob_path(sha256_bytes(data)) else None
+
+
+def _manifest(artifact: Artifact) -> str:
+    """Return the target path of the manifest that an artifact is in."""
+    folder: TargetFolder = "envs" if artifact.origin == "assembled" else "engines"
+    return manifest_target(artifact.engine, folder)
 
 
 def _envelope(data: bytes) -> Envelope | None:

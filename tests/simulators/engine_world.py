@@ -25,6 +25,7 @@ from pipeline.publish.keys import KeyFolder, init_keys, open_keys
 from pipeline.publish.repository import publish
 from pipeline.system.archives import FileArchiver
 from pipeline.system.clock import SystemClock
+from pipeline.system.disk import nearest_folder
 from pipeline.system.downloads import HttpDownloader
 from pipeline.system.durable import FileDisk
 from pipeline.system.keys import PrivateKeyFiles
@@ -73,7 +74,7 @@ class FixedHost:
         return None
 
     def free_bytes(self, path: Path) -> int:
-        return shutil.disk_usage(path).free if self._free is None else self._free
+        return shutil.disk_usage(nearest_folder(path)).free if self._free is None else self._free
 
 
 class CountingDownloader(HttpDownloader):
@@ -201,7 +202,7 @@ class World:
             services=services_for(self.folder / "publisher", clock=self.clock),
             disk=self.disk,
             now=self.clock.now_seconds() if now is None else now,
-            **choices,
+            **({"allow_development": True} | choices),
         )
 
     def services(self, root: Path | None = None, *, host: FixedHost | None = None) -> Services:

@@ -8,7 +8,7 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.signer import CryptoSigner
 from tuf.api.metadata import DelegatedRole, Delegations, Targets
 
-from pipeline.deploy.statements import NOBODY, Signers, provenance_fault, read_signers, signers_in
+from pipeline.deploy.statements import NOBODY, Signers, provenance_fault, read_signers, signers_for
 from pipeline.errors import IntegrityError
 from pipeline.make.bill_of_materials import write_sbom
 from pipeline.make.provenance import write_provenance
@@ -179,12 +179,12 @@ def test_a_publisher_tells_a_lane_who_signs(artifact: Artifact):
         unrecognized_fields={BUILDERS_FIELD: builders_of(delegations)},
     )
     path = "engines/llama.cpp/manifest.json"
-    assert signers_in(lane, path) == Signers((FIRST.public_key,), 1)
-    assert signers_in(Targets(delegations=delegations), path) == Signers((FIRST.public_key,), 1)
-    assert signers_in(lane, "engines/other/manifest.json") is None
-    assert signers_in(Targets(), path) is None
+    assert signers_for(lane, path) == Signers((FIRST.public_key,), 1)
+    assert signers_for(Targets(delegations=delegations), path) == Signers((FIRST.public_key,), 1)
+    assert signers_for(lane, "engines/other/manifest.json") is None
+    assert signers_for(Targets(), path) is None
     nameless = Targets(delegations=lane.delegations, unrecognized_fields={BUILDERS_FIELD: {}})
-    assert signers_in(nameless, path) is None
+    assert signers_for(nameless, path) is None
 
 
 @pytest.mark.parametrize("change", [{"version": "b2"}, {"accel": "avx2"}, {"origin": "fetched"}])

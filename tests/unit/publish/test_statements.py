@@ -17,10 +17,11 @@ from pipeline.model.manifest_document import read_manifest, write_manifest
 from pipeline.model.publication import PublishOutcome
 from pipeline.model.repository_layout import blob_path
 from pipeline.model.verification import VerifyReport
+from pipeline.publish.key_changes import rotate
 from pipeline.publish.repository import refresh
 from pipeline.publish.signing import moment, sign_changes
 from pipeline.publish.state import read_state
-from pipeline.publish.statements import sign_statements
+from pipeline.publish.statements import StatementSigning
 from tests.simulators.engine_world import World
 from tests.simulators.stating import state
 
@@ -136,13 +137,7 @@ def test_a_dist_folder_is_held_against_its_statements(world: World):
 
 
 def renew_engine_keys(world: World) -> None:
-    """Give the engine other keys, as `keys rotate` does: listed in the place of the old ones."""
-    other = World(world.folder / "other")
-    path, others = world.keys_dir / "keys.json", json.loads((other.keys_dir / "keys.json").read_text())
-    listing = json.loads(path.read_text())
-    listing["roles"]["engines"] = others["roles"]["engines"]
-    path.write_text(json.dumps(listing))
-    shutil.copy(other.keys_dir / "engines-1.pem", world.keys_dir / "engines-1.pem")
+    rotate(world.keys, "engines", replaced=(), new=(), passphrase=None, now=world.clock.now_seconds())
 
 
 @pytest.mark.parametrize("again", ["publish", "refresh"])
@@ -159,19 +154,25 @@ def test_other_keys_of_the_engine_sign_what_is_published_again(stated: World, ag
     assert stated.publish().changed is False
 
 
+def test_a_dry_run_says_that_something_would_be_signed_again(stated: World):
+    renew_engine_keys(stated)
+    before = {p for p in stated.repository.rglob("*") if p.is_file()}
+    assert stated.publish(dry_run=True).changed is True
+    assert {p for p in stated.repository.rglob("*") if p.is_file()} == before
+
+
 def test_what_nobody_here_can_sign_again_is_said_and_stays(stated: World):
     before = published(stated)
     renew_engine_keys(stated)
     listing = json.loads((stated.keys_dir / "keys.json").read_text())
-    listing["roles"]["engines"]["keys"][0]["file"] = None
+    for entry in listing["roles"]["engines"]["keys"]:
+        (stated.keys_dir / entry["file"]).unlink()
+        entry["file"] = None
     (stated.keys_dir / "keys.json").write_text(json.dumps(listing))
-    (stated.keys_dir / "engines-1.pem").unlink()
-    said: list[str] = []
     state_now = read_state(stated.repository, trusted_root=stated.trusted_root)
-    found = sign_statements(
-        None, state=state_now, repository=stated.repository, keys=stated.keys, dry_run=False, warn=said.append
-    )
-    assert found.published["llama.cpp"].artifacts == (before,)
+    stating = StatementSigning(state_now, stated.repository, stated.keys, policy=None, dry_run=False)
+    said: list[str] = []
+    assert stating.run(None, warn=said.append).published["llama.cpp"].artifacts == (before,)
     assert "llama.cpp/linux-x86_64-cpu b1" in said[0]
 
 

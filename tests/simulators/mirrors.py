@@ -1,0 +1,49 @@
+"""A mirror of a world's repository, changed by the real code over the real disk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pipeline.deploy.mirror.request import MirrorRequest
+from pipeline.deploy.mirror.sync import sync
+from pipeline.model.mirror import MirrorOutcome, MirrorSelection
+from pipeline.ports import Services
+from tests.simulators.engine_world import FixedHost, World, services_for
+
+
+def mirror_services(world: World, folder: Path, *, host: FixedHost | None = None) -> Services:
+    """Return services whose downloads lie in the mirror."""
+    return services_for(folder / ".mirror", clock=world.clock, host=host)
+
+
+def mirrored(world: World, folder: Path, *, services: Services | None = None, **changes: object) -> MirrorOutcome:
+    """Sync a mirror; ``changes`` are fields of the request or of its selection."""
+    chosen = {name: changes.pop(name) for name in list(changes) if name in MirrorSelection.model_fields}
+    fields = {
+        "folder": folder,
+        "source": str(world.repository),
+        "selection": MirrorSelection(**chosen),
+        "trusted_root": world.trusted_root,
+    } | changes
+    return sync(MirrorRequest(**fields), services or mirror_services(world, folder), disk=world.disk)
+
+
+def held(folder: Path) -> dict[str, bytes]:
+    """Return every file of a mirror but its private state, by path."""
+    return {
+        path: place.read_bytes()
+        for place in sorted(folder.rglob("*"))
+        if place.is_file() and not (path := place.relative_to(folder).as_posix()).startswith(".mirror/")
+    }
+
+
+def private(folder: Path) -> set[str]:
+    """Return what lies in a mirror's private folder, locks and state of trust left out."""
+    return {
+        path
+        for place in (folder / ".mirror").rglob("*")
+        if place.is_file()
+        and not (path := place.relative_to(folder / ".mirror").as_posix()).startswith(("trust/", "downloads/locks/"))
+        and path != "lock"
+        and place.suffix != ".owner"  # of a store that a test leaves open
+    }
