@@ -119,6 +119,10 @@ class MetadataClient:
         """Return the roles that the targets metadata delegates to, in the order in which they are asked."""
         return tuple(self._delegated())
 
+    def policy(self) -> Targets:
+        """Return the targets metadata that holds: who may speak for what."""
+        return self._written("targets")
+
     def policies(self) -> Iterator[Targets]:
         """Yield the targets metadata: the one that holds, then earlier ones that are there and were signed once."""
         current = self._written("targets")

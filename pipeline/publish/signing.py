@@ -9,18 +9,16 @@ from typing import TYPE_CHECKING, Any
 from tuf.api.metadata import Delegations, Metadata, MetaFile, Signed, Snapshot, Targets, Timestamp
 
 from pipeline.errors import TrustError
-from pipeline.model.repository_layout import delegated_role, manifest_target, metadata_filename
-from pipeline.publish.delegating import owners_without_role, role_for, roles_of, split_targets, wanted_delegations
+from pipeline.model.repository_layout import metadata_filename
+from pipeline.publish.delegating import owners_without_role, roles_of, split_targets, wanted_delegations
 from pipeline.publish.roots import quorum, read_metadata, read_root, require_signed, sign_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from securesystemslib.signer import Signer
     from tuf.api.metadata import Role, TargetFile
 
     from pipeline.model.publication import RoleName
-    from pipeline.model.repository_layout import TargetFolder
     from pipeline.publish.delegating import Owner
     from pipeline.publish.key_folder import KeyFolder
     from pipeline.publish.state import RepositoryState
@@ -210,29 +208,6 @@ def _current_snapshot(state: RepositoryState) -> MetaFile:
     if state.timestamp is None:
         raise AssertionError("a repository without timestamp has no snapshot to keep")
     return state.timestamp.snapshot_meta
-
-
-class EngineKeys:
-    """Who signs statements about an engine's bundles: those whom the policy names that will be published."""
-
-    def __init__(self, state: RepositoryState, keys: KeyFolder, policy: bytes | None) -> None:
-        """Take what decides it; ``policy`` is one that was signed elsewhere."""
-        self._keys = keys
-        self._listed = policy is None and keys.can_sign(state.root.roles["targets"])  # then keys.json becomes policy
-        policy_now = state.targets if policy is None else require_policy(policy, state)
-        self._delegations = None if policy_now is None else policy_now.delegations
-
-    def signers(self, engine: str, folder: TargetFolder) -> tuple[Signer, ...]:
-        """Return a signer for each of the engine's keys that is here.
-
-        Raises:
-            TrustError: there are fewer than must sign; otherwise as ``KeyFolder.signers``.
-            UsageError, HostError: as ``KeyFolder.signers``.
-        """
-        name = role_for(manifest_target(engine, folder), self._delegations)
-        if name is None or self._listed:
-            return self._keys.signers(self._keys.listed_role(name or delegated_role(engine, folder)))
-        return self._keys.signers_for(name, roles_of(self._delegations)[name])
 
 
 def require_policy(data: bytes, state: RepositoryState) -> Targets:
