@@ -174,6 +174,14 @@ class KeyFiles(Protocol):
         """
         ...
 
+    def replace(self, path: Path, data: bytes) -> None:
+        """Replace a file, or write it where there is none: readable by its owner alone, whole also after a crash.
+
+        Raises:
+            HostError: it cannot be written.
+        """
+        ...
+
     def read(self, path: Path) -> bytes:
         """Return a private file's bytes.
 

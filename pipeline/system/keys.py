@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import errno
 import os
+import secrets
 import stat
 import sys
 from typing import TYPE_CHECKING
 
 from pipeline.errors import HostError, TrustError, UsageError
+from pipeline.system.disk import sync_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +47,17 @@ class PrivateKeyFiles:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
+
+    def replace(self, path: Path, data: bytes) -> None:
+        """See ``ports.KeyFiles``."""
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+        self.create(temporary, data)
+        try:
+            temporary.replace(path)
+            sync_folder(path.parent)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise HostError(f"cannot write {path}: {os.strerror(error.errno or 0)}") from error
 
     def read(self, path: Path) -> bytes:
         """See ``ports.KeyFiles``. The check is made on the opened file, so that it cannot be swapped in between."""

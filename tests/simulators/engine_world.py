@@ -202,7 +202,7 @@ class World:
             services=services_for(self.folder / "publisher", clock=self.clock),
             disk=self.disk,
             now=self.clock.now_seconds() if now is None else now,
-            **choices,
+            **({"allow_development": True} | choices),
         )
 
     def services(self, root: Path | None = None, *, host: FixedHost | None = None) -> Services:
