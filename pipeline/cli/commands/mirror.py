@@ -11,6 +11,7 @@ SUBCOMMANDS: dict[str, str] = {
     "sync": "mirror_sync",
     "verify": "mirror_verify",
     "du": "mirror_du",
+    "seal": "mirror_seal",
     "export": "mirror_export",
     "import": "mirror_import",
     "serve": "mirror_serve",

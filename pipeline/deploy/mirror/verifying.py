@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.deploy.metadata_client import ExpiredRepositoryError, read_root
 from pipeline.deploy.mirror.installer import FILES_LIST, read_files_list
+from pipeline.deploy.mirror.lanes import lane_needs
 from pipeline.deploy.mirror.layout import MirrorLayout
 from pipeline.deploy.mirror.signed_chain import lane_folders, read_chain
 from pipeline.deploy.mirror.source_metadata import MetadataReader
@@ -116,13 +117,9 @@ class _MirrorVerification:
         ):
             chosen = repository.metadata_folder
             self._require_roots(chosen, state_dir / repository.identity)
-            if chosen == METADATA_FOLDER:
-                wanted = self._wanted(repository, state_dir / repository.identity, document)
-            else:
-                wanted = set(repository.signed_files())  # a lane lists what is held, and no more
+            wanted = self._wanted(repository, state_dir / repository.identity, document)
         for lane in lanes:
-            if lane != chosen:
-                wanted |= read_chain(self._folder, lane).targets.keys()
+            wanted |= lane_needs(self._folder, lane)
         verify_repository(
             self._folder,
             self._comparison,
@@ -188,7 +185,7 @@ class _MirrorVerification:
     def _wanted(self, repository: TrustedRepository, state_dir: Path, document: MirrorDocument | None) -> set[str]:
         """Return the blobs that the selection needs, by what is signed; ``mirror.json`` only says which artifacts."""
         repository.signed_files()
-        reader = MetadataReader(state_dir, self._no_more, text=str(self._folder))
+        reader = MetadataReader(state_dir, _nothing_more, text=str(self._folder))
         held = {} if document is None else {(a.target, a.version): a.sha256 for a in document.artifacts}
         found = []
         for engine in repository.engines():
@@ -201,9 +198,10 @@ class _MirrorVerification:
                 if held.get((artifact.target, artifact.version)) == artifact.sha256:
                     found.append(artifact)
                     del held[artifact.target, artifact.version]
-        for target, version in held:
+        is_lane = repository.metadata_folder != METADATA_FOLDER
+        for target, version in () if is_lane else held:  # a lane may have been sealed before the selection changed
             self._comparison.add(MIRROR_FILE, "changed", f"it lists {target} {version}, which no manifest has so")
-        if document is not None and not held:
+        if document is not None and (is_lane or not held):
             self._comparison.verified += 1
         selection = MirrorSelection() if document is None else document.selection
         return set(wanted_files(found, targets=reader.everything().targets, selection=selection))
@@ -216,10 +214,6 @@ class _MirrorVerification:
         for version in range(min(oldest, newest), newest + 1):
             if f"{version}.root.json" not in there:
                 self._comparison.add(f"{folder}/{version}.root.json", "missing")
-
-    def _no_more(self, name: str, limit_bytes: int) -> bytes | None:
-        path = self._folder / METADATA_FOLDER / name
-        return path.read_bytes()[:limit_bytes] if path.is_file() else None
 
     def _verify_models(self, document: MirrorDocument | None) -> None:
         models = () if document is None else document.models
@@ -246,3 +240,7 @@ class _MirrorVerification:
         for path, _ in walk(self._folder / top):
             if path not in known:
                 self._comparison.add(f"{top}/{path}", "unexpected")
+
+
+def _nothing_more(_name: str, _limit_bytes: int) -> None:
+    """Have no metadata but what was verified; older roots are looked at by themselves."""
