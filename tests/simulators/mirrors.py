@@ -22,13 +22,18 @@ def mirror_services(world: World, folder: Path, *, host: FixedHost | None = None
 
 
 def mirrored(world: World, folder: Path, *, services: Services | None = None, **changes: object) -> MirrorOutcome:
-    """Sync a mirror; ``changes`` are fields of the request or of its selection."""
+    """Sync a mirror; ``changes`` are fields of the request or of its selection.
+
+    Where both have one of a name, the request's is ``model_source`` or ``installer_source``.
+    """
     chosen = {name: changes.pop(name) for name in list(changes) if name in MirrorSelection.model_fields}
     fields = {
         "folder": folder,
         "source": str(world.repository),
         "selection": MirrorSelection(**chosen),
         "trusted_root": world.trusted_root,
+        "models": changes.pop("model_source", None),
+        "installer": changes.pop("installer_source", None),
     } | changes
     return sync(MirrorRequest(**fields), services or mirror_services(world, folder), disk=world.disk)
 

@@ -118,10 +118,10 @@ def test_a_disk_that_fills_up_keeps_the_mirror_and_what_came(small):
         before = held(mirror)
         small.build("b2", (LayerFiles("core", {"bin/llama-server": b"core b2", "lib/large": noise}), BACKEND))
         small.publish()
-        with pytest.raises(NoSpaceError):
-            mirrored(small, mirror, services=mirror_services(small, mirror, host=plenty))
         with pytest.raises(NoSpaceError, match="needs"):
             mirrored(small, mirror)  # seen before anything is brought
+        with pytest.raises(NoSpaceError):
+            mirrored(small, mirror, services=mirror_services(small, mirror, host=plenty))
         assert held(mirror) == before
         subprocess.run([MOUNT, "-o", "remount,size=64m", disk], check=True)
         mirrored(small, mirror)
