@@ -40,6 +40,10 @@ _WILDCARD = re.compile(r"\[[^]]*\]|[*?]")  # of fnmatch, which TUF's path patter
 _TOP_LEVEL_ROLES = ("root", "timestamp", "snapshot", "targets")
 
 
+class ExpiredRepositoryError(TrustError):
+    """Signed metadata is right but for its age."""
+
+
 class MetadataClient:
     """One repository's metadata, trusted through a root that the caller has.
 
@@ -118,6 +122,10 @@ class MetadataClient:
     def delegated_roles(self) -> tuple[str, ...]:
         """Return the roles that the targets metadata delegates to, in the order in which they are asked."""
         return tuple(self._delegated())
+
+    def policy(self) -> Targets:
+        """Return the targets metadata that holds: who may speak for what."""
+        return self._written("targets")
 
     def policies(self) -> Iterator[Targets]:
         """Yield the targets metadata: the one that holds, then earlier ones that are there and were signed once."""
@@ -235,15 +243,15 @@ class MetadataClient:
         stale = [name for name in kept if self._written(name).is_expired(self._now)]
         return next((name for name in stale if name == "timestamp" or self._written(name).version == version), None)
 
-    def _expired(self, role: str, error: ExpiredMetadataError | None) -> TrustError:
+    def _expired(self, role: str, error: ExpiredMetadataError | None) -> ExpiredRepositoryError:
         """Say how old it is. The bytes passed the signature check before the expiry date was looked at."""
         path = self._state_path(role)
         data = self._fetcher.seen.get(role) or (path.read_bytes() if path.is_file() else None)
         if data is None:
-            return TrustError(f"{self._name}: {error}", hint="the publisher must sign it again")
+            return ExpiredRepositoryError(f"{self._name}: {error}", hint="the publisher must sign it again")
         expires = Metadata[Targets].from_bytes(data).signed.expires
         late = max(self._now, expires) - expires
-        return TrustError(
+        return ExpiredRepositoryError(
             f"{self._name}: its {role} metadata expired {expires:%Y-%m-%d %H:%M} UTC,"
             f" {late.days} days and {late.seconds // 3600} hours ago",
             hint="the publisher signs it again with `publish` or `refresh`; a mirror must be synced; if this machine's"

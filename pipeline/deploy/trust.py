@@ -161,7 +161,7 @@ class TrustedRepository:
         Raises:
             IntegrityError: a lane names keys that are none.
         """
-        found = (signers_for(manifest_target(engine, folder), self._client.policies()) for folder in TARGET_FOLDERS)
+        found = (signers_for(self._client.policy(), manifest_target(engine, folder)) for folder in TARGET_FOLDERS)
         return next((signers for signers in found if signers is not None), None)
 
     def manifest(self, engine: str) -> Manifest:

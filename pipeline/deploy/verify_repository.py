@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.shapes import walk
-from pipeline.deploy.statements import check_statements, note_bare
+from pipeline.deploy.statements import NOBODY, check_published, note_bare
 from pipeline.deploy.trust import TrustedRepository
 from pipeline.digest import is_sha256
 from pipeline.errors import IntegrityError
@@ -81,7 +81,7 @@ def verify_repository(
             if path in listed or path in _OWN_FILES or top == STAGING_FOLDER or top in beside:
                 continue
             if path.startswith(f"{repository.metadata_folder}/"):
-                _verify_metadata_file(folder, path, repository, comparison)
+                verify_metadata_file(folder, path, repository, comparison)
             elif top == BLOBS_FOLDER and is_sha256(name[3:]) and path == blob_path(name[3:]):
                 comparison.compare_file(folder / path, name=path, sha256=name[3:], size_bytes=None)
             else:
@@ -97,7 +97,7 @@ def _own_root(folder: Path) -> bytes:
         ) from error
 
 
-def _verify_metadata_file(folder: Path, path: str, repository: TrustedRepository, comparison: FileComparison) -> None:
+def verify_metadata_file(folder: Path, path: str, repository: TrustedRepository, comparison: FileComparison) -> None:
     """Check the signatures of one file; versions that are no longer current included."""
     name = path.removeprefix(f"{repository.metadata_folder}/")
     data = (folder / path).read_bytes()
@@ -131,7 +131,8 @@ def _verify_manifests(
             for sha256 in (artifact.sha256, *(layer.sha256 for layer in artifact.layers)):
                 if sha256 not in signed:
                     raise IntegrityError(f"{artifact.target} {artifact.version} names {sha256}, which is not signed")
-            check_statements(folder, artifact, repository.statement_signers(engine), comparison)
+            signers = repository.statement_signers(engine) or NOBODY
+            check_published(folder, artifact, comparison, signers=signers, signed=signed)
             artifacts[artifact.key] = artifact
     note_bare(artifacts.values(), comparison)
     _verify_copy(folder, artifacts, comparison, is_part=is_part)

@@ -272,7 +272,7 @@ class World:
             "upstream": Upstream(repository="example/llama.cpp", tag=version, commit=None),
             "installed_size": sum(layer.installed_size for layer, _ in own),
             "layers": tuple(layer for layer, _ in made),
-            "requires": requires or _requires(),
+            "requires": requires or requires_nothing(),
             "entry_points": dict(entry_points or {"llama-server": "bin/llama-server"}),
             "options": {},
             "toolchain": {},
@@ -295,5 +295,6 @@ def _artifacts(dist: Path) -> tuple[Artifact, ...]:
     return read_manifest(path.read_bytes()).artifacts if path.exists() else ()
 
 
-def _requires() -> Requires:
+def requires_nothing() -> Requires:
+    """Return what every Linux host has."""
     return Requires(glibc="2.34", cpu=(), libraries=(), driver=None, macos=None, gpu_architectures=())
