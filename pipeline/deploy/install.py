@@ -225,9 +225,9 @@ class _Installation:
         history = () if self._pointer is None else (self._pointer.generation, *self._pointer.history)
         if self._request.unpin:
             pins.remove_pin(self._layout, generation.engine, disk=self._disk)
-        switch(self._layout, generation, disk=self._disk, history=history)
         if not self._layout.trusted_root_path.exists():
-            self._keep_root()
+            self._keep_root()  # before what it is for, so that a crash cannot leave the one without the other
+        switch(self._layout, generation, disk=self._disk, history=history)
 
     def _keep_root(self) -> None:
         """Keep what trust starts from, so that later commands need not be told."""

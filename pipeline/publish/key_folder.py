@@ -141,7 +141,7 @@ class KeyFolder:
 
     def _open(self, entry: KeyEntry) -> Signer:
         if entry.uri is not None:
-            return OutsideSigner(entry.uri, tuf_key(entry), self._secret)
+            return OutsideSigner(entry.uri, tuf_key(entry), self.secret)
         path = self.folder / str(entry.file)
         data = self.files.read(path)
         private = from_pem(path, data, self._passphrase() if is_encrypted(data) else None)
@@ -149,13 +149,14 @@ class KeyFolder:
             raise TrustError(f"{path} is not the key that {LIST_FILE} lists as {entry.keyid[:12]}")
         return CryptoSigner(private, tuf_key(entry))
 
-    def _secret(self) -> bytes | None:
+    def secret(self) -> bytes | None:
+        """Return the passphrase or PIN; whoever has it is asked the first time."""
         if not self._asked:
             self._answer, self._asked = self._ask(), True
         return self._answer
 
     def _passphrase(self) -> bytes:
-        answer = self._secret()
+        answer = self.secret()
         if not answer:
             raise UsageError(
                 f"the keys in {self.folder} are encrypted and no passphrase was given",

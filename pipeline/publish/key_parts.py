@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pipeline.errors import TrustError, UsageError
 from pipeline.model.manifest_document import read_document, write_document
 from pipeline.model.publication import KeyEntry, KeyList, PublicKey, RoleKeys
-from pipeline.publish.key_folder import ROOT_FILE, open_keys, read_listing, write_listing, write_root
+from pipeline.publish.key_folder import ROOT_FILE, read_listing, write_listing, write_root
 from pipeline.publish.key_kinds import list_key, make_key, read_public_key, to_pem, tuf_key
 from pipeline.publish.keys import DEFAULT_COUNTS, ROLES, check_passphrase, outcome_of
 from pipeline.publish.outside_keys import check_uri
@@ -161,7 +161,7 @@ def assemble_root(
     return outcome_of(folder, listing, root)
 
 
-def install_root(keys: KeyFolder, data: bytes, *, what: str) -> KeysOutcome:
+def install_root(keys: KeyFolder, data: bytes, *, what: str, dry_run: bool = False) -> KeysOutcome:
     """Make a finished root the newest of a key folder, after checking that enough have signed it.
 
     Raises:
@@ -176,14 +176,10 @@ def install_root(keys: KeyFolder, data: bytes, *, what: str) -> KeysOutcome:
             require_successor(metadata, newest.signed, what=what)
     require_signed(root_quorums(metadata, None), what=what)
     listing = aligned(keys.listing, metadata.signed)
-    write_root(keys.folder, data, version=version, key_files=keys.files)
-    write_listing(keys.folder, listing, keys.files)
+    if not dry_run:
+        write_root(keys.folder, data, version=version, key_files=keys.files)
+        write_listing(keys.folder, listing, keys.files)
     return outcome_of(keys.folder, listing, metadata)
-
-
-def reopened(keys: KeyFolder) -> KeyFolder:
-    """Return a folder as it is now, without a passphrase."""
-    return open_keys(keys.folder, passphrase=lambda: None, key_files=keys.files)
 
 
 def file_role(role: str) -> str:

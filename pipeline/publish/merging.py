@@ -119,7 +119,7 @@ def target_files(
             if path in before:
                 targets[path] = before[path]
             elif dist is not None:
-                targets[path] = _target(path, sha256, dist.files[sha256].size_bytes, name=dist.names[sha256])
+                targets[path] = _target(path, sha256, dist.size_bytes(sha256), name=dist.names[sha256])
     for engine, data in (lists or {}).items():
         path = revocations_target(engine, merged.folders.get(engine, "engines"))
         targets[path] = _target(path, sha256_bytes(data), len(data), name="revocations.json")

@@ -26,6 +26,7 @@ from pipeline.publish.merging import merge, target_files
 from pipeline.publish.revoking import require_none_revoked
 from pipeline.publish.signing import is_due, moment, sign_changes
 from pipeline.publish.state import read_state
+from pipeline.publish.statements import sign_statements
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -99,6 +100,8 @@ class Publishing:
         state = self._read()
         change = decide(state)
         dist = change.dist
+        if dist is not None:
+            dist = sign_statements(dist, published=state.manifests, keys=self._keys, dry_run=dry_run)
         merged = merge(state.manifests, dist, replace=change.replace)
         require_none_revoked(state, (*merged.added, *merged.replaced))
         self._warn_of_root(state)
@@ -106,6 +109,7 @@ class Publishing:
         targets = target_files(merged, dist=dist, before=state.published, lists=lists)
         new_files = self._new_files(dist)
         documents = {sha256_bytes(data): data for data in (*merged.manifests.values(), *lists.values())}
+        documents |= {} if dist is None else dist.documents
         documents = {sha: data for sha, data in documents.items() if not (self._to / blob_path(sha)).exists()}
         if dry_run:
             for file in new_files:

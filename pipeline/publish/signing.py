@@ -134,7 +134,8 @@ class _Signing:
             delegations, policy_changes = given.delegations or Delegations({}, {}), False
             if lost := owners_without_role(targets, delegations):
                 raise TrustError(
-                    f"nobody may sign for {lost[0][1]} any more, and it is published; its policy is not taken"
+                    f"the given policy lets nobody sign for {lost[0][1]}",
+                    hint="make it anew with `sign --role targets --to REPOSITORY`, which keeps what is published",
                 )
         for name, listed in split_targets(targets, delegations).items():
             self._sign_delegated(name, listed, delegations)

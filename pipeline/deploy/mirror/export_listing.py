@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING
 
 from pipeline.deploy.hashing import hash_files
 from pipeline.deploy.mirror.export_index import read_index
+from pipeline.deploy.mirror.promised import lacking
 from pipeline.deploy.mirror.signed_chain import lane_folders, read_chain
 from pipeline.deploy.shapes import walk
 from pipeline.digest import sha256_bytes
 from pipeline.errors import IntegrityError, UsageError
 from pipeline.model.mirror_export import ExportedFile
 from pipeline.model.mirror_paths import COPIES, OPEN_FOLDERS, is_public
-from pipeline.model.repository_layout import BLOBS_FOLDER, LANES_FOLDER, METADATA_FOLDER, MIRROR_FILE, blob_path
+from pipeline.model.repository_layout import BLOBS_FOLDER, LANES_FOLDER, METADATA_FOLDER, blob_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,6 +50,11 @@ def list_mirror(mirror: Path, *, jobs: int) -> tuple[ExportedFile, ...]:
                 raise IntegrityError(f"{mirror}: {blob_path(sha256)} is signed with two sizes")
     files += _blobs(mirror, signed)
     files += _named(mirror, jobs=jobs)
+    if lost := lacking(mirror, chains, files):
+        raise IntegrityError(
+            f"{mirror} lacks {len(lost)} files that it should have, {lost[0]} the first",
+            hint="the mirror is incomplete: `mirror verify` names them all, `mirror sync` brings them",
+        )
     return tuple(sorted(files, key=lambda file: (_ORDER.index(_rank(file.path)), file.path.encode())))
 
 
@@ -70,15 +76,10 @@ def _rank(path: str) -> str:
 
 
 def _blobs(mirror: Path, signed: dict[str, int]) -> Iterable[ExportedFile]:
-    wanted = signed if _status(mirror / MIRROR_FILE) is None else {}  # a repository holds all that it signs
     for sha256, size in sorted(signed.items()):
         path = blob_path(sha256)
         status = _status(mirror / path)
         if status is None:
-            if sha256 in wanted:
-                raise IntegrityError(
-                    f"{mirror / path} is signed and not there", hint="the mirror is incomplete: `mirror sync` brings it"
-                )
             continue
         if status.st_size != size:
             raise IntegrityError(

@@ -5,12 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.mirror.import_pieces import is_file_there
+from pipeline.deploy.mirror.promised import INSTALLER_LIST, lacking
 from pipeline.deploy.mirror.signed_chain import SignedChain, lane_folders, read_chain
 from pipeline.deploy.trust import TrustedRepository
 from pipeline.errors import IntegrityError, TrustError
 from pipeline.model.mirror_export import LARGEST_SMALL_FILE_BYTES
-from pipeline.model.mirror_paths import metadata_folder_of, sha256_of_blob
-from pipeline.model.repository_layout import MIRROR_FILE, blob_path
+from pipeline.model.mirror_paths import COPIES, metadata_folder_of, sha256_of_blob
+from pipeline.model.repository_layout import blob_path
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,9 +46,8 @@ def complete_view(view: Path, mirror: Path, index: ExportIndex, disk: Disk) -> N
     """Add to the view what is needed to judge it and lies in the mirror already: metadata and lists."""
     for file in (*index.files, *index.base):
         place, own = view / file.path, mirror / file.path
-        needed = metadata_folder_of(file.path) is not None or (
-            sha256_of_blob(file.path) is not None and file.size <= LARGEST_SMALL_FILE_BYTES
-        )
+        by_name = metadata_folder_of(file.path) is not None or file.path in {*COPIES, INSTALLER_LIST}
+        needed = by_name or (sha256_of_blob(file.path) is not None and file.size <= LARGEST_SMALL_FILE_BYTES)
         if needed and not place.is_file() and own.is_file():
             disk.make_dirs(place.parent, durable=False)
             disk.link_file(own, place)
@@ -70,9 +70,10 @@ def read_view(view: Path, index: ExportIndex) -> tuple[SignedChain, ...]:
             raise _unsigned(file)
         if sha256_of_blob(file.path) is not None and signed.get(file.path) != {file.size}:
             raise _unsigned(file)
-    listed = {file.path for file in (*index.files, *index.base)}
-    if MIRROR_FILE not in listed and (lacking := sorted(set(signed) - listed)):
-        raise IntegrityError(f"the export lacks {len(lacking)} files that are signed: {', '.join(lacking[:_SHOWN])}")
+    if not chains:
+        raise IntegrityError("the export has no metadata", hint="it was changed; carry it again")
+    if lost := lacking(view, chains, (*index.files, *index.base)):
+        raise IntegrityError(f"the export lacks {len(lost)} files that its mirror holds: {', '.join(lost[:_SHOWN])}")
     return chains
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.mirror.export_index import find_index, open_plain, parse_index, read_plain
@@ -64,6 +65,9 @@ class PartReader:
         self._path = path
         self._part = part
         self._digest = hashlib.sha256()
+        # Hashing lets go of the interpreter: a part is hashed while the pieces cut from it are hashed and written.
+        self._hasher = ThreadPoolExecutor(1)
+        self._hashing: Future[None] | None = None
 
     def __enter__(self) -> Self:
         """Open it.
@@ -83,6 +87,7 @@ class PartReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Close it."""
+        self._hasher.shutdown()
         self._stream.close()
 
     def take(self, size: int) -> Iterator[bytes]:
@@ -98,7 +103,9 @@ class PartReader:
                 raise self._damaged(f"the medium fails: {error.strerror}") from error
             if not chunk:
                 raise self._damaged("it became shorter")
-            self._digest.update(chunk)
+            if self._hashing is not None:
+                self._hashing.result()
+            self._hashing = self._hasher.submit(self._digest.update, chunk)
             size -= len(chunk)
             yield chunk
 
@@ -113,6 +120,8 @@ class PartReader:
         Raises:
             IntegrityError: it is another part, or damaged.
         """
+        if self._hashing is not None:
+            self._hashing.result()
         if (found := self._digest.hexdigest()) != self._part.sha256:
             raise self._damaged(f"sha256 is {found}, expected {self._part.sha256}")
 

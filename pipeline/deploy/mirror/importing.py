@@ -176,6 +176,7 @@ class _Importing:
         except (IntegrityError, TrustError):
             self._pieces.drop()  # it will never be right for this mirror
             raise
+        timestamp = _lane_of(trusted_root, chains).versions["timestamp"]
         require_trusted(
             view,
             self._layout.trust_dir,
@@ -187,9 +188,7 @@ class _Importing:
         self._place(moving, chains)
         if not self._layout.trusted_root_path.is_file():
             self._disk.replace_file(self._layout.trusted_root_path, trusted_root, staging_dir=self._folder)
-        lane = read_root(trusted_root).unrecognized_fields.get(LANE_FIELD)
-        folder = metadata_folder(lane if isinstance(lane, str) else None)
-        return next(chain.versions["timestamp"] for chain in chains if chain.folder == folder), bool(moving)
+        return timestamp, bool(moving)
 
     def _place(self, moving: Sequence[str], chains: Sequence[SignedChain]) -> None:
         """Move files in, in the order that keeps every moment consistent for whoever reads the mirror meanwhile."""
@@ -236,3 +235,20 @@ class _Importing:
             bytes_added=bytes_added,
             timestamp=timestamp,
         )
+
+
+def _lane_of(trusted_root: bytes, chains: Sequence[SignedChain]) -> SignedChain:
+    """Return what the lane signs that a trusted root is of.
+
+    Raises:
+        TrustError: it is no root, or was not carried.
+    """
+    lane = read_root(trusted_root).unrecognized_fields.get(LANE_FIELD)
+    folder = metadata_folder(lane if isinstance(lane, str) else None)
+    for chain in chains:
+        if chain.folder == folder:
+            return chain
+    raise TrustError(
+        f"the trusted root is of {folder}, and the export has no such metadata",
+        hint="give the root.json of the repository itself, or seal the mirror before it is exported",
+    )

@@ -22,7 +22,7 @@ from pipeline.model.repository_layout import LANES_FOLDER, METADATA_FOLDER, meta
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tuf.api.metadata import MetaFile
+    from tuf.api.metadata import MetaFile, TargetFile
 
 _MOST_ROOTS = 1024
 _MOST_ROLES = 1024
@@ -37,12 +37,14 @@ class SignedChain:
         files: name to bytes, in the order in which they may be put in place: roots first, the timestamp last.
         versions: role to its version.
         targets: sha256 to size of everything that is signed.
+        listed: TUF target path to what is signed of it.
     """
 
     folder: str
     files: dict[str, bytes] = field(default_factory=dict)
     versions: dict[str, int] = field(default_factory=dict)
     targets: dict[str, int] = field(default_factory=dict)
+    listed: dict[str, TargetFile] = field(default_factory=dict)
 
 
 def lane_folders(mirror: Path) -> tuple[str, ...]:
@@ -128,6 +130,9 @@ class _ChainReader:
             sha256 = target.hashes.get("sha256")
             if sha256 is None or self._chain.targets.setdefault(sha256, target.length) != target.length:
                 raise self._damaged(role, "it signs a file without its sha256, or with two sizes")
+        self._chain.listed |= {
+            path: target for path, target in targets.targets.items() if path not in self._chain.listed
+        }
         return targets
 
     def _listed(self, meta: MetaFile, role: str, delegator: Root | Targets) -> Snapshot | Targets | Root | Timestamp:

@@ -263,3 +263,17 @@ def test_a_machine_that_cannot_cut_a_process_off_is_told_so(user, drilled, monke
     assert done.returncode == 5, done.stderr
     assert "without any network" in done.stderr
     assert leftovers(user) == []
+
+
+@needs_namespaces
+def test_a_part_of_a_repository_is_made_carried_and_drilled(user, drilled, tmp_path):
+    trusted = ("--trusted-root", drilled.keys_dir / "root.json")
+    made = tmp_path / "made"
+    user.ok("mirror", "create", "--from", drilled.repository, "--to", made, "--target", "linux-x86_64-cpu", *trusted)
+    user.ok("mirror", "export", made, "--to", tmp_path / "usb")
+    user.ok("mirror", "import", "--from", tmp_path / "usb", "--to", tmp_path / "brought", *trusted)
+    report = user.json("mirror", "drill", tmp_path / "brought", *trusted)
+    assert [(row["target"], row["version"], row["outcome"]) for row in report["rows"]] == [
+        ("llama.cpp/linux-x86_64-cpu", "b2", "ran")
+    ]
+    assert not user.json("mirror", "import", "--from", tmp_path / "usb", "--to", tmp_path / "brought")["changed"]
