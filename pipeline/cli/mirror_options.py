@@ -64,7 +64,7 @@ _OPTIONS = (
         "--installer-platform",
         "platforms",
         multiple=True,
-        type=click.Choice(PLATFORMS),
+        metavar="P",
         help="For these machines; repeats.",
     ),
     click.option("--installer-python", "pythons", multiple=True, metavar="X.Y", help="For these Pythons; repeats."),
@@ -107,7 +107,8 @@ def selection_changes(session: Session, before: MirrorSelection, options: dict[s
     elif wanted or platforms or pythons:
         known = before.installer
         changes["installer"] = InstallerSelection(
-            platforms=platforms or (known.platforms if known else (host(session.settings).facts().platform,)),
+            platforms=tuple(map(_platform, platforms))
+            or (known.platforms if known else (host(session.settings).facts().platform,)),
             pythons=tuple(map(_python, pythons)) or (known.pythons if known else DEFAULT_PYTHONS),
         )
     return changes
@@ -151,6 +152,12 @@ def run_sync(
 def _split(values: object) -> tuple[str, ...]:
     texts: Sequence[str] = values if isinstance(values, tuple) else ()
     return tuple(dict.fromkeys(part.strip() for text in texts for part in text.split(",")))
+
+
+def _platform(text: str) -> str:
+    if text not in PLATFORMS:
+        raise UsageError(f"{text!r} is no platform", hint=f"there are {', '.join(PLATFORMS)}")
+    return text
 
 
 def _python(text: str) -> str:

@@ -25,7 +25,6 @@ from tuf.ngclient import Updater, UpdaterConfig
 
 from pipeline.deploy.metadata_door import BASE_URL, TARGETS_LIMIT_BYTES, DoorFetcher, require_strict
 from pipeline.deploy.metadata_refusals import refused
-from pipeline.deploy.statements import Signers, signers_for
 from pipeline.errors import HostError, IntegrityError, NetworkError, NoSpaceError, PipelineError, TrustError
 from pipeline.model.repository_layout import metadata_filename, role_of_filename
 
@@ -39,6 +38,10 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NOT_WRITABLE = "choose a root that you may write to"
 _WILDCARD = re.compile(r"\[[^]]*\]|[*?]")  # of fnmatch, which TUF's path patterns are
 _TOP_LEVEL_ROLES = ("root", "timestamp", "snapshot", "targets")
+
+
+class ExpiredRepositoryError(TrustError):
+    """Signed metadata is right but for its age."""
 
 
 class MetadataClient:
@@ -120,15 +123,18 @@ class MetadataClient:
         """Return the roles that the targets metadata delegates to, in the order in which they are asked."""
         return tuple(self._delegated())
 
-    def statement_signers(self, path: str) -> Signers | None:
-        """Return who signs statements about targets beside ``path``, None where nobody may speak for it.
+    def policy(self) -> Targets:
+        """Return the targets metadata that holds: who may speak for what."""
+        return self._written("targets")
 
-        In a lane these are the publisher's keys, which its targets metadata names; elsewhere those of the role itself.
-
-        Raises:
-            IntegrityError: a lane names keys that are none.
-        """
-        return signers_for(self._written("targets"), path)
+    def policies(self) -> Iterator[Targets]:
+        """Yield the targets metadata: the one that holds, then earlier ones that are there and were signed once."""
+        current = self._written("targets")
+        yield current
+        for version in range(current.version - 1, 0, -1):
+            data = self._fetcher.peek(metadata_filename("targets", version))
+            if data is not None and self.is_signed(metadata_filename("targets", version), data):
+                yield Metadata[Targets].from_bytes(data).signed
 
     def role(self, name: str) -> Targets | None:
         """Return a delegated role's metadata, None for a role that is none or cannot be asked by path.
@@ -181,12 +187,7 @@ class MetadataClient:
             yield self.root
             yield from self._earlier_roots()
             return
-        current = self._written("targets")
-        yield current
-        for version in range(current.version - 1, 0, -1):
-            data = self._fetcher.peek(metadata_filename("targets", version))
-            if data is not None and self.is_signed(metadata_filename("targets", version), data):
-                yield Metadata[Targets].from_bytes(data).signed
+        yield from self.policies()
 
     def _earlier_roots(self) -> Iterator[Root]:
         for path in sorted((self._state_dir / "root_history").glob("*.root.json")):
@@ -242,15 +243,15 @@ class MetadataClient:
         stale = [name for name in kept if self._written(name).is_expired(self._now)]
         return next((name for name in stale if name == "timestamp" or self._written(name).version == version), None)
 
-    def _expired(self, role: str, error: ExpiredMetadataError | None) -> TrustError:
+    def _expired(self, role: str, error: ExpiredMetadataError | None) -> ExpiredRepositoryError:
         """Say how old it is. The bytes passed the signature check before the expiry date was looked at."""
         path = self._state_path(role)
         data = self._fetcher.seen.get(role) or (path.read_bytes() if path.is_file() else None)
         if data is None:
-            return TrustError(f"{self._name}: {error}", hint="the publisher must sign it again")
+            return ExpiredRepositoryError(f"{self._name}: {error}", hint="the publisher must sign it again")
         expires = Metadata[Targets].from_bytes(data).signed.expires
         late = max(self._now, expires) - expires
-        return TrustError(
+        return ExpiredRepositoryError(
             f"{self._name}: its {role} metadata expired {expires:%Y-%m-%d %H:%M} UTC,"
             f" {late.days} days and {late.seconds // 3600} hours ago",
             hint="the publisher signs it again with `publish` or `refresh`; a mirror must be synced; if this machine's"

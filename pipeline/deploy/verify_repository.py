@@ -81,7 +81,7 @@ def verify_repository(
             if path in listed or path in _OWN_FILES or top == STAGING_FOLDER or top in beside:
                 continue
             if path.startswith(f"{repository.metadata_folder}/"):
-                _verify_metadata_file(folder, path, repository, comparison)
+                verify_metadata_file(folder, path, repository, comparison)
             elif top == BLOBS_FOLDER and is_sha256(name[3:]) and path == blob_path(name[3:]):
                 comparison.compare_file(folder / path, name=path, sha256=name[3:], size_bytes=None)
             else:
@@ -97,7 +97,7 @@ def _own_root(folder: Path) -> bytes:
         ) from error
 
 
-def _verify_metadata_file(folder: Path, path: str, repository: TrustedRepository, comparison: FileComparison) -> None:
+def verify_metadata_file(folder: Path, path: str, repository: TrustedRepository, comparison: FileComparison) -> None:
     """Check the signatures of one file; versions that are no longer current included."""
     name = path.removeprefix(f"{repository.metadata_folder}/")
     data = (folder / path).read_bytes()

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 # Extra of securesystemslib by scheme of the uri; a key in a file of one's own needs none.
 _EXTRAS = {
-    "hsm": "PKCS11",
+    "hsm": "hsm",
     "gcpkms": "gcpkms",
     "azurekms": "azurekms",
     "awskms": "awskms",

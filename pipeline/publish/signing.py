@@ -28,6 +28,22 @@ LIFETIME_DAYS: Mapping[RoleName, int] = {"root": 365, "targets": 365, "engines":
 
 
 @dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long signatures hold, and when they are made anew.
+
+    Attributes:
+        days: role to its lifetime; ``engines`` stands for every delegated role.
+        renewed_below: share of the lifetime; with less left, a role is signed again although nothing changed.
+    """
+
+    days: Mapping[RoleName, int]
+    renewed_below: float
+
+
+PUBLISHED = Lifetimes(LIFETIME_DAYS, renewed_below=1 / 3)
+
+
+@dataclass(frozen=True, slots=True)
 class NewMetadata:
     """One role's metadata, signed.
 
@@ -46,12 +62,12 @@ class NewMetadata:
     expires: datetime
 
 
-def is_due(signed: Signed | None, role: RoleName, now: datetime) -> bool:
+def is_due(signed: Signed | None, role: RoleName, now: datetime, lifetimes: Lifetimes = PUBLISHED) -> bool:
     """Tell whether a role must be signed again although its content is the same.
 
-    That is when it is not there, or when less than a third of its lifetime is left.
+    That is when it is not there, or when less than a share of its lifetime is left: a third, in a repository.
     """
-    return signed is None or signed.expires - now < timedelta(days=LIFETIME_DAYS[role]) / 3
+    return signed is None or signed.expires - now < timedelta(days=lifetimes.days[role]) * lifetimes.renewed_below
 
 
 def sign_changes(
@@ -61,6 +77,8 @@ def sign_changes(
     keys: KeyFolder,
     now: datetime,
     policy: bytes | None = None,
+    lifetimes: Lifetimes = PUBLISHED,
+    fields: Mapping[str, Any] | None = None,
 ) -> tuple[NewMetadata, ...]:
     """Sign what has to be new, in the order in which it must be written: delegated roles first, timestamp last.
 
@@ -73,6 +91,8 @@ def sign_changes(
         keys: that sign; only those of roles that change are opened.
         now: the moment that lifetimes count from.
         policy: targets metadata that was signed elsewhere and shall be published.
+        lifetimes: how long the signatures hold.
+        fields: what the targets metadata says beside TUF's own fields; None leaves them as they are.
 
     Raises:
         TrustError: a key cannot be opened, or an engine is new and the keys of the targets role are elsewhere, or the
@@ -80,16 +100,27 @@ def sign_changes(
         UsageError: a key needs a passphrase and there is none.
         HostError: what a key outside needs is not installed.
     """
-    return _Signing(state, keys, now).run(targets, policy)
+    return _Signing(state, keys, now, lifetimes=lifetimes, fields=fields).run(targets, policy)
 
 
 class _Signing:
     """One round of signatures."""
 
-    def __init__(self, state: RepositoryState, keys: KeyFolder, now: datetime) -> None:
+    def __init__(
+        self,
+        state: RepositoryState,
+        keys: KeyFolder,
+        now: datetime,
+        *,
+        lifetimes: Lifetimes,
+        fields: Mapping[str, Any] | None,
+    ) -> None:
         self._state = state
         self._keys = keys
         self._now = now
+        self._lifetimes = lifetimes
+        before = {} if state.targets is None else state.targets.unrecognized_fields
+        self._fields: dict[str, Any] = before if fields is None else dict(fields)
         self._changed: list[NewMetadata] = []
         self._bridged = True
         self._listed = {} if state.snapshot is None else dict(state.snapshot.meta)
@@ -111,7 +142,13 @@ class _Signing:
         if given is not None and policy is not None and given != state.targets:
             self._add("targets", given, policy)
         elif policy_changes:
-            self._sign_top("targets", Targets(**self._next("targets", "targets"), targets={}, delegations=delegations))
+            new = Targets(
+                **self._next("targets", "targets"),
+                targets={},
+                delegations=delegations,
+                unrecognized_fields=self._fields or None,
+            )
+            self._sign_top("targets", new)
         names = {f"{name}.json" for name in (*roles_of(delegations), "targets")}
         meta = {name: file for name, file in sorted(self._listed.items()) if name in names}
         if self._changed or self._is_due("snapshot", state.snapshot):
@@ -137,10 +174,11 @@ class _Signing:
         if not possible:
             return current, False
         wanted = wanted_delegations(current, new, self._keys)
-        return wanted, wanted != current or self._is_due("targets", self._state.targets)
+        other = self._state.targets is None or self._state.targets.unrecognized_fields != self._fields
+        return wanted, wanted != current or other or self._is_due("targets", self._state.targets)
 
     def _is_due(self, name: RoleName, signed: Signed | None) -> bool:
-        return name in self._state.stale or is_due(signed, name, self._now)
+        return name in self._state.stale or is_due(signed, name, self._now, self._lifetimes)
 
     def _sign_delegated(self, name: str, listed: dict[str, TargetFile], delegations: Delegations) -> None:
         role = roles_of(delegations)[name]
@@ -148,7 +186,9 @@ class _Signing:
         if before is not None and before.targets == listed:
             current = None if self._state.targets is None else self._state.targets.delegations
             same_keys = roles_of(current).get(name) == role  # else other keys must sign the same
-            due = is_due(before, "engines", self._now) and self._keys.can_sign(role)  # they may be elsewhere
+            due = is_due(before, "engines", self._now, self._lifetimes) and self._keys.can_sign(
+                role
+            )  # they may be elsewhere
             if same_keys and not due:
                 return
         self._sign(name, Targets(**self._next(name, "engines"), targets=listed), (role,))
@@ -195,7 +235,7 @@ class _Signing:
     def _next(self, name: str, kind: RoleName) -> dict[str, Any]:
         return {
             "version": self._state.highest.get(name, 0) + 1,
-            "expires": self._now + timedelta(days=LIFETIME_DAYS[kind]),
+            "expires": self._now + timedelta(days=self._lifetimes.days[kind]),
         }
 
 

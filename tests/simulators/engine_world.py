@@ -149,12 +149,14 @@ class World:
         folder: of the world.
         clock: of publisher and installers.
         zstd_level: of layers; real ones have 19.
+        secret: passphrase or PIN of the keys.
     """
 
     folder: Path
     clock: Clock = field(default_factory=SystemClock)
     disk: Disk = field(default_factory=FileDisk)
     zstd_level: int = 3
+    secret: str | None = None
 
     def __post_init__(self) -> None:
         self.repository = self.folder / "repository"
@@ -166,7 +168,8 @@ class World:
 
     @property
     def keys(self) -> KeyFolder:
-        return open_keys(self.keys_dir, passphrase=lambda: None, key_files=PrivateKeyFiles())
+        secret = self.secret.encode() if self.secret else None
+        return open_keys(self.keys_dir, passphrase=lambda: secret, key_files=PrivateKeyFiles())
 
     def build(
         self,
@@ -269,7 +272,7 @@ class World:
             "upstream": Upstream(repository="example/llama.cpp", tag=version, commit=None),
             "installed_size": sum(layer.installed_size for layer, _ in own),
             "layers": tuple(layer for layer, _ in made),
-            "requires": requires or _requires(),
+            "requires": requires or requires_nothing(),
             "entry_points": dict(entry_points or {"llama-server": "bin/llama-server"}),
             "options": {},
             "toolchain": {},
@@ -292,5 +295,6 @@ def _artifacts(dist: Path) -> tuple[Artifact, ...]:
     return read_manifest(path.read_bytes()).artifacts if path.exists() else ()
 
 
-def _requires() -> Requires:
+def requires_nothing() -> Requires:
+    """Return what every Linux host has."""
     return Requires(glibc="2.34", cpu=(), libraries=(), driver=None, macos=None, gpu_architectures=())

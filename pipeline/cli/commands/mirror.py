@@ -9,6 +9,9 @@ import click
 SUBCOMMANDS: dict[str, str] = {
     "create": "mirror_create",
     "sync": "mirror_sync",
+    "verify": "mirror_verify",
+    "du": "mirror_du",
+    "seal": "mirror_seal",
     "export": "mirror_export",
     "import": "mirror_import",
     "serve": "mirror_serve",

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from pipeline.deploy.mirror.bringing import bring, put_in_place, require_room, take_away
 from pipeline.deploy.mirror.completed import CompletedSync, forget_completed, write_completed
-from pipeline.deploy.mirror.installer import installer_files
+from pipeline.deploy.mirror.installer import installer_files, put_installer
 from pipeline.deploy.mirror.metadata_writing import write_metadata
-from pipeline.deploy.mirror.models import put_models
+from pipeline.deploy.mirror.models import bring_models, put_models
 from pipeline.deploy.mirror.source_metadata import TIMESTAMP
 from pipeline.deploy.steps import step
 from pipeline.digest import sha256_bytes
@@ -42,13 +42,16 @@ def apply(
     """
     require_room(layout.folder, plan.bytes_to_bring, services)
     bring(plan.missing, place, services)
+    models = bring_models(plan.models, request, services)
+    if plan.needs_installer and request.installer is not None:
+        request.installer.bring(layout, services, disk)
     forget_completed(layout, disk)
     if plan.changes_anything:
         with step(services, "switch"):
             put_in_place(plan.missing, layout, services, disk)
-            put_models(plan.models, request, layout, services, disk)
-            if plan.needs_installer and request.installer is not None:
-                request.installer.put(layout, services, disk)
+            put_models(models, layout, services, disk)
+            if plan.needs_installer:
+                put_installer(layout, disk)
             write_metadata(
                 layout.folder / plan.metadata_folder, plan.metadata, staging_dir=layout.staging_dir, disk=disk
             )

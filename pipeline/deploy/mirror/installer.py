@@ -95,8 +95,8 @@ class InstallerSource:
             and all_there(folder, {file.path: file.size for file in listed.files})
         )
 
-    def put(self, layout: MirrorLayout, services: Services, disk: Disk) -> None:
-        """Download and make everything in staging, then put it in the place of what is there.
+    def bring(self, layout: MirrorLayout, services: Services, disk: Disk) -> None:
+        """Download and make everything in staging, for ``put``.
 
         Wheels that the mirror has already are taken from there; with the network forbidden they must be enough.
 
@@ -117,8 +117,6 @@ class InstallerSource:
             disk.write_file(staged / name, data)
         disk.write_file(staged / FILES_LIST, write_document(self._list(staged)))
         disk.sync(staged)
-        take_away([layout.installer_dir], layout, disk)
-        disk.move(staged, layout.installer_dir)
 
     def _download(self, platform: str, python: str, staged: Path, known: Path, services: Services) -> None:
         tag = f"cp{python.replace('.', '')}"
@@ -180,6 +178,12 @@ def read_files_list(folder: Path) -> InstallerFiles | None:
         return read_document(InstallerFiles, path.read_bytes(), what=str(path))
     except (OSError, PipelineError):
         return None
+
+
+def put_installer(layout: MirrorLayout, disk: Disk) -> None:
+    """Put what ``InstallerSource.bring`` has made in the place of what is there."""
+    take_away([layout.installer_dir], layout, disk)
+    disk.move(layout.staging_dir / INSTALLER_FOLDER, layout.installer_dir)
 
 
 def installer_files(folder: Path) -> dict[str, int]:

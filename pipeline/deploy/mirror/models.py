@@ -12,7 +12,7 @@ from pipeline.errors import NothingSelectedError
 from pipeline.model.mirror import HeldModel
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
     from pipeline.deploy.mirror.layout import MirrorLayout
@@ -67,24 +67,31 @@ def unwanted_models(layout: MirrorLayout, models: Iterable[HeldModel]) -> list[P
     return sorted(path for path in there if path.name not in kept)
 
 
-def put_models(
-    models: Sequence[ModelRecipe], request: MirrorRequest, layout: MirrorLayout, services: Services, disk: Disk
-) -> None:
-    """Bring models into the store and move each to its place.
+def bring_models(models: Sequence[ModelRecipe], request: MirrorRequest, services: Services) -> dict[str, str]:
+    """Bring models into the store; return file name to digest.
 
     Raises:
         IntegrityError: a part or the whole is not what was pinned.
         NetworkError, OfflineError, NoSpaceError: as their names say.
     """
-    if not models or request.models is None:
-        return
-    disk.make_dirs(layout.models_dir)
+    brought: dict[str, str] = {}
+    source = request.models
+    if source is None:
+        return brought
     for model in models:
         with step(services, f"model {model.name}"):
-            blob = request.models.fetch(model)
-        path = layout.models_dir / model.filename
+            brought[model.filename] = source.fetch(model).sha256
+    return brought
+
+
+def put_models(brought: Mapping[str, str], layout: MirrorLayout, services: Services, disk: Disk) -> None:
+    """Move each model that was brought to its place."""
+    if brought:
+        disk.make_dirs(layout.models_dir)
+    for filename, sha256 in brought.items():
+        path = layout.models_dir / filename
         take_away([path], layout, disk)
-        disk.move(services.store.blob_path(blob.sha256), path)
+        disk.move(services.store.blob_path(sha256), path)
 
 
 def _is_there(path: Path, model: ModelRecipe, *, repair: bool) -> bool:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING
 
 from pipeline.deploy.mirror.bringing import missing_files
 from pipeline.deploy.mirror.choosing import choose
+from pipeline.deploy.mirror.lanes import lane_blobs
 from pipeline.deploy.mirror.metadata_writing import differing, outdated
 from pipeline.deploy.mirror.models import held_models, missing_models, unwanted_models, wanted_models
-from pipeline.deploy.mirror.signed_chain import lane_folders, read_chain
+from pipeline.deploy.mirror.signed_chain import lane_folders
 from pipeline.deploy.mirror.wanted import wanted_files
 from pipeline.deploy.shapes import walk
 from pipeline.model.manifest_document import write_document, write_manifest
@@ -196,7 +197,7 @@ def _unwanted_blobs(layout: MirrorLayout, wanted: dict[str, WantedFile], *, mirr
     kept = set(wanted)
     for folder in lane_folders(layout.folder):
         if folder != mirrored:
-            kept |= read_chain(layout.folder, folder).targets.keys()
+            kept |= lane_blobs(layout.folder, folder)
     found = []
     for path, place in walk(layout.blobs_dir):
         sha256 = sha256_of_blob(f"{BLOBS_FOLDER}/{path}")

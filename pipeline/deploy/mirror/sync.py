@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 
 from pipeline.deploy.location import FolderLocation, locate
 from pipeline.deploy.mirror.applying import apply
+from pipeline.deploy.mirror.changing import changing_mirror
 from pipeline.deploy.mirror.completed import all_there, read_completed
 from pipeline.deploy.mirror.layout import MirrorLayout
 from pipeline.deploy.mirror.metadata_writing import differing, write_metadata
 from pipeline.deploy.mirror.planning import make_plan
 from pipeline.deploy.mirror.source_metadata import MetadataReader
-from pipeline.deploy.steps import step, warn
+from pipeline.deploy.steps import step
 from pipeline.deploy.trust import TrustedRepository
 from pipeline.digest import sha256_bytes
 from pipeline.errors import UsageError
@@ -54,7 +55,7 @@ def sync(request: MirrorRequest, services: Services, *, disk: Disk) -> MirrorOut
         if request.dry_run:
             trust_dir = held.enter_context(_copy_of_trust(layout, services))
         else:
-            held.enter_context(_changing(layout, services, disk))
+            held.enter_context(changing_mirror(layout, services, disk))
             trust_dir = layout.trust_dir
         with step(services, "trust", why=request.source):
             repository = held.enter_context(
@@ -168,21 +169,6 @@ class _Sync:
             changes=changes,
             development=self._repository.development,
         )
-
-
-@contextmanager
-def _changing(layout: MirrorLayout, services: Services, disk: Disk) -> Iterator[None]:
-    """Hold the mirror, one process at a time, after what an earlier one left half-made was removed."""
-    disk.make_dirs(layout.state_dir)
-    with disk.lock(
-        layout.lock_path, waiting=lambda: warn(services, f"another process changes {layout.folder}; waiting")
-    ):
-        disk.remove(layout.staging_dir)
-        disk.make_dirs(layout.staging_dir, durable=False)
-        try:
-            yield
-        finally:
-            disk.remove(layout.staging_dir)
 
 
 @contextmanager
