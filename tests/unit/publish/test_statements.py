@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import json
+import os
 import shutil
 from collections.abc import Callable
 
@@ -223,6 +224,19 @@ def test_a_statement_that_is_gone_from_a_dist_folder_is_missing(world: World):
     (dist / "llama.cpp-b1-cpu.cdx.json").symlink_to("/etc/hostname")
     found = {f.path: f.state for f in verify(dist, world.services(), disk=world.disk).findings}
     assert found == {"llama.cpp-b1-cpu.intoto.json": "missing", "llama.cpp-b1-cpu.cdx.json": "changed"}
+
+
+@pytest.mark.parametrize("name", ["intoto", "cdx"])
+def test_a_pipe_in_the_place_of_a_statement_stops_nobody(world: World, name: str):
+    dist = world.build("b1")
+    state(dist)
+    path = dist / f"llama.cpp-b1-cpu.{name}.json"
+    path.unlink()
+    os.mkfifo(path)
+    found = {f.path: f.detail for f in verify(dist, world.services(), disk=world.disk).findings}
+    assert found == {path.name: "it is no plain file"}
+    with pytest.raises(IntegrityError, match="is not there"):
+        world.publish()
 
 
 @pytest.mark.parametrize("kind", ["provenance", "sbom"])
