@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 _NOT_FOUND = 404
 _BASE_URL = "repository:metadata/"
 # A delegated role lists every file of an engine: 250 bytes each, so this is some 250,000 files.
-_TARGETS_LIMIT_BYTES = 64 << 20
+METADATA_LIMIT_BYTES = 64 << 20
 _WILDCARD = re.compile(r"\[[^]]*\]|[*?]")  # of fnmatch, which TUF's path patterns are
 _TOP_LEVEL_ROLES = ("root", "timestamp", "snapshot", "targets")
 
@@ -48,7 +48,7 @@ class _DoorFetcher(FetcherInterface):
         self.seen: dict[str, bytes] = {}
 
     def _fetch(self, url: str) -> Iterator[bytes]:
-        yield self.download_bytes(url, _TARGETS_LIMIT_BYTES)
+        yield self.download_bytes(url, METADATA_LIMIT_BYTES)
 
     def download_bytes(self, url: str, max_length: int) -> bytes:
         """Return a metadata file; one read, so that its limit holds before the first byte."""
@@ -66,7 +66,7 @@ class _DoorFetcher(FetcherInterface):
 
     def peek(self, name: str) -> bytes | None:
         """Return a file that the current metadata does not name, None when it is not there."""
-        return self._read(name, _TARGETS_LIMIT_BYTES)
+        return self._read(name, METADATA_LIMIT_BYTES)
 
 
 class MetadataClient:
@@ -111,7 +111,7 @@ class MetadataClient:
                 str(state_dir),
                 _BASE_URL,
                 fetcher=self._fetcher,
-                config=UpdaterConfig(targets_max_length=_TARGETS_LIMIT_BYTES),
+                config=UpdaterConfig(targets_max_length=METADATA_LIMIT_BYTES),
                 bootstrap=trusted_root,
             )
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.deploy.comparing import FileComparison
 from pipeline.deploy.layout import Layout
+from pipeline.deploy.steps import byte_progress, step
 from pipeline.deploy.verify_bundle import verify_bundle
 from pipeline.deploy.verify_dist import verify_dist
 from pipeline.deploy.verify_installation import verify_installation
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pipeline.model.verification import SubjectKind
     from pipeline.ports import Disk, Services
 
+_STEP = "verify"
 _SHOWN = 3
 
 
@@ -27,7 +29,7 @@ def verify(path: Path, services: Services, *, disk: Disk, trusted_root: bytes | 
 
     Args:
         path: an installation's root, a ``.tar.zst`` bundle, a folder with ``manifest.json``, or a published repository.
-        services: archiver, work folder, clock.
+        services: archiver, work folder, clock, how many files are read at a time, and who is told how far it is.
         disk: for the state of a repository's check, in a work folder.
         trusted_root: a repository's signatures are checked from here; without it from the root that it brings itself,
             which shows damage but not forgery.
@@ -39,18 +41,20 @@ def verify(path: Path, services: Services, *, disk: Disk, trusted_root: bytes | 
     """
     kind = _kind(path)
     began = services.clock.monotonic()
-    comparison = FileComparison()
-    match kind:
-        case "installation":
-            verify_installation(Layout(path), comparison)
-        case "bundle":
-            verify_bundle(path, comparison, services=services)
-        case "dist":
-            verify_dist(path, comparison)
-        case "repository":
-            from pipeline.deploy.verify_repository import verify_repository  # noqa: PLC0415 - 0.3 s for TUF alone
+    comparison = FileComparison(jobs=services.jobs, progress=byte_progress(services, _STEP))
+    with step(services, _STEP, why=f"{kind} {path}"):
+        match kind:
+            case "installation":
+                verify_installation(Layout(path), comparison)
+            case "bundle":
+                verify_bundle(path, comparison, services=services)
+            case "dist":
+                verify_dist(path, comparison)
+            case "repository":
+                from pipeline.deploy.verify_repository import verify_repository  # noqa: PLC0415 - 0.3 s for TUF alone
 
-            verify_repository(path, comparison, services=services, disk=disk, trusted_root=trusted_root)
+                verify_repository(path, comparison, services=services, disk=disk, trusted_root=trusted_root)
+    seconds = services.clock.monotonic() - began
     findings = tuple(sorted(comparison.findings, key=lambda finding: (finding.path, finding.state)))
     return VerifyReport(
         path=str(path.absolute()),
@@ -60,8 +64,11 @@ def verify(path: Path, services: Services, *, disk: Disk, trusted_root: bytes | 
         changed=sum(finding.state == "changed" for finding in findings),
         missing=sum(finding.state == "missing" for finding in findings),
         unexpected=sum(finding.state == "unexpected" for finding in findings),
+        by_state=comparison.tally.by_state(),
+        by_folder=comparison.tally.by_folder(),
         bytes_read=comparison.bytes_read,
-        seconds=services.clock.monotonic() - began,
+        seconds=seconds,
+        bytes_per_second=round(comparison.bytes_read / seconds) if seconds > 0 else 0,
         findings=findings,
     )
 
