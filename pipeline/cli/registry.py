@@ -26,6 +26,7 @@ COMMANDS: dict[str, Entry] = {
     "plan": Entry(_MAKE, "plan", "Show the steps of a build, and do nothing."),
     "build": Entry(_MAKE, "build", "Make bundles: source, compile, layers, proof, manifest."),
     "keys": Entry(_PUBLISH, "keys", "Make the keys that sign a repository."),
+    "merge": Entry(_PUBLISH, "merge", "Join dist folders of many machines into one."),
     "publish": Entry(_PUBLISH, "publish", "Add bundles to a signed repository."),
     "select": Entry(_INSTALL, "select", "Choose the variant that fits a host best."),
     "explain": Entry(_INSTALL, "explain", "Show why each variant fits a host or does not."),

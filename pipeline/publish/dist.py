@@ -42,6 +42,7 @@ class Dist:
         artifacts: its entries with urls rewritten to blobs.
         files: sha256 to file, each once however often it is named.
         names: sha256 to what the file was called.
+        listed: its entries as they stand there.
     """
 
     release: str
@@ -49,6 +50,7 @@ class Dist:
     artifacts: tuple[Artifact, ...]
     files: dict[str, DistFile]
     names: dict[str, str]
+    listed: tuple[Artifact, ...] = ()
 
 
 def read_dist(folder: Path) -> Dist:
@@ -94,6 +96,7 @@ class _Reading:
             release=manifest.release,
             created=manifest.created,
             artifacts=artifacts,
+            listed=manifest.artifacts,
             files=self._files,
             names=self._names,
         )
