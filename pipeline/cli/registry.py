@@ -26,6 +26,7 @@ COMMANDS: dict[str, Entry] = {
     "plan": Entry(_MAKE, "plan", "Show the steps of a build, and do nothing."),
     "build": Entry(_MAKE, "build", "Make bundles: source, compile, layers, proof, manifest."),
     "keys": Entry(_PUBLISH, "keys", "Make, change and look at the keys that sign a repository."),
+    "merge": Entry(_PUBLISH, "merge", "Join dist folders of many machines into one."),
     "publish": Entry(_PUBLISH, "publish", "Add bundles to a signed repository."),
     "refresh": Entry(_PUBLISH, "refresh", "Sign again what ends soon; for a scheduled job."),
     "revoke": Entry(_PUBLISH, "revoke", "Publish that a build must not run any more."),

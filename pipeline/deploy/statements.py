@@ -131,7 +131,7 @@ def check_built(folder: Path, artifact: Artifact, comparison: FileComparison) ->
         if said := fault(data):
             comparison.add(place, "changed", said)
         else:
-            comparison.verified += 1
+            comparison.add_verified(place, len(data))
 
 
 def note_bare(artifacts: Iterable[Artifact], comparison: FileComparison) -> None:

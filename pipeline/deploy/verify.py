@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pipeline.deploy.comparing import FileComparison
 from pipeline.deploy.layout import Layout
 from pipeline.deploy.standing import revoked_and_current
+from pipeline.deploy.steps import byte_progress, step
 from pipeline.deploy.verify_bundle import verify_bundle
 from pipeline.deploy.verify_dist import verify_dist
 from pipeline.deploy.verify_installation import verify_installation
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pipeline.model.verification import SubjectKind
     from pipeline.ports import Disk, Services
 
+_STEP = "verify"
 _SHOWN = 3
 
 
@@ -29,7 +31,7 @@ def verify(path: Path, services: Services, *, disk: Disk, trusted_root: bytes | 
     Args:
         path: an installation's root, a ``.tar.zst`` bundle, a folder with ``manifest.json``, a published repository, or
             a mirror of one.
-        services: archiver, work folder, clock.
+        services: archiver, work folder, clock, how many files are read at a time, and who is told how far it is.
         disk: for the state of a repository's check, in a work folder.
         trusted_root: a repository's signatures are checked from here; without it from the root that it brings itself,
             which shows damage but not forgery.
@@ -41,8 +43,40 @@ def verify(path: Path, services: Services, *, disk: Disk, trusted_root: bytes | 
     """
     kind = _kind(path)
     began = services.clock.monotonic()
-    comparison = FileComparison()
-    trusted = kind == "repository" and trusted_root is not None
+    comparison = FileComparison(jobs=services.jobs, progress=byte_progress(services, _STEP))
+    with step(services, _STEP, why=f"{kind} {path}"):
+        trusted = _compare(kind, path, comparison, services=services, disk=disk, trusted_root=trusted_root)
+    seconds = services.clock.monotonic() - began
+    findings = tuple(sorted(comparison.findings, key=lambda finding: (finding.path, finding.state)))
+    return VerifyReport(
+        path=str(path.absolute()),
+        kind=kind,
+        trusted=trusted,
+        verified=comparison.verified,
+        changed=sum(finding.state == "changed" for finding in findings),
+        missing=sum(finding.state == "missing" for finding in findings),
+        unexpected=sum(finding.state == "unexpected" for finding in findings),
+        by_state=comparison.tally.by_state(),
+        by_folder=comparison.tally.by_folder(),
+        bytes_read=comparison.bytes_read,
+        seconds=seconds,
+        bytes_per_second=round(comparison.bytes_read / seconds) if seconds > 0 else 0,
+        findings=findings,
+        notes=tuple(comparison.notes),
+        revoked=revoked_and_current(Layout(path)) if kind == "installation" else (),
+    )
+
+
+def _compare(
+    kind: SubjectKind,
+    path: Path,
+    comparison: FileComparison,
+    *,
+    services: Services,
+    disk: Disk,
+    trusted_root: bytes | None,
+) -> bool:
+    """Compare what is there; return whether the digests come from metadata under the root that the caller gave."""
     match kind:
         case "installation":
             verify_installation(Layout(path), comparison)
@@ -54,25 +88,12 @@ def verify(path: Path, services: Services, *, disk: Disk, trusted_root: bytes | 
             from pipeline.deploy.verify_repository import verify_repository  # noqa: PLC0415 - 0.3 s for TUF alone
 
             verify_repository(path, comparison, services=services, disk=disk, trusted_root=trusted_root)
+            return trusted_root is not None
         case "mirror":
             from pipeline.deploy.mirror.verifying import verify_mirror  # noqa: PLC0415 - as above
 
-            trusted = verify_mirror(path, comparison, services=services, disk=disk, trusted_root=trusted_root)
-    findings = tuple(sorted(comparison.findings, key=lambda finding: (finding.path, finding.state)))
-    return VerifyReport(
-        path=str(path.absolute()),
-        kind=kind,
-        trusted=trusted,
-        verified=comparison.verified,
-        changed=sum(finding.state == "changed" for finding in findings),
-        missing=sum(finding.state == "missing" for finding in findings),
-        unexpected=sum(finding.state == "unexpected" for finding in findings),
-        bytes_read=comparison.bytes_read,
-        seconds=services.clock.monotonic() - began,
-        findings=findings,
-        notes=tuple(comparison.notes),
-        revoked=revoked_and_current(Layout(path)) if kind == "installation" else (),
-    )
+            return verify_mirror(path, comparison, services=services, disk=disk, trusted_root=trusted_root)
+    return False
 
 
 def report_error(report: VerifyReport) -> PipelineError:

@@ -40,7 +40,7 @@ def verify_root(path: Path, comparison: FileComparison, *, name: str) -> Root | 
     except (RepositoryError, DeserializationError, ValueError, AttributeError):
         comparison.add(name, "changed", "it is not signed by its own keys")
         return None
-    comparison.verified += 1
+    comparison.add_verified(name, len(data))
     return metadata.signed
 
 
@@ -101,5 +101,5 @@ def _verified(
     except (RepositoryError, DeserializationError, ValueError):
         comparison.add(f"{name}/{path.name}", "changed", f"it is not signed as it must be; {_ANEW}")
         return None
-    comparison.verified += 1
+    comparison.add_verified(f"{name}/{path.name}", len(data))
     return metadata.signed

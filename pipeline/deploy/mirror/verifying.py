@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.deploy.comparing import size_of
 from pipeline.deploy.metadata_client import read_root
 from pipeline.deploy.metadata_refusals import ExpiredRepositoryError
 from pipeline.deploy.mirror.installer import FILES_LIST, read_files_list
@@ -193,7 +194,7 @@ class _MirrorVerification:
         for target, version in () if is_lane else held:  # a lane may have been sealed before the selection changed
             self._comparison.add(MIRROR_FILE, "changed", f"it lists {target} {version}, which no manifest has so")
         if document is not None and (is_lane or not held):
-            self._comparison.verified += 1
+            self._comparison.add_verified(MIRROR_FILE, size_of(self._folder / MIRROR_FILE))
         selection = MirrorSelection() if document is None else document.selection
         return set(wanted_files(found, targets=reader.everything().targets, selection=selection))
 
@@ -221,16 +222,16 @@ class _MirrorVerification:
                 state = "changed" if (folder / FILES_LIST).is_file() else "missing"
                 self._comparison.add(f"{INSTALLER_FOLDER}/{FILES_LIST}", state)  # type: ignore[arg-type] # one of both
             return
-        self._comparison.verified += 1
+        self._comparison.add_verified(f"{INSTALLER_FOLDER}/{FILES_LIST}", size_of(folder / FILES_LIST))
         for file in listed.files:
             name = f"{INSTALLER_FOLDER}/{file.path}"
             self._comparison.compare_file(folder / file.path, name=name, sha256=file.sha256, size_bytes=file.size)
         self._name_others(INSTALLER_FOLDER, {FILES_LIST, *(file.path for file in listed.files)})
 
     def _name_others(self, top: str, known: set[str]) -> None:
-        for path, _ in walk(self._folder / top):
+        for path, place in walk(self._folder / top):
             if path not in known:
-                self._comparison.add(f"{top}/{path}", "unexpected")
+                self._comparison.add_unexpected(f"{top}/{path}", place)
 
 
 def _nothing_more(_name: str, _limit_bytes: int) -> None:

@@ -266,7 +266,21 @@ def test_verify_counts_four_states_and_names_each_file_that_is_not_verified(user
     assert user.run("verify", installed) == 7
     assert "changed" in user.out
     assert "libggml-cpu.so" in user.out
-    assert user.err.startswith("error: ")
+    assert "\nerror: " in user.err
+
+
+def test_verify_says_how_much_there_is_in_which_state_and_folder(user, installed):
+    report = user.json("verify", installed)
+    states, folders = report["by_state"], report["by_folder"]
+    assert set(states) == {"verified", "changed", "missing", "unexpected"}
+    assert set(folders) == {".", "current", "generations", "layers"}
+    assert states["verified"]["files"] == report["verified"] == sum(total["files"] for total in folders.values())
+    assert folders["layers"]["size_bytes"] == report["bytes_read"]  # hard links in generations are the same bytes
+    assert report["bytes_per_second"] > 0
+    out = user.ok("verify", installed)
+    assert "layers" in out
+    assert "/s)" in out
+    assert "done    verify" in user.err
 
 
 def test_verify_with_json_prints_the_report_alone(user, installed):
