@@ -25,6 +25,8 @@ def run_verify(session: Session, path: Path, *, trusted_root: bytes | None) -> N
     with build_services(session.settings) as services:
         report = verify(path, services, disk=disk(), trusted_root=trusted_root)
     session.show({**report.model_dump(mode="json"), "ok": report.ok}, lambda: _text(report))
+    for note in report.notes:
+        session.warn(note)
     for line in report.revoked:
         session.warn(f"{line}; it is current")
     if not report.ok:
@@ -36,7 +38,6 @@ def _text(report: VerifyReport) -> str:
     lines = [f"{report.kind} {report.path}", f"{counts}; {size_text(report.bytes_read)} read in {report.seconds:.1f} s"]
     if report.kind in {"repository", "mirror"}:
         lines.append("signatures verified" if report.trusted else "signatures NOT checked: no --trusted-root was given")
-    lines += report.notes
     if report.findings:
         rows = [(finding.state, finding.path, finding.detail) for finding in report.findings]
         lines += ["", table(("state", "file", "detail"), rows)]

@@ -24,7 +24,7 @@ from tuf.api.serialization import DeserializationError
 from tuf.ngclient import Updater, UpdaterConfig
 
 from pipeline.deploy.metadata_door import BASE_URL, TARGETS_LIMIT_BYTES, DoorFetcher, require_strict
-from pipeline.deploy.metadata_refusals import refused
+from pipeline.deploy.metadata_refusals import ExpiredRepositoryError, refused
 from pipeline.errors import HostError, IntegrityError, NetworkError, NoSpaceError, PipelineError, TrustError
 from pipeline.model.repository_layout import metadata_filename, role_of_filename
 
@@ -38,10 +38,6 @@ _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NOT_WRITABLE = "choose a root that you may write to"
 _WILDCARD = re.compile(r"\[[^]]*\]|[*?]")  # of fnmatch, which TUF's path patterns are
 _TOP_LEVEL_ROLES = ("root", "timestamp", "snapshot", "targets")
-
-
-class ExpiredRepositoryError(TrustError):
-    """Signed metadata is right but for its age."""
 
 
 class MetadataClient:

@@ -43,7 +43,6 @@ def verify(path: Path, services: Services, *, disk: Disk, trusted_root: bytes | 
     began = services.clock.monotonic()
     comparison = FileComparison()
     trusted = kind == "repository" and trusted_root is not None
-    notes: tuple[str, ...] = ()
     match kind:
         case "installation":
             verify_installation(Layout(path), comparison)
@@ -58,8 +57,7 @@ def verify(path: Path, services: Services, *, disk: Disk, trusted_root: bytes | 
         case "mirror":
             from pipeline.deploy.mirror.verifying import verify_mirror  # noqa: PLC0415 - as above
 
-            check = verify_mirror(path, comparison, services=services, disk=disk, trusted_root=trusted_root)
-            trusted, notes = check.trusted, tuple(check.notes)
+            trusted = verify_mirror(path, comparison, services=services, disk=disk, trusted_root=trusted_root)
     findings = tuple(sorted(comparison.findings, key=lambda finding: (finding.path, finding.state)))
     return VerifyReport(
         path=str(path.absolute()),
@@ -72,7 +70,7 @@ def verify(path: Path, services: Services, *, disk: Disk, trusted_root: bytes | 
         bytes_read=comparison.bytes_read,
         seconds=services.clock.monotonic() - began,
         findings=findings,
-        notes=(*notes, *comparison.notes),
+        notes=tuple(comparison.notes),
         revoked=revoked_and_current(Layout(path)) if kind == "installation" else (),
     )
 

@@ -39,7 +39,7 @@ class VerifyReport(Frozen):
         bytes_read: how much was hashed.
         seconds: wall time.
         findings: every file that is not verified, sorted by path.
-        notes: for people: what there was nothing to check about; of a mirror which lanes are fresh, and until when.
+        notes: what there was nothing to check about, and of a mirror which lanes are fresh, in words.
         revoked: of an installation, what is current and was withdrawn by its publisher, with the reason; no file is
             wrong for that.
     """

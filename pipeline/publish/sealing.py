@@ -14,7 +14,7 @@ from pipeline.digest import sha256_bytes
 from pipeline.errors import IntegrityError, TrustError, UsageError
 from pipeline.events import Notice
 from pipeline.model.manifest_document import write_manifest
-from pipeline.model.mirror import SealOutcome
+from pipeline.model.mirror_content import SealOutcome
 from pipeline.model.repository_layout import (
     BUILDERS_FIELD,
     NAME_FIELD,
@@ -30,7 +30,8 @@ from pipeline.publish.state import read_state
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.model.mirror import MirrorContent
+    from pipeline.model.mirror_content import MirrorContent
+    from pipeline.model.publication import RoleName
     from pipeline.ports import Disk, Services
     from pipeline.publish.key_folder import KeyFolder
     from pipeline.publish.signing import NewMetadata
@@ -93,6 +94,36 @@ def seal(  # noqa: PLR0913 - what is sealed, where, and with what
         IntegrityError: the lane's metadata, or a file that is to be sealed, is damaged.
         HostError, NoSpaceError: the folder cannot be written.
     """
+    lane = _lane_of(keys, allow_development=allow_development)
+    require_days(days)
+    _require_files(content, folder)
+    state = read_state(folder, trusted_root=keys.root, roots=keys.roots)
+    documents, targets = _lists(content)
+    fields = {BUILDERS_FIELD: _builders(content)}
+    signed = sign_changes(state, targets, keys=keys, now=moment(now), lifetimes=_lifetimes(days), fields=fields)
+    if not dry_run:
+        _write(state, signed, documents, folder=folder, staging_dir=staging_dir, disk=disk)
+    outcome = _outcome(content, state, signed, folder=folder, lane=lane, dry_run=dry_run)
+    _warn_of_root(outcome, services)
+    return outcome.model_copy(update={"development": keys.listing.development})
+
+
+def _warn_of_root(outcome: SealOutcome, services: Services) -> None:
+    if outcome.expires["root"] < outcome.expires["timestamp"]:
+        text = f"the lane's root expires {outcome.expires['root']}, before the lane: machines stop then"
+        services.events.emit(Notice(f"{text}; `keys rotate` makes a newer one", "warning"))
+
+
+def _lifetimes(days: int) -> Lifetimes:
+    """Return lifetimes in which nothing ends before the lane does; what is changed by hand lives as in repositories."""
+    machine: tuple[RoleName, ...] = ("engines", "snapshot", "timestamp")
+    return Lifetimes(
+        {"root": _POLICY_DAYS, "targets": _POLICY_DAYS, **dict.fromkeys(machine, days)}, renewed_below=2 / 3
+    )
+
+
+def _lane_of(keys: KeyFolder, *, allow_development: bool) -> str:
+    """Return the lane that keys are of, after checking that they may sign."""
     lane = keys.listing.lane
     if lane is None:
         raise UsageError(
@@ -104,24 +135,7 @@ def seal(  # noqa: PLR0913 - what is sealed, where, and with what
             f"the keys in {keys.folder} are development keys: one machine alone can sign anything with them",
             hint="--allow-development seals with them all the same, to try things out",
         )
-    lifetimes = Lifetimes(
-        {"root": _POLICY_DAYS, "targets": _POLICY_DAYS, **dict.fromkeys(("engines", "snapshot", "timestamp"), days)},
-        renewed_below=2 / 3,
-    )
-    require_days(days)
-    _require_files(content, folder)
-    state = read_state(folder, trusted_root=keys.root, roots=keys.roots)
-    documents, targets = _lists(content)
-    signed = sign_changes(
-        state, targets, keys=keys, now=moment(now), lifetimes=lifetimes, fields={BUILDERS_FIELD: _builders(content)}
-    )
-    if not dry_run:
-        _write(state, signed, documents, folder=folder, staging_dir=staging_dir, disk=disk)
-    outcome = _outcome(content, state, signed, folder=folder, lane=lane, dry_run=dry_run)
-    if outcome.expires["root"] < outcome.expires["timestamp"]:
-        text = f"the lane's root expires {outcome.expires['root']}, before the lane: machines stop then"
-        services.events.emit(Notice(f"{text}; `keys rotate` makes a newer one", "warning"))
-    return outcome.model_copy(update={"development": keys.listing.development})
+    return lane
 
 
 def _require_files(content: MirrorContent, folder: Path) -> None:

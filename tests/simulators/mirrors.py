@@ -8,7 +8,8 @@ from pipeline.deploy.mirror.layout import MirrorLayout
 from pipeline.deploy.mirror.request import MirrorRequest
 from pipeline.deploy.mirror.sealed import sealing
 from pipeline.deploy.mirror.sync import sync
-from pipeline.model.mirror import MirrorOutcome, MirrorSelection, SealOutcome
+from pipeline.model.mirror import MirrorOutcome, MirrorSelection
+from pipeline.model.mirror_content import SealOutcome
 from pipeline.ports import Services
 from pipeline.publish.keys import KeyFolder, init_keys, open_keys
 from pipeline.publish.sealing import seal

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.cli.session import Session
-    from pipeline.model.mirror import SealOutcome
+    from pipeline.model.mirror_content import SealOutcome
 
 
 @click.command("seal", cls=Command, short_help="Sign a long-lived lane over a mirror, for places with no network.")

@@ -10,7 +10,8 @@ from pipeline.deploy.mirror.source_metadata import MetadataReader
 from pipeline.deploy.mirror.wanted import wanted_files
 from pipeline.deploy.trust import TrustedRepository
 from pipeline.errors import IntegrityError, NothingSelectedError, TrustError
-from pipeline.model.mirror import MirrorContent, MirrorSelection, SealedEngine
+from pipeline.model.mirror import MirrorSelection
+from pipeline.model.mirror_content import MirrorContent, SealedEngine
 from pipeline.model.repository_layout import METADATA_FOLDER, manifest_target, owner_of_target, revocations_target
 
 if TYPE_CHECKING:

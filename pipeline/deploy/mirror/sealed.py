@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pipeline.deploy.mirror.layout import MirrorLayout
-    from pipeline.model.mirror import MirrorContent
+    from pipeline.model.mirror_content import MirrorContent
     from pipeline.ports import Disk, Services
 
 

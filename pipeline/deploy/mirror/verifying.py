@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pipeline.deploy.metadata_client import ExpiredRepositoryError, read_root
+from pipeline.deploy.metadata_client import read_root
+from pipeline.deploy.metadata_refusals import ExpiredRepositoryError
 from pipeline.deploy.mirror.installer import FILES_LIST, read_files_list
 from pipeline.deploy.mirror.lanes import lane_needs
 from pipeline.deploy.mirror.layout import MirrorLayout
@@ -36,22 +36,9 @@ if TYPE_CHECKING:
 _BESIDE = frozenset({MIRROR_FILE, MIRROR_STATE_FOLDER, INSTALLER_FOLDER, MODELS_FOLDER, LANES_FOLDER})
 
 
-@dataclass(slots=True)
-class MirrorCheck:
-    """What is known beside the files' states.
-
-    Attributes:
-        trusted: whether the digests come from metadata under the root that the caller gave.
-        notes: for people.
-    """
-
-    trusted: bool = False
-    notes: list[str] = field(default_factory=list)
-
-
 def verify_mirror(
     folder: Path, comparison: FileComparison, *, services: Services, disk: Disk, trusted_root: bytes | None
-) -> MirrorCheck:
+) -> bool:
     """Read everything that the mirror's selection needs, and everything else that is there.
 
     A blob that the signed metadata lists and the selection does not want is not missing. What models and the installer
@@ -64,6 +51,9 @@ def verify_mirror(
         disk: how the state of the check is kept.
         trusted_root: of the publisher or of a lane; None for the roots that the mirror brings itself, which shows
             damage but not forgery.
+
+    Returns:
+        Whether the digests come from metadata under the root that the caller gave.
 
     Raises:
         TrustError: the metadata is not signed as it must be, or it is expired and no sealed lane is fresh.
@@ -79,23 +69,22 @@ class _MirrorVerification:
         self._comparison = comparison
         self._services = services
         self._disk = disk
-        self._check = MirrorCheck()
 
-    def run(self, trusted_root: bytes | None) -> MirrorCheck:
+    def run(self, trusted_root: bytes | None) -> bool:
         document = self._document()
         folders = lane_folders(self._folder)
         lanes = [name for name in folders if name != METADATA_FOLDER]
         try:
             chosen = self._verify_lane(trusted_root or self._own_root(METADATA_FOLDER), document, lanes)
-            self._check.trusted = trusted_root is not None
+            trusted = trusted_root is not None
         except ExpiredRepositoryError as error:
-            chosen = self._verify_first_fresh(lanes, document, error)
+            chosen, trusted = self._verify_first_fresh(lanes, document, error), False
         for other in folders:
             if other != chosen:
                 self._verify_metadata_of(other)
         self._verify_models(document)
         self._verify_installer(document)
-        return self._check
+        return trusted
 
     def _document(self) -> MirrorDocument | None:
         try:
@@ -103,7 +92,7 @@ class _MirrorVerification:
         except IntegrityError as error:
             self._comparison.add(MIRROR_FILE, "changed", error.message)
             return None
-        if document is None:
+        if document is None and self._layout.completed_path.is_file():
             self._comparison.add(MIRROR_FILE, "missing", "`mirror create` with the same options writes it again")
         return document
 
@@ -140,7 +129,7 @@ class _MirrorVerification:
                 chosen = self._verify_lane(self._own_root(lane), document, lanes)
             except TrustError:
                 continue
-            self._check.notes.append(f"{expired.message}; {lane} is fresh: install with the root of that lane")
+            self._comparison.notes.append(f"{expired.message}; {lane} is fresh: install with the root of that lane")
             return chosen
         raise expired
 
@@ -161,7 +150,7 @@ class _MirrorVerification:
                 for path, _ in walk(self._folder / folder):
                     verify_metadata_file(self._folder, f"{folder}/{path}", repository, self._comparison)
         except ExpiredRepositoryError as error:
-            self._check.notes.append(f"{folder} has expired: {error.message}")
+            self._comparison.notes.append(f"{folder} has expired: {error.message}")
             self._verify_old(folder)
         except (TrustError, IntegrityError) as error:
             self._comparison.add(folder, "changed", error.message)
@@ -184,7 +173,9 @@ class _MirrorVerification:
 
     def _wanted(self, repository: TrustedRepository, state_dir: Path, document: MirrorDocument | None) -> set[str]:
         """Return the blobs that the selection needs, by what is signed; ``mirror.json`` only says which artifacts."""
-        repository.signed_files()
+        signed = repository.signed_files()
+        if document is None and not self._layout.document_path.is_file() and not self._layout.completed_path.is_file():
+            return set(signed)  # somebody brought a whole repository
         reader = MetadataReader(state_dir, _nothing_more, text=str(self._folder))
         held = {} if document is None else {(a.target, a.version): a.sha256 for a in document.artifacts}
         found = []

@@ -38,7 +38,7 @@ def seal(world: World, lane: World, version: str) -> None:
         each.build(version)
     world.publish(now=world.clock.now_seconds() - 10 * 86400)
     lane.publish()
-    shutil.copytree(lane.repository / "metadata", world.repository / "lanes/airgap/metadata", dirs_exist_ok=True)
+    shutil.copytree(lane.repository / "lanes", world.repository / "lanes", dirs_exist_ok=True)
     shutil.copytree(lane.repository / "blobs", world.repository / "blobs", dirs_exist_ok=True)
 
 
