@@ -51,21 +51,6 @@ class Stated(NamedTuple):
     published: dict[str, Manifest]
 
 
-def builders_of(delegations: Delegations) -> dict[str, object]:
-    """Return who signs statements by role, as a lane names them (``repository_layout.BUILDERS_FIELD``).
-
-    Args:
-        delegations: in the publisher's own targets metadata.
-    """
-    return {
-        name: {
-            "threshold": role.threshold,
-            "keys": {keyid: delegations.keys[keyid].to_dict() for keyid in role.keyids if keyid in delegations.keys},
-        }
-        for name, role in roles_of(delegations).items()
-    }
-
-
 class StatementSigning:
     """The envelopes of one change of a repository."""
 

@@ -18,7 +18,6 @@ from pipeline.model.manifest import Artifact
 from pipeline.model.manifest_document import read_manifest
 from pipeline.model.repository_layout import BUILDERS_FIELD
 from pipeline.model.statements import PAYLOAD_TYPE
-from pipeline.publish.statements import builders_of
 from tests.simulators.engine_world import World
 from tests.simulators.stating import SOURCE, action_of
 
@@ -169,14 +168,14 @@ def test_where_nobody_may_speak_for_an_engine_nothing_holds(artifact: Artifact):
     assert "too few keys" in str(provenance_fault(sealed(statement, FIRST), artifact, Signers((FIRST.public_key,), 2)))
 
 
-def test_a_publisher_tells_a_lane_who_signs(artifact: Artifact):
+def test_a_lane_tells_who_signs_for_its_publisher(artifact: Artifact):
     paths = ["engines/llama.cpp/*"]
     role = DelegatedRole("engine-llama.cpp", [FIRST.public_key.keyid], 1, terminating=True, paths=paths)
     delegations = Delegations({FIRST.public_key.keyid: FIRST.public_key}, {role.name: role})
     lane_role = DelegatedRole(role.name, [FOREIGN.public_key.keyid], 1, terminating=True, paths=paths)
     lane = Targets(
         delegations=Delegations({FOREIGN.public_key.keyid: FOREIGN.public_key}, {role.name: lane_role}),
-        unrecognized_fields={BUILDERS_FIELD: builders_of(delegations)},
+        unrecognized_fields={BUILDERS_FIELD: {role.name: {"threshold": 1, "keys": KEYS}}},
     )
     path = "engines/llama.cpp/manifest.json"
     assert signers_for(lane, path) == Signers((FIRST.public_key,), 1)
