@@ -25,7 +25,6 @@ from tuf.ngclient import Updater, UpdaterConfig
 
 from pipeline.deploy.metadata_door import BASE_URL, TARGETS_LIMIT_BYTES, DoorFetcher, require_strict
 from pipeline.deploy.metadata_refusals import ExpiredRepositoryError, refused
-from pipeline.deploy.statements import Signers, signers_for
 from pipeline.errors import HostError, IntegrityError, NetworkError, NoSpaceError, PipelineError, TrustError
 from pipeline.model.repository_layout import metadata_filename, role_of_filename
 
@@ -120,15 +119,18 @@ class MetadataClient:
         """Return the roles that the targets metadata delegates to, in the order in which they are asked."""
         return tuple(self._delegated())
 
-    def statement_signers(self, path: str) -> Signers | None:
-        """Return who signs statements about targets beside ``path``, None where nobody may speak for it.
+    def policy(self) -> Targets:
+        """Return the targets metadata that holds: who may speak for what."""
+        return self._written("targets")
 
-        In a lane these are the publisher's keys, which its targets metadata names; elsewhere those of the role itself.
-
-        Raises:
-            IntegrityError: a lane names keys that are none.
-        """
-        return signers_for(self._written("targets"), path)
+    def policies(self) -> Iterator[Targets]:
+        """Yield the targets metadata: the one that holds, then earlier ones that are there and were signed once."""
+        current = self._written("targets")
+        yield current
+        for version in range(current.version - 1, 0, -1):
+            data = self._fetcher.peek(metadata_filename("targets", version))
+            if data is not None and self.is_signed(metadata_filename("targets", version), data):
+                yield Metadata[Targets].from_bytes(data).signed
 
     def role(self, name: str) -> Targets | None:
         """Return a delegated role's metadata, None for a role that is none or cannot be asked by path.
@@ -181,12 +183,7 @@ class MetadataClient:
             yield self.root
             yield from self._earlier_roots()
             return
-        current = self._written("targets")
-        yield current
-        for version in range(current.version - 1, 0, -1):
-            data = self._fetcher.peek(metadata_filename("targets", version))
-            if data is not None and self.is_signed(metadata_filename("targets", version), data):
-                yield Metadata[Targets].from_bytes(data).signed
+        yield from self.policies()
 
     def _earlier_roots(self) -> Iterator[Root]:
         for path in sorted((self._state_dir / "root_history").glob("*.root.json")):

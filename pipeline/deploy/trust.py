@@ -13,6 +13,7 @@ from pipeline.deploy.known_time import TIME_FILE, remember_time, require_later
 from pipeline.deploy.location import FolderLocation, locate
 from pipeline.deploy.metadata_client import MetadataClient, read_root
 from pipeline.deploy.revoked import in_words, kept_withdrawn
+from pipeline.deploy.statements import signers_for
 from pipeline.deploy.trusted_root import identity_of, lane_of
 from pipeline.digest import sha256_bytes
 from pipeline.errors import IntegrityError, NetworkError, NothingSelectedError, PipelineError, TrustError
@@ -160,7 +161,7 @@ class TrustedRepository:
         Raises:
             IntegrityError: a lane names keys that are none.
         """
-        found = (self._client.statement_signers(manifest_target(engine, folder)) for folder in TARGET_FOLDERS)
+        found = (signers_for(self._client.policy(), manifest_target(engine, folder)) for folder in TARGET_FOLDERS)
         return next((signers for signers in found if signers is not None), None)
 
     def manifest(self, engine: str) -> Manifest:

@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.shapes import walk
-from pipeline.deploy.statements import check_statements, note_bare
+from pipeline.deploy.statements import NOBODY, check_published, note_bare
 from pipeline.deploy.trust import TrustedRepository
 from pipeline.digest import is_sha256
 from pipeline.errors import IntegrityError
@@ -131,7 +131,8 @@ def _verify_manifests(
             for sha256 in (artifact.sha256, *(layer.sha256 for layer in artifact.layers)):
                 if sha256 not in signed:
                     raise IntegrityError(f"{artifact.target} {artifact.version} names {sha256}, which is not signed")
-            check_statements(folder, artifact, repository.statement_signers(engine), comparison)
+            signers = repository.statement_signers(engine) or NOBODY
+            check_published(folder, artifact, comparison, signers=signers, signed=signed)
             artifacts[artifact.key] = artifact
     note_bare(artifacts.values(), comparison)
     _verify_copy(folder, artifacts, comparison, is_part=is_part)

@@ -19,8 +19,9 @@ UNCLEAN = re.compile(
 )
 """Characters that belong in no name and in no line; ``strict_json`` refuses them in documents."""
 
-# What may stand before the host of a url (RFC 3986, 3.2.1). A greedy match: a password may hold an "@".
-_USER_INFO = re.compile(r"(?<=://)[^/?#\s\"'<>\\]*@")
+# What may stand before the host of a url (RFC 3986, 3.2.1). A greedy match: a password may hold an "@". A url that was
+# taken for a path has one slash.
+_USER_INFO = re.compile(r"(?:(?<=://)|(?<=\w:/))[^/?#\s\"'<>\\]*@")
 
 
 def visible(text: str) -> str:

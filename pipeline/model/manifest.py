@@ -232,6 +232,11 @@ class Artifact(Frozen):
         """``<engine>/<platform>-<accel>``."""
         return f"{self.engine}/{self.platform}-{self.accel}"
 
+    def is_same_build(self, other: Artifact) -> bool:
+        """Tell whether another entry is about the very same bytes, whoever has signed the statements about them."""
+        apart: dict[str, None] = {"provenance": None, "sbom": None}
+        return self.model_copy(update=apart) == other.model_copy(update=apart)
+
 
 class Manifest(Frozen):
     """All bundles of a release.

@@ -219,7 +219,7 @@ def write_root(folder: Path, data: bytes, *, version: int, key_files: KeyFiles) 
             return
         number = read_root(before, what=str(path)).signed.version
         if number < version and not (folder / f"{number}.{ROOT_FILE}").is_file():
-            key_files.create(folder / f"{number}.{ROOT_FILE}", before)
+            key_files.replace(folder / f"{number}.{ROOT_FILE}", before)
     key_files.replace(path, data)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 import stat
 import sys
 from typing import TYPE_CHECKING
@@ -50,9 +49,11 @@ class PrivateKeyFiles:
 
     def replace(self, path: Path, data: bytes) -> None:
         """See ``ports.KeyFiles``."""
-        temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-        self.create(temporary, data)
+        temporary = path.with_name(f".{path.name}.new")
         try:
+            for left in path.parent.glob(".*.new"):  # by a process that died
+                left.unlink(missing_ok=True)
+            self.create(temporary, data)
             temporary.replace(path)
             sync_folder(path.parent)
         except OSError as error:

@@ -24,9 +24,9 @@ def publisher(tmp_path_factory) -> CommandLine:
     user.ok("keys", "init", "--no-passphrase", "--keys", "keys")
     for release in ("t1", "t2"):
         user.ok("build", "--target", TARGET, "--prove", "load", "--release", release, "--output", release)
-    user.ok("publish", "--to", "repository", "--from", "t1", "--keys", "keys")
+    user.ok("publish", "--allow-development", "--to", "repository", "--from", "t1", "--keys", "keys")
     user.ok("mirror", "export", "repository", "--to", "first", "--split", "1M")
-    user.ok("publish", "--to", "repository", "--from", "t2", "--keys", "keys")
+    user.ok("publish", "--allow-development", "--to", "repository", "--from", "t2", "--keys", "keys")
     user.ok("mirror", "export", "repository", "--to", "second", "--since", "first/index.json", "--split", "1M")
     return user
 

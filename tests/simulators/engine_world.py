@@ -149,12 +149,14 @@ class World:
         folder: of the world.
         clock: of publisher and installers.
         zstd_level: of layers; real ones have 19.
+        secret: passphrase or PIN of the keys.
     """
 
     folder: Path
     clock: Clock = field(default_factory=SystemClock)
     disk: Disk = field(default_factory=FileDisk)
     zstd_level: int = 3
+    secret: str | None = None
 
     def __post_init__(self) -> None:
         self.repository = self.folder / "repository"
@@ -166,7 +168,8 @@ class World:
 
     @property
     def keys(self) -> KeyFolder:
-        return open_keys(self.keys_dir, passphrase=lambda: None, key_files=PrivateKeyFiles())
+        secret = self.secret.encode() if self.secret else None
+        return open_keys(self.keys_dir, passphrase=lambda: secret, key_files=PrivateKeyFiles())
 
     def build(
         self,

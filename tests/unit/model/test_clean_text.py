@@ -43,6 +43,7 @@ def test_nothing_unclean_is_left(text: str):
     [
         ("https://user:word@host/path failed", "https://host/path failed"),
         ("at http://user@host:8080/x?y@z", "at http://host:8080/x?y@z"),
+        ("https:/user:word@host/x is no file", "https:/host/x is no file"),
         ("https://user:w@rd@host/p", "https://host/p"),
         ('{"url": "https://user:word@host", "mail": "a@b"}', '{"url": "https://host", "mail": "a@b"}'),
         ("two: http://a:b@c http://d:e@f", "two: http://c http://f"),

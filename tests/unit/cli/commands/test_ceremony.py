@@ -198,3 +198,137 @@ def test_ci_gets_a_new_key_for_engines_when_the_policy_says_so(ceremony, world, 
     ceremony.ok(
         "install", TARGET, "--from", "repository", "--root", root, "--trusted-root", "root.json", "--no-check-host"
     )
+
+
+def test_old_signatures_are_verified_after_every_key_was_replaced(user, world):
+    at_once = ("--keys", world.keys_dir, "--no-passphrase")
+    publish = ("publish", "--allow-development", "--from", world.folder / "dist", "--to", "r", "--keys", world.keys_dir)
+    user.ok(*publish)
+    for role in ("engines", "timestamp", "snapshot", "targets", "root"):
+        user.ok("keys", "rotate", role, *at_once)
+        user.ok("refresh", "--to", "r", "--keys", world.keys_dir)
+    world.build("2")
+    user.ok(*publish)
+    first = Path("r/metadata/1.root.json")
+    assert user.json("verify", "r", "--trusted-root", first)["ok"] is True
+    old = Path("r/metadata/1.engine-llama.cpp.json")
+    old.write_bytes(old.read_bytes().replace(b'"version": 1', b'"version": 3').replace(b'"version":1', b'"version":3'))
+    assert user.run("verify", "r", "--trusted-root", first) == 7
+
+
+def test_a_build_is_revoked_for_those_who_look(ceremony, root):
+    arguments = ("revoke", TARGET, "--version", "1", "--reason", "it computes wrongly", "--to", "repository")
+    assert ceremony.json(*arguments, "--keys", "ci")["changed"] is True
+    assert "was revoked already" in ceremony.ok(*arguments, "--keys", "ci")
+    assert (
+        ceremony.run(
+            "install", TARGET, "--from", "repository", "--root", root, "--trusted-root", "root.json", "--no-check-host"
+        )
+        == 8
+    )
+    assert "it computes wrongly" in ceremony.err
+    assert ceremony.run("revoke", TARGET, "--version", "9", "--reason", "x", "--to", "repository", "--keys", "ci") == 3
+    assert ceremony.run(*arguments, "--sha256", "AB", "--keys", "ci") == 2
+
+
+def test_a_refresh_that_has_nothing_to_do(ceremony):
+    assert ceremony.json("refresh", "--to", "repository", "--keys", "ci")["changed"] is False
+    assert ceremony.run("refresh", "--to", "nowhere", "--keys", "ci") == 3
+    assert not Path("nowhere").exists()
+
+
+def test_status_says_who_can_sign_and_who_has(ceremony):
+    status = ceremony.json("keys", "status", "--keys", "ci", "--repository", "repository")
+    roles = {role["role"]: role for role in status["roles"]}
+    assert list(roles) == ["root", "targets", "snapshot", "timestamp", "engine-llama.cpp"]
+    assert {name: role["can_sign"] for name, role in roles.items()} == {
+        "root": False,
+        "targets": False,
+        "snapshot": True,
+        "timestamp": True,
+        "engine-llama.cpp": True,
+    }
+    assert (roles["root"]["threshold"], len(roles["root"]["keys"]), roles["root"]["signatures"]) == (2, 3, 2)
+    assert {key["place"] for key in roles["root"]["keys"]} == {"elsewhere"}
+    assert roles["timestamp"]["days_left"] in {6, 7}
+    assert roles["targets"]["days_left"] in {364, 365}
+    assert (status["development"], status["warnings"]) == (False, [])
+    assert "can sign here" in ceremony.ok("keys", "status", "--keys", "ci")
+
+
+def test_status_of_keys_without_a_root(user):
+    user.ok("keys", "new", "--role", "root", "--role", "engine:mlx-lm", "--keys", "ann", "--no-passphrase")
+    status = user.json("keys", "status", "--keys", "ann")
+    assert {role["role"]: role["can_sign"] for role in status["roles"]} == {"root": True, "engine:mlx-lm": True}
+    assert status["identity"] is None
+    assert user.run("publish", "--metadata", "x", "--to", "r", "--keys", "ann") == 2
+
+
+def test_development_keys_are_said_wherever_one_looks(user, world):
+    user.ok("keys", "init", "--keys", "k", "--no-passphrase")
+    status = user.json("keys", "status", "--keys", "k")
+    assert status["development"] is True
+    assert "development keys" in status["warnings"][0]
+    arguments = ("publish", "--from", world.folder / "dist", "--to", "r", "--keys", "k")
+    assert user.run(*arguments) == 8
+    assert not Path("r").exists()
+    Path("pipeline.toml").write_text("allow_development = true\n")
+    user.ok(*arguments)
+
+
+@pytest.mark.parametrize("text", ["root", "root=3/2", "root=0/1", "root=2/3/4", "boss=1/1", "root=-1/2"])
+def test_thresholds_that_are_none(user, text: str):
+    assert user.run("keys", "init", "--keys", "k", "--no-passphrase", "--threshold", text) == 2
+    assert not Path("k").exists()
+
+
+def test_thresholds_as_they_are_wished(user):
+    chosen = ("--threshold", "root=3/5", "--threshold", "timestamp=2/2", "--lane", "airgap")
+    outcome = user.json("keys", "init", "--keys", "k", "--no-passphrase", *chosen)
+    counts = {role: (threshold, len(keyids)) for role, (threshold, keyids) in outcome["roles"].items()}
+    assert counts == {"root": (3, 5), "targets": (2, 2), "engines": (1, 1), "snapshot": (1, 1), "timestamp": (2, 2)}
+    assert json.loads(Path("k/root.json").read_text())["signed"]["x-engine-pipeline-lane"] == "airgap"
+    assert user.run("keys", "init", "--keys", "k2", "--no-passphrase", "--lane", "../x") == 2
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("rotate", "boss"), 2),
+        (("rotate", "snapshot", "--key", "0000"), 3),
+        (("revoke", "0000"), 3),
+        (("add", "--role", "boss", "--public", "k/keys.json"), 2),
+        (("add", "--role", "root", "--public", "k/keys.json"), 7),
+        (("new", "--role", "boss"), 2),
+        (("install", "k/keys.json"), 7),
+        (("status", "--repository", "nowhere"), 3),
+    ],
+    ids=["role", "key", "revoke", "add role", "add file", "new", "install", "status"],
+)
+def test_what_keys_refuses(user, arguments: tuple[str, ...], code: int):
+    user.ok("keys", "init", "--keys", "k", "--no-passphrase")
+    before = {path: path.read_bytes() for path in Path("k").iterdir()}
+    plain = ("--no-passphrase",) if arguments[0] in {"rotate", "new"} else ()
+    assert user.run("keys", *arguments, *plain, "--keys", "k") == code
+    assert {path: path.read_bytes() for path in Path("k").iterdir()} == before
+
+
+def test_no_secret_is_shown(user, world, tmp_path):
+    canary = "canary-passphrase-7f3a"
+    Path("p").write_text(f"{canary}\n")
+    events = tmp_path / "events"
+    shown = ""
+    for arguments in (
+        ("keys", "init", "--keys", "k", "--passphrase-file", "p"),
+        ("keys", "rotate", "timestamp", "--keys", "k", "--passphrase-file", "p"),
+        ("publish", "--allow-development", "--from", world.folder / "dist", "--to", "r", "--keys", "k",
+         "--passphrase-file", "p", "--json-events", events, "--verbose"),
+        ("keys", "status", "--keys", "k", "--repository", "r", "--json"),
+        ("sign", "--role", "targets", "--to", "r", "--engine", "x", "--keys", "k",
+         "--passphrase-file", "p", "--out", "o"),
+    ):  # fmt: skip
+        shown += user.ok(*arguments) + user.err
+    files = [path for path in (*Path("k").iterdir(), *Path("r").rglob("*"), Path("o"), events) if path.is_file()]
+    assert len(files) > 20
+    assert canary not in shown + "".join(path.read_text(errors="replace") for path in files)
+    assert "PRIVATE KEY" not in shown
