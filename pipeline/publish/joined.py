@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
+from pipeline.digest import sha256_bytes
 from pipeline.errors import UsageError
 from pipeline.model.manifest_document import write_manifest
 from pipeline.publish.dist import MANIFEST_FILE, DistFile, read_dist
@@ -90,6 +91,10 @@ def _read(folder: Path) -> tuple[tuple[str, str], list[_Entry]]:
             path: DistFile(folder / path, sha256, dist.files[sha256].size_bytes)
             for path, sha256 in _named(artifact, rewritten)
         }
+        statement = dist.statements.get(artifact.key)
+        if artifact.provenance is not None and statement is not None:
+            place = folder / artifact.provenance
+            files[artifact.provenance] = DistFile(place, sha256_bytes(statement), len(statement))
         entries.append(_Entry(artifact, folder, files))
     return (dist.created, dist.release), entries
 
@@ -98,9 +103,8 @@ def _named(artifact: Artifact, rewritten: Artifact) -> Iterator[tuple[str, str]]
     """Yield path and digest of every file of an artifact; ``rewritten`` has blobs in place of the paths."""
     yield artifact.url, artifact.sha256
     yield from ((layer.url, layer.sha256) for layer in artifact.layers)
-    for path, blob in ((artifact.provenance, rewritten.provenance), (artifact.sbom, rewritten.sbom)):
-        if path is not None and blob is not None:
-            yield path, blob.rpartition("/")[2]
+    if artifact.sbom is not None and rewritten.sbom is not None:
+        yield artifact.sbom, rewritten.sbom.rpartition("/")[2]
 
 
 def _require_same(before: _Entry, entry: _Entry) -> None:

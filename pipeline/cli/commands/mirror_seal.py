@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.app.mirror_services import open_mirror
-from pipeline.app.services import disk, key_files
+from pipeline.app.services import disk
+from pipeline.cli.key_options import open_key_folder, signing_options
 from pipeline.cli.options import FILE, FOLDER, Command, changing_options
-from pipeline.cli.passphrase import passphrase_options, read_passphrase
 from pipeline.cli.trusted_root import find_trusted_root
 from pipeline.deploy.mirror.layout import MirrorLayout
 from pipeline.deploy.mirror.sealed import sealing
-from pipeline.publish.key_folder import open_keys
 from pipeline.publish.sealing import LONGEST_DAYS, SHORTEST_DAYS, require_days, seal
 
 if TYPE_CHECKING:
@@ -25,8 +24,7 @@ if TYPE_CHECKING:
 
 @click.command("seal", cls=Command, short_help="Sign a long-lived lane over a mirror, for places with no network.")
 @click.argument("mirror", type=FOLDER, metavar="DIR", help="Folder of the mirror.")
-@click.option("--keys", "folder", type=FOLDER, required=True, metavar="DIR", help="Keys of the lane.")
-@passphrase_options
+@signing_options
 @click.option(
     "--days",
     type=int,
@@ -36,18 +34,23 @@ if TYPE_CHECKING:
     help=f"How long the lane holds: {SHORTEST_DAYS} to {LONGEST_DAYS} days.",
 )
 @click.option("--trusted-root", type=FILE, metavar="FILE", help="Root metadata that the publisher gave you.")
-@click.option("--allow-development", is_flag=True, help="Seal with development keys too.")
+@click.option(
+    "--allow-development",
+    is_flag=True,
+    default=None,
+    help="Seal with development keys too.  [env: ENGINE_PIPELINE_ALLOW_DEVELOPMENT]",
+)
 @changing_options
 def command(
     session: Session,
     mirror: Path,
-    folder: Path,
+    folder: Path | None,
     passphrase_file: Path | None,
     passphrase_fd: int | None,
     days: int,
     trusted_root: Path | None,
     *,
-    allow_development: bool,
+    allow_development: bool | None,
 ) -> None:
     """Verify the mirror in DIR from its publisher's root, then sign a lane over what it holds.
 
@@ -59,11 +62,7 @@ def command(
     layout.check()
     layout.require_document()
     root = find_trusted_root(session, flag=trusted_root, pinned=layout.trusted_root_path)
-    keys = open_keys(
-        folder.absolute(),
-        passphrase=lambda: read_passphrase(file=passphrase_file, descriptor=passphrase_fd),
-        key_files=key_files(),
-    )
+    keys = open_key_folder(session, folder, passphrase_file=passphrase_file, passphrase_fd=passphrase_fd)
     with (
         open_mirror(session.settings, layout.folder, location="", dry_run=session.dry_run) as services,
         sealing(layout, trusted_root=root, services=services, disk=disk()) as held,
@@ -78,7 +77,7 @@ def command(
             disk=disk(),
             now=services.clock.now_seconds(),
             dry_run=session.dry_run,
-            allow_development=allow_development,
+            allow_development=session.settings.allow_development if allow_development is None else allow_development,
         )
         held.changed = outcome.changed and not outcome.dry_run
     session.show(outcome.model_dump(mode="json"), lambda: _text(outcome))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.deploy.mirror.bringing import bring, put_in_place, require_room, take_away
 from pipeline.deploy.mirror.completed import CompletedSync, forget_completed, write_completed
-from pipeline.deploy.mirror.installer import installer_files, put_installer
+from pipeline.deploy.mirror.installer import drop_installer, installer_files, put_installer
 from pipeline.deploy.mirror.metadata_writing import write_metadata
 from pipeline.deploy.mirror.models import bring_models, put_models
 from pipeline.deploy.mirror.source_metadata import TIMESTAMP
@@ -59,7 +59,7 @@ def apply(
                 disk.replace_file(layout.folder / name, data, staging_dir=layout.staging_dir)
             take_away(plan.outdated, layout, disk)
             if plan.drops_installer:
-                take_away([layout.installer_dir], layout, disk)
+                drop_installer(layout, disk)
     pinned = layout.trusted_root_path  # so that later commands need not be told
     if not pinned.is_file() or pinned.read_bytes() != request.trusted_root:
         disk.replace_file(pinned, request.trusted_root, staging_dir=layout.staging_dir)

@@ -1,7 +1,8 @@
 """What the installer itself needs at a place with no network: ``installer/`` of a mirror.
 
 ``wheels/`` has this project and everything it depends on, by a hashed lock; ``requirements.txt`` is that lock;
-``files.json`` lists every file with its digest; scripts lie beside them.
+``files.json`` lists these with their digests. Scripts that `generate installers` writes beside them are left alone:
+they are made of a mirror that is there already.
 """
 
 from __future__ import annotations
@@ -181,9 +182,28 @@ def read_files_list(folder: Path) -> InstallerFiles | None:
 
 
 def put_installer(layout: MirrorLayout, disk: Disk) -> None:
-    """Put what ``InstallerSource.bring`` has made in the place of what is there."""
-    take_away([layout.installer_dir], layout, disk)
-    disk.move(layout.staging_dir / INSTALLER_FOLDER, layout.installer_dir)
+    """Put what ``InstallerSource.bring`` has made in the place of what it made before; other files there stay."""
+    staged = layout.staging_dir / INSTALLER_FOLDER
+    names = sorted(path.name for path in staged.iterdir())
+    disk.make_dirs(layout.installer_dir)
+    take_away([layout.installer_dir / name for name in {*names, *own_names(layout.installer_dir)}], layout, disk)
+    for name in names:
+        disk.move(staged / name, layout.installer_dir / name, durable=False)
+    disk.sync_names(layout.installer_dir)
+
+
+def drop_installer(layout: MirrorLayout, disk: Disk) -> None:
+    """Remove what ``put_installer`` has put; other files stay."""
+    folder = layout.installer_dir
+    own = own_names(folder)
+    others = [path for path in folder.iterdir() if path.name not in own]
+    take_away([folder / name for name in sorted(own)] if others else [folder], layout, disk)
+
+
+def own_names(folder: Path) -> set[str]:
+    """Return the names at the top of ``installer/`` that its list speaks for, the list included."""
+    listed = read_files_list(folder)
+    return set() if listed is None else {FILES_LIST, *(file.path.partition("/")[0] for file in listed.files)}
 
 
 def installer_files(folder: Path) -> dict[str, int]:

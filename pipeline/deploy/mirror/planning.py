@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.deploy.mirror.bringing import missing_files
 from pipeline.deploy.mirror.choosing import choose
+from pipeline.deploy.mirror.installer import own_names
 from pipeline.deploy.mirror.lanes import lane_blobs
 from pipeline.deploy.mirror.metadata_writing import differing, outdated
 from pipeline.deploy.mirror.models import held_models, missing_models, unwanted_models, wanted_models
@@ -142,7 +143,7 @@ def make_plan(
         MIRROR_FILE: write_document(document),
     }
     metadata_dir = layout.folder / repository.metadata_folder
-    installer, there = request.installer, layout.installer_dir.is_dir()
+    installer = request.installer
     return SyncPlan(
         before=before,
         document=document,
@@ -160,7 +161,7 @@ def make_plan(
             *_unwanted_blobs(layout, wanted, mirrored=repository.metadata_folder),
         ),
         needs_installer=installer is not None and not installer.is_there(layout.installer_dir),
-        drops_installer=there and installer is None,
+        drops_installer=installer is None and bool(own_names(layout.installer_dir)),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.comparing import size_of
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from pipeline.model.mirror import MirrorDocument
     from pipeline.ports import Disk, Services
 
+_ARCHIVE = re.compile(r"files/([0-9a-f]{64})\.tar\.gz")
+_GENERATED = re.compile(rf"install\.sh|install\.ps1|installers\.json|{_ARCHIVE.pattern}")
 _BESIDE = frozenset({MIRROR_FILE, MIRROR_STATE_FOLDER, INSTALLER_FOLDER, MODELS_FOLDER, LANES_FOLDER})
 
 
@@ -215,18 +218,34 @@ class _MirrorVerification:
         self._name_others(MODELS_FOLDER, {model.filename for model in models})
 
     def _verify_installer(self, document: MirrorDocument | None) -> None:
-        folder = self._layout.installer_dir
+        folder, name = self._layout.installer_dir, f"{INSTALLER_FOLDER}/{FILES_LIST}"
         listed = read_files_list(folder)
-        if listed is None:
-            if folder.is_dir() or (document is not None and document.selection.installer is not None):
-                state = "changed" if (folder / FILES_LIST).is_file() else "missing"
-                self._comparison.add(f"{INSTALLER_FOLDER}/{FILES_LIST}", state)  # type: ignore[arg-type] # one of both
+        if listed is not None:
+            self._comparison.add_verified(name, size_of(folder / FILES_LIST))
+            for file in listed.files:
+                path = f"{INSTALLER_FOLDER}/{file.path}"
+                self._comparison.compare_file(folder / file.path, name=path, sha256=file.sha256, size_bytes=file.size)
+        elif (folder / FILES_LIST).is_file():
+            self._comparison.add(name, "changed", "it is no such list")
             return
-        self._comparison.add_verified(f"{INSTALLER_FOLDER}/{FILES_LIST}", size_of(folder / FILES_LIST))
-        for file in listed.files:
-            name = f"{INSTALLER_FOLDER}/{file.path}"
-            self._comparison.compare_file(folder / file.path, name=name, sha256=file.sha256, size_bytes=file.size)
-        self._name_others(INSTALLER_FOLDER, {FILES_LIST, *(file.path for file in listed.files)})
+        elif document is not None and document.selection.installer is not None:
+            self._comparison.add(name, "missing")
+            return
+        known = set() if listed is None else {FILES_LIST, *(file.path for file in listed.files)}
+        self._name_others(INSTALLER_FOLDER, known | self._verify_scripts(folder, known))
+
+    def _verify_scripts(self, folder: Path, known: set[str]) -> set[str]:
+        """Look at what `generate installers` wrote; return its paths. Archives are called after their digest."""
+        found = {path for path, _ in walk(folder) if path not in known and _GENERATED.fullmatch(path)}
+        for path in sorted(found):
+            if match := _ARCHIVE.fullmatch(path):
+                name = f"{INSTALLER_FOLDER}/{path}"
+                self._comparison.compare_file(folder / path, name=name, sha256=match[1], size_bytes=None)
+        if any(not _ARCHIVE.fullmatch(path) for path in found):
+            self._comparison.notes.append(
+                f"scripts in {INSTALLER_FOLDER}/ are not judged: `generate installers --check`"
+            )
+        return found
 
     def _name_others(self, top: str, known: set[str]) -> None:
         for path, place in walk(self._folder / top):

@@ -20,6 +20,7 @@ from pipeline.publish.joining import join_dists
 from tests.simulators.dying import dies_before
 from tests.simulators.engine_world import LayerFiles, World
 from tests.simulators.mounts import mounted
+from tests.simulators.stating import state
 
 CORE = LayerFiles("core", {"bin/llama-server": b"core", "lib/l.so": "../bin/llama-server"})
 PARTS = {name: (CORE, LayerFiles(name, {f"lib/{name}.so": name.encode()})) for name in ("cpu", "avx2", "vulkan")}
@@ -142,10 +143,11 @@ def test_the_release_is_that_of_the_newest_manifest(machines: World):
 
 def test_statements_come_along(machines: World):
     for name in ("cpu", "avx2"):
-        (machines.folder / f"dist-{name}/{name}.intoto.json").write_text(f'{{"of": "{name}"}}')
-        change(machines, f"dist-{name}", lambda artifact, name=name: artifact.update(provenance=f"{name}.intoto.json"))
-    assert joined(machines).files_added == 7
-    assert (machines.folder / "joined/cpu.intoto.json").read_text() == '{"of": "cpu"}'
+        state(machines.folder / f"dist-{name}")
+    assert joined(machines).files_added == 9
+    for kind in ("intoto", "cdx"):
+        name = f"llama.cpp-b1-cpu.{kind}.json"
+        assert (machines.folder / "joined" / name).read_bytes() == (machines.folder / "dist-cpu" / name).read_bytes()
     assert is_whole(machines, machines.folder / "joined")
 
 

@@ -232,3 +232,22 @@ def test_an_installer_that_is_not_wanted_any_more_goes(published, mirror, pip):
     hold(published, mirror, pip)
     mirrored(published, mirror)
     assert not (mirror / "installer").exists()
+
+
+def test_scripts_that_somebody_generated_stay_and_are_said_not_to_be_judged(published, mirror, pip):
+    hold(published, mirror, pip, scripts={})
+    folder = mirror / "installer"
+    archive = b"gzip and so on"
+    for name, data in (("install.sh", b"#!/bin/sh\n"), (f"files/{sha256_bytes(archive)}.tar.gz", archive)):
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(data)
+    report = verify(mirror, published.services(), disk=published.disk, trusted_root=published.trusted_root)
+    assert report.ok, report.findings
+    assert any("generate installers --check" in note for note in report.notes)
+    hold(published, mirror, pip, scripts={}, version="1.2.4")
+    mirrored(published, mirror)
+    assert sorted(path.name for path in folder.iterdir()) == ["files", "install.sh"]
+    (folder / f"files/{sha256_bytes(archive)}.tar.gz").write_bytes(b"X")
+    (folder / "other.sh").write_bytes(b"")
+    report = verify(mirror, published.services(), disk=published.disk, trusted_root=published.trusted_root)
+    assert sorted(finding.state for finding in report.findings) == ["changed", "unexpected"]
