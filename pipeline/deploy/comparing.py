@@ -24,12 +24,14 @@ class FileComparison:
         verified: how many names are as listed.
         bytes_read: how much was hashed.
         findings: every name that is not verified.
+        notes: what could not be checked, in words.
     """
 
     def __init__(self) -> None:
         self.verified = 0
         self.bytes_read = 0
         self.findings: list[Finding] = []
+        self.notes: list[str] = []
         self._known: dict[tuple[int, int], str] = {}
 
     def add(self, path: str, state: FileState, detail: str = "") -> None:

@@ -24,8 +24,9 @@ from tuf.api.serialization import DeserializationError
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from pipeline.deploy.metadata_refusals import refused
+from pipeline.deploy.statements import Signers, read_signers
 from pipeline.errors import HostError, IntegrityError, NetworkError, NoSpaceError, PipelineError, TrustError
-from pipeline.model.repository_layout import metadata_filename, role_of_filename
+from pipeline.model.repository_layout import BUILDERS_FIELD, metadata_filename, role_of_filename
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -145,6 +146,23 @@ class MetadataClient:
     def delegated_roles(self) -> tuple[str, ...]:
         """Return the roles that the targets metadata delegates to, in the order in which they are asked."""
         return tuple(self._delegated())
+
+    def statement_signers(self, path: str) -> Signers | None:
+        """Return who signs statements about targets beside ``path``, None where nobody may speak for it.
+
+        In a lane these are the publisher's keys, which its targets metadata names; elsewhere those of the role itself.
+
+        Raises:
+            IntegrityError: a lane names keys that are none.
+        """
+        targets = self._written("targets")
+        role = next((role for role in self._delegated().values() if role.is_delegated_path(path)), None)
+        if role is None or targets.delegations is None:
+            return None
+        if (builders := targets.unrecognized_fields.get(BUILDERS_FIELD)) is not None:
+            return read_signers(builders, role.name)
+        keys = targets.delegations.keys
+        return Signers(tuple(keys[keyid] for keyid in role.keyids if keyid in keys), role.threshold)
 
     def role(self, name: str) -> Targets | None:
         """Return a delegated role's metadata, None for a role that is none or cannot be asked by path.

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from tuf.api.metadata import Root, TargetFile
 
     from pipeline.deploy.location import RepositoryLocation
+    from pipeline.deploy.statements import Signers
     from pipeline.model.manifest import Manifest
     from pipeline.model.repository_layout import TargetFolder
     from pipeline.ports import Disk, Services
@@ -56,6 +57,7 @@ class TrustedRepository:
         location: where it is, for people.
         identity: of the repository, the same wherever it is mirrored.
         development: whether its root says that it is signed with development keys.
+        metadata_folder: below the location: of the repository itself, or of the lane that the trusted root is of.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class TrustedRepository:
         client: MetadataClient,
         *,
         identity: str,
+        metadata_folder: str,
         state_dir: Path,
         disk: Disk,
         synced: dict[str, str],
@@ -76,6 +79,7 @@ class TrustedRepository:
         self._client = client
         self.location = location.text
         self.identity = identity
+        self.metadata_folder = metadata_folder
         self.development = client.root.unrecognized_fields.get(DEVELOPMENT_FIELD) is True
 
     @classmethod
@@ -119,7 +123,15 @@ class TrustedRepository:
                 missing_error=IntegrityError if isinstance(place, FolderLocation) else NetworkError,
             )
             client.refresh()
-            repository = cls(place, client, identity=identity, state_dir=own_dir, disk=disk, synced=before)
+            repository = cls(
+                place,
+                client,
+                identity=identity,
+                metadata_folder=folder,
+                state_dir=own_dir,
+                disk=disk,
+                synced=before,
+            )
             repository._sync()
             remember_time(own_dir, now, disk)
             yield repository
@@ -144,6 +156,15 @@ class TrustedRepository:
     def is_signed_metadata(self, name: str, data: bytes) -> bool | None:
         """Tell whether a file of ``metadata/`` is signed by those who may, whatever its age; None when it is none."""
         return self._client.is_signed(name, data)
+
+    def statement_signers(self, engine: str) -> Signers | None:
+        """Return who signs the provenance of an engine's bundles, None where nobody may speak for it.
+
+        Raises:
+            IntegrityError: a lane names keys that are none.
+        """
+        found = (self._client.statement_signers(manifest_target(engine, folder)) for folder in TARGET_FOLDERS)
+        return next((signers for signers in found if signers is not None), None)
 
     def manifest(self, engine: str) -> Manifest:
         """Return an engine's manifest after checking its bytes against what is signed.

@@ -64,6 +64,7 @@ def verify(path: Path, services: Services, *, disk: Disk, trusted_root: bytes | 
         bytes_read=comparison.bytes_read,
         seconds=services.clock.monotonic() - began,
         findings=findings,
+        notes=tuple(comparison.notes),
         revoked=revoked_and_current(Layout(path)) if kind == "installation" else (),
     )
 

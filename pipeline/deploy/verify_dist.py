@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.shapes import walk
+from pipeline.deploy.statements import check_statements, note_bare
 from pipeline.model.manifest_document import read_manifest
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ def verify_dist(folder: Path, comparison: FileComparison) -> None:
                 known.add(statement)
                 if not (folder / statement).is_file():
                     comparison.add(statement, "missing")
+        check_statements(folder, artifact, None, comparison)
+    note_bare(manifest.artifacts, comparison)
     for url, (sha256, size) in sorted(named.items()):
         if ":" not in url:  # a file elsewhere is not part of this folder
             known.add(url)

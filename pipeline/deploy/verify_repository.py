@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.shapes import walk
+from pipeline.deploy.statements import check_statements, note_bare
 from pipeline.deploy.trust import TrustedRepository
 from pipeline.digest import is_sha256
 from pipeline.errors import IntegrityError
@@ -31,12 +33,29 @@ _OWN_FILES = frozenset({MANIFEST_COPY, README, LOCK_FILE})
 
 
 def verify_repository(
-    folder: Path, comparison: FileComparison, *, services: Services, disk: Disk, trusted_root: bytes | None
+    folder: Path,
+    comparison: FileComparison,
+    *,
+    services: Services,
+    disk: Disk,
+    trusted_root: bytes | None,
+    wanted: frozenset[str] | None = None,
+    beside: frozenset[str] = frozenset(),
 ) -> None:
     """Bring the metadata in as an installer would, then read every file that it lists and every other one.
 
     A file under its right digest that no metadata lists (of a replaced version, or of a publisher that died) is
     verified: nobody will install it, and it is what its name says.
+
+    Args:
+        folder: of the repository.
+        comparison: takes what is found.
+        services: work folder for the state of the check, clock.
+        disk: how that state is kept.
+        trusted_root: signatures are checked from here; None for the root that the repository brings itself.
+        wanted: digests of the blobs that must be there, for a copy of a part of a repository: what else the metadata
+            lists may be absent, but must be right where it is there. None: every blob that is listed.
+        beside: names at the top of the folder that are no part of the repository and that the caller looks at itself.
 
     Raises:
         TrustError: the metadata is expired, or not signed as it must be.
@@ -49,16 +68,19 @@ def verify_repository(
             str(folder), state_dir=state_dir, trusted_root=root, services=services, disk=disk
         ) as repository,
     ):
-        for sha256, size_bytes in repository.signed_files().items():
+        signed = repository.signed_files()
+        required = signed.keys() if wanted is None else wanted
+        for sha256 in dict.fromkeys((*signed, *sorted(required))):
             path = blob_path(sha256)
-            comparison.compare_file(folder / path, name=path, sha256=sha256, size_bytes=size_bytes)
-        _verify_manifests(folder, repository, comparison)
-        listed = {blob_path(sha256) for sha256 in repository.signed_files()}
+            if sha256 in required or os.path.lexists(folder / path):
+                comparison.compare_file(folder / path, name=path, sha256=sha256, size_bytes=signed.get(sha256))
+        _verify_manifests(folder, repository, comparison, is_part=wanted is not None)
+        listed = {blob_path(sha256) for sha256 in (*signed, *required)}
         for path, place in walk(folder):
             top, _, name = path.partition("/")
-            if path in listed or path in _OWN_FILES or top == STAGING_FOLDER:
+            if path in listed or path in _OWN_FILES or top == STAGING_FOLDER or top in beside:
                 continue
-            if top == METADATA_FOLDER:
+            if path.startswith(f"{repository.metadata_folder}/"):
                 _verify_metadata_file(folder, path, repository, comparison)
             elif top == BLOBS_FOLDER and is_sha256(name[3:]) and path == blob_path(name[3:]):
                 comparison.compare_file(folder / path, name=path, sha256=name[3:], size_bytes=None)
@@ -77,7 +99,7 @@ def _own_root(folder: Path) -> bytes:
 
 def _verify_metadata_file(folder: Path, path: str, repository: TrustedRepository, comparison: FileComparison) -> None:
     """Check the signatures of one file; versions that are no longer current included."""
-    name = path.removeprefix(f"{METADATA_FOLDER}/")
+    name = path.removeprefix(f"{repository.metadata_folder}/")
     data = (folder / path).read_bytes()
     comparison.bytes_read += len(data)
     match repository.is_signed_metadata(name, data):
@@ -89,30 +111,50 @@ def _verify_metadata_file(folder: Path, path: str, repository: TrustedRepository
             comparison.add(path, "changed", "it is not signed as it must be")
 
 
-def _verify_manifests(folder: Path, repository: TrustedRepository, comparison: FileComparison) -> None:
-    """Check that every file a manifest names is signed, and that the copy for people says what the manifests say."""
+def _verify_manifests(
+    folder: Path, repository: TrustedRepository, comparison: FileComparison, *, is_part: bool
+) -> None:
+    """Check that every file a manifest names is signed, and that the copy for people says what the manifests say.
+
+    A copy of a part of a repository may lack manifests, and its copy for people may be absent or list fewer artifacts.
+    """
     signed = set(repository.signed_files())
-    artifacts: list[Artifact] = []
+    artifacts: dict[tuple[str, str, str, str], Artifact] = {}
     for engine in repository.engines():
         try:
             offered = repository.manifest(engine).artifacts
         except IntegrityError:
+            if is_part:
+                continue
             return  # its blob is named already
         for artifact in offered:
             for sha256 in (artifact.sha256, *(layer.sha256 for layer in artifact.layers)):
                 if sha256 not in signed:
                     raise IntegrityError(f"{artifact.target} {artifact.version} names {sha256}, which is not signed")
-        artifacts += offered
+            check_statements(folder, artifact, repository.statement_signers(engine), comparison)
+            artifacts[artifact.key] = artifact
+    note_bare(artifacts.values(), comparison)
+    _verify_copy(folder, artifacts, comparison, is_part=is_part)
+
+
+def _verify_copy(
+    folder: Path,
+    artifacts: dict[tuple[str, str, str, str], Artifact],
+    comparison: FileComparison,
+    *,
+    is_part: bool,
+) -> None:
     copy = folder / MANIFEST_COPY
     if not copy.is_file():
-        comparison.add(MANIFEST_COPY, "missing", "the copy for people; `publish` writes it again")
+        if not is_part:
+            comparison.add(MANIFEST_COPY, "missing", "the copy for people; `publish` writes it again")
         return
     try:
-        same = {a.key: a for a in read_manifest(copy.read_bytes()).artifacts} == {a.key: a for a in artifacts}
+        copied = {artifact.key: artifact for artifact in read_manifest(copy.read_bytes()).artifacts}
     except IntegrityError as error:
         comparison.add(MANIFEST_COPY, "changed", error.message)
         return
-    if same:
+    if copied == artifacts or (is_part and copied.items() <= artifacts.items()):
         comparison.verified += 1
     else:
         comparison.add(MANIFEST_COPY, "changed", "the copy for people differs from the signed manifests")

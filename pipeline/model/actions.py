@@ -10,6 +10,7 @@ from pipeline.model.frozen import Frozen, Sha256
 from pipeline.model.manifest import HealthCheck, LayerRole, ProofLevel, Upstream
 from pipeline.model.recipe import Component, LicenseFile, ModelRecipe, WebUi
 from pipeline.model.source import Source
+from pipeline.model.statements import Material, Part
 from pipeline.model.upstream import PinnedAsset
 
 StepName = str
@@ -204,6 +205,10 @@ class MakeBundle(Frozen):
         proof: step.
         compiled: steps, for the options that were set; empty for what was fetched.
         archives: steps that fetched upstream's archives; empty for what was built.
+        materials: what it is built from, for its provenance; empty for what was fetched.
+        parts: what is compiled into the engine, for its bill of materials.
+        runtime_licenses: SPDX identifiers of a vendor's runtime.
+        builder_version: of this program.
         epoch_seconds: time stamp of files in the archive.
     """
 
@@ -221,6 +226,10 @@ class MakeBundle(Frozen):
     proof: StepName
     compiled: tuple[StepName, ...]
     archives: tuple[StepName, ...] = ()
+    materials: tuple[Material, ...] = ()
+    parts: tuple[Part, ...] = ()
+    runtime_licenses: tuple[str, ...] = ()
+    builder_version: str = ""
     epoch_seconds: int
 
 

@@ -39,6 +39,7 @@ class VerifyReport(Frozen):
         bytes_read: how much was hashed.
         seconds: wall time.
         findings: every file that is not verified, sorted by path.
+        notes: what there was nothing to check about, in words.
         revoked: of an installation, what is current and was withdrawn by its publisher, with the reason; no file is
             wrong for that.
     """
@@ -53,6 +54,7 @@ class VerifyReport(Frozen):
     bytes_read: int
     seconds: float
     findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
     revoked: tuple[str, ...] = ()
 
     @property

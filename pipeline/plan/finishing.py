@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, NamedTuple
 from pipeline.model.actions import FetchModel, MakeBundle, Prove
 from pipeline.model.filling import fill
 from pipeline.model.manifest import HealthCheck
+from pipeline.model.statements import Part
 from pipeline.names import family_of, program_file
 
 if TYPE_CHECKING:
     from pipeline.model.manifest import Upstream
     from pipeline.model.plan import Decision
     from pipeline.model.recipe import EngineRecipe
+    from pipeline.model.statements import Material
     from pipeline.names import Target
     from pipeline.plan.collecting import Planning
 
@@ -24,6 +26,7 @@ class Made(NamedTuple):
         layers: steps, in the order in which they are laid over each other.
         compiled: steps whose flags were used.
         archives: steps that fetched upstream's archives.
+        materials: what it is built from.
         build_number: that ``--version`` must say.
         upstream: which release of upstream's it is.
         epoch_seconds: time stamp of the bundle.
@@ -35,6 +38,7 @@ class Made(NamedTuple):
     epoch_seconds: int
     compiled: tuple[str, ...] = ()
     archives: tuple[str, ...] = ()
+    materials: tuple[Material, ...] = ()
 
 
 def finish(planning: Planning, target: Target, decision: Decision, made: Made) -> None:
@@ -56,6 +60,10 @@ def finish(planning: Planning, target: Target, decision: Decision, made: Made) -
         proof=proof,
         compiled=made.compiled,
         archives=made.archives,
+        materials=made.materials,
+        parts=tuple(Part(name=text.name, license=text.spdx) for text in engine.licenses),
+        runtime_licenses=_runtime_licenses(planning, target, decision),
+        builder_version=planning.request.builder_version,
         epoch_seconds=made.epoch_seconds,
     )
     needs = (*made.layers, *made.compiled, *made.archives, proof)
@@ -139,9 +147,13 @@ def _entry_points(engine: EngineRecipe, target: Target) -> dict[str, str]:
 
 def _licenses(planning: Planning, engine: EngineRecipe, target: Target, decision: Decision) -> tuple[str, ...]:
     """Return SPDX identifiers: of the engine, and of a vendor's runtime that a fetched bundle carries."""
-    parts = planning.catalog.accelerator(target.accel).archives.get(engine.name)
-    vendor = parts.runtime_licenses if parts and decision.origin == "fetched" else ()
+    vendor = _runtime_licenses(planning, target, decision)
     return tuple(sorted({*(text.spdx for text in engine.licenses), *vendor}))
+
+
+def _runtime_licenses(planning: Planning, target: Target, decision: Decision) -> tuple[str, ...]:
+    parts = planning.catalog.accelerator(target.accel).archives.get(target.engine)
+    return parts.runtime_licenses if parts and decision.origin == "fetched" else ()
 
 
 def _suffix(decision: Decision) -> str:

@@ -111,7 +111,7 @@ def target_files(merged: Merged, *, dist: Dist | None, before: Mapping[str, Targ
             if path in before:
                 targets[path] = before[path]
             elif dist is not None:
-                targets[path] = _target(path, sha256, dist.files[sha256].size_bytes, name=dist.names[sha256])
+                targets[path] = _target(path, sha256, dist.size_bytes(sha256), name=dist.names[sha256])
     return dict(sorted(targets.items()))
 
 

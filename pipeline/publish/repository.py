@@ -24,6 +24,7 @@ from pipeline.publish.dist import DistFile, check_file, read_dist
 from pipeline.publish.merging import merge, target_files
 from pipeline.publish.signing import is_due, moment, sign_changes
 from pipeline.publish.state import read_state
+from pipeline.publish.statements import sign_statements
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -113,23 +114,23 @@ class _Publishing:
 
     def _publish(self, dist: Dist | None, *, replace: bool, dry_run: bool) -> PublishOutcome:
         state = read_state(self._to, trusted_root=self._keys.root)
+        if dist is not None:
+            dist = sign_statements(dist, published=state.manifests, keys=self._keys, dry_run=dry_run)
         merged = merge(state.manifests, dist, replace=replace)
         self._warn_of_root(state)
         targets = target_files(merged, dist=dist, before=state.published)
         new_files = self._new_files(dist)
-        new_manifests = {
-            sha256: data
-            for data in merged.manifests.values()
-            if not (self._to / blob_path(sha256 := sha256_bytes(data))).exists()
-        }
+        documents = {sha256_bytes(data): data for data in merged.manifests.values()}
+        documents |= {} if dist is None else dist.documents
+        documents = {sha: data for sha, data in documents.items() if not (self._to / blob_path(sha)).exists()}
         if dry_run:
             for file in new_files:
                 check_file(file)
             signed: tuple[NewMetadata, ...] = ()
         else:
             signed = sign_changes(state, targets, keys=self._keys, now=self._now)  # before gigabytes are copied
-            self._stage_blobs(new_files, new_manifests)
-            self._write(state, signed, staged=[*(f.sha256 for f in new_files), *new_manifests])
+            self._stage_blobs(new_files, documents)
+            self._write(state, signed, staged=[*(f.sha256 for f in new_files), *documents])
             self._write_copies(merged)
         return self._outcome(state, merged, signed, new_files=new_files, dry_run=dry_run)
 
@@ -149,7 +150,7 @@ class _Publishing:
                 )
         return tuple(new)
 
-    def _stage_blobs(self, files: Iterable[DistFile], manifests: dict[str, bytes]) -> None:
+    def _stage_blobs(self, files: Iterable[DistFile], documents: dict[str, bytes]) -> None:
         """Copy files to the staging folder, each verified as it is copied; nothing is in place before all are."""
         self._disk.make_dirs(self._staging, durable=False)
         files = tuple(files)
@@ -159,7 +160,7 @@ class _Publishing:
             require_digest(what=str(file.path), expected=file.sha256, found=found)
             done += file.size_bytes
             self._services.events.emit(StepProgress(_STEP, done, total, "bytes", file.path.name))
-        for sha256, data in manifests.items():
+        for sha256, data in documents.items():
             self._disk.write_file(self._staging / sha256, data)
 
     def _write(self, state: RepositoryState, signed: tuple[NewMetadata, ...], *, staged: list[str]) -> None:

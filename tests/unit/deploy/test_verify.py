@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.deploy.comparing import FileComparison
 from pipeline.deploy.verify import report_error, verify
+from pipeline.deploy.verify_repository import verify_repository
 from pipeline.errors import IntegrityError, TrustError, UsageError
 from pipeline.model.verification import VerifyReport
 from tests.simulators.engine_world import World
@@ -197,3 +199,59 @@ def test_an_installation_from_which_a_layer_or_a_record_is_gone(published: World
     layer = next(p for p in (published.root / "layers").iterdir() if p.is_dir())
     shutil.rmtree(layer)
     assert states(check(published, published.root)) == {"generations/llama.cpp/1/tree": "changed"}
+
+
+def test_a_part_of_a_repository_must_hold_what_is_wanted_of_it(published: World):
+    published.build("b2")
+    published.publish()
+    blobs = published.repository / "blobs"
+    b1, b2 = json.loads((published.repository / "manifest.json").read_text())["artifacts"]
+    manifest = next(p.name for p in blobs.rglob("*") if p.is_file() and p.read_bytes()[:1] == b"{")
+    wanted = {manifest, b2["sha256"], *(layer["sha256"] for layer in b2["layers"])}
+    (published.repository / b1["url"]).unlink()
+    assert part_states(published, wanted) == {}
+    (published.repository / b2["url"]).unlink()
+    assert part_states(published, wanted) == {b2["url"]: "missing"}
+    (published.repository / b2["url"]).write_bytes(b"X" * b2["size"])
+    unwanted = next(layer["url"] for layer in b1["layers"] if layer["sha256"] not in wanted)
+    (published.repository / unwanted).write_bytes(b"X")
+    assert part_states(published, wanted) == {b2["url"]: "changed", unwanted: "changed"}
+
+
+def test_a_part_of_a_repository_may_lack_the_copy_for_people_or_shorten_it(published: World):
+    published.build("b2")
+    published.publish()
+    copy = published.repository / "manifest.json"
+    document = json.loads(copy.read_text())
+    copy.write_text(json.dumps({**document, "artifacts": document["artifacts"][1:]}))
+    assert part_states(published, set()) == {}
+    assert states(check(published, published.repository)) == {"manifest.json": "changed"}
+    copy.write_text(json.dumps(document).replace("MIT", "BSD"))
+    assert part_states(published, set()) == {"manifest.json": "changed"}
+    copy.unlink()
+    assert part_states(published, set()) == {}
+
+
+def test_what_is_wanted_must_be_there_whether_it_is_signed_or_not(published: World):
+    assert part_states(published, {"0" * 64}) == {f"blobs/00/{'0' * 64}": "missing"}
+
+
+def test_names_beside_a_repository_are_left_to_the_caller(published: World):
+    (published.repository / "models").mkdir()
+    (published.repository / "models/tiny.gguf").write_text("x")
+    assert part_states(published, set()) == {"models/tiny.gguf": "unexpected"}
+    assert part_states(published, set(), beside={"models"}) == {}
+
+
+def part_states(world: World, wanted: set[str], *, beside: set[str] = frozenset()) -> dict[str, str]:
+    comparison = FileComparison()
+    verify_repository(
+        world.repository,
+        comparison,
+        services=world.services(world.folder / "verifier"),
+        disk=world.disk,
+        trusted_root=world.trusted_root,
+        wanted=frozenset(wanted),
+        beside=frozenset(beside),
+    )
+    return {finding.path: finding.state for finding in comparison.findings}

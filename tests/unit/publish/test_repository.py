@@ -196,13 +196,13 @@ def test_an_empty_or_missing_dist(world: World):
         world.publish()
 
 
-def test_statements_travel_as_targets(world: World):
+def test_a_bill_of_materials_travels_as_a_target(world: World):
     dist = world.build("b1")
-    (dist / "b1.intoto.json").write_text("{}")
-    edit_manifest(dist, provenance="b1.intoto.json")
+    (dist / "b1.cdx.json").write_text("{}")
+    edit_manifest(dist, sbom="b1.cdx.json")
     world.publish()
     (artifact,) = read_manifest((world.repository / "manifest.json").read_bytes()).artifacts
-    assert (world.repository / str(artifact.provenance)).read_text() == "{}"
+    assert (world.repository / str(artifact.sbom)).read_text() == "{}"
     assert f"engines/llama.cpp/{sha256_bytes(b'{}')}" in engines(world)
     assert world.publish().changed is False
 
