@@ -27,6 +27,7 @@ COMMANDS: dict[str, Entry] = {
     "build": Entry(_MAKE, "build", "Make bundles: source, compile, layers, proof, manifest."),
     "keys": Entry(_PUBLISH, "keys", "Make the keys that sign a repository."),
     "publish": Entry(_PUBLISH, "publish", "Add bundles to a signed repository."),
+    "generate": Entry(_PUBLISH, "generate", "Make installers that need no Python, out of manifests."),
     "select": Entry(_INSTALL, "select", "Choose the variant that fits a host best."),
     "explain": Entry(_INSTALL, "explain", "Show why each variant fits a host or does not."),
     "install": Entry(_INSTALL, "install", "Install or update an engine from a repository."),

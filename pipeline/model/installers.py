@@ -8,6 +8,8 @@ from pydantic import Field
 
 from pipeline.model.frozen import Frozen, Name, Sha256
 
+ScriptName = Literal["install.sh", "install.ps1"]
+
 
 class GzipArchive(Frozen):
     """The ``.tar.gz`` of one layer, for systems without zstd; its file is called after its digest.
@@ -36,7 +38,7 @@ class InstallableBundle(Frozen):
     target: str
     version: Name
     sha256: Sha256
-    script: Literal["install.sh", "install.ps1"]
+    script: ScriptName
 
 
 class InstallersRecord(Frozen):
@@ -71,7 +73,7 @@ class InstallersOutcome(Frozen):
     """
 
     folder: str
-    scripts: tuple[str, ...]
+    scripts: tuple[ScriptName, ...]
     bundles: tuple[InstallableBundle, ...]
     archives: tuple[GzipArchive, ...]
     archive_bytes: int

@@ -151,7 +151,9 @@ def offer(number: int, artifact: Artifact, layers: Mapping[str, ReadyLayer], *, 
     wanted = [*artifact.entry_points.values(), *([health.program] if health else [])]
     for path in wanted:
         if fault := program_fault(tree, path):
-            raise IntegrityError(f"{artifact.target} {artifact.version} promises {path}: {fault}", hint="build it again")
+            raise IntegrityError(
+                f"{artifact.target} {artifact.version} promises {path}: {fault}", hint="build it again"
+            )
     generation = Generation(
         engine=artifact.engine,
         number=_NUMBER,

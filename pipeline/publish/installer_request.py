@@ -48,7 +48,9 @@ class InstallersRequest:
     revoked: Sequence[Revocation] = field(default=())
 
 
-def newest(artifacts: Iterable[Artifact], *, targets: Sequence[str] = (), versions: Sequence[str] = ()) -> list[Artifact]:
+def newest(
+    artifacts: Iterable[Artifact], *, targets: Sequence[str] = (), versions: Sequence[str] = ()
+) -> list[Artifact]:
     """Return the artifacts that scripts are made for.
 
     Args:
@@ -78,7 +80,9 @@ def newest(artifacts: Iterable[Artifact], *, targets: Sequence[str] = (), versio
             first.setdefault(artifact.target, artifact)
         chosen = list(first.values())
     if not chosen:
-        raise NothingSelectedError("there is no bundle to make an installer for", hint="`build` and `publish` make some")
+        raise NothingSelectedError(
+            "there is no bundle to make an installer for", hint="`build` and `publish` make some"
+        )
     return chosen
 
 

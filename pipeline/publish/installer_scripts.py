@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
@@ -13,11 +13,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from pipeline.model.installers import ScriptName
     from pipeline.model.revocation import Revocation
     from pipeline.publish.installer_offers import Offer, OfferedLayer
 
-SHELL_SCRIPT = "install.sh"
-POWERSHELL_SCRIPT = "install.ps1"
+SHELL_SCRIPT: ScriptName = "install.sh"
+POWERSHELL_SCRIPT: ScriptName = "install.ps1"
 # PowerShell ends a quoted string at any of these (about_Quoting_Rules, "smart quotes").
 _POWERSHELL_QUOTES = "'\u2018\u2019\u201a\u201b"
 
@@ -72,7 +73,7 @@ def quote_for_powershell(value: object) -> str:
 
 
 def _environment(templates_dir: Path) -> Environment:
-    environment: Any = Environment(
+    environment = Environment(
         loader=FileSystemLoader(templates_dir),
         undefined=StrictUndefined,
         autoescape=False,  # noqa: S701 - no markup: every value is quoted by the filters below
@@ -86,6 +87,5 @@ def _environment(templates_dir: Path) -> Environment:
         comment_end_string="#%>",
         line_statement_prefix="#%",
     )
-    environment.filters["sh"] = quote_for_shell
-    environment.filters["ps"] = quote_for_powershell
+    environment.filters |= {"sh": quote_for_shell, "ps": quote_for_powershell}
     return environment

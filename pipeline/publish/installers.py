@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import IntegrityError, NothingSelectedError, PipelineError
 from pipeline.events import Notice
-from pipeline.model.installers import InstallableBundle, InstallersOutcome, InstallersRecord
+from pipeline.model.installers import InstallableBundle, InstallersOutcome, InstallersRecord, ScriptName
 from pipeline.model.manifest_document import read_document, write_document
 from pipeline.publish.installer_layers import FILES_FOLDER, LayerReader, ReadyLayer, gzip_name
 from pipeline.publish.installer_offers import Origin, offer, offered_layer, preferred_first
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 RECORD_FILE = "installers.json"
 _STAGING = ".installers"
-_SCRIPTS = (SHELL_SCRIPT, POWERSHELL_SCRIPT)
+_SCRIPTS: tuple[ScriptName, ...] = (SHELL_SCRIPT, POWERSHELL_SCRIPT)
 
 
 class StaleInstallersError(PipelineError):
@@ -136,7 +136,7 @@ class _Making:
         folder = self._request.folder
         outcome = InstallersOutcome(
             folder=str(folder.absolute()),
-            scripts=tuple(name for name in texts if name != RECORD_FILE),
+            scripts=tuple(name for name in _SCRIPTS if name in texts),
             bundles=record.bundles,
             archives=archives,
             archive_bytes=sum(made.size for made in archives),
@@ -169,7 +169,7 @@ class _Making:
         return ready
 
     def _is_fit(self, artifact: Artifact, layers: dict[str, ReadyLayer], script: str) -> bool:
-        """Tell whether a script can install it: Windows makes links for administrators alone, PowerShell reads ASCII."""
+        """Tell whether a script can install it: on Windows not everything that has a name here can be made."""
         entries = [e for layer in artifact.layers if not layer.optional for e in layers[layer.tree_sha256].tree.entries]
         if script == SHELL_SCRIPT:
             return True
@@ -185,7 +185,9 @@ class _Making:
         offers = [offer(number, a, layers, origin=self._origin) for number, a in enumerate(artifacts, start=1)]
         for made in offers:
             if name == SHELL_SCRIPT and made.health_pattern and not made.portable_pattern:
-                self._notice(f"{name} starts {made.target} {made.version} and does not look at the version that it says")
+                self._notice(
+                    f"{name} starts {made.target} {made.version} and does not look at the version that it says"
+                )
         digests = dict.fromkeys(digest for made in offers for digest in made.layers)
         engines = {artifact.engine for artifact in artifacts}
         root = self._request.trusted_root

@@ -16,9 +16,9 @@ _NO_WORD = "[^[:alnum:]_]"
 
 
 def portable_pattern(pattern: str) -> str | None:
-    """Return a pattern of Python's ``re`` as POSIX's extended regular expression, None where it has no equal there.
+    r"""Return a pattern of Python's ``re`` as POSIX's extended regular expression, None where it has no equal there.
 
-    Lazy repeats, look-around, named groups and back references have none; ``\\b`` has one between a letter, digit or
+    Lazy repeats, look-around, named groups and back references have none; ``\b`` has one between a letter, digit or
     underscore and either end of a pattern. The result decides whether a line has a match, not where it is.
     """
     parts, position = [], 0
