@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.deploy.composing import folders_of, program_fault
+from pipeline.composing import folders_of, program_fault
 from pipeline.errors import IntegrityError
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.composing import compose
 from pipeline.deploy import pins
 from pipeline.deploy.changing import changing, switch
 from pipeline.deploy.comparing import FileComparison
-from pipeline.deploy.composing import compose
 from pipeline.deploy.health import ALREADY_CURRENT, Candidate, check_health, not_run
 from pipeline.deploy.layout import Layout
 from pipeline.deploy.revoked import require_standing

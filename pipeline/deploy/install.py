@@ -9,11 +9,11 @@ from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from pipeline.composing import compose
 from pipeline.deploy import pins
 from pipeline.deploy.assembling import check_laid, check_programs, lay
 from pipeline.deploy.changing import changing, switch
 from pipeline.deploy.comparing import FileComparison
-from pipeline.deploy.composing import compose
 from pipeline.deploy.generations import check_generation, find_generation, is_whole
 from pipeline.deploy.health import ALREADY_CURRENT, HealthCheckError, not_run
 from pipeline.deploy.install_request import InstallRequest, Resolved, resolve

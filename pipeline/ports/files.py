@@ -44,6 +44,23 @@ class Archiver(Protocol):
         """
         ...
 
+    def write_gzip(self, archive: Path, destination: Path) -> None:
+        """Write what a ``.tar.zst`` holds as ``.tar.gz``, for systems that cannot unpack the former.
+
+        Raises:
+            IntegrityError: the archive is damaged; nothing is left.
+            NoSpaceError: nothing is left.
+        """
+        ...
+
+    def is_gzip_of(self, archive: Path, gzip: Path) -> bool:
+        """Tell whether ``gzip`` is what ``write_gzip`` makes of ``archive``, by whatever version of zlib.
+
+        Raises:
+            IntegrityError: the archive is damaged.
+        """
+        ...
+
 
 class TreeReader(Protocol):
     """Reads folders as values."""

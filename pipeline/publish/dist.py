@@ -75,6 +75,17 @@ def read_dist(folder: Path) -> Dist:
         NothingSelectedError: the manifest is empty.
         IntegrityError: the manifest is malformed, or a file is missing or has another size.
     """
+    return _Reading(folder).read(read_manifest_of(folder))
+
+
+def read_manifest_of(folder: Path) -> Manifest:
+    """Read the manifest of a dist folder; the files that it names are not looked at.
+
+    Raises:
+        UsageError: there is none.
+        NothingSelectedError: it is empty.
+        IntegrityError: it is malformed.
+    """
     try:
         data = (folder / MANIFEST_FILE).read_bytes()
     except OSError as error:
@@ -82,7 +93,7 @@ def read_dist(folder: Path) -> Dist:
     manifest = read_manifest(data, what=str(folder / MANIFEST_FILE))
     if not manifest.artifacts:
         raise NothingSelectedError(f"{folder / MANIFEST_FILE} lists no bundle", hint="`build` adds bundles to it")
-    return _Reading(folder).read(manifest)
+    return manifest
 
 
 def check_file(file: DistFile) -> None:

@@ -11,6 +11,7 @@ from pipeline.system.archive_placing import whole_file
 from pipeline.system.archive_reading import naming
 from pipeline.system.archive_unpacking import UnpackRequest, unpack
 from pipeline.system.archive_writing import END_OF_ARCHIVE, frame, write_folder
+from pipeline.system.gzip_transport import gzip_of, is_gzip_of
 from pipeline.system.zstd_frames import copy_frames
 
 if TYPE_CHECKING:
@@ -101,3 +102,22 @@ class FileArchiver:
         most = min(self._limits.total_bytes, files_bytes + files_bytes // 8 + _HEADERS_BYTES)
         limits = replace(self._limits, total_bytes=most)
         return unpack(UnpackRequest(archive, destination, limits, sha256=sha256, files_bytes=files_bytes))
+
+    def write_gzip(self, archive: Path, destination: Path) -> None:
+        """Write what a ``.tar.zst`` holds as ``.tar.gz``; the same bytes for the same version of zlib.
+
+        Raises:
+            IntegrityError: the archive is damaged; nothing is left.
+            NoSpaceError: nothing is left.
+        """
+        with naming(archive), whole_file(destination) as temporary:
+            gzip_of(archive, temporary, limits=self._limits)
+
+    def is_gzip_of(self, archive: Path, gzip: Path) -> bool:
+        """Tell whether ``gzip`` is what ``write_gzip`` makes of ``archive``, by whatever version of zlib.
+
+        Raises:
+            IntegrityError: the archive is damaged.
+        """
+        with naming(archive):
+            return is_gzip_of(archive, gzip, limits=self._limits)

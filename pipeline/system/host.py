@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.errors import HostError, UsageError
+from pipeline.model.cpu_features import KERNEL_FEATURES
 from pipeline.model.host import HostFacts, Tool
 from pipeline.names import platform_of, version_key
 from pipeline.ports import Command
@@ -40,30 +41,6 @@ _CACHES = {"ccache", "sccache", "distcc"}  # may stand before the compiler in CC
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
 _COMPILER_VERSION = re.compile(r"\) (\d+(?:\.\d+)+)|version (\d+(?:\.\d+)+)")
 _PROBE_SECONDS = 10.0
-# /proc/cpuinfo calls some extensions otherwise than gcc's -m flags do.
-_FEATURE_NAMES: Mapping[str, str] = {
-    "sse4_1": "sse4.1",
-    "sse4_2": "sse4.2",
-    "pni": "sse3",
-    "abm": "lzcnt",
-    "pclmulqdq": "pclmul",
-    "sha_ni": "sha",
-    "rdrand": "rdrnd",
-    "avx_vnni": "avxvnni",
-    "avx512_vnni": "avx512vnni",
-    "avx512_vbmi2": "avx512vbmi2",
-    "avx512_bf16": "avx512bf16",
-    "avx512_fp16": "avx512fp16",
-    "avx512_bitalg": "avx512bitalg",
-    "avx512_vpopcntdq": "avx512vpopcntdq",
-    "avx512_vp2intersect": "avx512vp2intersect",
-    "amx_tile": "amx-tile",
-    "amx_int8": "amx-int8",
-    "amx_bf16": "amx-bf16",
-    "asimd": "simd",
-    "asimddp": "dotprod",
-    "asimdhp": "fp16",
-}
 
 
 class LocalHost:
@@ -244,7 +221,7 @@ def _cpu_features() -> tuple[str, ...]:
     except OSError:
         return ()
     line = next((line for line in text.splitlines() if line.startswith(("flags", "Features"))), "")
-    return tuple(sorted(_FEATURE_NAMES.get(flag, flag) for flag in line.partition(":")[2].split()))
+    return tuple(sorted(KERNEL_FEATURES.get(flag, flag) for flag in line.partition(":")[2].split()))
 
 
 def _glibc() -> str | None:
