@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pipeline.app.events import open_events
+from pipeline.app.host_environment import device_environment
 from pipeline.errors import UsageError
 from pipeline.ports import Services
 
@@ -26,18 +27,12 @@ if TYPE_CHECKING:
         Disk,
         HostProbe,
         KeyFiles,
+        LoopbackHttp,
         ReleaseApi,
         RemoteHasher,
         TreeReader,
     )
     from pipeline.system.downloads import HttpDownloader
-
-# What drivers and their loaders look at when they list devices; Windows' children start with nothing less.
-_DEVICE_VARIABLES = (
-    "LD_LIBRARY_PATH", "VK_DRIVER_FILES", "VK_ICD_FILENAMES", "VK_ADD_DRIVER_FILES", "OCL_ICD_VENDORS",
-    "OCL_ICD_FILENAMES", "XDG_DATA_DIRS", "XDG_CONFIG_DIRS", "XDG_RUNTIME_DIR",
-    "SYSTEMROOT", "WINDIR", "PROGRAMDATA", "PROGRAMFILES",
-)  # fmt: skip
 
 
 @contextlib.contextmanager
@@ -56,7 +51,7 @@ def build_services(settings: Settings, *, compiler_cache: bool = True) -> Iterat
 
 @contextlib.contextmanager
 def install_services(
-    settings: Settings, root: Path, *, location: str = "", may_be_new: bool = False
+    settings: Settings, root: Path, *, location: str = "", may_be_new: bool = False, mend: bool = False
 ) -> Iterator[Services]:
     """Give the services of a command over an installation, whose downloads stay below its root.
 
@@ -65,6 +60,7 @@ def install_services(
         root: of the installation.
         location: of the repository; a host that it names without TLS may be asked so.
         may_be_new: whether ``root`` may be empty or not there.
+        mend: whether a damaged format file is as good as none.
 
     Raises:
         UsageError: ``root`` is no installation; with ``may_be_new`` only when it holds something else.
@@ -73,7 +69,9 @@ def install_services(
     from pipeline.deploy.layout import Layout
 
     layout = Layout(root)
-    layout.check(may_be_new=may_be_new)  # before anything is written there
+    layout.check(may_be_new=may_be_new, mend=mend)  # before anything is written there
+    if may_be_new:
+        disk().make_dirs(layout.root)  # the store makes its folders without waiting for the disk
     # Downloads are gone when their layer is unpacked, and every byte of them is checked then.
     with open_services(settings, store_dir=layout.downloads_dir, location=location, durable=False) as services:
         yield services
@@ -95,20 +93,22 @@ class _LaterIndex:
 
 @dataclass(frozen=True, slots=True)
 class SwitchServices:
-    """What switching between installed versions needs; implements ``ports.Reporting``."""
+    """What switching between installed versions needs; implements ``ports.Running``."""
 
     events: EventSink
+    commands: CommandRunner
+    loopback: LoopbackHttp
+    clock: Clock
+    base_env: Mapping[str, str]
+    device_env: Mapping[str, str]
 
 
-@contextlib.contextmanager
-def switch_services(settings: Settings) -> Iterator[SwitchServices]:
-    """Give the services of a command that brings nothing: no store, no connections, and none of their imports.
+def switch_services(settings: Settings, events: EventSink) -> SwitchServices:
+    """Return the services of a command that brings nothing: no store, no connections, and none of their imports."""
+    from pipeline.system.loopback import LocalHttp
+    from pipeline.system.processes import ProcessRunner
 
-    Raises:
-        UsageError: the file for JSON lines cannot be written.
-    """
-    with open_events(settings, clock()) as events:
-        yield SwitchServices(events)
+    return SwitchServices(events, ProcessRunner(), LocalHttp(), clock(), settings.child_env, device_environment())
 
 
 @contextlib.contextmanager
@@ -155,6 +155,7 @@ def open_services(
             jobs=settings.jobs or probe.facts().cpu_count,
             compiler_cache_dir=compiler_cache_dir,
             base_env=settings.child_env,
+            device_env=device_environment(),
             offline=settings.offline,
             attestations=attestation_verifier(settings.sigstore_root),
         )
@@ -262,7 +263,8 @@ def host(settings: Settings, commands: CommandRunner | None = None) -> HostProbe
     from pipeline.system.host import LocalHost
     from pipeline.system.processes import ProcessRunner
 
-    device_env = {**settings.child_env, **{name: os.environ[name] for name in _DEVICE_VARIABLES if name in os.environ}}
+    libraries = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}  # probes alone
+    device_env = {**settings.child_env, **device_environment(), **libraries}
     return LocalHost(commands or ProcessRunner(), settings.child_env, device_environment=device_env)
 
 

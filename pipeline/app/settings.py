@@ -18,6 +18,7 @@ PREFIX = "ENGINE_PIPELINE_"
 INSTALLED_NAME = "engine-pipeline"
 PROJECT_FILE = "pipeline.toml"
 GITHUB_API = "https://api.github.com"
+DEFAULT_KEEP = 3
 Verbosity = Literal["quiet", "normal", "verbose"]
 Value = TypeVar("Value")
 
@@ -63,6 +64,7 @@ class Settings:
         github_api: address of the API that upstream's releases are listed by.
         github_token: for that API alone (GITHUB_TOKEN); None asks anonymously. Never shown.
         keys_dir: folder of this user's signing keys.
+        allow_development: whether development keys may sign a repository.
         recipes_dir: folder with ``engines/``, ``accelerators/`` and ``models/``.
         mirrors: asked before a file's own urls, in order.
         offline: whether the network is forbidden.
@@ -78,6 +80,8 @@ class Settings:
         root: folder of an installation, None when nothing names one.
         trusted_root: root metadata to start trust from, None when nothing names it.
         sigstore_root: trusted root of another Sigstore instance than the public one; None for that.
+        keep: generations of an engine that an installation keeps.
+        pins: engine to the version that installations hold it at.
         cmake_options: CMake cache entries that are added to every build.
         summary_path: file that CI shows as the job's summary (GITHUB_STEP_SUMMARY).
         epoch_seconds: SOURCE_DATE_EPOCH, for everything that a build writes; None when it is not set.
@@ -87,6 +91,7 @@ class Settings:
     cache_dir: Path
     keys_dir: Path
     recipes_dir: Path
+    allow_development: bool = False
     github_api: str = GITHUB_API
     github_token: str | None = field(default=None, repr=False)
     mirrors: tuple[str, ...] = ()
@@ -103,6 +108,8 @@ class Settings:
     root: Path | None = None
     trusted_root: Path | None = None
     sigstore_root: Path | None = None
+    keep: int = DEFAULT_KEEP
+    pins: Mapping[str, str] = field(default_factory=dict)
     cmake_options: Mapping[str, str] = field(default_factory=dict)
     summary_path: Path | None = None
     epoch_seconds: int | None = None
@@ -128,6 +135,9 @@ def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> 
         cache_dir=cache_dir.absolute(),
         keys_dir=(path(f"{PREFIX}KEYS_DIR", "keys_dir") or _user_dir("CONFIG", environment) / "keys").absolute(),
         recipes_dir=(path(f"{PREFIX}RECIPES", "recipes") or shipped_recipes_dir()).absolute(),
+        allow_development=_first(
+            _switch(environment, f"{PREFIX}ALLOW_DEVELOPMENT"), project.get("allow_development"), default=False
+        ),
         github_api=environment.get(f"{PREFIX}GITHUB_API") or GITHUB_API,
         github_token=_token(environment),
         mirrors=tuple(environment.get(f"{PREFIX}MIRROR", "").split()) or project.get("mirrors", ()),
@@ -144,6 +154,8 @@ def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> 
         root=path(f"{PREFIX}ROOT", "root"),
         trusted_root=path(f"{PREFIX}TRUSTED_ROOT", "trusted_root"),
         sigstore_root=path(f"{PREFIX}SIGSTORE_ROOT", "sigstore_root"),
+        keep=project.get("keep", DEFAULT_KEEP),
+        pins=project.get("pins", {}),
         cmake_options={**project.get("cmake_options", {}), **_cmake_options(environment)},
         summary_path=Path(environment["GITHUB_STEP_SUMMARY"]) if environment.get("GITHUB_STEP_SUMMARY") else None,
         epoch_seconds=_epoch_seconds(environment),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 
 import click
 
+from pipeline.app.project import version
 from pipeline.app.settings import Flags, load_settings
 from pipeline.catalog import Catalog, load
 from pipeline.errors import UsageError
@@ -123,6 +124,7 @@ def make_request(asked: BuildOptions, settings: Settings, catalog: Catalog) -> B
         epoch_seconds=settings.epoch_seconds,
         cmake_options={**settings.cmake_options, **given},
         insisted_options=frozenset(given),
+        builder_version=version(),
     )
     if settings.locked:
         _require_locked(request, catalog)

@@ -19,6 +19,13 @@ root_option = click.option(
 )
 engine_option = click.option("--engine", metavar="E", help="Which engine; needed where several are installed.")
 
+keep_option = click.option(
+    "--keep",
+    type=click.IntRange(min=2),
+    metavar="N",
+    help="Generations to keep.  [default: 3, or what pipeline.toml says]",
+)
+
 
 def require_root(root: Path | None, settings: Settings) -> Path:
     """Return the folder of the installation, absolute.

@@ -16,18 +16,20 @@ from pipeline.cli.options import FILE
 from pipeline.cli.root_options import root_option
 from pipeline.cli.trusted_root import find_trusted_root
 from pipeline.deploy.layout import Layout
-from pipeline.deploy.offering import offered_by, offered_in
+from pipeline.deploy.offering import offered_by, offered_in, revoked_by
 from pipeline.deploy.select import require_accelerator, select
+from pipeline.deploy.standing import revoked_and_current
 from pipeline.deploy.trust import TrustedRepository
 from pipeline.errors import PipelineError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from pipeline.cli.session import Session
     from pipeline.deploy.select import Choice
     from pipeline.model.host import HostFacts
     from pipeline.model.manifest import Artifact
+    from pipeline.model.revocation import Revocation
 
     Callback = Callable[..., None]
 
@@ -88,17 +90,20 @@ class Answer:
         facts: about the host.
         source: where the variants are listed.
         signed: whether that was checked.
+        revoked_current: what runs in the installation and was withdrawn by its publisher, with the reason.
     """
 
     choice: Choice
     facts: HostFacts
     source: str
     signed: bool
+    revoked_current: tuple[str, ...] = ()
 
     def document(self) -> dict[str, object]:
         """Return what ``--json`` prints."""
         selection = self.choice.selection.model_dump(mode="json")
-        return {**selection, "source": self.source, "signed": self.signed, "host": self.facts.model_dump(mode="json")}
+        more = {"source": self.source, "signed": self.signed, "revoked_current": list(self.revoked_current)}
+        return {**selection, **more, "host": self.facts.model_dump(mode="json")}
 
 
 def selection_options(function: Callback) -> Callback:
@@ -128,9 +133,11 @@ def answer(session: Session, question: Question) -> Answer:
     if question.location and question.manifest:
         raise UsageError("--from and --manifest exclude each other", hint="give one of them")
     facts = host_facts(session, question.host_facts)
+    offered: Sequence[Artifact]
+    revoked: Mapping[str, Revocation] = {}
     if question.location:
         location = location_of(question.location)
-        offered: Sequence[Artifact] = _signed(session, question, location)
+        offered, revoked = _signed(session, question, location)
     else:
         path = question.manifest or session.settings.output
         if question.manifest is None and not (path / "manifest.json").is_file():
@@ -138,8 +145,10 @@ def answer(session: Session, question: Question) -> Answer:
                 "what to choose from is not said", hint="give a repository with --from, or a manifest with --manifest"
             )
         location, offered = str(path), offered_in(path)
-    choice = select(offered, facts, engine=question.engine, version=question.version)
-    return Answer(choice, facts, location, signed=bool(question.location))
+    choice = select(offered, facts, engine=question.engine, version=question.version, revoked=revoked)
+    layout = _layout(session, question)
+    current = revoked_and_current(layout) if layout and layout.looks_installed() else ()
+    return Answer(choice, facts, location, signed=bool(question.location), revoked_current=current)
 
 
 def finish(session: Session, found: Answer, question: Question) -> None:
@@ -155,13 +164,17 @@ def finish(session: Session, found: Answer, question: Question) -> None:
             require_accelerator(artifact, found.choice.selection)
     except PipelineError as error:
         session.end_with(error)
-    for warning in found.choice.selection.warnings:
+    for warning in (*found.choice.selection.warnings, *(f"{line}; it is current" for line in found.revoked_current)):
         session.warn(warning)
 
 
-def _signed(session: Session, question: Question, location: str) -> list[Artifact]:
+def _layout(session: Session, question: Question) -> Layout | None:
     root = question.root or session.settings.root
-    layout = Layout(root) if root else None
+    return Layout(root) if root else None
+
+
+def _signed(session: Session, question: Question, location: str) -> tuple[list[Artifact], Mapping[str, Revocation]]:
+    layout = _layout(session, question)
     trusted = find_trusted_root(
         session, flag=question.trusted_root, pinned=layout.trusted_root_path if layout else None
     )
@@ -173,4 +186,5 @@ def _signed(session: Session, question: Question, location: str) -> list[Artifac
         repository = held.enter_context(
             TrustedRepository.open(location, state_dir=state_dir, trusted_root=trusted, services=services, disk=disk())
         )
-        return offered_by(repository, engine=question.engine)
+        offered = offered_by(repository, engine=question.engine)
+        return offered, revoked_by(repository, sorted({artifact.engine for artifact in offered}))

@@ -5,25 +5,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.app.switching import switch
+from pipeline.cli.health_options import health_text
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
+    from typing import Any
 
     from pipeline.cli.session import Session
+    from pipeline.deploy.switching import Switching
 
 
-def switch_and_show(session: Session, root: Path, *, version: str | None, engine: str | None) -> None:
+def switch_and_show(session: Session, root: Path, *, version: str | None, engine: str | None, how: Switching) -> None:
     """Switch to a version, or back when it is None, and show what runs now."""
-    outcome = switch(session.settings, root, version, engine=engine)
-    session.show(outcome, lambda: _text(outcome))
+    outcome = switch(session.settings, root, version, engine=engine, how=how)
+    session.show(outcome, lambda: "\n".join(filter(None, _lines(outcome))))
 
 
-def _text(outcome: Mapping[str, object]) -> str:
+def _lines(outcome: Mapping[str, Any]) -> list[str]:
     """Return what runs now and what ran before, from the fields of a ``SwitchOutcome``."""
+    name = f"{outcome['engine']} {outcome['version']}"
+    pinned = f"{outcome['engine']} is pinned to {outcome['version']}" if outcome["pinned"] else ""
     if not outcome["changed"]:
-        return f"{outcome['engine']} {outcome['version']} is current already"
-    return (
-        f"{outcome['engine']} {outcome['version']} (generation {outcome['generation']}) is current; before: "
-        f"{outcome['previous_version']} (generation {outcome['previous_generation']})\n{outcome['path']}"
-    )
+        return [f"{name} is current already", pinned]
+    before = f"{outcome['previous_version']} (generation {outcome['previous_generation']})"
+    return [
+        f"{name} (generation {outcome['generation']}) is current; before: {before}",
+        health_text(outcome["health"]),
+        pinned,
+        outcome["path"],
+    ]

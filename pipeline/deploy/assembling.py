@@ -18,12 +18,15 @@ if TYPE_CHECKING:
 
 
 def check_programs(artifact: Artifact, tree: Tree) -> None:
-    """Refuse an artifact whose entry points are not in its files.
+    """Refuse an artifact whose entry points, or what its health check starts, are not in its files.
 
     Raises:
         IntegrityError: one is missing or not executable.
     """
-    for name, path in artifact.entry_points.items():
+    programs = dict(artifact.entry_points)
+    if artifact.health:
+        programs |= {path: path for path in (artifact.health.program, artifact.health.device_program)}
+    for name, path in programs.items():
         if fault := program_fault(tree, path):
             raise IntegrityError(
                 f"{artifact.target} {artifact.version}: its program {name} ({path}) cannot be started: {fault}",

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def changing(layout: Layout, *, services: Reporting, disk: Disk, may_be_new: bool = False) -> Iterator[Path]:
+def changing(
+    layout: Layout, *, services: Reporting, disk: Disk, may_be_new: bool = False, mend: bool = False
+) -> Iterator[Path]:
     """Hold an installation and give an empty folder for half-made things, on its file system.
 
     Recovery runs first, every time: it removes what is in staging and generations without their last file. Running it
@@ -30,16 +32,20 @@ def changing(layout: Layout, *, services: Reporting, disk: Disk, may_be_new: boo
     Raises:
         UsageError, HostError, IntegrityError: as ``Layout.check``; HostError also when it cannot be written.
     """
-    layout.check(may_be_new=may_be_new)
+    layout.check(may_be_new=may_be_new, mend=mend)
     disk.make_dirs(layout.root)
-    with disk.lock(layout.lock_path, waiting=lambda: warn(services, f"another process changes {layout.root}; waiting")):
+
+    def tell() -> None:
+        warn(services, f"{disk.lock_holder(layout.lock_path)} changes {layout.root}; waiting")
+
+    with disk.lock(layout.lock_path, waiting=tell):
         missing = [layout.root / name for name in layout.FOLDERS if not (layout.root / name).is_dir()]
         for folder in missing:
             disk.make_dirs(folder, durable=False)
         if missing:
             disk.sync_names(layout.root)
         recover(layout, disk)
-        if not layout.format_path.exists():
+        if not layout.format_path.exists() or (mend and not layout.has_format()):
             disk.replace_file(layout.format_path, write_document(RootFormat()), staging_dir=layout.staging_dir)
         staging = layout.staging_dir / f"change-{secrets.token_hex(8)}"
         disk.make_dirs(staging, durable=False)

@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 
 from pipeline.deploy.fitting import is_gpu
 from pipeline.deploy.requirements import check_host
+from pipeline.deploy.revoked import refusal
 from pipeline.deploy.select import describe_given, require_accelerator, select
 from pipeline.errors import NothingSelectedError, UsageError
 from pipeline.names import Target, select_targets, version_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pipeline.model.manifest import Artifact
+    from pipeline.model.revocation import Revocation
     from pipeline.model.selection import Selection
     from pipeline.ports import HostProbe
 
@@ -28,6 +30,7 @@ class Wish:
     Attributes:
         target: full or without its engine; None takes what fits the host best.
         from_files: ``target`` was not said, it is what the given files are of.
+        narrowed: the given files leave only some of what is listed.
         version: None takes the newest, by number.
         engine: None means the only one; a full target says it too.
         check_host: refuse what cannot run here; without it and without ``target`` the platform's only one is taken.
@@ -40,10 +43,16 @@ class Wish:
     check_host: bool = True
     require_accel: bool = False
     from_files: bool = False
+    narrowed: bool = False
 
 
 def pick(
-    offered: Sequence[Artifact], wish: Wish, host: HostProbe, *, listed: Sequence[Artifact]
+    offered: Sequence[Artifact],
+    wish: Wish,
+    host: HostProbe,
+    *,
+    listed: Sequence[Artifact],
+    revoked: Mapping[str, Revocation],
 ) -> tuple[Artifact, Selection | None]:
     """Return the artifact to install, and how it was chosen where that was not said.
 
@@ -54,14 +63,36 @@ def pick(
         wish: what is asked for.
         host: to look at.
         listed: everything that the repository has, for the warning about a GPU that will not be used.
+        revoked: what the publisher has withdrawn, by the bundle's sha256.
 
     Raises:
+        RevokedError: nothing else is meant than what is withdrawn.
         UsageError: the target names none or several, or several engines are offered and none is named.
         NothingSelectedError: nothing is offered, or nothing fits.
         HostError: what was named does not run here.
         NoAcceleratorError: it computes on the processor and an accelerator was required.
     """
     facts, selection = host.facts(), None
+    artifacts = _in_question(offered, wish)
+    if wish.target is None and wish.check_host:
+        choice = select(offered, host.survey(), engine=wish.engine, version=wish.version, revoked=revoked)
+        if choice.artifact is None:
+            _refuse_revoked(artifacts, wish.version, facts.platform, revoked)
+        artifact, selection = choice.require(), choice.selection
+    else:
+        artifact = choose(artifacts, target=wish.target, version=wish.version, platform=facts.platform, revoked=revoked)
+        if wish.check_host:
+            check_host(artifact, host.survey() if is_gpu(artifact) else facts)
+    if (wish.target is None or wish.from_files) and (selection is None or wish.narrowed):
+        why = "it is what the given files are of" if wish.narrowed else "it alone is offered for this platform"
+        selection = describe_given(artifact, listed, host.survey(), why=why, revoked=revoked)
+    if wish.require_accel:
+        require_accelerator(artifact, selection)
+    return artifact, selection
+
+
+def _in_question(offered: Sequence[Artifact], wish: Wish) -> list[Artifact]:
+    """Return what is of the engine that is meant, if one is."""
     said = (wish.target or "").rpartition("/")[0]
     if said and wish.engine and said != wish.engine and not wish.from_files:
         raise UsageError(
@@ -71,33 +102,28 @@ def pick(
     if offered and not artifacts:
         there = ", ".join(sorted({a.engine for a in offered}))
         raise NothingSelectedError(f"there is no engine {wish.engine!r}", hint=f"there is {there}")
-    if wish.target is None and wish.check_host:
-        choice = select(offered, host.survey(), engine=wish.engine, version=wish.version)
-        artifact, selection = choice.require(), choice.selection
-    else:
-        artifact = choose(artifacts, target=wish.target, version=wish.version, platform=facts.platform)
-        if wish.check_host:
-            check_host(artifact, host.survey() if is_gpu(artifact) else facts)
-    if wish.target is None or wish.from_files:
-        given = len(offered) < len(listed)
-        if selection is None or given:
-            why = "it is what the given files are of" if given else "it alone is offered for this platform"
-            selection = describe_given(artifact, listed, host.survey(), why=why)
-    if wish.require_accel:
-        require_accelerator(artifact, selection)
-    return artifact, selection
+    return artifacts
 
 
-def choose(offered: Iterable[Artifact], *, target: str | None, version: str | None, platform: str) -> Artifact:
+def choose(
+    offered: Iterable[Artifact],
+    *,
+    target: str | None,
+    version: str | None,
+    platform: str,
+    revoked: Mapping[str, Revocation],
+) -> Artifact:
     """Return the one artifact of a target and version.
 
     Args:
         offered: of all signed manifests that come into question.
         target: full or without its engine; None means the only one for ``platform``.
-        version: None means the newest, by number.
+        version: None means the newest, by number, of those that are not revoked.
         platform: of this host.
+        revoked: what the publisher has withdrawn, by the bundle's sha256.
 
     Raises:
+        RevokedError: the version is withdrawn, or every one is.
         UsageError: ``target`` names none or several.
         NothingSelectedError: nothing is offered for it, or not in that version.
     """
@@ -109,12 +135,26 @@ def choose(offered: Iterable[Artifact], *, target: str | None, version: str | No
         if (a.engine, a.platform, a.accel) == (chosen.engine, chosen.platform, chosen.accel)
     }
     ordered = sorted(versions, key=version_key, reverse=True)
+    standing = [known for known in ordered if versions[known].sha256 not in revoked]
     if version is None:
-        return versions[ordered[0]]
+        if not standing:
+            raise refusal(revoked[versions[ordered[0]].sha256])
+        return versions[standing[0]]
     if version not in versions:
         shown = ", ".join(ordered[:_SHOWN_VERSIONS]) + (" ..." if len(ordered) > _SHOWN_VERSIONS else "")
         raise NothingSelectedError(f"the repository has no {chosen} {version}", hint=f"it has {shown}")
+    if version not in standing:
+        raise refusal(revoked[versions[version].sha256], standing[:_SHOWN_VERSIONS])
     return versions[version]
+
+
+def _refuse_revoked(
+    offered: Iterable[Artifact], version: str | None, platform: str, revoked: Mapping[str, Revocation]
+) -> None:
+    """Say that what could be meant is withdrawn, rather than that nothing fits."""
+    meant = [a for a in offered if a.platform == platform and version in {None, a.version}]
+    if meant and all(artifact.sha256 in revoked for artifact in meant):
+        raise refusal(revoked[max(meant, key=lambda a: version_key(a.version)).sha256])
 
 
 def _target(offered: set[Target], named: str | None, platform: str) -> Target:

@@ -53,6 +53,7 @@ class FileComparison:
         bytes_read: how much was hashed.
         findings: every name that is not verified.
         tally: files and bytes by state and by folder.
+        notes: what could not be checked, in words.
     """
 
     def __init__(self, *, jobs: int = 1, progress: Callable[[int, int], None] | None = None) -> None:
@@ -65,6 +66,7 @@ class FileComparison:
         self.verified = 0
         self.bytes_read = 0
         self.findings: list[Finding] = []
+        self.notes: list[str] = []
         self.tally = Tally()
         self._jobs = jobs
         self._progress = progress
@@ -250,6 +252,4 @@ def _joined(prefix: str, path: str) -> str:
 def _trouble(error: OSError) -> str:
     if isinstance(error, NotWhatItWasError):
         return str(error)
-    if error.errno == errno.ELOOP:  # O_NOFOLLOW
-        return "it is no plain file"
     return f"it cannot be read: {error.strerror or error}"

@@ -5,31 +5,38 @@ Until the last step, the replacement of one pointer file, what runs now runs on 
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from pipeline.deploy import pins
 from pipeline.deploy.assembling import check_laid, check_programs, lay
 from pipeline.deploy.changing import changing, switch
 from pipeline.deploy.comparing import FileComparison
 from pipeline.deploy.composing import compose
-from pipeline.deploy.generations import find_generation, is_whole
+from pipeline.deploy.generations import check_generation, find_generation, is_whole
+from pipeline.deploy.health import ALREADY_CURRENT, HealthCheckError, not_run
 from pipeline.deploy.install_request import InstallRequest, Resolved, resolve
 from pipeline.deploy.layers import LayerBringer, keep_layers, remove_damaged_layer, reusable_layer
 from pipeline.deploy.layout import Layout
+from pipeline.deploy.needed import needed_layers
 from pipeline.deploy.places import SEAL_FILE, seal_of
-from pipeline.deploy.removal import prune
+from pipeline.deploy.removal import Staying, prune
+from pipeline.deploy.repairing import remove_damaged
 from pipeline.deploy.requirements import check_space
+from pipeline.deploy.revoked import in_words
 from pipeline.deploy.steps import step, warn
 from pipeline.deploy.trust import TrustedRepository
-from pipeline.errors import PipelineError
-from pipeline.model.installation import Generation, InstallOutcome, NeededLayer
+from pipeline.deploy.verify_trust import is_root
+from pipeline.errors import IntegrityError, PipelineError
+from pipeline.model.installation import Generation, HealthOutcome, InstallOutcome
 from pipeline.model.manifest_document import write_document
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
+    from pipeline.model.installation import NeededLayer
     from pipeline.model.manifest import Layer
     from pipeline.model.tree import Tree
     from pipeline.ports import Disk, Services
@@ -49,10 +56,12 @@ def install(request: InstallRequest, services: Services, *, disk: Disk) -> Insta
         UsageError, NothingSelectedError: no such target or version, nothing fits, or ``root`` holds other files.
         HostError: what was named does not run here, or the root cannot be written.
         NoAcceleratorError: it computes on the processor and an accelerator was required.
+        HealthCheckError: it does not work here; it is kept, and what was current stays so.
         NoSpaceError, NetworkError, OfflineError: as their names say.
     """
     layout = Layout(request.root)
-    with changing(layout, services=services, disk=disk, may_be_new=True) as staging, ExitStack() as held:
+    mend = request.repair
+    with changing(layout, services=services, disk=disk, may_be_new=True, mend=mend) as staging, ExitStack() as held:
         with step(services, "trust", why=request.location or ""):
             repository = held.enter_context(
                 TrustedRepository.open(
@@ -96,9 +105,12 @@ class _Installation:
         kept = find_generation(self._layout, self._artifact, layers=[layer.name for layer in self._wanted])
         current = kept is not None and self._pointer is not None and self._pointer.generation == kept.number
         if kept is not None and self._is_usable(kept, is_current=current):
+            health = HealthOutcome.model_validate(not_run(self._request.health.level, ALREADY_CURRENT), strict=False)
             if not current and not self._request.dry_run:
+                health = self._check(kept, staging)
                 self._switch(kept)
-            return self._outcome(kept, changed=not current, layers=self._needed(None))
+            self._mend(kept)
+            return self._outcome(kept, changed=not current, layers=self._needed(None), health=health)
         trees = self._reusable()
         missing = {layer.tree_sha256: layer for layer in self._wanted if layer.tree_sha256 not in trees}
         if self._request.dry_run:
@@ -106,15 +118,43 @@ class _Installation:
         needed = self._needed(trees)
         check_space(missing.values(), folder=self._layout.root, host=self._services.host)
         trees |= self._bring(missing.values(), staging)
-        with step(self._services, "switch"):
+        with step(self._services, "assemble"):
             generation = self._assemble(trees, set(missing), staging)
-            self._switch(generation)
-        return self._outcome(generation, changed=True, layers=needed, removed=self._prune())
+        health = self._check(generation, staging)
+        self._switch(generation)
+        self._mend(generation)
+        return self._outcome(generation, changed=True, layers=needed, removed=self._prune(), health=health)
+
+    def _check(self, generation: Generation, staging: Path) -> HealthOutcome:
+        """Check a generation from its place; one that fails stays there, so that nothing need be brought again."""
+        wish = self._request.health
+        if not self._request.check_host:
+            wish = wish._replace(not_here="what this machine can run does not count (--no-check-host)")
+        try:
+            with step(self._services, f"check {generation.version}", why=wish.level):
+                return check_generation(
+                    self._layout,
+                    generation,
+                    wish,
+                    current=None if self._pointer is None else self._pointer.version,
+                    services=self._services,
+                    scratch=staging / "health",
+                    disk=self._disk,
+                )
+        except HealthCheckError:
+            self._prune(also_keep=generation.number)
+            raise
 
     def _is_usable(self, kept: Generation, *, is_current: bool) -> bool:
         """Tell whether a kept generation counts as installed: at a glance for the current one, else by content."""
-        glance = is_current and not self._request.repair
-        return is_whole(self._layout, kept, comparison=None if glance else self._comparison)
+        if not self._request.repair:
+            return is_whole(self._layout, kept, comparison=None if is_current else self._comparison)
+        wanted = {layer.tree_sha256 for layer in self._wanted}
+        return (
+            self._layout.is_sealed(kept.engine, kept.number)
+            and is_whole(self._layout, kept, comparison=self._comparison)
+            and wanted == self._reusable().keys()
+        )
 
     def _reusable(self) -> dict[str, Tree]:
         """Return the wanted layers that are in the root and whole, every file read."""
@@ -183,33 +223,47 @@ class _Installation:
 
     def _switch(self, generation: Generation) -> None:
         history = () if self._pointer is None else (self._pointer.generation, *self._pointer.history)
+        if self._request.unpin:
+            pins.remove_pin(self._layout, generation.engine, disk=self._disk)
         switch(self._layout, generation, disk=self._disk, history=history)
         if not self._layout.trusted_root_path.exists():
-            path = self._layout.trusted_root_path  # so that later commands need not be told
-            self._disk.replace_file(path, self._request.trusted_root, staging_dir=self._layout.staging_dir)
+            self._keep_root()
 
-    def _prune(self) -> tuple[int, ...]:
+    def _keep_root(self) -> None:
+        """Keep what trust starts from, so that later commands need not be told."""
+        path = self._layout.trusted_root_path
+        self._disk.replace_file(path, self._request.trusted_root, staging_dir=self._layout.staging_dir)
+
+    def _mend(self, current: Generation) -> None:
+        """Put right what is damaged beside the generation that is current now, where that was asked for."""
+        if not self._request.repair or self._request.dry_run:
+            return
+        remove_damaged(self._layout, current, comparison=self._comparison, services=self._services, disk=self._disk)
+        if not is_root(self._layout.trusted_root_path):
+            self._keep_root()
+
+    def _prune(self, also_keep: int | None = None) -> tuple[int, ...]:
         """Remove what is beyond the number to keep; the installation is done and does not fail for that."""
+        stays = Staying(self._request.keep, self._request.pins, also_keep)
         try:
-            return prune(self._layout, self._artifact.engine, keep=self._request.keep, disk=self._disk)
+            return prune(self._layout, self._artifact.engine, stays=stays, disk=self._disk)
         except PipelineError as error:
             warn(self._services, f"old generations could not be removed: {error.message}")
             return ()
 
     def _needed(self, trees: dict[str, Tree] | None) -> tuple[NeededLayer, ...]:
         """Say of each wanted layer whether it has to be brought; None means that none has."""
-        at_hand = self._resolved.given.layers
-        return tuple(
-            NeededLayer(
-                name=layer.name,
-                tree_sha256=layer.tree_sha256,
-                present=(present := trees is None or layer.tree_sha256 in trees),
-                from_file=(from_file := not present and layer.sha256 in at_hand),
-                download_bytes=0 if present or from_file else layer.size,
-                installed_bytes=layer.installed_size,
-            )
-            for layer in self._wanted
-        )
+        return needed_layers(self._wanted, there=trees, at_hand=self._resolved.given.layers)
+
+    def _previous_revoked(self) -> str | None:
+        """Return what is said against what was current when this began, and warn of it."""
+        with suppress(IntegrityError):
+            pointer = self._pointer
+            before = pointer and self._layout.generation(pointer.engine, pointer.generation)
+            if before and (said := self._resolved.revoked.get(before.artifact.sha256)):
+                warn(self._services, f"{in_words(said)}; it was current until now")
+                return in_words(said)
+        return None
 
     def _outcome(
         self,
@@ -218,6 +272,7 @@ class _Installation:
         changed: bool,
         layers: tuple[NeededLayer, ...],
         removed: tuple[int, ...] = (),
+        health: HealthOutcome | None = None,
     ) -> InstallOutcome:
         tree_dir = None if generation is None else self._layout.tree_dir(generation.engine, generation.number)
         programs = {} if tree_dir is None else {n: str(tree_dir / p) for n, p in self._artifact.entry_points.items()}
@@ -235,4 +290,8 @@ class _Installation:
             removed_generations=removed,
             development=self._repository.development,
             selection=self._resolved.selection,
+            health=None if self._request.dry_run else health,
+            pinned=self._resolved.pin is not None,
+            passed_over=self._resolved.passed_over,
+            previous_revoked=self._previous_revoked(),
         )

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.choosing import Wish, pick
 from pipeline.deploy.given_files import GivenFiles, recognise
-from pipeline.deploy.offering import offered_by
+from pipeline.deploy.health import HealthWish
+from pipeline.deploy.layout import Layout
+from pipeline.deploy.offering import offered_by, revoked_by
+from pipeline.deploy.pins import Pin, pin_of, require_pinned
+from pipeline.deploy.revoked import in_words
 from pipeline.deploy.steps import warn
+from pipeline.errors import NothingSelectedError
+from pipeline.names import is_older
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pipeline.deploy.trust import TrustedRepository
     from pipeline.model.manifest import Artifact
+    from pipeline.model.revocation import Revocation
     from pipeline.model.selection import Selection
     from pipeline.ports import Services
 
@@ -37,6 +45,9 @@ class InstallRequest:
         dry_run: change nothing but what is remembered of the repository's metadata.
         check_host: refuse what cannot run here.
         require_accel: refuse what computes on the processor.
+        health: how what is installed is checked before it becomes current.
+        pins: engine to the version that the project file holds it at.
+        unpin: let the engine go that the installation holds at a version.
     """
 
     location: str | None
@@ -52,6 +63,9 @@ class InstallRequest:
     dry_run: bool = False
     check_host: bool = True
     require_accel: bool = False
+    health: HealthWish = field(default_factory=HealthWish)
+    pins: Mapping[str, str] = field(default_factory=dict)
+    unpin: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +76,17 @@ class Resolved:
         artifact: of a signed manifest.
         selection: why this one; None where a target was typed.
         given: files that its layers are in.
+        pin: what holds the engine at its version, None when nothing does.
+        revoked: what the publisher has withdrawn, by the bundle's sha256.
+        passed_over: newer versions that would have been taken if they were not withdrawn, with the reason.
     """
 
     artifact: Artifact
     selection: Selection | None
     given: GivenFiles
+    pin: Pin | None = None
+    revoked: Mapping[str, Revocation] = field(default_factory=dict)
+    passed_over: tuple[str, ...] = ()
 
 
 def resolve(request: InstallRequest, repository: TrustedRepository, services: Services) -> Resolved:
@@ -74,13 +94,21 @@ def resolve(request: InstallRequest, repository: TrustedRepository, services: Se
 
     Raises:
         UsageError, NothingSelectedError, HostError, NoAcceleratorError: as ``choosing.pick``.
+        UsageError: the engine is pinned to another version than is meant.
+        RevokedError: nothing else is meant than what the publisher has withdrawn.
+        NothingSelectedError: it is pinned to a version that is not offered.
         IntegrityError: a given file is nothing that is signed.
         TrustError, NetworkError, OfflineError: the manifest cannot be had.
     """
     engine, slash, _ = (request.target or "").partition("/")
     offered = offered_by(repository, engine=engine if slash else request.engine)
     given = recognise(request.files, offered) if request.files else GivenFiles()
+    revoked = revoked_by(repository, sorted({artifact.engine for artifact in offered}))
+    held = _pins(request, offered)
     artifacts = given.narrow(offered)
+    narrowed = len(artifacts) < len(offered)
+    if request.version is None:
+        artifacts = _held(artifacts, held)
     target = request.target
     if target is None and request.files:
         named = {artifact.target for artifact in artifacts}
@@ -92,8 +120,37 @@ def resolve(request: InstallRequest, repository: TrustedRepository, services: Se
         check_host=request.check_host,
         require_accel=request.require_accel,
         from_files=request.target is None and target is not None,
+        narrowed=narrowed,
     )
-    artifact, selection = pick(artifacts, wish, services.host, listed=offered)
+    artifact, selection = pick(artifacts, wish, services.host, listed=offered, revoked=revoked)
+    pin = held.get(artifact.engine)
+    require_pinned(pin, artifact.version)
     for warning in selection.warnings if selection else ():
         warn(services, warning)
-    return Resolved(artifact, selection, given)
+    newer = (a for a in artifacts if a.target == artifact.target and is_older(artifact.version, a.version))
+    passed_over = tuple(in_words(revoked[a.sha256]) for a in newer if request.version is None and a.sha256 in revoked)
+    for line in passed_over:
+        warn(services, f"{line}; it is passed over")
+    return Resolved(artifact, selection, given, pin, revoked, passed_over)
+
+
+def _pins(request: InstallRequest, offered: Sequence[Artifact]) -> dict[str, Pin]:
+    layout = Layout(request.root)
+    engines = sorted({artifact.engine for artifact in offered})
+    found = ((engine, pin_of(layout, engine, request.pins, own_counts=not request.unpin)) for engine in engines)
+    return {engine: pin for engine, pin in found if pin}
+
+
+def _held(artifacts: Sequence[Artifact], held: Mapping[str, Pin]) -> list[Artifact]:
+    """Return what the pins leave.
+
+    Raises:
+        NothingSelectedError: they leave nothing.
+    """
+    left = [a for a in artifacts if a.engine not in held or a.version == held[a.engine].version]
+    if artifacts and not left:
+        pin = held[artifacts[0].engine]
+        raise NothingSelectedError(
+            f"{pin.engine} is pinned to {pin.version}, which is not among what is offered", hint=pin.remedy
+        )
+    return left

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
-from pipeline.errors import TrustError
+from pipeline.deploy.reading import read_plain
+from pipeline.errors import IntegrityError, TrustError
 from pipeline.model.frozen import Frozen
 from pipeline.model.manifest_document import read_document, write_document
+from pipeline.model.strict_json import LIMIT_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -42,16 +44,31 @@ def remember_time(state_dir: Path, now: int, disk: Disk) -> None:
 def require_later(state_dir: Path, now: int) -> None:
     """Refuse a clock that stands before a moment that has been.
 
+    A note that is damaged says as little as one that is gone, which whoever can damage it can bring about as well; it
+    is written anew when metadata is next found fresh, and ``verify`` names it until then.
+
     Raises:
         TrustError: it does; freshness cannot be judged by it.
-        IntegrityError: the note is malformed.
     """
     path = state_dir / TIME_FILE
-    if not path.is_file():
+    if not path.is_file() or not is_readable_time(path):
         return
-    known = read_document(_LastKnownTime, path.read_bytes(), what=str(path)).seconds
+    known = _read(path)
     if now < known - _TOLERANCE_SECONDS:
         raise TrustError(
             f"this machine's clock is {known - now} s before a moment at which this repository was seen",
             hint=f"set the clock; if it was ahead then and is right now, remove {path}",
         )
+
+
+def is_readable_time(path: Path) -> bool:
+    """Tell whether a note has the form in which it was written."""
+    try:
+        _read(path)
+    except IntegrityError:
+        return False
+    return True
+
+
+def _read(path: Path) -> int:
+    return read_document(_LastKnownTime, read_plain(path, limit_bytes=LIMIT_BYTES), what=str(path)).seconds

@@ -28,15 +28,17 @@ class Layout(Places):
         root: absolute.
     """
 
-    def check(self, *, may_be_new: bool = False) -> None:
+    def check(self, *, may_be_new: bool = False, mend: bool = False) -> None:
         """Refuse a folder that is no installation of this layout.
+
+        With ``mend`` a damaged format file counts as one that is lost, which the next change writes again.
 
         Raises:
             UsageError: it is no installation; with ``may_be_new`` only when it holds something else.
             HostError: it was made by a newer version of this program.
             IntegrityError: its format file is malformed.
         """
-        if self.format_path.is_file():
+        if self.format_path.is_file() and not (mend and not self.has_format() and self.looks_installed()):
             data = read_plain(self.format_path, limit_bytes=LIMIT_BYTES)
             found = read_document(RootFormat, data, what=str(self.format_path))
             if found.version > RootFormat().version:
@@ -54,6 +56,13 @@ class Layout(Places):
             raise UsageError(
                 f"{self.root} holds other files and is no installation", hint="give an empty folder or a new one"
             )
+
+    def has_format(self) -> bool:
+        """Tell whether the format file can be read."""
+        try:
+            return _read(RootFormat, self.format_path) is not None
+        except IntegrityError:
+            return False
 
     def looks_installed(self) -> bool:
         """Tell whether the folders of an installation are there, whatever is in them."""

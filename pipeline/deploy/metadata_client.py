@@ -6,6 +6,7 @@ keys, freshness and rollback, 7 for malformed files, 6 for servers.
 
 from __future__ import annotations
 
+import errno
 import re
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -23,7 +24,7 @@ from tuf.api.serialization import DeserializationError
 from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
 
 from pipeline.deploy.metadata_refusals import refused
-from pipeline.errors import HostError, IntegrityError, NetworkError, PipelineError, TrustError
+from pipeline.errors import HostError, IntegrityError, NetworkError, NoSpaceError, PipelineError, TrustError
 from pipeline.model.repository_layout import metadata_filename, role_of_filename
 
 if TYPE_CHECKING:
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
     from tuf.api.metadata import DelegatedRole, TargetFile
 
 _NOT_FOUND = 404
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
+_NOT_WRITABLE = "choose a root that you may write to"
 _BASE_URL = "repository:metadata/"
 # A delegated role lists every file of an engine: 250 bytes each, so this is some 250,000 files.
 METADATA_LIMIT_BYTES = 64 << 20
@@ -143,6 +146,15 @@ class MetadataClient:
         """Return the roles that the targets metadata delegates to, in the order in which they are asked."""
         return tuple(self._delegated())
 
+    def policies(self) -> Iterator[Targets]:
+        """Yield the targets metadata: the one that holds, then earlier ones that are there and were signed once."""
+        current = self._written("targets")
+        yield current
+        for version in range(current.version - 1, 0, -1):
+            data = self._fetcher.peek(metadata_filename("targets", version))
+            if data is not None and self.is_signed(metadata_filename("targets", version), data):
+                yield Metadata[Targets].from_bytes(data).signed
+
     def role(self, name: str) -> Targets | None:
         """Return a delegated role's metadata, None for a role that is none or cannot be asked by path.
 
@@ -193,12 +205,7 @@ class MetadataClient:
             yield self.root
             yield from self._earlier_roots()
             return
-        current = self._written("targets")
-        yield current
-        for version in range(current.version - 1, 0, -1):
-            data = self._fetcher.peek(metadata_filename("targets", version))
-            if data is not None and self.is_signed(metadata_filename("targets", version), data):
-                yield Metadata[Targets].from_bytes(data).signed
+        yield from self.policies()
 
     def _earlier_roots(self) -> Iterator[Root]:
         for path in sorted((self._state_dir / "root_history").glob("*.root.json")):
@@ -239,10 +246,9 @@ class MetadataClient:
         except DownloadError as error:
             raise NetworkError(f"{self._name}: {error}") from error
         except OSError as error:
-            raise HostError(
-                f"cannot keep the state of trust in {self._state_dir}: {error.strerror or error}",
-                hint="choose a root that you may write to",
-            ) from error
+            kind, hint = (NoSpaceError, "free space there") if error.errno in _FULL else (HostError, _NOT_WRITABLE)
+            text = f"cannot keep the state of trust in {self._state_dir}: {error.strerror or error}"
+            raise kind(text, hint=hint) from error
 
     def _expired(self, role: str, error: ExpiredMetadataError | None) -> TrustError:
         """Say how old it is. The bytes passed the signature check before the expiry date was looked at."""

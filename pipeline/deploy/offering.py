@@ -9,10 +9,12 @@ from pipeline.model.manifest_document import read_manifest
 from pipeline.model.strict_json import LIMIT_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from pipeline.deploy.trust import TrustedRepository
     from pipeline.model.manifest import Artifact
+    from pipeline.model.revocation import Revocation
 
 
 def offered_by(repository: TrustedRepository, *, engine: str | None = None) -> list[Artifact]:
@@ -24,6 +26,16 @@ def offered_by(repository: TrustedRepository, *, engine: str | None = None) -> l
     known = repository.engines()
     engines = [engine] if engine in known else known
     return [artifact for name in engines for artifact in repository.manifest(name).artifacts]
+
+
+def revoked_by(repository: TrustedRepository, engines: Iterable[str]) -> dict[str, Revocation]:
+    """Return what the publisher of some engines has withdrawn, by the bundle's sha256.
+
+    Raises:
+        TrustError, IntegrityError, NetworkError, OfflineError: as ``TrustedRepository.revocations``.
+    """
+    lists = [repository.revocations(engine) for engine in dict.fromkeys(engines)]
+    return {revocation.sha256: revocation for listed in lists for revocation in listed.revoked}
 
 
 def offered_in(path: Path) -> tuple[Artifact, ...]:

@@ -1,8 +1,8 @@
 """Where things are below the root of an installation; nothing is read here.
 
 ``layers/`` holds verified trees under their digest, ``generations/<engine>/<n>/tree`` the same files laid together by
-hard links, ``current/<engine>.json`` the pointer. Nothing of these is ever changed in place; everything half-made is in
-``staging/``.
+hard links, ``current/<engine>.json`` the pointer, ``pins/<engine>.json`` the version that an engine is held at. Nothing
+of these is ever changed in place; everything half-made is in ``staging/``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Places:
         root: absolute.
     """
 
-    FOLDERS = ("layers", "generations", "current", "staging", "locks", "downloads", "trust")
+    FOLDERS = ("layers", "generations", "current", "staging", "locks", "downloads", "trust", "pins")
 
     def __init__(self, root: Path) -> None:
         """Look at nothing yet."""
@@ -35,6 +35,7 @@ class Places:
         self.layers_dir = self.root / "layers"
         self.generations_dir = self.root / "generations"
         self.current_dir = self.root / "current"
+        self.pins_dir = self.root / "pins"
         self.staging_dir = self.root / "staging"
         self.downloads_dir = self.root / "downloads"
         self.trust_dir = self.root / "trust"
@@ -61,6 +62,10 @@ class Places:
     def pointer_path(self, engine: str) -> Path:
         """Return the file that says which generation is current."""
         return self.current_dir / f"{checked_name(engine)}.json"
+
+    def pin_path(self, engine: str) -> Path:
+        """Return the file that holds an engine at a version."""
+        return self.pins_dir / f"{checked_name(engine)}.json"
 
     def engines(self) -> tuple[str, ...]:
         """Return the engines that have generations or a pointer, sorted."""

@@ -8,22 +8,28 @@ every byte of every file is what these lists say. Whatever is not as it should b
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
+from pipeline.deploy import pins
 from pipeline.deploy.hashing import hash_files
+from pipeline.deploy.health import ALREADY_CURRENT, Candidate, HealthCheckError, check_health, not_run
 from pipeline.deploy.places import SEAL_FILE, Places, seal_of
+from pipeline.deploy.reading import read_plain
+from pipeline.deploy.revoked import require_standing
 from pipeline.deploy.shapes import shape_fault, walk
 from pipeline.digest import tree_digest
 from pipeline.errors import PipelineError
 from pipeline.model.document_text import document_text
-from pipeline.model.strict_json import parse_json
+from pipeline.model.strict_json import LIMIT_BYTES, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
     from typing import Any
 
-    from pipeline.ports import Disk
+    from pipeline.deploy.switching import Switching
+    from pipeline.ports import Disk, Running
 
 _FORMAT = {"format": "engine-pipeline install root", "version": 1}
 _POINTER_KEYS = {"schema_version", "engine", "generation", "version", "tree", "history"}
@@ -40,12 +46,30 @@ class _Entry(NamedTuple):
     link: str | None
 
 
-class _NotPlainError(Exception):
+class _Check(NamedTuple):
+    """How a bundle's programs are checked; implements ``proofs.programs.LoadCheck``."""
+
+    program: str
+    version_args: tuple[str, ...]
+    version_pattern: str
+    device_program: str
+    device_args: tuple[str, ...]
+    expect_devices: tuple[str, ...]
+
+
+class NotPlainError(Exception):
     """The long way must be taken."""
 
 
 def quick_switch(
-    root: Path, version: str | None, *, disk: Disk, jobs: int, engine: str | None = None
+    root: Path,
+    version: str | None,
+    *,
+    how: Switching,
+    services: Running,
+    disk: Disk,
+    jobs: int,
+    engine: str | None = None,
 ) -> dict[str, object] | None:
     """Switch to a kept version, or back when ``version`` is None; return the fields of ``SwitchOutcome``.
 
@@ -54,35 +78,57 @@ def quick_switch(
     Args:
         root: of the installation.
         version: to go to; None goes back to the generation that was current before.
+        how: what goes with it; pins that change, and checks with a model, are for the long way.
+        services: to start programs with; whatever they are told of may raise ``NotPlainError``.
         disk: how the pointer is replaced.
         jobs: how many files are read at a time.
         engine: whose version; None where there is only one.
+
+    Raises:
+        HealthCheckError: what was to be switched to does not work here; nothing was switched.
     """
     places = Places(root)
+    if how.pin or how.unpin or how.health.level == "run":
+        return None
     try:
         if not places.staging_dir.is_dir() or _document(places.format_path) != _FORMAT:
             return None
         with disk.lock(places.lock_path, waiting=_leave):
-            name = _engine(places, engine)
-            _require_nothing_half_made(places)
-            pointer = _document(places.pointer_path(name))
-            if pointer.keys() != _POINTER_KEYS or pointer["engine"] != name:
-                return None
-            number, history = _chosen(places, pointer, version)
-            generation = _generation(places, name, number)
-            _require_whole(places, generation, jobs=jobs)
-            if number != pointer["generation"]:
-                _point(places, generation, history, disk)
-    except (PipelineError, OSError, KeyError, TypeError, ValueError, _NotPlainError):
+            return _switch(places, _engine(places, engine), version, how, services=services, disk=disk, jobs=jobs)
+    except HealthCheckError:
+        raise
+    except (PipelineError, OSError, KeyError, TypeError, ValueError, NotPlainError):
         return None
+
+
+def _switch(
+    places: Places, engine: str, version: str | None, how: Switching, *, services: Running, disk: Disk, jobs: int
+) -> dict[str, object]:
+    _require_nothing_half_made(places)
+    pointer = _document(places.pointer_path(engine))
+    if pointer.keys() != _POINTER_KEYS or pointer["engine"] != engine:
+        raise NotPlainError
+    number, history = _chosen(places, pointer, version)
+    generation = _generation(places, engine, number)
+    pin = pins.pin_of(places, engine, how.pins)
+    pins.require_pinned(pin, generation["version"])
+    require_standing(places, generation["repository"], engine, generation["artifact"]["sha256"])
+    _require_whole(places, generation, jobs=jobs)
+    changed = number != pointer["generation"]
+    health = not_run(how.health.level, ALREADY_CURRENT)
+    if changed:
+        health = _check(places, generation, pointer["version"], how, services=services, disk=disk)
+        _point(places, generation, history, disk)
     return {
-        "changed": number != pointer["generation"],
-        "engine": name,
+        "changed": changed,
+        "engine": engine,
         "version": generation["version"],
         "generation": number,
         "previous_version": pointer["version"],
         "previous_generation": pointer["generation"],
-        "path": str(places.tree_dir(name, number)),
+        "path": str(places.tree_dir(engine, number)),
+        "health": health,
+        "pinned": pin is not None,
     }
 
 
@@ -93,13 +139,13 @@ def next_history(history: Iterable[int], number: int) -> list[int]:
 
 def _leave() -> NoReturn:
     """Leave waiting for another process to those who tell the user about it."""
-    raise _NotPlainError
+    raise NotPlainError
 
 
 def _document(path: Path) -> dict[str, Any]:
-    found = parse_json(path.read_bytes(), what=str(path))
+    found = parse_json(read_plain(path, limit_bytes=LIMIT_BYTES), what=str(path))
     if not isinstance(found, dict):
-        raise _NotPlainError
+        raise NotPlainError
     return found
 
 
@@ -107,7 +153,7 @@ def _engine(places: Places, named: str | None) -> str:
     engines = places.engines()
     if (named is None and len(engines) == 1) or named in engines:
         return named or engines[0]
-    raise _NotPlainError
+    raise NotPlainError
 
 
 def _require_nothing_half_made(places: Places) -> None:
@@ -118,7 +164,7 @@ def _require_nothing_half_made(places: Places) -> None:
         if not (places.generation_dir(engine, number) / "generation.json").is_file()
     )
     if any(places.staging_dir.iterdir()) or any(unfinished):
-        raise _NotPlainError
+        raise NotPlainError
 
 
 def _chosen(places: Places, pointer: dict[str, Any], version: str | None) -> tuple[int, list[int]]:
@@ -129,10 +175,10 @@ def _chosen(places: Places, pointer: dict[str, Any], version: str | None) -> tup
         for position, number in enumerate(history):
             if number in kept:
                 return number, next_history(history[position + 1 :], number)
-        raise _NotPlainError
+        raise NotPlainError
     same = [n for n in reversed(places.numbers(engine)) if _generation(places, engine, n)["version"] == version]
     if not same:
-        raise _NotPlainError
+        raise NotPlainError
     number = current if current in same else same[0]
     return number, next_history([current, *history], number)
 
@@ -141,11 +187,11 @@ def _generation(places: Places, engine: str, number: int) -> dict[str, Any]:
     """Return the record of a generation that has its seal."""
     folder = places.generation_dir(engine, number)
     path = folder / "generation.json"
-    if (folder / SEAL_FILE).read_bytes() != seal_of(path.read_bytes()):
-        raise _NotPlainError
+    if read_plain(folder / SEAL_FILE, limit_bytes=LIMIT_BYTES) != seal_of(read_plain(path, limit_bytes=LIMIT_BYTES)):
+        raise NotPlainError
     found = _document(path)
     if (found["schema_version"], found["engine"], found["number"]) != (1, engine, number):
-        raise _NotPlainError
+        raise NotPlainError
     return found
 
 
@@ -153,13 +199,13 @@ def _require_whole(places: Places, generation: dict[str, Any], *, jobs: int) -> 
     """Compare every file of a generation with the signed lists of its layers."""
     entries = {entry.path: entry for entry in _entries(places, generation)}
     if tree_digest(entries.values()) != generation["tree_sha256"]:
-        raise _NotPlainError
+        raise NotPlainError
     found = dict(walk(places.tree_dir(generation["engine"], generation["number"])))
     if found.keys() != entries.keys() or any(shape_fault(found[path], entry) for path, entry in entries.items()):
-        raise _NotPlainError
+        raise NotPlainError
     files = [entry for entry in entries.values() if entry.sha256 is not None]
     if hash_files([found[entry.path] for entry in files], jobs=jobs) != [entry.sha256 for entry in files]:
-        raise _NotPlainError
+        raise NotPlainError
 
 
 def _entries(places: Places, generation: dict[str, Any]) -> Iterator[_Entry]:
@@ -168,8 +214,29 @@ def _entries(places: Places, generation: dict[str, Any]) -> Iterator[_Entry]:
         listed = _document(places.layer_list_path(digests[name]))
         entries = [_Entry(**entry) for entry in listed["entries"]]
         if not places.layer_dir(digests[name]).is_dir() or tree_digest(entries) != digests[name]:
-            raise _NotPlainError
+            raise NotPlainError
         yield from entries
+
+
+def _check(
+    places: Places, generation: dict[str, Any], current: str, how: Switching, *, services: Running, disk: Disk
+) -> dict[str, object]:
+    artifact, said = generation["artifact"], generation["artifact"]["health"]
+    candidate = Candidate(
+        target=generation["target"],
+        platform=artifact["platform"],
+        version=generation["version"],
+        number=generation["number"],
+        tree=places.tree_dir(generation["engine"], generation["number"]),
+        current=current,
+    )
+    check = said and _Check(**{name: _plain(said[name]) for name in _Check._fields})
+    scratch = places.staging_dir / f"health-{secrets.token_hex(8)}"
+    return check_health(check, candidate, how.health, services=services, scratch=scratch, disk=disk)
+
+
+def _plain(value: object) -> Any:  # noqa: ANN401 - a text or a tuple of texts
+    return tuple(value) if isinstance(value, list) else value
 
 
 def _point(places: Places, generation: dict[str, Any], history: list[int], disk: Disk) -> None:

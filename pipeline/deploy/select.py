@@ -7,6 +7,7 @@ accelerator before older ones (ci/decisions/0016).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pipeline.accelerators.registry import kind_of
@@ -16,10 +17,13 @@ from pipeline.model.selection import Rejection, Selection, Variant
 from pipeline.names import accel_version, family_of, version_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pipeline.model.host import HostFacts
     from pipeline.model.manifest import Artifact
+    from pipeline.model.revocation import Revocation
+
+_NOTHING: Mapping[str, Revocation] = MappingProxyType({})
 
 
 class NoAcceleratorError(ProofError):
@@ -64,7 +68,14 @@ class Choice:
         return self.artifact
 
 
-def select(offered: Iterable[Artifact], facts: HostFacts, *, engine: str | None, version: str | None = None) -> Choice:
+def select(
+    offered: Iterable[Artifact],
+    facts: HostFacts,
+    *,
+    engine: str | None,
+    version: str | None = None,
+    revoked: Mapping[str, Revocation] = _NOTHING,
+) -> Choice:
     """Choose among what is offered.
 
     Args:
@@ -72,13 +83,14 @@ def select(offered: Iterable[Artifact], facts: HostFacts, *, engine: str | None,
         facts: of the host, with its devices (``HostProbe.survey``).
         engine: None means the only one there is.
         version: None means the newest of each variant that fits, by number.
+        revoked: what the publisher has withdrawn, by the bundle's sha256; it fits nowhere.
 
     Raises:
         UsageError: there are several engines and none was named.
         NothingSelectedError: nothing is offered, or not of that engine or version.
     """
     artifacts = _in_question(tuple(offered), engine, version)
-    fitting, rejected = _judge(artifacts, facts)
+    fitting, rejected = _judge(artifacts, facts, revoked)
     chosen = max(fitting, key=_preference, default=None)
     if chosen:
         better = f"it fits, and {chosen.accel} is preferred"
@@ -88,7 +100,14 @@ def select(offered: Iterable[Artifact], facts: HostFacts, *, engine: str | None,
     return Choice(chosen, _describe(chosen, fitting, rejected, artifacts, facts), facts.platform)
 
 
-def describe_given(artifact: Artifact, offered: Iterable[Artifact], facts: HostFacts, *, why: str) -> Selection:
+def describe_given(
+    artifact: Artifact,
+    offered: Iterable[Artifact],
+    facts: HostFacts,
+    *,
+    why: str,
+    revoked: Mapping[str, Revocation] = _NOTHING,
+) -> Selection:
     """Describe an artifact that something else than the host has decided for, as ``select`` describes its choice.
 
     Args:
@@ -96,9 +115,10 @@ def describe_given(artifact: Artifact, offered: Iterable[Artifact], facts: HostF
         offered: everything, also what did not come into question.
         facts: of the host, with its devices.
         why: what decided.
+        revoked: as for ``select``.
     """
     own = [other for other in offered if other.engine == artifact.engine]
-    fitting, rejected = _judge(own, facts)
+    fitting, rejected = _judge(own, facts, revoked)
     rejected = [r for r in rejected if (r.target, r.version) != (artifact.target, artifact.version)]
     reason = f"it fits, but {artifact.accel} is taken: {why}"
     others = (other for other in fitting if other.target != artifact.target)
@@ -144,7 +164,9 @@ def _in_question(offered: Sequence[Artifact], engine: str | None, version: str |
     return found
 
 
-def _judge(artifacts: Iterable[Artifact], facts: HostFacts) -> tuple[list[Artifact], list[Rejection]]:
+def _judge(
+    artifacts: Iterable[Artifact], facts: HostFacts, revoked: Mapping[str, Revocation]
+) -> tuple[list[Artifact], list[Rejection]]:
     """Return what fits, one version of each variant, and why the others do not."""
     by_target: dict[str, list[Artifact]] = {}
     for artifact in artifacts:
@@ -152,18 +174,22 @@ def _judge(artifacts: Iterable[Artifact], facts: HostFacts) -> tuple[list[Artifa
     fitting: list[Artifact] = []
     rejected: list[Rejection] = []
     for versions in by_target.values():
-        found, refused = _newest_that_fits(versions, facts)
+        found, refused = _newest_that_fits(versions, facts, revoked)
         rejected += refused
         if found:
             fitting.append(found)
     return fitting, rejected
 
 
-def _newest_that_fits(versions: list[Artifact], facts: HostFacts) -> tuple[Artifact | None, list[Rejection]]:
+def _newest_that_fits(
+    versions: list[Artifact], facts: HostFacts, revoked: Mapping[str, Revocation]
+) -> tuple[Artifact | None, list[Rejection]]:
     """Return the newest version of one variant that fits, and why newer ones do not: the newest alone if none does."""
     refused: list[Rejection] = []
     for artifact in sorted(versions, key=lambda a: version_key(a.version), reverse=True):
         reasons = misfits(artifact, facts)
+        if (said := revoked.get(artifact.sha256)) is not None:
+            reasons = (f"it was revoked at {said.revoked_at}: {said.reason}", *reasons)
         if not reasons:
             return artifact, refused
         refused.append(Rejection(target=artifact.target, version=artifact.version, fits=False, reasons=reasons))

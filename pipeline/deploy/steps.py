@@ -35,3 +35,8 @@ def byte_progress(services: Services, name: str) -> Callable[[int, int | None], 
 def warn(services: Reporting, message: str) -> None:
     """Tell the user something that must not be overlooked."""
     services.events.emit(Notice(message, "warning"))
+
+
+def tell(services: Reporting, message: str) -> None:
+    """Tell the user something that is good to know."""
+    services.events.emit(Notice(message))

@@ -8,13 +8,15 @@ from typing import TYPE_CHECKING
 
 from tuf.api.exceptions import LengthOrHashMismatchError
 
-from pipeline.deploy.kept_metadata import KeptLocation, keep_manifest
+from pipeline.deploy.kept_metadata import MANIFESTS, REVOCATIONS, KeptLocation, keep
 from pipeline.deploy.known_time import TIME_FILE, remember_time, require_later
 from pipeline.deploy.location import FolderLocation, locate
 from pipeline.deploy.metadata_client import MetadataClient, read_root
+from pipeline.deploy.revoked import in_words, kept_withdrawn
+from pipeline.deploy.statements import signers_for
 from pipeline.digest import sha256_bytes
 from pipeline.errors import IntegrityError, NetworkError, NothingSelectedError, PipelineError, TrustError
-from pipeline.model.manifest_document import read_manifest
+from pipeline.model.manifest_document import read_document, read_manifest
 from pipeline.model.repository_layout import (
     DEVELOPMENT_FIELD,
     LANE_FIELD,
@@ -26,7 +28,9 @@ from pipeline.model.repository_layout import (
     engine_of_manifest_target,
     manifest_target,
     metadata_folder,
+    revocations_target,
 )
+from pipeline.model.revocation import RevocationList
 from pipeline.model.strict_json import LIMIT_BYTES
 from pipeline.ports import DownloadRequest
 
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
     from tuf.api.metadata import Root, TargetFile
 
     from pipeline.deploy.location import RepositoryLocation
+    from pipeline.deploy.statements import Signers
     from pipeline.model.manifest import Manifest
     from pipeline.model.repository_layout import TargetFolder
     from pipeline.ports import Disk, Services
@@ -63,11 +68,15 @@ class TrustedRepository:
         *,
         identity: str,
         metadata_folder: str,
-        keep: Callable[[str, bytes], None],
+        state_dir: Path,
+        disk: Disk,
+        synced: dict[str, str],
     ) -> None:
         """Use ``open``."""
+        self._synced = synced
         self._place = location
-        self._keep = keep
+        self._state_dir = state_dir
+        self._disk = disk
         self._client = client
         self.location = location.text
         self.identity = identity
@@ -120,10 +129,11 @@ class TrustedRepository:
                 client,
                 identity=identity,
                 metadata_folder=folder,
-                keep=lambda engine, data: keep_manifest(own_dir, engine, data, disk),
+                state_dir=own_dir,
+                disk=disk,
+                synced=before,
             )
-            if _digests(own_dir) != before:
-                disk.sync(own_dir)  # python-tuf renames but does not sync
+            repository._sync()
             remember_time(own_dir, now, disk)
             yield repository
 
@@ -148,6 +158,15 @@ class TrustedRepository:
         """Tell whether a file of ``metadata/`` is signed by those who may, whatever its age; None when it is none."""
         return self._client.is_signed(name, data)
 
+    def statement_signers(self, engine: str) -> Signers | None:
+        """Return who signs the provenance of an engine's bundles, None where nobody may speak for it.
+
+        Raises:
+            IntegrityError: a lane names keys that are none.
+        """
+        found = (signers_for(manifest_target(engine, folder), self._client.policies()) for folder in TARGET_FOLDERS)
+        return next((signers for signers in found if signers is not None), None)
+
     def manifest(self, engine: str) -> Manifest:
         """Return an engine's manifest after checking its bytes against what is signed.
 
@@ -161,25 +180,40 @@ class TrustedRepository:
             raise NothingSelectedError(
                 f"{self.location} has no engine {engine!r}", hint=f"it has: {', '.join(self.engines()) or 'none'}"
             )
-        sha256 = self._sha256(target.hashes)
-        path = blob_path(sha256)
-        if target.length > LIMIT_BYTES:
-            raise IntegrityError(f"the manifest of {engine} has {target.length} bytes, more than {LIMIT_BYTES}")
-        data = self._place.read(path, limit_bytes=target.length)
-        if data is None:
-            raise self._missing(path)
-        try:
-            target.verify_length_and_hashes(data)
-        except LengthOrHashMismatchError as error:
-            raise IntegrityError(
-                f"{path}, the manifest of {engine} in {self.location}, is not the signed one: {error}",
-                hint="it was changed after publishing; use another mirror",
-            ) from error
+        data = self._signed_document(target, what=f"the manifest of {engine}")
         manifest = read_manifest(data, what=f"manifest of {engine}")
         if strange := [artifact.target for artifact in manifest.artifacts if artifact.engine != engine]:
             raise IntegrityError(f"the manifest of {engine} speaks of {strange[0]}")
-        self._keep(engine, data)
+        keep(self._state_dir, MANIFESTS, engine, data, self._disk)
+        self._sync()  # the engine's role came with it
         return manifest
+
+    def revocations(self, engine: str) -> RevocationList:
+        """Return the builds of an engine that must not run; an engine without a list has none.
+
+        Raises:
+            TrustError: builds are missing that were on an earlier list: what was revoked once stays so.
+            IntegrityError: the list is not the signed one, or speaks of another engine.
+            NetworkError, OfflineError: as ``open``.
+        """
+        what = f"the list of revoked builds of {engine}"
+        known = kept_withdrawn(self._state_dir, engine, damaged_counts=False)
+        target = self._target(lambda folder: revocations_target(engine, folder))
+        found, data = RevocationList(engine=engine), None
+        if target is not None:
+            data = self._signed_document(target, what=what)
+            found = read_document(RevocationList, data, what=what)
+            if found.engine != engine:
+                raise IntegrityError(f"{what} speaks of {found.engine}", hint="tell the publisher")
+        listed = {build.sha256 for build in found.revoked}
+        if gone := [build for sha256, build in known.items() if sha256 not in listed]:
+            raise TrustError(
+                f"{what} in {self.location} lacks what was on it before: {in_words(gone[0])}",
+                hint="a list only grows: the repository was changed by somebody who should not; tell its publisher",
+            )
+        if data is not None:
+            keep(self._state_dir, REVOCATIONS, engine, data, self._disk)
+        return found
 
     def require_signed(self, *, engine: str, sha256: str, size_bytes: int, what: str) -> None:
         """Refuse a bundle or a layer that is not signed as the manifest says.
@@ -205,6 +239,30 @@ class TrustedRepository:
         self.require_signed(engine=engine, sha256=sha256, size_bytes=size_bytes, what=what)
         url = self._place.url(blob_path(sha256), size_bytes=size_bytes)
         return DownloadRequest(what=what, urls=(url,), sha256=sha256, size_bytes=size_bytes, filename=sha256)
+
+    def _sync(self) -> None:
+        """Bring new metadata to the disk: python-tuf renames but does not sync."""
+        found = _digests(self._state_dir)
+        if found != self._synced:
+            self._disk.sync(self._state_dir)
+            self._synced = found
+
+    def _signed_document(self, target: TargetFile, *, what: str) -> bytes:
+        """Return a small signed file after checking its bytes."""
+        path = blob_path(self._sha256(target.hashes))
+        if target.length > LIMIT_BYTES:
+            raise IntegrityError(f"{what} has {target.length} bytes, more than {LIMIT_BYTES}")
+        data = self._place.read(path, limit_bytes=target.length)
+        if data is None:
+            raise self._missing(path)
+        try:
+            target.verify_length_and_hashes(data)
+        except LengthOrHashMismatchError as error:
+            raise IntegrityError(
+                f"{path}, {what} in {self.location}, is not the signed one: {error}",
+                hint="it was changed after publishing; use another mirror",
+            ) from error
+        return data
 
     def _target(self, path_in: Callable[[TargetFolder], str]) -> TargetFile | None:
         """Look a target up as one of an engine, then of an environment; only roles that may speak for it are read."""
@@ -258,5 +316,7 @@ def _lane(root: Root) -> str | None:
 
 def _digests(folder: Path) -> dict[str, str]:
     return {
-        path.name: sha256_bytes(path.read_bytes()) for path in sorted(folder.glob("*.json")) if path.name != TIME_FILE
+        path.name: sha256_bytes(path.read_bytes())
+        for path in sorted(folder.glob("*.json"))
+        if path.name != TIME_FILE and path.is_file()  # a link may lead nowhere
     }

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.deploy.comparing import FileComparison
 from pipeline.deploy.layout import Layout
+from pipeline.deploy.standing import revoked_and_current
 from pipeline.deploy.steps import byte_progress, step
 from pipeline.deploy.verify_bundle import verify_bundle
 from pipeline.deploy.verify_dist import verify_dist
@@ -70,6 +71,8 @@ def verify(path: Path, services: Services, *, disk: Disk, trusted_root: bytes | 
         seconds=seconds,
         bytes_per_second=round(comparison.bytes_read / seconds) if seconds > 0 else 0,
         findings=findings,
+        notes=tuple(comparison.notes),
+        revoked=revoked_and_current(Layout(path)) if kind == "installation" else (),
     )
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.deploy.comparing import ListedFile
 from pipeline.deploy.reading import read_plain
+from pipeline.deploy.statements import check_statements, note_bare
 from pipeline.model.manifest_document import read_manifest
 from pipeline.model.strict_json import LIMIT_BYTES
 
@@ -36,6 +37,8 @@ def verify_dist(folder: Path, comparison: FileComparison) -> None:
                 known.add(statement)
                 if not (folder / statement).is_file():
                     comparison.add(statement, "missing")
+        check_statements(folder, artifact, None, comparison)
+    note_bare(manifest.artifacts, comparison)
     # A file elsewhere is not part of this folder.
     own = {url: listed for url, listed in sorted(named.items()) if ":" not in url}
     comparison.compare_files(ListedFile(folder / url, url, sha256, size) for url, (sha256, size) in own.items())

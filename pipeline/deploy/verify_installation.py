@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pipeline.deploy.comparing import ListedTree, size_of
 from pipeline.deploy.generations import generation_tree
 from pipeline.deploy.places import SEAL_FILE
+from pipeline.deploy.verify_state import verify_state
 from pipeline.errors import IntegrityError
 
 if TYPE_CHECKING:
@@ -23,18 +24,23 @@ def verify_installation(layout: Layout, comparison: FileComparison) -> None:
     manifest entry has it.
 
     Raises:
-        UsageError, HostError, IntegrityError: as ``Layout.check``.
+        UsageError, HostError: as ``Layout.check``.
     """
-    layout.check()
-    if layout.format_path.is_file():
-        _add_record(comparison, layout.format_path, layout.format_path.name)
+    try:
+        layout.check()
+    except IntegrityError as error:
+        comparison.add(layout.format_path.name, "changed", error.message)
     else:
-        comparison.add(layout.format_path.name, "missing", "`install` writes it again")
+        if layout.format_path.is_file():
+            _add_record(comparison, layout.format_path, layout.format_path.name)
+        else:
+            comparison.add(layout.format_path.name, "missing", "`install` writes it again")
     trees = [_layer(layout, digest, comparison) for digest in layout.layer_digests()]
     for engine in layout.engines():
         trees += [_generation(layout, engine, number, comparison) for number in layout.numbers(engine)]
         _verify_pointer(layout, engine, comparison)
     comparison.compare_trees(tree for tree in trees if tree is not None)
+    verify_state(layout, comparison)
 
 
 def _layer(layout: Layout, digest: str, comparison: FileComparison) -> ListedTree | None:

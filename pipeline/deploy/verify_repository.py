@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pipeline.deploy.comparing import ListedFile, size_of
 from pipeline.deploy.metadata_client import METADATA_LIMIT_BYTES
 from pipeline.deploy.reading import read_plain
+from pipeline.deploy.statements import check_statements, note_bare
 from pipeline.deploy.trust import TrustedRepository
 from pipeline.digest import is_sha256
 from pipeline.errors import IntegrityError
@@ -145,7 +146,19 @@ def _verify_manifests(
             return  # its blob is named already
         for artifact in offered:
             _require_signed(artifact, signed)
+            check_statements(folder, artifact, repository.statement_signers(engine), comparison)
             artifacts[artifact.key] = artifact
+    note_bare(artifacts.values(), comparison)
+    _verify_copy(folder, artifacts, comparison, is_part=is_part)
+
+
+def _verify_copy(
+    folder: Path,
+    artifacts: dict[tuple[str, str, str, str], Artifact],
+    comparison: FileComparison,
+    *,
+    is_part: bool,
+) -> None:
     try:
         data = read_plain(folder / MANIFEST_COPY, limit_bytes=LIMIT_BYTES)
         copied = {artifact.key: artifact for artifact in read_manifest(data).artifacts}

@@ -4,24 +4,32 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.errors import HostError
 from pipeline.make.outputs import Outputs, Results, made
+from pipeline.make.provenance import materials, write_provenance
 from pipeline.model.manifest import Artifact, BundleCard, Layer, Proof, Requires, UpstreamArchive
 from pipeline.model.manifest_document import write_bundle_card
+from pipeline.model.statements import PROVENANCE_SUFFIX, SBOM_SUFFIX, file_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from pathlib import Path
 
     from pydantic import JsonValue
 
     from pipeline.model.actions import MakeBundle
+    from pipeline.model.result import BlobRef
     from pipeline.model.tree import TreeEntry
     from pipeline.ports import Services
 
-_TRANSPORT = {"url", "sha256", "size"}
+_TRANSPORT = {"url", "sha256", "size", "provenance", "sbom"}
 
 
 def make_bundle(action: MakeBundle, services: Services, results: Results, work: Path) -> Outputs:
-    """Make the self-contained bundle: the layers' archives as they are, then ``bundle.json`` that describes them."""
+    """Make the self-contained bundle: the layers' archives as they are, then ``bundle.json`` that describes them.
+
+    Beside it come its provenance and its bill of materials.
+    """
     layers: list[Layer] = []
     parts: list[Path] = []
     files: list[TreeEntry] = []
@@ -44,12 +52,42 @@ def make_bundle(action: MakeBundle, services: Services, results: Results, work: 
     bundle = work / filename
     services.archiver.concatenate(parts, bundle, extra=extra, epoch_seconds=action.epoch_seconds)
     blob = services.store.add_blob(bundle, filename=filename)
-    entry = draft.model_copy(update={"sha256": blob.sha256, "size": blob.size_bytes})
+    stem = draft.url.removesuffix(".tar.zst")
+    entry = draft.model_copy(
+        update={
+            "sha256": blob.sha256,
+            "size": blob.size_bytes,
+            "provenance": f"{stem}{PROVENANCE_SUFFIX}",
+            "sbom": f"{stem}{SBOM_SUFFIX}",
+        }
+    )
+    statements = {"provenance": write_provenance(entry, action), "sbom": _sbom(entry, action, card.files)}
     return made(
-        blobs={"bundle": blob},
+        blobs={"bundle": blob, **_keep(entry, statements, services, work)},
         facts={"artifact": entry.model_dump(mode="json")},
         summary=f"{filename}: {blob.size_bytes / 1e6:.2f} MB",
     )
+
+
+def _sbom(entry: Artifact, action: MakeBundle, files: Iterable[TreeEntry]) -> bytes:
+    try:
+        from pipeline.make.bill_of_materials import write_sbom  # noqa: PLC0415 - 0.4 s, and an extra of who makes bundles
+    except ImportError as error:
+        raise HostError(
+            "cyclonedx-python-lib is not installed: no bill of materials can be made",
+            hint="install engine-pipeline[build]; ./ci/pipeline in a checkout brings it",
+        ) from error
+    return write_sbom(entry, action, files=files, made_of=materials(entry, action))
+
+
+def _keep(entry: Artifact, statements: Mapping[str, bytes], services: Services, work: Path) -> dict[str, BlobRef]:
+    """Bring the statements about a bundle into the store."""
+    kept = {}
+    for role, data in statements.items():
+        path = work / file_name(str(getattr(entry, role)))
+        path.write_bytes(data)
+        kept[role] = services.store.add_blob(path, filename=path.name)
+    return kept
 
 
 def _layer(action: MakeBundle, name: str, role: str, results: Results) -> Layer:
@@ -96,6 +134,7 @@ def _artifact(action: MakeBundle, layers: tuple[Layer, ...], results: Results, *
         toolchain=dict(sorted(toolchain.items())),
         web_ui=any(results[name].facts["web_ui"] is True for name in action.compiled) if action.compiled else None,
         proof=Proof.model_validate(proven["proof"], strict=False),
+        health=action.health,
         licenses=action.licenses,
     )
 

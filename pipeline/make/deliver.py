@@ -80,6 +80,9 @@ def _deliver_bundle(
     for layer in _layers(action, results):
         url = next(found.url for found in artifact.layers if found.sha256 == layer.sha256)
         _place(layer, output_dir / url, services)
+    for role, place in (("provenance", artifact.provenance), ("sbom", artifact.sbom)):
+        if place is not None:
+            _place(result.blobs[role], output_dir / place, services)
     return artifact
 
 
@@ -115,7 +118,7 @@ def _require_space(plan: Plan, results: Results, services: Services, output_dir:
         blob.sha256: blob.size_bytes
         for step in plan.steps
         if isinstance(step.action, MakeBundle)
-        for blob in (results[step.name].blobs["bundle"], *_layers(step.action, results))
+        for blob in (*results[step.name].blobs.values(), *_layers(step.action, results))
     }
     needed = sum(blobs.values())
     free = services.host.free_bytes(output_dir)
@@ -146,7 +149,10 @@ def _others(
         if artifact.key in replaced:
             continue
         places = [(artifact.url, artifact.size), *((layer.url, layer.size) for layer in artifact.layers)]
-        if all((output_dir / url).is_file() and (output_dir / url).stat().st_size == size for url, size in places):
+        statements = [url for url in (artifact.provenance, artifact.sbom) if url is not None]
+        if all((output_dir / url).is_file() for url in statements) and all(
+            (output_dir / url).is_file() and (output_dir / url).stat().st_size == size for url, size in places
+        ):
             kept.append(artifact)
         else:
             gone = f"{artifact.target} {artifact.version} leaves the manifest of {output_dir}: its files are gone"

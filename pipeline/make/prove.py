@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,27 +9,21 @@ from typing import TYPE_CHECKING
 from pipeline.accelerators.registry import KINDS
 from pipeline.errors import HostError, ProofError
 from pipeline.events import Notice
-from pipeline.make.devices import read_devices
-from pipeline.make.generation import generate
 from pipeline.make.linkage import check_linkage, read_cards
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.model.host_rules import lacks
 from pipeline.model.manifest import Proof, Requires
-from pipeline.model.recipe import fill
-from pipeline.names import parse_target, program_file
-from pipeline.ports import Command
+from pipeline.names import parse_target
+from pipeline.proofs.programs import check_loads, clean_environment, find_program
+from pipeline.proofs.serving import generate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pydantic import JsonValue
 
     from pipeline.make.linkage import Linkage
     from pipeline.model.actions import Prove
     from pipeline.model.manifest import ProofLevel
     from pipeline.ports import Services
-
-_PROGRAM_TIMEOUT_SECONDS = 60
 
 
 def prove(action: Prove, step: str, services: Services, results: Results, work: Path) -> Outputs:
@@ -86,17 +79,18 @@ def _run_bundle(
 ) -> tuple[Proof, str]:
     """Start the bundle's programs; return what that proved, and the same for people."""
     work = root.parent
-    passed_on = {name: services.base_env[name] for name in ("PATH", "SYSTEMROOT") if name in services.base_env}
-    env = {"HOME": str(work), "LC_ALL": "C.UTF-8", **passed_on}
-    version = _version(action, root, services, env)
-    devices = _devices(action, root, services, env)
+    env = clean_environment(work, services.base_env)
+    try:
+        version, devices = check_loads(action.health, root, commands=services.commands, env=env, cwd=work)
+    except ProofError as error:
+        raise ProofError(f"{action.target}: {error.message}", hint=error.hint) from error
     proof = Proof(level=level, loads=True, version=version, devices=devices)
     said = f", devices {', '.join(devices)}"
     if level != "run":
         return proof, said
     model, digest = _model(action, services, results, work)
-    program = _program(action, root, action.recipe.server)
-    made_text = generate(action.recipe, program=program, model=model, services=services, env=env, step=step)
+    program = find_program(root, action.health.program)
+    made_text = generate(action.health, program=program, model=model, services=services, env=env, cwd=work, step=step)
     named = f"{Path(model).name} sha256:{digest}"
     proof = proof.model_copy(update={"generated_tokens": made_text.tokens, "model": named})
     return proof, f"{said}, {made_text.tokens} tokens, ready in {made_text.ready_seconds:.1f} s"
@@ -157,46 +151,6 @@ def _features(value: JsonValue) -> dict[str, frozenset[str]]:
     if not isinstance(value, dict):
         return {}
     return {target: frozenset(map(str, used)) for target, used in value.items() if isinstance(used, list)}
-
-
-def _program(action: Prove, root: Path, name: str) -> Path:
-    path = root / "bin" / program_file(name, action.platform)
-    if not path.is_file():
-        raise ProofError(
-            f"the bundle has no bin/{path.name}", hint="correct the core component's outputs in the recipe"
-        )
-    return path
-
-
-def _run(program: Path, arguments: tuple[str, ...], services: Services, env: Mapping[str, str]) -> tuple[str, ...]:
-    command = Command((str(program), *arguments), cwd=program.parent, env=env, timeout_seconds=_PROGRAM_TIMEOUT_SECONDS)
-    outcome = services.commands.run(command)
-    if outcome.exit_code != 0:
-        said = "\n  ".join(outcome.tail[-8:]) or "nothing"
-        raise ProofError(f"{program.name} {' '.join(arguments)} ended with exit code {outcome.exit_code}:\n  {said}")
-    return outcome.tail
-
-
-def _version(action: Prove, root: Path, services: Services, env: Mapping[str, str]) -> str:
-    lines = _run(_program(action, root, action.recipe.server), action.recipe.version_args, services, env)
-    pattern = fill(action.recipe.version_pattern, build_number=str(action.build_number))
-    for line in lines:
-        if re.search(pattern, line):
-            return line.strip()
-    raise ProofError(f"{action.recipe.server} does not say the pinned build {action.build_number}: {' / '.join(lines)}")
-
-
-def _devices(action: Prove, root: Path, services: Services, env: Mapping[str, str]) -> tuple[str, ...]:
-    lines = _run(_program(action, root, action.recipe.device_program), action.recipe.device_args, services, env)
-    devices = read_devices(lines)
-    for pattern in action.expect_devices:
-        if not any(re.search(pattern, device) for device in devices):
-            found = ", ".join(devices) or "none"
-            raise ProofError(
-                f"{action.target} promises a device like {pattern!r}, but the engine sees {found}",
-                hint="the backend library is missing or does not load",
-            )
-    return devices
 
 
 def _model(action: Prove, services: Services, results: Results, work: Path) -> tuple[Path, str]:

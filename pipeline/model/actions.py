@@ -7,9 +7,10 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from pipeline.model.frozen import Frozen, Sha256
-from pipeline.model.manifest import LayerRole, ProofLevel, Upstream
-from pipeline.model.recipe import Component, LicenseFile, ModelRecipe, ProofRecipe, WebUi
+from pipeline.model.manifest import HealthCheck, LayerRole, ProofLevel, Upstream
+from pipeline.model.recipe import Component, LicenseFile, ModelRecipe, WebUi
 from pipeline.model.source import Source
+from pipeline.model.statements import Material, Part
 from pipeline.model.upstream import PinnedAsset
 
 StepName = str
@@ -162,9 +163,7 @@ class Prove(Frozen):
         compiled: steps that compiled them, for the flags that were really used; empty for what was fetched.
         level: which proofs.
         insist: whether nothing less will do; else what this machine cannot run is only measured, and that is said.
-        recipe: how.
-        build_number: that ``--version`` must say.
-        expect_devices: regular expressions over the device list.
+        health: how: exactly what installations do with it.
         requires_cpu: what the accelerator says it needs; checked against the compiled flags.
         system_libraries: patterns of what the host may bring.
         macos_floor: newest macOS that a file may ask for; None where no macOS is meant.
@@ -180,9 +179,7 @@ class Prove(Frozen):
     compiled: tuple[StepName, ...]
     level: ProofLevel
     insist: bool = False
-    recipe: ProofRecipe
-    build_number: int
-    expect_devices: tuple[str, ...]
+    health: HealthCheck
     requires_cpu: tuple[str, ...]
     system_libraries: tuple[str, ...]
     macos_floor: str | None = None
@@ -202,11 +199,16 @@ class MakeBundle(Frozen):
         origin: how it comes to be.
         upstream: which release of upstream's it is.
         entry_points: program name to path within the bundle.
+        health: how an installation checks itself.
         licenses: SPDX identifiers, sorted.
         layers: steps, in the order in which the layers are laid over each other.
         proof: step.
         compiled: steps, for the options that were set; empty for what was fetched.
         archives: steps that fetched upstream's archives; empty for what was built.
+        materials: what it is built from, for its provenance; empty for what was fetched.
+        parts: what is compiled into the engine, for its bill of materials.
+        runtime_licenses: SPDX identifiers of a vendor's runtime.
+        builder_version: of this program.
         epoch_seconds: time stamp of files in the archive.
     """
 
@@ -218,11 +220,16 @@ class MakeBundle(Frozen):
     origin: Literal["built", "fetched"]
     upstream: Upstream
     entry_points: dict[str, str]
+    health: HealthCheck
     licenses: tuple[str, ...]
     layers: tuple[StepName, ...]
     proof: StepName
     compiled: tuple[StepName, ...]
     archives: tuple[StepName, ...] = ()
+    materials: tuple[Material, ...] = ()
+    parts: tuple[Part, ...] = ()
+    runtime_licenses: tuple[str, ...] = ()
+    builder_version: str = ""
     epoch_seconds: int
 
 

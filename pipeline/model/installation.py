@@ -7,7 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from pipeline.model.frozen import Frozen, Name, RelativePath, Sha256
-from pipeline.model.manifest import Artifact
+from pipeline.model.manifest import Artifact, ProofLevel
 from pipeline.model.selection import Selection
 
 Rfc3339 = str
@@ -89,6 +89,8 @@ class InstalledGeneration(Frozen):
         current: whether it runs.
         path: absolute path of its files.
         development: whether it was trusted through development keys.
+        pinned: whether the engine is pinned to it.
+        revoked: why the publisher has withdrawn it; None when it has not.
     """
 
     engine: str
@@ -99,6 +101,8 @@ class InstalledGeneration(Frozen):
     current: bool
     path: str
     development: bool
+    pinned: bool = False
+    revoked: str | None = None
 
 
 class NeededLayer(Frozen):
@@ -121,6 +125,28 @@ class NeededLayer(Frozen):
     installed_bytes: int
 
 
+class HealthOutcome(Frozen):
+    """Whether what is switched to works on this host; a check that fails is an error and not an outcome.
+
+    Attributes:
+        level: that was asked for.
+        passed: True; None when nothing was run.
+        reason: why nothing was run; empty when it was.
+        version: what the program says of itself.
+        devices: compute devices that it listed.
+        generated_tokens: by a real model; None when none was asked.
+        seconds: that it took.
+    """
+
+    level: ProofLevel
+    passed: bool | None
+    reason: str = ""
+    version: str | None = None
+    devices: tuple[str, ...] = ()
+    generated_tokens: int | None = None
+    seconds: float = 0.0
+
+
 class InstallOutcome(Frozen):
     """What an installation did, or with dry_run would do.
 
@@ -138,6 +164,10 @@ class InstallOutcome(Frozen):
         removed_generations: that fell out of the number to keep.
         development: the repository is signed with development keys.
         selection: why this variant; None when the target was named.
+        health: whether it works here; None in a dry run.
+        pinned: whether the engine is pinned to that version.
+        passed_over: newer versions that their publisher has withdrawn, with the reason.
+        previous_revoked: why what was current before must not run any more; None when nothing is said against it.
     """
 
     changed: bool
@@ -153,6 +183,10 @@ class InstallOutcome(Frozen):
     removed_generations: tuple[int, ...] = ()
     development: bool = False
     selection: Selection | None = None
+    health: HealthOutcome | None = None
+    pinned: bool = False
+    passed_over: tuple[str, ...] = ()
+    previous_revoked: str | None = None
 
 
 class SwitchOutcome(Frozen):
@@ -166,6 +200,8 @@ class SwitchOutcome(Frozen):
         previous_version: that ran before.
         previous_generation: its number.
         path: absolute path of the files.
+        health: whether it works here.
+        pinned: whether the engine is pinned to it now.
     """
 
     changed: bool
@@ -175,6 +211,8 @@ class SwitchOutcome(Frozen):
     previous_version: str
     previous_generation: int
     path: str
+    health: HealthOutcome
+    pinned: bool = False
 
 
 class RemovalOutcome(Frozen):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, field_validator
 
+from pipeline.model.filling import require_pattern, require_server_args
 from pipeline.model.frozen import FileName, Frozen, Name, RelativePath, Sha256, require_relative
 from pipeline.model.tree import TreeEntry
 from pipeline.model.upstream import TrustLevel
@@ -124,8 +125,23 @@ class HealthCheck(Frozen):
     expect_devices: tuple[str, ...] = ()
     server_args: tuple[str, ...] = ()
     prompt: str = ""
-    minimum_tokens: int = Field(default=1, ge=1)
-    ready_timeout_seconds: int = Field(default=120, gt=0)
+    minimum_tokens: int = Field(default=1, ge=1, le=4096)
+    ready_timeout_seconds: int = Field(default=120, gt=0, le=3600)
+
+    @field_validator("version_pattern")
+    @classmethod
+    def _version_pattern_is_one(cls, pattern: str) -> str:
+        return require_pattern(pattern)
+
+    @field_validator("expect_devices")
+    @classmethod
+    def _device_patterns_are_some(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(require_pattern(pattern) for pattern in patterns)
+
+    @field_validator("server_args")
+    @classmethod
+    def _server_args_can_be_filled(cls, arguments: tuple[str, ...]) -> tuple[str, ...]:
+        return require_server_args(arguments)
 
 
 class UpstreamArchive(Frozen):

@@ -2,30 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.model.archives import ArchiveParts, ArchiveRecipe
+from pipeline.model.filling import fill, require_pattern, require_server_args
 from pipeline.model.frozen import CommitId, FileName, Frozen, Name, RelativePath, Sha256, UtcTime, require_relative
 from pipeline.model.manifest import LayerRole
 from pipeline.model.source import Source
-
-
-def fill(template: str, **values: str) -> str:
-    """Put values in the place of ``{name}``; every other brace stays as it is, as regular expressions need it.
-
-    Raises:
-        ValueError: the template has a ``{name}`` in letters that is none of ``values``.
-    """
-
-    def value(match: re.Match[str]) -> str:
-        if match[1] not in values:
-            raise ValueError(f"has {match[0]}, which is none of {', '.join(f'{{{name}}}' for name in values)}")
-        return values[match[1]]
-
-    return re.sub(r"\{([a-z_]+)\}", value, template)
 
 
 class Pin(Frozen):
@@ -139,18 +124,13 @@ class ProofRecipe(Frozen):
     @field_validator("version_pattern")
     @classmethod
     def _version_pattern_can_be_filled(cls, pattern: str) -> str:
-        try:
-            re.compile(fill(pattern, build_number="1"))
-        except re.error as error:
-            raise ValueError(f"is no regular expression: {error}") from error
+        require_pattern(fill(pattern, build_number="1"))
         return pattern
 
     @field_validator("server_args")
     @classmethod
     def _server_args_can_be_filled(cls, arguments: tuple[str, ...]) -> tuple[str, ...]:
-        for argument in arguments:
-            fill(argument, model="m", port="1", host="h")
-        return arguments
+        return require_server_args(arguments)
 
 
 class EngineRecipe(Frozen):

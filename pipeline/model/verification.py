@@ -55,6 +55,9 @@ class VerifyReport(Frozen):
         seconds: wall time.
         bytes_per_second: ``bytes_read`` in that time.
         findings: every file that is not verified, sorted by path.
+        notes: what there was nothing to check about, in words.
+        revoked: of an installation, what is current and was withdrawn by its publisher, with the reason; no file is
+            wrong for that.
     """
 
     path: str
@@ -70,6 +73,8 @@ class VerifyReport(Frozen):
     seconds: float
     bytes_per_second: int = 0
     findings: tuple[Finding, ...] = ()
+    notes: tuple[str, ...] = ()
+    revoked: tuple[str, ...] = ()
 
     @property
     def ok(self) -> bool:

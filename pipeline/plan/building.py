@@ -7,10 +7,11 @@ from typing import TYPE_CHECKING
 from pipeline.builders.cmake import RESERVED
 from pipeline.errors import UsageError
 from pipeline.model.actions import BuildWebUi, Compile, FetchSource, MakeLayer
+from pipeline.model.filling import fill
 from pipeline.model.manifest import Upstream
-from pipeline.model.recipe import fill
 from pipeline.model.source import GitCommit, HttpArchive, PypiSdist
 from pipeline.plan.finishing import Made, finish
+from pipeline.sources.registry import material_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,6 +74,7 @@ class _Build:
             build_number=pin.build_number,
             upstream=_upstream(engine, pin, local_trees),
             epoch_seconds=self._epoch_seconds,
+            materials=(material_of(pin.source, tree_sha256=local_trees.get(path)),),
         )
         finish(self._planning, target, decision, made)
 

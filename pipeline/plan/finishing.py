@@ -5,12 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.model.actions import FetchModel, MakeBundle, Prove
+from pipeline.model.filling import fill
+from pipeline.model.manifest import HealthCheck
+from pipeline.model.statements import Part
 from pipeline.names import family_of, program_file
 
 if TYPE_CHECKING:
     from pipeline.model.manifest import Upstream
     from pipeline.model.plan import Decision
     from pipeline.model.recipe import EngineRecipe
+    from pipeline.model.statements import Material
     from pipeline.names import Target
     from pipeline.plan.collecting import Planning
 
@@ -22,6 +26,7 @@ class Made(NamedTuple):
         layers: steps, in the order in which they are laid over each other.
         compiled: steps whose flags were used.
         archives: steps that fetched upstream's archives.
+        materials: what it is built from.
         build_number: that ``--version`` must say.
         upstream: which release of upstream's it is.
         epoch_seconds: time stamp of the bundle.
@@ -33,12 +38,14 @@ class Made(NamedTuple):
     epoch_seconds: int
     compiled: tuple[str, ...] = ()
     archives: tuple[str, ...] = ()
+    materials: tuple[Material, ...] = ()
 
 
 def finish(planning: Planning, target: Target, decision: Decision, made: Made) -> None:
     """Add the proof and the bundle of a target."""
     engine = planning.catalog.engine(target.engine)
-    proof = _add_proof(planning, target, decision, made)
+    health = _health(planning, target, decision, made)
+    proof = _add_proof(planning, target, decision, made, health)
     action = MakeBundle(
         engine=target.engine,
         platform=target.platform,
@@ -47,18 +54,41 @@ def finish(planning: Planning, target: Target, decision: Decision, made: Made) -
         origin=decision.origin,
         upstream=made.upstream,
         entry_points=_entry_points(engine, target),
+        health=health,
         licenses=_licenses(planning, engine, target, decision),
         layers=made.layers,
         proof=proof,
         compiled=made.compiled,
         archives=made.archives,
+        materials=made.materials,
+        parts=tuple(Part(name=text.name, license=text.spdx) for text in engine.licenses),
+        runtime_licenses=_runtime_licenses(planning, target, decision),
+        builder_version=planning.request.builder_version,
         epoch_seconds=made.epoch_seconds,
     )
     needs = (*made.layers, *made.compiled, *made.archives, proof)
     planning.add(target, f"bundle {target} {decision.version}{_suffix(decision)}", action, needs)
 
 
-def _add_proof(planning: Planning, target: Target, decision: Decision, made: Made) -> str:
+def _health(planning: Planning, target: Target, decision: Decision, made: Made) -> HealthCheck:
+    """Return how the bundle is proven here, and checked wherever it is installed."""
+    engine, accelerator = planning.catalog.engine(target.engine), planning.catalog.accelerator(target.accel)
+    recipe = engine.proof
+    return HealthCheck(
+        program=f"bin/{program_file(recipe.server, target.platform)}",
+        version_args=recipe.version_args,
+        version_pattern=fill(recipe.version_pattern, build_number=str(made.build_number)),
+        device_program=f"bin/{program_file(recipe.device_program, target.platform)}",
+        device_args=recipe.device_args,
+        expect_devices=_expect_devices(engine, accelerator.expect_devices, target, decision),
+        server_args=recipe.server_args,
+        prompt=recipe.prompt,
+        minimum_tokens=recipe.minimum_tokens,
+        ready_timeout_seconds=recipe.ready_timeout_seconds,
+    )
+
+
+def _add_proof(planning: Planning, target: Target, decision: Decision, made: Made, health: HealthCheck) -> str:
     engine, request = planning.catalog.engine(target.engine), planning.request
     recipe = engine.proof
     accelerator = planning.catalog.accelerator(target.accel)
@@ -75,9 +105,7 @@ def _add_proof(planning: Planning, target: Target, decision: Decision, made: Mad
         compiled=made.compiled,
         level=decision.proof,
         insist=request.prove is not None or decision.origin == "built",
-        recipe=recipe,
-        build_number=made.build_number,
-        expect_devices=_expect_devices(engine, accelerator.expect_devices, target, decision),
+        health=health,
         requires_cpu=accelerator.requires_cpu,
         system_libraries=_system_libraries(planning, engine, target, decision),
         macos_floor=engine.archives.macos_floor if engine.archives and target.platform.startswith("macos-") else None,
@@ -119,9 +147,13 @@ def _entry_points(engine: EngineRecipe, target: Target) -> dict[str, str]:
 
 def _licenses(planning: Planning, engine: EngineRecipe, target: Target, decision: Decision) -> tuple[str, ...]:
     """Return SPDX identifiers: of the engine, and of a vendor's runtime that a fetched bundle carries."""
-    parts = planning.catalog.accelerator(target.accel).archives.get(engine.name)
-    vendor = parts.runtime_licenses if parts and decision.origin == "fetched" else ()
+    vendor = _runtime_licenses(planning, target, decision)
     return tuple(sorted({*(text.spdx for text in engine.licenses), *vendor}))
+
+
+def _runtime_licenses(planning: Planning, target: Target, decision: Decision) -> tuple[str, ...]:
+    parts = planning.catalog.accelerator(target.accel).archives.get(target.engine)
+    return parts.runtime_licenses if parts and decision.origin == "fetched" else ()
 
 
 def _suffix(decision: Decision) -> str:

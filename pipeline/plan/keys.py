@@ -46,7 +46,7 @@ _REFERENCES: Mapping[type[Action], frozenset[str]] = {
     MakeLayer: frozenset({"source", "compiled"}),
     SplitLayer: frozenset({"archive"}),
     Prove: frozenset({"layers", "compiled", "model", "model_file"}),
-    MakeBundle: frozenset({"layers", "proof", "compiled", "archives"}),
+    MakeBundle: frozenset({"layers", "proof", "compiled", "archives", "materials"}),
 }
 
 

@@ -32,6 +32,7 @@ class BuildRequest:
             anything from being fetched.
         zstd_level: of layer archives.
         epoch_seconds: SOURCE_DATE_EPOCH for everything that is made; None for the date of the release.
+        builder_version: of this program, for statements about what it makes.
     """
 
     targets: tuple[Target, ...]
@@ -44,6 +45,7 @@ class BuildRequest:
     insisted_options: frozenset[str] = frozenset()
     zstd_level: int = 19
     epoch_seconds: int | None = None
+    builder_version: str = ""
 
     @property
     def insists_on_build(self) -> bool:

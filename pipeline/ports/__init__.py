@@ -9,7 +9,7 @@ from pipeline.ports.files import Archiver, BinaryInspector, Disk, KeyFiles, Tree
 from pipeline.ports.host import Clock, HostProbe
 from pipeline.ports.network import Downloader, DownloadRequest, HttpAnswer, LoopbackHttp, PackageIndex
 from pipeline.ports.releases import ApiDocument, ReleaseApi, RemoteHasher
-from pipeline.ports.services import Reporting, Services
+from pipeline.ports.services import Reporting, Running, Services
 from pipeline.ports.store import Store
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "ReleaseApi",
     "RemoteHasher",
     "Reporting",
+    "Running",
     "RunningCommand",
     "Services",
     "Store",

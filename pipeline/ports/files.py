@@ -137,6 +137,10 @@ class Disk(Protocol):
         """Hold a lock that ends with the process; ``waiting`` is called once when somebody else holds it."""
         ...
 
+    def lock_holder(self, path: Path) -> str:
+        """Return who holds a lock, in words: which process, and whether it is stopped, where the system tells."""
+        ...
+
 
 class KeyFiles(Protocol):
     """Files with private keys."""
@@ -154,6 +158,14 @@ class KeyFiles(Protocol):
 
         Raises:
             UsageError: the file is there already.
+            HostError: it cannot be written.
+        """
+        ...
+
+    def replace(self, path: Path, data: bytes) -> None:
+        """Replace a file, or write it where there is none: readable by its owner alone, whole also after a crash.
+
+        Raises:
             HostError: it cannot be written.
         """
         ...

@@ -27,6 +27,35 @@ class Reporting(Protocol):
         ...
 
 
+class Running(Reporting, Protocol):
+    """What starting an installed engine's programs needs of the services."""
+
+    @property
+    def commands(self) -> CommandRunner:
+        """What runs programs."""
+        ...
+
+    @property
+    def loopback(self) -> LoopbackHttp:
+        """What talks to a server that was started."""
+        ...
+
+    @property
+    def clock(self) -> Clock:
+        """Time."""
+        ...
+
+    @property
+    def base_env(self) -> Mapping[str, str]:
+        """What programs may inherit of this process's environment."""
+        ...
+
+    @property
+    def device_env(self) -> Mapping[str, str]:
+        """Where drivers' loaders are told to look."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Services:
     """What stages are given to touch the world with.
@@ -35,6 +64,7 @@ class Services:
         jobs: how many compilers or downloads may run at once.
         compiler_cache_dir: where compiled objects are kept for later builds, None to keep none.
         base_env: what children may inherit of this process's environment.
+        device_env: where drivers' loaders are told to look, for programs that compute.
         offline: whether the network is forbidden.
         attestations: what checks upstream's signed statements; None where nothing of upstream's is fetched.
     """
@@ -53,5 +83,6 @@ class Services:
     jobs: int
     compiler_cache_dir: Path | None = None
     base_env: Mapping[str, str] = field(default_factory=dict)
+    device_env: Mapping[str, str] = field(default_factory=dict)
     offline: bool = False
     attestations: AttestationVerifier | None = None

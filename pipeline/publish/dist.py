@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.digest import require_digest, sha256_stream
@@ -10,6 +10,7 @@ from pipeline.errors import IntegrityError, NothingSelectedError, UsageError
 from pipeline.model.manifest import Artifact, Manifest
 from pipeline.model.manifest_document import read_manifest
 from pipeline.model.repository_layout import blob_path
+from pipeline.model.statements import LIMIT_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -43,6 +44,8 @@ class Dist:
         files: sha256 to file, each once however often it is named.
         names: sha256 to what the file was called.
         listed: its entries as they stand there.
+        statements: key of an artifact to its provenance, as it was built; the artifact names none until it is signed.
+        documents: sha256 to what was written for publishing, and lies in no file.
     """
 
     release: str
@@ -51,6 +54,13 @@ class Dist:
     files: dict[str, DistFile]
     names: dict[str, str]
     listed: tuple[Artifact, ...] = ()
+    statements: dict[tuple[str, str, str, str], bytes] = field(default_factory=dict)
+    documents: dict[str, bytes] = field(default_factory=dict)
+
+    def size_bytes(self, sha256: str) -> int:
+        """Return the size of a file or a document."""
+        document = self.documents.get(sha256)
+        return self.files[sha256].size_bytes if document is None else len(document)
 
 
 def read_dist(folder: Path) -> Dist:
@@ -89,6 +99,7 @@ class _Reading:
         self._folder = folder
         self._files: dict[str, DistFile] = {}
         self._names: dict[str, str] = {}
+        self._statements: dict[tuple[str, str, str, str], bytes] = {}
 
     def read(self, manifest: Manifest) -> Dist:
         artifacts = tuple(self._artifact(artifact) for artifact in manifest.artifacts)
@@ -99,10 +110,13 @@ class _Reading:
             listed=manifest.artifacts,
             files=self._files,
             names=self._names,
+            statements=self._statements,
         )
 
     def _artifact(self, artifact: Artifact) -> Artifact:
         self._add(artifact.url, artifact.sha256, artifact.size)
+        if artifact.provenance is not None:
+            self._statements[artifact.key] = self._provenance(artifact.provenance)
         layers = []
         for layer in artifact.layers:
             self._add(layer.url, layer.sha256, layer.size)
@@ -111,12 +125,20 @@ class _Reading:
             update={
                 "url": blob_path(artifact.sha256),
                 "layers": tuple(layers),
-                "provenance": self._statement(artifact.provenance),
-                "sbom": self._statement(artifact.sbom),
+                "provenance": None,
+                "sbom": self._sbom(artifact.sbom),
             }
         )
 
-    def _statement(self, url: str | None) -> str | None:
+    def _provenance(self, url: str) -> bytes:
+        path = self._path(url)
+        with path.open("rb") as stream:
+            data = stream.read(LIMIT_BYTES + 1)
+        if len(data) > LIMIT_BYTES:
+            raise IntegrityError(f"{path} is longer than the {LIMIT_BYTES} bytes that a statement may have")
+        return data
+
+    def _sbom(self, url: str | None) -> str | None:
         """Take a file whose digest no manifest field carries; it is signed as the target that it becomes."""
         if url is None:
             return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.model.retrieval import CheckOutCommit
 from pipeline.model.source import GitCommit
+from pipeline.model.statements import Material
 from pipeline.sources.interface import SourceKind
 
 
@@ -17,10 +18,18 @@ def identity(source: GitCommit) -> dict[str, object]:
     return {"commit": source.commit, "subtree": source.subtree}
 
 
+def material(source: GitCommit, tree_sha256: str | None) -> Material:
+    """Name the repository and the commit."""
+    del tree_sha256
+    place = source.urls[0]
+    return Material(uri=f"git+{place}@{source.commit}", name=source.commit, digest={"gitCommit": source.commit})
+
+
 KIND = SourceKind(
     model=GitCommit,
     retrieval=retrieval,
     identity=identity,
+    material=material,
     example=GitCommit(
         kind="git_commit",
         urls=("https://github.com/ggml-org/llama.cpp.git",),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.model.retrieval import DownloadArchive
 from pipeline.model.source import HttpArchive
+from pipeline.model.statements import Material
 from pipeline.sources.interface import SourceKind
 
 
@@ -24,10 +25,17 @@ def identity(source: HttpArchive) -> dict[str, object]:
     return {"archive": source.sha256, "subtree": source.subtree}
 
 
+def material(source: HttpArchive, tree_sha256: str | None) -> Material:
+    """Name the first url that the recipe gives; the digest is the archive's."""
+    del tree_sha256
+    return Material(uri=source.urls[0], name=source.filename, digest={"sha256": source.sha256})
+
+
 KIND = SourceKind(
     model=HttpArchive,
     retrieval=retrieval,
     identity=identity,
+    material=material,
     example=HttpArchive(
         kind="http_archive",
         urls=("https://github.com/ggml-org/llama.cpp/archive/refs/tags/b11434.tar.gz",),

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pipeline.model.retrieval import Retrieval
+    from pipeline.model.statements import Material
 
 AnySource = PypiSdist | HttpArchive | GitCommit | LocalTree
 S = TypeVar("S", PypiSdist, HttpArchive, GitCommit, LocalTree)
@@ -23,10 +24,12 @@ class SourceKind(NamedTuple, Generic[S]):
         retrieval: how its bytes are brought.
         identity: plain JSON of everything that says what the bytes are, and nothing that says where they come from;
             None for a kind whose content is only known by looking (its tree digest is then the identity).
+        material: how a statement of provenance names it, given the digest of its tree.
         example: a valid value, for the conformance tests and the docs.
     """
 
     model: type[S]
     retrieval: Callable[[S], Retrieval]
     identity: Callable[[S], dict[str, object] | None]
+    material: Callable[[S, str | None], Material]
     example: S

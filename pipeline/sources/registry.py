@@ -8,6 +8,7 @@ from pipeline.sources import git_commit, http_archive, local_tree, pypi_sdist
 
 if TYPE_CHECKING:
     from pipeline.model.retrieval import Retrieval
+    from pipeline.model.statements import Material
     from pipeline.sources.interface import AnySource, SourceKind
 
 KINDS: dict[str, SourceKind[Any]] = {
@@ -26,3 +27,8 @@ def retrieval_of(source: AnySource) -> Retrieval:
 def identity_of(source: AnySource) -> dict[str, object] | None:
     """Return what says what the source's bytes are, None where only looking tells."""
     return KINDS[source.kind].identity(source)
+
+
+def material_of(source: AnySource, *, tree_sha256: str | None) -> Material:
+    """Return how a statement of provenance names the source; a local one is known by its tree alone."""
+    return KINDS[source.kind].material(source, tree_sha256)

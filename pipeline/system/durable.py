@@ -132,6 +132,12 @@ class FileDisk:
                 held.enter_context(claimed(path, sleep=time.sleep, waiting=waiting, forget=False))
             yield
 
+    def lock_holder(self, path: Path) -> str:
+        """Return who holds a lock, in words."""
+        from pipeline.system.lock_holders import lock_holder  # noqa: PLC0415 - only for those who wait
+
+        return lock_holder(path)
+
 
 @contextmanager
 def _mapped(path: Path) -> Iterator[None]:

@@ -197,7 +197,7 @@ def test_a_version_other_than_the_pinned_one_fails_the_proof(user):
     change_recipe(user, 'TINY_BUILD_NUMBER = "{build_number}"', 'TINY_BUILD_NUMBER = "7"')
     done = build(user)
     assert done.returncode == 10
-    assert "pinned build 2" in done.stderr
+    assert "tiny (build 7, commit t2)" in done.stderr
 
 
 @pytest.mark.parametrize("content", [b"no model at all", b""])

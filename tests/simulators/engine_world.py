@@ -5,6 +5,7 @@ Archives, stores, trees and the disk are the real ones; only the host is made up
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -15,11 +16,11 @@ from pipeline.deploy.install import InstallRequest, install
 from pipeline.digest import sha256_bytes
 from pipeline.model.host import HostFacts
 from pipeline.model.installation import InstallOutcome
-from pipeline.model.manifest import Artifact, BundleCard, Layer, Proof, Requires, Upstream
+from pipeline.model.manifest import Artifact, BundleCard, HealthCheck, Layer, Proof, Requires, Upstream
 from pipeline.model.manifest_document import read_manifest, write_bundle_card, write_manifest
 from pipeline.model.publication import PublishOutcome
 from pipeline.model.result import BlobRef
-from pipeline.ports import Clock, CommandRunner, Disk, DownloadRequest, LoopbackHttp, PackageIndex, Services
+from pipeline.ports import Clock, Disk, DownloadRequest, PackageIndex, Services
 from pipeline.publish.keys import KeyFolder, init_keys, open_keys
 from pipeline.publish.repository import publish
 from pipeline.system.archives import FileArchiver
@@ -27,6 +28,8 @@ from pipeline.system.clock import SystemClock
 from pipeline.system.downloads import HttpDownloader
 from pipeline.system.durable import FileDisk
 from pipeline.system.keys import PrivateKeyFiles
+from pipeline.system.loopback import LocalHttp
+from pipeline.system.processes import ProcessRunner
 from pipeline.system.store import FileStore
 from pipeline.system.transfer_policy import TransferPolicy
 from pipeline.system.trees import FileTreeReader
@@ -98,16 +101,17 @@ def services_for(
     return Services(
         downloader=downloader,
         index=cast("PackageIndex", None),
-        commands=cast("CommandRunner", None),
+        commands=ProcessRunner(),
         store=store,
         archiver=FileArchiver(),
         trees=FileTreeReader(),
         binaries=cast("object", None),
         host=host or FixedHost(),
         clock=clock or SystemClock(),
-        loopback=cast("LoopbackHttp", None),
+        loopback=LocalHttp(),
         events=events,
         jobs=1,
+        base_env={"PATH": os.defpath},
     )
 
 
@@ -144,12 +148,14 @@ class World:
         folder: of the world.
         clock: of publisher and installers.
         zstd_level: of layers; real ones have 19.
+        secret: passphrase or PIN of the keys.
     """
 
     folder: Path
     clock: Clock = field(default_factory=SystemClock)
     disk: Disk = field(default_factory=FileDisk)
     zstd_level: int = 3
+    secret: str | None = None
 
     def __post_init__(self) -> None:
         self.repository = self.folder / "repository"
@@ -161,7 +167,8 @@ class World:
 
     @property
     def keys(self) -> KeyFolder:
-        return open_keys(self.keys_dir, passphrase=lambda: None, key_files=PrivateKeyFiles())
+        secret = self.secret.encode() if self.secret else None
+        return open_keys(self.keys_dir, passphrase=lambda: secret, key_files=PrivateKeyFiles())
 
     def build(
         self,
@@ -173,12 +180,15 @@ class World:
         dist: str = "dist",
         release: str = "2026.11.0",
         entry_points: Mapping[str, str] | None = None,
+        health: HealthCheck | None = None,
+        engine: str = ENGINE,
     ) -> Path:
         """Write a dist folder with one bundle, or add the bundle to what is there."""
         folder = self.folder / dist
         folder.mkdir(exist_ok=True)
         made = [self._layer(part, folder) for part in (layers or (core(version), CPU, DEBUG))]
         artifact = self._bundle(version, accel, made, folder, requires=requires, entry_points=entry_points)
+        artifact = artifact.model_copy(update={"health": health, "engine": engine})
         before = _artifacts(folder)
         others = [a for a in before if a.key != artifact.key]
         (folder / "manifest.json").write_bytes(
@@ -194,7 +204,7 @@ class World:
             services=services_for(self.folder / "publisher", clock=self.clock),
             disk=self.disk,
             now=self.clock.now_seconds() if now is None else now,
-            **choices,
+            **({"allow_development": True} | choices),
         )
 
     def services(self, root: Path | None = None, *, host: FixedHost | None = None) -> Services:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.app.services import disk, install_services
+from pipeline.cli.health_options import health_options, health_text
 from pipeline.cli.locations import location_of
 from pipeline.cli.options import FILE, Command, changing_options
-from pipeline.cli.root_options import require_root, root_option
+from pipeline.cli.root_options import keep_option, require_root, root_option
 from pipeline.cli.selecting import require_accel_option
 from pipeline.cli.tables import size_text
 from pipeline.cli.trusted_root import find_trusted_root
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.cli.session import Session
+    from pipeline.deploy.health import HealthWish
     from pipeline.model.installation import InstallOutcome
 
 
@@ -48,13 +50,13 @@ if TYPE_CHECKING:
 @click.option("--trusted-root", type=FILE, metavar="FILE", help="Root metadata that the publisher gave you.")
 @click.option("--with-debug", is_flag=True, help="Install debug files too.")
 @click.option("--repair", is_flag=True, help="Read every file again, and replace layers that are damaged.")
-@click.option(
-    "--keep", type=click.IntRange(min=2), default=3, show_default=True, metavar="N", help="Generations to keep."
-)
+@keep_option
 @click.option("--engine", metavar="E", help="Which engine; needed where several are offered.")
 @require_accel_option
 @click.option("--check-host/--no-check-host", default=True, help="Refuse what this machine cannot run.")
+@click.option("--unpin", is_flag=True, help="Let the engine go that `use --pin` holds at a version.")
 @changing_options
+@health_options
 def command(
     session: Session,
     target: str | None,
@@ -62,11 +64,14 @@ def command(
     files: tuple[Path, ...],
     root: Path | None,
     trusted_root: Path | None,
-    **choices: str | int | bool | None,
+    keep: int | None,
+    health: HealthWish,
+    **choices: str | bool | None,
 ) -> None:
     """Install or update an engine; the switch is atomic, and what runs now stays until then.
 
-    Only layers that are not there are downloaded; every file is compared with what was signed.
+    Only layers that are not there are downloaded; every file is compared with what was signed; the programs are
+    started before the switch, and when they do not work what ran before stays.
     """
     if location is None and not files:
         raise UsageError("where to install from is not said", hint="give a repository with --from")
@@ -78,9 +83,14 @@ def command(
         target=target,
         files=tuple(path.absolute() for path in files),
         dry_run=session.dry_run,
+        keep=keep or session.settings.keep,
+        health=health,
+        pins=session.settings.pins,
         **choices,  # type: ignore[arg-type] # click checks the options
     )
-    with install_services(session.settings, place, location=location or "", may_be_new=True) as services:
+    with install_services(
+        session.settings, place, location=location or "", may_be_new=True, mend=request.repair
+    ) as services:
         outcome = install(request, services, disk=disk())
     session.show(outcome.model_dump(mode="json"), lambda: _text(outcome))
     if outcome.development:
@@ -89,12 +99,14 @@ def command(
 
 def _text(outcome: InstallOutcome) -> str:
     name = f"{outcome.target} {outcome.version}"
+    held = f" (pinned to {outcome.version})" if outcome.pinned else ""
     if not outcome.changed:
-        return f"{name} is installed already"
+        return f"{name} is installed already{held}"
     missing = [layer for layer in outcome.layers if not layer.present]
     lines = [f"would install {name}" if outcome.dry_run else f"installed {name}"]
     if outcome.previous_version:
         lines[0] += f" (before: {outcome.previous_version})"
+    lines[0] += held
     from_files = sum(layer.from_file for layer in outcome.layers)
     count = f"{len(missing) - from_files} of {len(outcome.layers)}"
     lines.append(f"{count} layers downloaded, {size_text(outcome.downloaded_bytes)}")
@@ -104,6 +116,8 @@ def _text(outcome: InstallOutcome) -> str:
         lines[-1] += f"; {from_files} from files"
     if outcome.selection:
         lines.append(f"chosen for this machine: {outcome.selection.why}")
+    if outcome.health and (checked := health_text(outcome.health.model_dump())):
+        lines.append(checked)
     lines += [f"{program}: {path}" for program, path in outcome.programs.items()]
     if outcome.removed_generations:
         lines.append(f"removed generations {', '.join(map(str, outcome.removed_generations))}")

@@ -23,10 +23,13 @@ if TYPE_CHECKING:
 @engine_option
 @common_options
 def command(session: Session, root: Path | None, engine: str | None) -> None:
-    """List the generations of an installation, the newest first; the current one is marked."""
-    found = list_generations(require_root(root, session.settings), engine=engine)
+    """List the generations of an installation, the newest first; the current one and what is pinned are marked."""
+    found = list_generations(require_root(root, session.settings), engine=engine, configured_pins=session.settings.pins)
     document = {"generations": [generation.model_dump(mode="json") for generation in found]}
     session.show(document, lambda: _text(found))
+    for generation in found:
+        if generation.current and generation.revoked:
+            session.warn(f"{generation.target} {generation.version} is current and was revoked: {generation.revoked}")
 
 
 def _text(found: tuple[InstalledGeneration, ...]) -> str:
@@ -37,10 +40,11 @@ def _text(found: tuple[InstalledGeneration, ...]) -> str:
             "*" if generation.current else "",
             generation.target,
             generation.version,
+            " ".join(filter(None, ("pinned" * generation.pinned, "revoked" * bool(generation.revoked)))),
             str(generation.number),
             generation.installed_at,
             generation.path,
         )
         for generation in found
     ]
-    return table(("", "target", "version", "generation", "installed", "path"), rows, right=("generation",))
+    return table(("", "target", "version", "", "generation", "installed", "path"), rows, right=("generation",))

@@ -36,6 +36,10 @@ def command(session: Session, path: Path, trusted_root: Path | None) -> None:
     with build_services(session.settings) as services:
         report = verify(path.absolute(), services, disk=disk(), trusted_root=root)
     session.show({**report.model_dump(mode="json"), "ok": report.ok}, lambda: _text(report))
+    for note in report.notes:
+        session.warn(note)
+    for line in report.revoked:
+        session.warn(f"{line}; it is current")
     if not report.ok:
         session.end_with(report_error(report))
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from collections.abc import Callable
@@ -11,11 +12,21 @@ from typing import NamedTuple
 import pytest
 
 from pipeline.deploy.generations import rollback, use
-from pipeline.deploy.quick_switch import quick_switch
+from pipeline.deploy.health import HealthWish
+from pipeline.deploy.quick_switch import NotPlainError, quick_switch
+from pipeline.deploy.switching import Switching
 from tests.simulators.dying import dies_before
 from tests.simulators.engine_world import World
 
+UNCHECKED = Switching(HealthWish("none"))
 POINTER = "current/llama.cpp.json"
+
+
+class Leaving:
+    """What the quick way has to tell is for the long one."""
+
+    def emit(self, event: object) -> None:
+        raise NotPlainError(event)
 
 
 class Installed(NamedTuple):
@@ -36,8 +47,12 @@ def two(world: World) -> World:
     return world
 
 
-def quick(world: World, version: str | None, *, jobs: int = 1, root: Path | None = None) -> dict[str, object] | None:
-    return quick_switch(root or world.root, version, disk=world.disk, jobs=jobs)
+def quick(
+    world: World, version: str | None, *, jobs: int = 1, root: Path | None = None, how: Switching = UNCHECKED
+) -> dict[str, object] | None:
+    place = root or world.root
+    services = dataclasses.replace(world.services(world.folder / "elsewhere"), events=Leaving())
+    return quick_switch(place, version, how=how, services=services, disk=world.disk, jobs=jobs)
 
 
 @pytest.mark.parametrize("jobs", [1, 4])
@@ -46,9 +61,9 @@ def test_it_ends_as_the_long_way_does(two: World, version: str | None, jobs: int
     other = two.folder / "other"
     shutil.copytree(two.root, other, symlinks=True)
     if version is None:
-        expected = rollback(other, services=two.services(other), disk=two.disk)
+        expected = rollback(other, services=two.services(other), disk=two.disk, how=UNCHECKED)
     else:
-        expected = use(other, version, services=two.services(other), disk=two.disk)
+        expected = use(other, version, services=two.services(other), disk=two.disk, how=UNCHECKED)
     found = quick(two, version, jobs=jobs)
     assert found == expected.model_copy(update={"path": found["path"]}).model_dump(mode="json")
     assert Path(str(found["path"])).is_relative_to(two.root)

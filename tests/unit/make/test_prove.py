@@ -1,29 +1,18 @@
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
 import pytest
 
-from pipeline.errors import HostError, ProofError
-from pipeline.make.prove import _level, _program
+from pipeline.errors import HostError
+from pipeline.make.prove import _level
 from pipeline.model.actions import Prove
 from pipeline.model.host import HostFacts
-from pipeline.model.manifest import Requires
-from pipeline.model.recipe import ProofRecipe
+from pipeline.model.manifest import HealthCheck, Requires
 from tests.simulators.engine_world import Recorder
 
-RECIPE = ProofRecipe(
-    server="llama-server",
-    version_args=(),
-    version_pattern="x",
-    device_program="llama-bench",
-    device_args=(),
-    server_args=(),
-    model="none",
-    prompt="",
-    minimum_tokens=1,
-    ready_timeout_seconds=1,
+HEALTH = HealthCheck(
+    program="bin/llama-server", version_args=(), version_pattern="x", device_program="bin/llama-bench", device_args=()
 )
 
 
@@ -35,23 +24,10 @@ def proof(platform: str) -> Prove:
         layers=(),
         compiled=(),
         level="run",
-        recipe=RECIPE,
-        build_number=1,
-        expect_devices=(),
+        health=HEALTH,
         requires_cpu=(),
         system_libraries=(),
     )
-
-
-@pytest.mark.parametrize(
-    ("platform", "name"), [("windows-x86_64", "llama-server.exe"), ("linux-x86_64", "llama-server")]
-)
-def test_a_program_is_found_under_its_name_on_the_platform(tmp_path, platform, name):
-    with pytest.raises(ProofError, match=re.escape(name)):
-        _program(proof(platform), tmp_path, "llama-server")
-    (tmp_path / "bin").mkdir()
-    (tmp_path / "bin" / name).touch()
-    assert _program(proof(platform), tmp_path, "llama-server") == tmp_path / "bin" / name
 
 
 class OldHost:

@@ -130,7 +130,7 @@ def test_where_an_archive_is_does_not_enter_its_key_and_what_vouches_for_it_does
 def test_the_processor_is_no_device_where_its_backend_is_linked(pinned):
     mac = parse_target("llama.cpp/macos-x86_64-cpu")
     more = with_releases(pinned, release("b10892", {**targets("b10892"), mac.short: ("mac.tar.gz",)}))
-    expected = {s.action.target: s.action.expect_devices for s in plan(more, mac, LINUX, METAL).steps
+    expected = {s.action.target: s.action.health.expect_devices for s in plan(more, mac, LINUX, METAL).steps
                 if isinstance(s.action, Prove)}  # fmt: skip
     assert expected[str(mac)] == ()
     assert expected[str(LINUX)] == ("^CPU$",)

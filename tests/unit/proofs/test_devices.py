@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from pipeline.make.devices import read_devices
+from pipeline.proofs.devices import read_devices
 
 # What llama-bench --list-devices of b11434 printed, and the same with a CUDA backend (recorded from upstream's docs).
 CPU_ONLY = ("load_backend: loaded CPU backend from /x/libggml-cpu-haswell.so", "Available devices:", "  (none)")

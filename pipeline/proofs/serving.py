@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import ProofError
 from pipeline.events import StepProgress
-from pipeline.model.recipe import fill
+from pipeline.model.filling import fill
 from pipeline.ports import Command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from pipeline.model.recipe import ProofRecipe
-    from pipeline.ports import RunningCommand, Services
+    from pipeline.model.manifest import HealthCheck
+    from pipeline.ports import Running, RunningCommand
 
 _PORT_ATTEMPTS = 3
 _POLL_SECONDS = 0.1
@@ -44,16 +44,32 @@ class _PortTakenError(Exception):
 
 
 def generate(
-    recipe: ProofRecipe, *, program: Path, model: Path, services: Services, env: Mapping[str, str], step: str
+    check: HealthCheck,
+    *,
+    program: Path,
+    model: Path,
+    services: Running,
+    env: Mapping[str, str],
+    cwd: Path,
+    step: str,
 ) -> Generation:
     """Start the server on loopback, wait for /health, ask for a completion, stop it.
+
+    Args:
+        check: arguments, prompt, limits.
+        program: the server.
+        model: a GGUF file.
+        services: to run and to talk with.
+        env: the whole environment.
+        cwd: a folder outside the bundle.
+        step: name of the step that is told what goes on.
 
     Raises:
         ProofError: it did not get ready, gave too few tokens, or did not stop cleanly; its last lines are shown.
     """
     for _ in range(_PORT_ATTEMPTS):
         try:
-            return _generate_once(recipe, program=program, model=model, services=services, env=env, step=step)
+            return _generate_once(check, program=program, model=model, services=services, env=env, cwd=cwd, step=step)
         except _PortTakenError:
             continue
     raise ProofError(
@@ -62,17 +78,24 @@ def generate(
 
 
 def _generate_once(
-    recipe: ProofRecipe, *, program: Path, model: Path, services: Services, env: Mapping[str, str], step: str
+    check: HealthCheck,
+    *,
+    program: Path,
+    model: Path,
+    services: Running,
+    env: Mapping[str, str],
+    cwd: Path,
+    step: str,
 ) -> Generation:
     port = services.loopback.free_port()
     filled = {"model": str(model), "port": str(port), "host": "127.0.0.1"}
-    arguments = tuple(fill(argument, **filled) for argument in recipe.server_args)
-    server = services.commands.start(Command((str(program), *arguments), cwd=program.parent, env=env))
+    arguments = tuple(fill(argument, **filled) for argument in check.server_args)
+    server = services.commands.start(Command((str(program), *arguments), cwd=cwd, env=env))
     stopped = False
     try:
-        ready_seconds = _wait_until_ready(server, port, recipe, services)
-        services.events.emit(StepProgress(step, 0, recipe.minimum_tokens, "tokens", "generating"))
-        tokens, text = _complete(server, port, recipe, services)
+        ready_seconds = _wait_until_ready(server, port, check, services)
+        services.events.emit(StepProgress(step, 0, check.minimum_tokens, "tokens", "generating"))
+        tokens, text = _complete(server, port, check, services)
         services.events.emit(StepProgress(step, tokens, tokens, "tokens", "generated"))
         exit_code = server.stop(grace_seconds=_GRACE_SECONDS)
         stopped = True
@@ -84,7 +107,7 @@ def _generate_once(
     return Generation(tokens=tokens, ready_seconds=ready_seconds, text=text)
 
 
-def _wait_until_ready(server: RunningCommand, port: int, recipe: ProofRecipe, services: Services) -> float:
+def _wait_until_ready(server: RunningCommand, port: int, check: HealthCheck, services: Running) -> float:
     started = services.clock.monotonic()
     while True:
         waited = services.clock.monotonic() - started
@@ -100,19 +123,19 @@ def _wait_until_ready(server: RunningCommand, port: int, recipe: ProofRecipe, se
         answer = services.loopback.get(port, "/health", timeout_seconds=2.0)
         if answer is not None and answer.status == 200:
             return waited
-        if waited > recipe.ready_timeout_seconds:
+        if waited > check.ready_timeout_seconds:
             raise ProofError(
-                f"the server was not ready after {recipe.ready_timeout_seconds} s{_said(server)}",
-                hint="a busy machine: try again, or raise proof.ready_timeout_seconds in the recipe",
+                f"the server was not ready after {check.ready_timeout_seconds} s{_said(server)}",
+                hint="a busy machine: try again, or raise proof.ready_timeout_seconds in the engine's recipe",
             )
         services.clock.sleep(_POLL_SECONDS)
 
 
-def _complete(server: RunningCommand, port: int, recipe: ProofRecipe, services: Services) -> tuple[int, str]:
+def _complete(server: RunningCommand, port: int, check: HealthCheck, services: Running) -> tuple[int, str]:
     """Ask for exactly the minimum number of tokens; ``ignore_eos`` keeps a terse model from ending early."""
     body = {
-        "messages": [{"role": "user", "content": recipe.prompt}],
-        "max_tokens": recipe.minimum_tokens,
+        "messages": [{"role": "user", "content": check.prompt}],
+        "max_tokens": check.minimum_tokens,
         "temperature": 0,
         "seed": 1,
         "ignore_eos": True,
@@ -128,8 +151,8 @@ def _complete(server: RunningCommand, port: int, recipe: ProofRecipe, services: 
         text = str(document["choices"][0]["message"]["content"])
     except (ValueError, KeyError, IndexError, TypeError) as error:
         raise ProofError(f"the chat completion has another form than OpenAI's: {answer.body[:200]!r}") from error
-    if tokens < recipe.minimum_tokens:
-        raise ProofError(f"only {tokens} tokens were generated, at least {recipe.minimum_tokens} were asked for")
+    if tokens < check.minimum_tokens:
+        raise ProofError(f"only {tokens} tokens were generated, at least {check.minimum_tokens} were asked for")
     return tokens, text
 
 

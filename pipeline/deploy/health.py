@@ -1,0 +1,156 @@
+"""Whether a generation works on this host: its bundle's own proof, run from its place before anything is switched.
+
+The models are not needed here, since their import takes several times as long as a whole switch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeline.deploy.steps import tell
+from pipeline.errors import HostError, ProofError
+from pipeline.proofs.programs import check_loads, clean_environment, find_program
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from pipeline.model.manifest import ProofLevel
+    from pipeline.ports import Disk, Running
+    from pipeline.proofs.programs import LoadCheck
+
+
+ALREADY_CURRENT = "it was current already"
+
+
+class HealthCheckError(ProofError):
+    """What was to be switched to does not work on this host; what ran before runs on."""
+
+
+class HealthWish(NamedTuple):
+    """What is asked for.
+
+    Attributes:
+        level: ``none`` switches without a check; ``load`` starts the programs; ``run`` has a model answer as well.
+        model: a GGUF file, for ``run``.
+        platform: of this host; a generation for another one is not checked. Empty compares nothing.
+        not_here: why nothing is checked on this host, where the caller knows; empty otherwise.
+    """
+
+    level: ProofLevel = "load"
+    model: Path | None = None
+    platform: str = ""
+    not_here: str = ""
+
+
+class Candidate(NamedTuple):
+    """The generation that is about to become the current one.
+
+    Attributes:
+        target: ``<engine>/<platform>-<accel>``.
+        platform: of the target.
+        version: as upstream calls it.
+        number: of the generation.
+        tree: folder of its files.
+        current: version that runs now; None where none does.
+    """
+
+    target: str
+    platform: str
+    version: str
+    number: int
+    tree: Path
+    current: str | None
+
+
+def not_run(level: ProofLevel, reason: str) -> dict[str, object]:
+    """Return the fields of a ``HealthOutcome`` of a check that was not run."""
+    return {
+        "level": level,
+        "passed": None,
+        "reason": reason,
+        "version": None,
+        "devices": [],
+        "generated_tokens": None,
+        "seconds": 0.0,
+    }
+
+
+def check_health(
+    check: LoadCheck | None, candidate: Candidate, wish: HealthWish, *, services: Running, scratch: Path, disk: Disk
+) -> dict[str, object]:
+    """Check a generation; return the fields of a ``HealthOutcome``.
+
+    Programs get an environment of their own: an empty home, the system's PATH, and where drivers' loaders are told to
+    look. A server listens on loopback alone, and everything has a time limit.
+
+    Args:
+        check: how, from the signed manifest (``run`` needs a ``HealthCheck``); None where it says nothing.
+        candidate: what is checked.
+        wish: how much.
+        services: to run programs with.
+        scratch: a folder of this change, made and removed here, where programs may leave things.
+        disk: how.
+
+    Raises:
+        HealthCheckError: it does not work here.
+    """
+    if wish.level == "none":
+        return not_run("none", "it was not asked for")
+    if check is None or (wish.platform and candidate.platform != wish.platform) or wish.not_here:
+        reason = wish.not_here or "its manifest entry does not say how"
+        if check is not None and not wish.not_here:
+            reason = f"it is for {candidate.platform}, and this machine is {wish.platform}"
+        tell(services, f"{candidate.target} {candidate.version} is not checked: {reason}")
+        return not_run(wish.level, reason)
+    began = services.clock.monotonic()
+    disk.make_dirs(scratch, durable=False)
+    env = {**services.device_env, **clean_environment(scratch, services.base_env)}
+    try:
+        loaded = check_loads(check, candidate.tree, commands=services.commands, env=env, cwd=scratch)
+        tokens = None
+        if wish.level == "run":
+            tokens = _complete(check, candidate, wish, services=services, env=env, cwd=scratch)
+    except (ProofError, HostError) as error:
+        raise _failure(candidate, wish, error) from error
+    finally:
+        disk.remove(scratch)
+    return {
+        **not_run(wish.level, ""),
+        "passed": True,
+        "version": loaded.version,
+        "devices": list(loaded.devices),
+        "generated_tokens": tokens,
+        "seconds": round(services.clock.monotonic() - began, 3),
+    }
+
+
+def _complete(
+    check: LoadCheck,
+    candidate: Candidate,
+    wish: HealthWish,
+    *,
+    services: Running,
+    env: Mapping[str, str],
+    cwd: Path,
+) -> int:
+    """Have the model answer; return how many tokens came."""
+    from pipeline.model.manifest import HealthCheck  # noqa: PLC0415 - see above
+    from pipeline.proofs.serving import generate  # noqa: PLC0415 - only here
+
+    if not isinstance(check, HealthCheck) or wish.model is None:
+        raise TypeError("a run needs the whole check and a model")
+    if not check.server_args:
+        raise ProofError(f"{candidate.target} serves nothing", hint="check it with --health load")
+    program = find_program(candidate.tree, check.program)
+    done = generate(check, program=program, model=wish.model, services=services, env=env, cwd=cwd, step="check")
+    return done.tokens
+
+
+def _failure(candidate: Candidate, wish: HealthWish, error: ProofError | HostError) -> HealthCheckError:
+    stays = f"{candidate.current} stays current" if candidate.current else "nothing is current"
+    kept = f"generation {candidate.number} is kept beside it and checked again by the next `install` or `use`"
+    return HealthCheckError(
+        f"{candidate.target} {candidate.version} fails its health check ({wish.level}), so {stays}: {error.message}",
+        hint="; ".join(filter(None, (error.hint, kept, "`--health none` switches without a check"))),
+    )
