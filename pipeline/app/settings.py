@@ -23,10 +23,12 @@ Verbosity = Literal["quiet", "normal", "verbose"]
 Value = TypeVar("Value")
 
 # What a child process may see of this one's environment; everything else is set by the step that starts it.
-_PASSED_ON = (
-    "PATH", "HOME", "TMPDIR", "SYSTEMROOT", "CC", "CXX", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSH_AUTH_SOCK",
+_PASSED_ON = ("PATH", "HOME", "TMPDIR", "SYSTEMROOT", "CC", "CXX", "SSL_CERT_FILE", "SSL_CERT_DIR")
+FOR_THE_NETWORK = (
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
+    "SSH_AUTH_SOCK",
 )  # fmt: skip
+"""What programs that fetch need besides; a proxy's url may hold a password, so others are started without."""
 _LAST_SECOND = 253402300799  # 9999-12-31T23:59:59Z: RFC 3339 has four digits for a year
 _SWITCH = {
     "": None,
@@ -130,7 +132,10 @@ def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> 
         return folder / Path(project[key]).expanduser() if project.get(key) else None
 
     cache_dir = flags.cache_dir or path(f"{PREFIX}CACHE_DIR", "cache_dir") or default_cache_dir(environment)
-    child_env = {"LANG": "C.UTF-8", **{name: environment[name] for name in _PASSED_ON if name in environment}}
+    child_env = {
+        "LANG": "C.UTF-8",
+        **{name: environment[name] for name in (*_PASSED_ON, *FOR_THE_NETWORK) if name in environment},
+    }
     return Settings(
         cache_dir=cache_dir.absolute(),
         keys_dir=(path(f"{PREFIX}KEYS_DIR", "keys_dir") or _user_dir("CONFIG", environment) / "keys").absolute(),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING, Any
 
-from pipeline.app.services import switch_services
 from pipeline.deploy.quick_switch import NotPlainError, quick_switch
 from pipeline.system.durable import FileDisk
 
@@ -15,6 +14,7 @@ if TYPE_CHECKING:
     from pipeline.app.settings import Settings
     from pipeline.deploy.switching import Switching
     from pipeline.events import Event
+    from pipeline.ports import Running
 
 
 class _LeftToTheLongWay:
@@ -38,11 +38,12 @@ def switch(
     disk = FileDisk()
     if settings.json_events is None:
         jobs = settings.jobs or os.cpu_count() or 1
-        quiet = switch_services(settings, _LeftToTheLongWay())
-        if done := quick_switch(root, version, how=how, services=quiet, disk=disk, jobs=jobs, engine=engine):
+        if done := quick_switch(
+            root, version, how=how, services=lambda: _quiet_services(settings), disk=disk, jobs=jobs, engine=engine
+        ):
             return done
     from pipeline.app.events import open_events
-    from pipeline.app.services import clock
+    from pipeline.app.services import clock, switch_services
     from pipeline.deploy.generations import rollback, unpin, use
 
     with open_events(settings, clock()) as events:
@@ -54,3 +55,9 @@ def switch(
         else:
             outcome = rollback(root, services=services, disk=disk, engine=engine, how=how)
     return outcome.model_dump(mode="json")
+
+
+def _quiet_services(settings: Settings) -> Running:
+    from pipeline.app.services import switch_services
+
+    return switch_services(settings, _LeftToTheLongWay())

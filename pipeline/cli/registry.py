@@ -19,7 +19,7 @@ class Entry(NamedTuple):
     help: str
 
 
-_MAKE, _PUBLISH, _INSTALL, _LOOK = "Make", "Publish", "Install", "Look and check"
+_MAKE, _PUBLISH, _MIRROR, _INSTALL, _LOOK = "Make", "Publish", "Mirror", "Install", "Look and check"
 
 COMMANDS: dict[str, Entry] = {
     "targets": Entry(_MAKE, "targets", "List what can be made, here and elsewhere."),
@@ -31,6 +31,7 @@ COMMANDS: dict[str, Entry] = {
     "refresh": Entry(_PUBLISH, "refresh", "Sign again what ends soon; for a scheduled job."),
     "revoke": Entry(_PUBLISH, "revoke", "Publish that a build must not run any more."),
     "sign": Entry(_PUBLISH, "sign", "Add a holder's signature to a root or a policy."),
+    "mirror": Entry(_MIRROR, "mirror", "Hold a verified part of a repository where there is no network."),
     "select": Entry(_INSTALL, "select", "Choose the variant that fits a host best."),
     "explain": Entry(_INSTALL, "explain", "Show why each variant fits a host or does not."),
     "install": Entry(_INSTALL, "install", "Install or update an engine from a repository."),

@@ -7,9 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.deploy.steps import tell
 from pipeline.errors import HostError, ProofError
-from pipeline.proofs.programs import check_loads, clean_environment, find_program
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -21,6 +19,7 @@ if TYPE_CHECKING:
 
 
 ALREADY_CURRENT = "it was current already"
+NOT_WANTED = "it was not asked for"
 
 
 class HealthCheckError(ProofError):
@@ -96,7 +95,10 @@ def check_health(
         HealthCheckError: it does not work here.
     """
     if wish.level == "none":
-        return not_run("none", "it was not asked for")
+        return not_run("none", NOT_WANTED)
+    from pipeline.deploy.steps import tell  # noqa: PLC0415 - 25 ms that a switch without a check saves
+    from pipeline.proofs.programs import check_loads, clean_environment  # noqa: PLC0415 - as above
+
     if check is None or (wish.platform and candidate.platform != wish.platform) or wish.not_here:
         reason = wish.not_here or "its manifest entry does not say how"
         if check is not None and not wish.not_here:
@@ -136,7 +138,8 @@ def _complete(
 ) -> int:
     """Have the model answer; return how many tokens came."""
     from pipeline.model.manifest import HealthCheck  # noqa: PLC0415 - see above
-    from pipeline.proofs.serving import generate  # noqa: PLC0415 - only here
+    from pipeline.proofs.programs import find_program  # noqa: PLC0415 - as above
+    from pipeline.proofs.serving import generate  # noqa: PLC0415 - as above
 
     if not isinstance(check, HealthCheck) or wish.model is None:
         raise TypeError("a run needs the whole check and a model")

@@ -5,6 +5,7 @@ A folder is a jail: no name and no link in it leads outside.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
@@ -12,6 +13,7 @@ from urllib.request import url2pathname
 
 from pipeline.deploy.reading import read_plain
 from pipeline.errors import IntegrityError, UsageError
+from pipeline.model.clean_text import without_user_info
 from pipeline.model.frozen import require_relative
 
 if TYPE_CHECKING:
@@ -104,6 +106,11 @@ class WebLocation:
         return f"{self._url}/{path}"
 
 
+def shown(text: str) -> str:
+    """Return what a place is called before it was looked at: without user name, query and fragment of a url."""
+    return without_user_info(re.split("[?#]", text, maxsplit=1)[0] if "://" in text else text)
+
+
 def locate(text: str, downloader: Downloader) -> RepositoryLocation:
     """Return the repository that a folder's path or a file:, http: or https: url names.
 
@@ -116,7 +123,7 @@ def locate(text: str, downloader: Downloader) -> RepositoryLocation:
     if parts.username is not None or parts.password is not None:
         raise UsageError("a url with a user name ends up in logs and files", hint="give the url without it")
     if parts.query or parts.fragment:
-        raise UsageError(f"{text} has a query or a fragment", hint="give the folder's url alone")
+        raise UsageError(f"{shown(text)} has a query or a fragment", hint="give the folder's url alone")
     if parts.scheme == "file" and parts.netloc in {"", "localhost"}:
         return _folder(Path(url2pathname(parts.path)), text)
     if parts.scheme in {"http", "https"} and parts.hostname:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from pipeline.deploy import pins
 from pipeline.deploy.hashing import hash_files
-from pipeline.deploy.health import ALREADY_CURRENT, Candidate, HealthCheckError, check_health, not_run
+from pipeline.deploy.health import ALREADY_CURRENT, NOT_WANTED, Candidate, HealthCheckError, check_health, not_run
 from pipeline.deploy.places import SEAL_FILE, Places, seal_of
 from pipeline.deploy.reading import read_plain
 from pipeline.deploy.revoked import require_standing
@@ -24,7 +24,7 @@ from pipeline.model.document_text import document_text
 from pipeline.model.strict_json import LIMIT_BYTES, parse_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
     from typing import Any
 
@@ -66,7 +66,7 @@ def quick_switch(
     version: str | None,
     *,
     how: Switching,
-    services: Running,
+    services: Callable[[], Running],
     disk: Disk,
     jobs: int,
     engine: str | None = None,
@@ -79,7 +79,7 @@ def quick_switch(
         root: of the installation.
         version: to go to; None goes back to the generation that was current before.
         how: what goes with it; pins that change, and checks with a model, are for the long way.
-        services: to start programs with; whatever they are told of may raise ``NotPlainError``.
+        services: makes what starts programs; whatever they are told of may raise ``NotPlainError``.
         disk: how the pointer is replaced.
         jobs: how many files are read at a time.
         engine: whose version; None where there is only one.
@@ -102,7 +102,14 @@ def quick_switch(
 
 
 def _switch(
-    places: Places, engine: str, version: str | None, how: Switching, *, services: Running, disk: Disk, jobs: int
+    places: Places,
+    engine: str,
+    version: str | None,
+    how: Switching,
+    *,
+    services: Callable[[], Running],
+    disk: Disk,
+    jobs: int,
 ) -> dict[str, object]:
     _require_nothing_half_made(places)
     pointer = _document(places.pointer_path(engine))
@@ -115,9 +122,10 @@ def _switch(
     require_standing(places, generation["repository"], engine, generation["artifact"]["sha256"])
     _require_whole(places, generation, jobs=jobs)
     changed = number != pointer["generation"]
-    health = not_run(how.health.level, ALREADY_CURRENT)
+    health = not_run(how.health.level, NOT_WANTED if changed else ALREADY_CURRENT)
     if changed:
-        health = _check(places, generation, pointer["version"], how, services=services, disk=disk)
+        if how.health.level != "none":
+            health = _check(places, generation, pointer["version"], how, services=services(), disk=disk)
         _point(places, generation, history, disk)
     return {
         "changed": changed,

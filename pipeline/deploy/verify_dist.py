@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.deploy.comparing import ListedFile
 from pipeline.deploy.reading import read_plain
-from pipeline.deploy.statements import check_statements, note_bare
+from pipeline.deploy.statements import check_built, note_bare
 from pipeline.model.manifest_document import read_manifest
 from pipeline.model.strict_json import LIMIT_BYTES
 
@@ -35,13 +35,12 @@ def verify_dist(folder: Path, comparison: FileComparison) -> None:
         for statement in (artifact.provenance, artifact.sbom):
             if statement is not None and ":" not in statement:
                 known.add(statement)
-                if not (folder / statement).is_file():
-                    comparison.add(statement, "missing")
-        check_statements(folder, artifact, None, comparison)
+        check_built(folder, artifact, comparison)
     note_bare(manifest.artifacts, comparison)
     # A file elsewhere is not part of this folder.
     own = {url: listed for url, listed in sorted(named.items()) if ":" not in url}
     comparison.compare_files(ListedFile(folder / url, url, sha256, size) for url, (sha256, size) in own.items())
+    known |= own.keys()
     for path, place in comparison.walk(folder):
-        if path not in known | own.keys():
+        if path not in known:
             comparison.add_unexpected(path, place)

@@ -6,9 +6,9 @@ import os
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.comparing import ListedFile, size_of
-from pipeline.deploy.metadata_client import METADATA_LIMIT_BYTES
+from pipeline.deploy.metadata_door import TARGETS_LIMIT_BYTES
 from pipeline.deploy.reading import read_plain
-from pipeline.deploy.statements import check_statements, note_bare
+from pipeline.deploy.statements import NOBODY, check_published, note_bare
 from pipeline.deploy.trust import TrustedRepository
 from pipeline.digest import is_sha256
 from pipeline.errors import IntegrityError
@@ -79,7 +79,7 @@ def verify_repository(
             if path in blobs or path in _OWN_FILES or top == STAGING_FOLDER or top in beside:
                 continue
             if path.startswith(f"{repository.metadata_folder}/"):
-                _verify_metadata_file(folder, path, repository, comparison)
+                verify_metadata_file(folder, path, repository, comparison)
             elif top == BLOBS_FOLDER and is_sha256(name[3:]) and path == blob_path(name[3:]):
                 blobs[path] = ListedFile(folder / path, path, name[3:], None)
             else:
@@ -107,14 +107,14 @@ def _own_root(folder: Path) -> bytes:
         ) from error
 
 
-def _verify_metadata_file(folder: Path, path: str, repository: TrustedRepository, comparison: FileComparison) -> None:
+def verify_metadata_file(folder: Path, path: str, repository: TrustedRepository, comparison: FileComparison) -> None:
     """Check the signatures of one file; versions that are no longer current included."""
     name = path.removeprefix(f"{repository.metadata_folder}/")
     if repository.is_signed_metadata(name, b"") is None:
         comparison.add_unexpected(path, str(folder / path))
         return
     try:
-        data = read_plain(folder / path, limit_bytes=METADATA_LIMIT_BYTES)
+        data = read_plain(folder / path, limit_bytes=TARGETS_LIMIT_BYTES)
     except FileNotFoundError:
         comparison.add(path, "missing")
         return
@@ -146,7 +146,8 @@ def _verify_manifests(
             return  # its blob is named already
         for artifact in offered:
             _require_signed(artifact, signed)
-            check_statements(folder, artifact, repository.statement_signers(engine), comparison)
+            signers = repository.statement_signers(engine) or NOBODY
+            check_published(folder, artifact, comparison, signers=signers, signed=signed)
             artifacts[artifact.key] = artifact
     note_bare(artifacts.values(), comparison)
     _verify_copy(folder, artifacts, comparison, is_part=is_part)

@@ -11,7 +11,8 @@ from tuf.api.serialization import DeserializationError
 
 from pipeline.deploy.comparing import FileComparison
 from pipeline.deploy.kept_metadata import MANIFESTS, REVOCATIONS, kept_paths
-from pipeline.deploy.metadata_client import METADATA_LIMIT_BYTES
+from pipeline.deploy.known_time import TIME_FILE
+from pipeline.deploy.metadata_door import TARGETS_LIMIT_BYTES
 from pipeline.deploy.reading import read_plain
 from pipeline.errors import IntegrityError
 from pipeline.model.repository_layout import TARGET_FOLDERS, manifest_target, revocations_target
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 _ANEW = "the next `install` brings it anew"
 _TOP_LEVEL = ("timestamp", "snapshot", "targets")
+_OWN_NAMES = frozenset({"root", *_TOP_LEVEL, TIME_FILE.removesuffix(".json")})
 
 
 def is_root(path: Path) -> bool:
@@ -32,7 +34,7 @@ def verify_root(path: Path, comparison: FileComparison, *, name: str) -> Root | 
     """Check that root metadata is signed by its own keys; return it when it is."""
     try:
         # python-tuf keeps the newest as a link into root_history.
-        data = read_plain(path, limit_bytes=METADATA_LIMIT_BYTES, may_be_link=True)
+        data = read_plain(path, limit_bytes=TARGETS_LIMIT_BYTES, may_be_link=True)
     except OSError:
         comparison.add(name, "missing", "`install --trusted-root FILE --repair` writes it again")
         return None
@@ -70,6 +72,8 @@ def verify_metadata(folder: Path, comparison: FileComparison, *, name: str, engi
     signed: set[str] = set()
     for role in () if targets is None else _delegated(targets):
         paths = [manifest_target(engine, within) for engine in engines for within in TARGET_FOLDERS]
+        if role.name in _OWN_NAMES:
+            continue  # no client reads such a role: its file would be one of the client's own
         needed = any(role.is_delegated_path(path) for path in paths)
         if targets is not None and (needed or _path(folder, role.name).exists()):
             listed = _verified(folder, role.name, targets, comparison, name=name)
@@ -94,7 +98,7 @@ def _verified(
 ) -> Targets | None:
     path = _path(folder, role)
     try:
-        data = read_plain(path, limit_bytes=METADATA_LIMIT_BYTES)
+        data = read_plain(path, limit_bytes=TARGETS_LIMIT_BYTES)
     except OSError:
         comparison.add(f"{name}/{path.name}", "missing", _ANEW)
         return None

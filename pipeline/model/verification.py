@@ -43,7 +43,7 @@ class VerifyReport(Frozen):
         path: absolute.
         kind: what it is.
         trusted: the expected digests come from metadata signed under the root that the caller gave; for other kinds
-            than a repository always False: their digests are what the place itself recorded.
+            than a repository and a mirror always False: their digests are what the place itself recorded.
         verified: how many files are as they should be.
         changed: how many have other bytes, another mode or another link target.
         missing: how many are not there.
@@ -55,7 +55,7 @@ class VerifyReport(Frozen):
         seconds: wall time.
         bytes_per_second: ``bytes_read`` in that time.
         findings: every file that is not verified, sorted by path.
-        notes: what there was nothing to check about, in words.
+        notes: what there was nothing to check about, and of a mirror which lanes are fresh, in words.
         revoked: of an installation, what is current and was withdrawn by its publisher, with the reason; no file is
             wrong for that.
     """

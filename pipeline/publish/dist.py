@@ -63,6 +63,10 @@ class Dist:
         return self.files[sha256].size_bytes if document is None else len(document)
 
 
+EMPTY_DIST = Dist(release="none", created="1970-01-01T00:00:00Z", artifacts=(), files={}, names={})
+"""What is offered when a repository is only signed again."""
+
+
 def read_dist(folder: Path) -> Dist:
     """Read a dist folder's manifest and look at every file it names; sizes are checked here, digests when read.
 

@@ -134,16 +134,7 @@ def assemble_root(
     """
     if (folder / ROOT_FILE).exists():
         raise UsageError(f"{folder} has a root already", hint="`keys rotate` changes its keys")
-    roles = {} if keys is None else {role: list(listed.keys) for role, listed in keys.listing.roles.items()}
-    for role, entry in public:
-        if entry.keyid not in {known.keyid for known in roles.get(role, [])}:
-            roles.setdefault(role, []).append(entry)
-    counted = {role: _counted(role, entries, thresholds) for role, entries in roles.items()}
-    if missing := [role for role in ROLES if role not in counted]:
-        raise UsageError(
-            f"there is no key for {', '.join(missing)}",
-            hint="make one with `keys new --role`, or give its --public file",
-        )
+    counted = _counted_roles(keys, public, thresholds)
     here = sum(entry.is_here for entry in counted["root"].keys)
     listing = KeyList(
         repository=secrets.token_hex(16),
@@ -194,6 +185,22 @@ def _same_unfinished(newest: Metadata[Root], metadata: Metadata[Root]) -> bool:
     if newest.signed_bytes != metadata.signed_bytes:
         raise TrustError("it is another root than the one in the folder", hint="sign the root that `keys init` made")
     return True
+
+
+def _counted_roles(
+    keys: KeyFolder | None, public: Iterable[tuple[str, KeyEntry]], thresholds: Mapping[str, int]
+) -> dict[str, RoleKeys]:
+    roles = {} if keys is None else {role: list(listed.keys) for role, listed in keys.listing.roles.items()}
+    for role, entry in public:
+        if entry.keyid not in {known.keyid for known in roles.get(role, [])}:
+            roles.setdefault(role, []).append(entry)
+    counted = {role: _counted(role, entries, thresholds) for role, entries in roles.items()}
+    if missing := [role for role in ROLES if role not in counted]:
+        raise UsageError(
+            f"there is no key for {', '.join(missing)}",
+            hint="make one with `keys new --role`, or give its --public file",
+        )
+    return counted
 
 
 def _counted(role: str, entries: list[KeyEntry], thresholds: Mapping[str, int]) -> RoleKeys:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from securesystemslib.exceptions import UnsupportedLibraryError
-from securesystemslib.signer import SIGNER_FOR_URI_SCHEME, Signer
+from securesystemslib.signer import SIGNER_FOR_URI_SCHEME, Signer, SSlibKey
 
 from pipeline.errors import HostError, PipelineError, TrustError, UsageError
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import NoReturn
 
-    from securesystemslib.signer import Key, SecretsHandler, Signature, SSlibKey
+    from securesystemslib.signer import Key, SecretsHandler, Signature
 
 # Extra of securesystemslib by scheme of the uri; a key in a file of one's own needs none.
 _EXTRAS = {
@@ -83,8 +83,14 @@ class OutsideSigner(Signer):
     def from_priv_key_uri(
         cls, priv_key_uri: str, public_key: Key, secrets_handler: SecretsHandler | None = None
     ) -> Signer:
-        """Refuse; this class is not one of those that a scheme stands for."""
-        raise NotImplementedError
+        """Open a key as securesystemslib asks for it.
+
+        Raises:
+            ValueError: the public key is of no kind that can be checked here; otherwise as for opening.
+        """
+        if not isinstance(public_key, SSlibKey):
+            raise ValueError("the public key is of another kind than TUF metadata names")  # noqa: TRY004 - as it does
+        return cls(priv_key_uri, public_key, lambda: secrets_handler("pin").encode() if secrets_handler else None)
 
     def _refuse(self, error: Exception) -> NoReturn:
         if isinstance(error, PipelineError):

@@ -24,9 +24,9 @@ from pipeline.model.repository_layout import (
 from pipeline.publish.dist import DistFile, check_file
 from pipeline.publish.merging import merge, target_files
 from pipeline.publish.revoking import require_none_revoked
-from pipeline.publish.signing import EngineKeys, is_due, moment, sign_changes
+from pipeline.publish.signing import is_due, moment, sign_changes
 from pipeline.publish.state import read_state
-from pipeline.publish.statements import sign_statements
+from pipeline.publish.statements import StatementSigning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -99,18 +99,16 @@ class Publishing:
     def _publish(self, decide: Callable[[RepositoryState], Change], *, dry_run: bool) -> PublishOutcome:
         state = self._read()
         change = decide(state)
-        dist = change.dist
-        if dist is not None:
-            signing = EngineKeys(state, self._keys, change.policy)
-            dist = sign_statements(dist, published=state.manifests, keys=signing, dry_run=dry_run)
-        merged = merge(state.manifests, dist, replace=change.replace)
+        stating = StatementSigning(state, self._to, self._keys, policy=change.policy, dry_run=dry_run)
+        dist, published = stating.run(change.dist, warn=self._notice)
+        merged = merge(published, dist, replace=change.replace)
         require_none_revoked(state, (*merged.added, *merged.replaced))
         self._warn_of_root(state)
         lists = {} if change.revocations is None else {change.revocations.engine: write_document(change.revocations)}
         targets = target_files(merged, dist=dist, before=state.published, lists=lists)
         new_files = self._new_files(dist)
         documents = {sha256_bytes(data): data for data in (*merged.manifests.values(), *lists.values())}
-        documents |= {} if dist is None else dist.documents
+        documents |= dist.documents
         documents = {sha: data for sha, data in documents.items() if not (self._to / blob_path(sha)).exists()}
         if dry_run:
             for file in new_files:
@@ -125,10 +123,10 @@ class Publishing:
         would = bool(merged.added or merged.replaced or targets != state.published)
         return self._outcome(state, merged, signed, new_files=new_files, dry_run=dry_run, would=would)
 
-    def _new_files(self, dist: Dist | None) -> tuple[DistFile, ...]:
+    def _new_files(self, dist: Dist) -> tuple[DistFile, ...]:
         """Return the files that have no blob yet, after hashing those that have one."""
         new = []
-        for file in () if dist is None else dist.files.values():
+        for file in dist.files.values():
             blob = self._to / blob_path(file.sha256)
             if not blob.exists():
                 new.append(file)

@@ -15,6 +15,7 @@ from tuf.api.serialization import DeserializationError
 from pipeline.errors import IntegrityError, TrustError, UsageError
 from pipeline.model.publication import KeyList, RoleKeys, RoleName
 from pipeline.model.repository_layout import DEVELOPMENT_FIELD, LANE_FIELD, LANE_PATTERN, REPOSITORY_FIELD
+from pipeline.model.strict_json import parse_json
 from pipeline.publish.key_kinds import entry_of, tuf_key
 
 if TYPE_CHECKING:
@@ -98,6 +99,7 @@ def read_metadata(data: bytes, *, what: str) -> Metadata[Any]:
     Raises:
         IntegrityError: it is malformed.
     """
+    parse_json(data, what=what)  # python-tuf takes what JSON readers disagree about
     try:
         return Metadata[Any].from_bytes(data)
     except DeserializationError as error:

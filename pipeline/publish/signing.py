@@ -9,24 +9,38 @@ from typing import TYPE_CHECKING, Any
 from tuf.api.metadata import Delegations, Metadata, MetaFile, Signed, Snapshot, Targets, Timestamp
 
 from pipeline.errors import TrustError
-from pipeline.model.repository_layout import delegated_role, manifest_target, metadata_filename
-from pipeline.publish.delegating import owners_without_role, role_for, roles_of, split_targets, wanted_delegations
+from pipeline.model.repository_layout import metadata_filename
+from pipeline.publish.delegating import owners_without_role, roles_of, split_targets, wanted_delegations
 from pipeline.publish.roots import quorum, read_metadata, read_root, require_signed, sign_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from securesystemslib.signer import Signer
     from tuf.api.metadata import Role, TargetFile
 
     from pipeline.model.publication import RoleName
-    from pipeline.model.repository_layout import TargetFolder
     from pipeline.publish.delegating import Owner
     from pipeline.publish.key_folder import KeyFolder
     from pipeline.publish.state import RepositoryState
 
 # Lifetimes: roots and policy are signed by hand, the rest by machines; clients refuse what is older.
 LIFETIME_DAYS: Mapping[RoleName, int] = {"root": 365, "targets": 365, "engines": 90, "snapshot": 30, "timestamp": 7}
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long signatures hold, and when they are made anew.
+
+    Attributes:
+        days: role to its lifetime; ``engines`` stands for every delegated role.
+        renewed_below: share of the lifetime; with less left, a role is signed again although nothing changed.
+    """
+
+    days: Mapping[RoleName, int]
+    renewed_below: float
+
+
+PUBLISHED = Lifetimes(LIFETIME_DAYS, renewed_below=1 / 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +62,12 @@ class NewMetadata:
     expires: datetime
 
 
-def is_due(signed: Signed | None, role: RoleName, now: datetime) -> bool:
+def is_due(signed: Signed | None, role: RoleName, now: datetime, lifetimes: Lifetimes = PUBLISHED) -> bool:
     """Tell whether a role must be signed again although its content is the same.
 
-    That is when it is not there, or when less than a third of its lifetime is left.
+    That is when it is not there, or when less than a share of its lifetime is left: a third, in a repository.
     """
-    return signed is None or signed.expires - now < timedelta(days=LIFETIME_DAYS[role]) / 3
+    return signed is None or signed.expires - now < timedelta(days=lifetimes.days[role]) * lifetimes.renewed_below
 
 
 def sign_changes(
@@ -63,6 +77,8 @@ def sign_changes(
     keys: KeyFolder,
     now: datetime,
     policy: bytes | None = None,
+    lifetimes: Lifetimes = PUBLISHED,
+    fields: Mapping[str, Any] | None = None,
 ) -> tuple[NewMetadata, ...]:
     """Sign what has to be new, in the order in which it must be written: delegated roles first, timestamp last.
 
@@ -75,6 +91,8 @@ def sign_changes(
         keys: that sign; only those of roles that change are opened.
         now: the moment that lifetimes count from.
         policy: targets metadata that was signed elsewhere and shall be published.
+        lifetimes: how long the signatures hold.
+        fields: what the targets metadata says beside TUF's own fields; None leaves them as they are.
 
     Raises:
         TrustError: a key cannot be opened, or an engine is new and the keys of the targets role are elsewhere, or the
@@ -82,16 +100,27 @@ def sign_changes(
         UsageError: a key needs a passphrase and there is none.
         HostError: what a key outside needs is not installed.
     """
-    return _Signing(state, keys, now).run(targets, policy)
+    return _Signing(state, keys, now, lifetimes=lifetimes, fields=fields).run(targets, policy)
 
 
 class _Signing:
     """One round of signatures."""
 
-    def __init__(self, state: RepositoryState, keys: KeyFolder, now: datetime) -> None:
+    def __init__(
+        self,
+        state: RepositoryState,
+        keys: KeyFolder,
+        now: datetime,
+        *,
+        lifetimes: Lifetimes,
+        fields: Mapping[str, Any] | None,
+    ) -> None:
         self._state = state
         self._keys = keys
         self._now = now
+        self._lifetimes = lifetimes
+        before = {} if state.targets is None else state.targets.unrecognized_fields
+        self._fields: dict[str, Any] = before if fields is None else dict(fields)
         self._changed: list[NewMetadata] = []
         self._bridged = True
         self._listed = {} if state.snapshot is None else dict(state.snapshot.meta)
@@ -113,7 +142,13 @@ class _Signing:
         if given is not None and policy is not None and given != state.targets:
             self._add("targets", given, policy)
         elif policy_changes:
-            self._sign_top("targets", Targets(**self._next("targets", "targets"), targets={}, delegations=delegations))
+            new = Targets(
+                **self._next("targets", "targets"),
+                targets={},
+                delegations=delegations,
+                unrecognized_fields=self._fields or None,
+            )
+            self._sign_top("targets", new)
         names = {f"{name}.json" for name in (*roles_of(delegations), "targets")}
         meta = {name: file for name, file in sorted(self._listed.items()) if name in names}
         if self._changed or self._is_due("snapshot", state.snapshot):
@@ -139,10 +174,11 @@ class _Signing:
         if not possible:
             return current, False
         wanted = wanted_delegations(current, new, self._keys)
-        return wanted, wanted != current or self._is_due("targets", self._state.targets)
+        other = self._state.targets is None or self._state.targets.unrecognized_fields != self._fields
+        return wanted, wanted != current or other or self._is_due("targets", self._state.targets)
 
     def _is_due(self, name: RoleName, signed: Signed | None) -> bool:
-        return name in self._state.stale or is_due(signed, name, self._now)
+        return name in self._state.stale or is_due(signed, name, self._now, self._lifetimes)
 
     def _sign_delegated(self, name: str, listed: dict[str, TargetFile], delegations: Delegations) -> None:
         role = roles_of(delegations)[name]
@@ -150,7 +186,9 @@ class _Signing:
         if before is not None and before.targets == listed:
             current = None if self._state.targets is None else self._state.targets.delegations
             same_keys = roles_of(current).get(name) == role  # else other keys must sign the same
-            due = is_due(before, "engines", self._now) and self._keys.can_sign(role)  # they may be elsewhere
+            due = is_due(before, "engines", self._now, self._lifetimes) and self._keys.can_sign(
+                role
+            )  # they may be elsewhere
             if same_keys and not due:
                 return
         self._sign(name, Targets(**self._next(name, "engines"), targets=listed), (role,))
@@ -197,7 +235,7 @@ class _Signing:
     def _next(self, name: str, kind: RoleName) -> dict[str, Any]:
         return {
             "version": self._state.highest.get(name, 0) + 1,
-            "expires": self._now + timedelta(days=LIFETIME_DAYS[kind]),
+            "expires": self._now + timedelta(days=self._lifetimes.days[kind]),
         }
 
 
@@ -210,29 +248,6 @@ def _current_snapshot(state: RepositoryState) -> MetaFile:
     if state.timestamp is None:
         raise AssertionError("a repository without timestamp has no snapshot to keep")
     return state.timestamp.snapshot_meta
-
-
-class EngineKeys:
-    """Who signs statements about an engine's bundles: those whom the policy names that will be published."""
-
-    def __init__(self, state: RepositoryState, keys: KeyFolder, policy: bytes | None) -> None:
-        """Take what decides it; ``policy`` is one that was signed elsewhere."""
-        self._keys = keys
-        self._listed = policy is None and keys.can_sign(state.root.roles["targets"])  # then keys.json becomes policy
-        policy_now = state.targets if policy is None else require_policy(policy, state)
-        self._delegations = None if policy_now is None else policy_now.delegations
-
-    def signers(self, engine: str, folder: TargetFolder) -> tuple[Signer, ...]:
-        """Return a signer for each of the engine's keys that is here.
-
-        Raises:
-            TrustError: there are fewer than must sign; otherwise as ``KeyFolder.signers``.
-            UsageError, HostError: as ``KeyFolder.signers``.
-        """
-        name = role_for(manifest_target(engine, folder), self._delegations)
-        if name is None or self._listed:
-            return self._keys.signers(self._keys.listed_role(name or delegated_role(engine, folder)))
-        return self._keys.signers_for(name, roles_of(self._delegations)[name])
 
 
 def require_policy(data: bytes, state: RepositoryState) -> Targets:

@@ -1,16 +1,18 @@
 """How fast `install` verifies, unpacks and switches, against `tar xzf` alone of the same files, in one run.
 
-usage: python tests/benchmarks/install_speed.py [--dist DIR] [--runtime-mb N] [--rounds N] [--work DIR]
+usage: python tests/benchmarks/install_speed.py [--dist DIR] [--runtime-mb N] [--files N] [--rounds N] [--work DIR]
 
 Without --dist, two versions of a bundle are made of shared libraries of this machine: core and cpu layers of some 17 MB
-each, and with --runtime-mb a third layer, packed at level 19 (slow for large ones; --zstd-level). They are published to
-a signed repository in a folder. Each round measures in turn, each into a folder that is not there yet:
+each, and with --runtime-mb a third layer, packed at level 19 (slow for large ones; --zstd-level). With --files the
+layers are that many small files instead. They are published to a signed repository in a folder. Each round measures in
+turn, each into a folder that is not there yet:
 
 - tar: `tar xzf` of a .tar.gz of the same files; tar_synced: followed by `sync -f`, which an install does as well;
 - install: `install()` over the services of the command line, imports done before, trust and downloads included;
+- install_unsynced: the same with a disk that waits for nothing, which only this program has;
 - command: the whole `python -m pipeline install`;
-- use: the whole `python -m pipeline use` of the other version; startup: `python -m pipeline --version`;
-  interpreter: `python -c pass`.
+- use, use_unchecked: the whole `python -m pipeline use` of the other version, and with `--health none`;
+  startup: `python -m pipeline --version`; interpreter: `python -c pass`.
 
 Prints JSON with the median of each in milliseconds, of the processor time that it takes on all cores (a busy machine
 distorts it less), and medians of the ratios within a round.
@@ -33,6 +35,7 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT))
 
+from pipeline.model.manifest import HealthCheck  # noqa: E402 - as below
 from pipeline.model.manifest_document import read_manifest  # noqa: E402 - found through the line above
 from tests.simulators.engine_world import LayerFiles, World  # noqa: E402
 
@@ -46,7 +49,21 @@ from pathlib import Path
 from pipeline.app.services import disk, install_services
 from pipeline.app.settings import Flags, load_settings
 from pipeline.deploy.install import InstallRequest, install
-location, root, trusted_root, target = sys.argv[1:]
+from pipeline.system.durable import FileDisk
+class UnsyncedDisk(FileDisk):
+    def make_dirs(self, path, *, durable=True):
+        super().make_dirs(path, durable=False)
+    def replace_file(self, path, data, *, staging_dir):
+        temporary = staging_dir / "replacement"
+        temporary.write_bytes(data)
+        temporary.replace(path)
+    def sync(self, folder):
+        pass
+    def sync_names(self, folder):
+        pass
+    def move(self, source, destination, *, durable=True):
+        super().move(source, destination, durable=False)
+location, root, trusted_root, target, synced = sys.argv[1:]
 def run():
     settings = load_settings(Flags(verbosity="quiet", progress=False))
     request = InstallRequest(
@@ -54,7 +71,7 @@ def run():
         check_host=False,
     )
     with install_services(settings, Path(root), location=location, may_be_new=True) as services:
-        install(request, services, disk=disk())
+        install(request, services, disk=disk() if synced == "synced" else UnsyncedDisk())
 import pipeline.deploy.trust, pipeline.system.archives, pipeline.system.downloads, zstandard, filelock, httpx
 os.sync()
 began, used = time.perf_counter(), time.process_time()
@@ -69,6 +86,7 @@ def main() -> None:
     parser.add_argument("--dist", type=Path, help="a folder that `build` wrote, instead of a made-up bundle")
     parser.add_argument("--target", help="of --dist; the only one by default")
     parser.add_argument("--runtime-mb", type=int, default=0)
+    parser.add_argument("--files", type=int, default=0, help="so many small files instead of libraries")
     parser.add_argument("--zstd-level", type=int, default=19)
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--work", type=Path, default=Path("install-speed"))
@@ -78,6 +96,8 @@ def main() -> None:
     world = World(work, zstd_level=options.zstd_level)
     if options.dist:
         shutil.copytree(options.dist, work / "dist")
+    elif options.files:
+        make_small_files(world, options.files)
     else:
         make_bundles(world, options.runtime_mb)
     world.publish()
@@ -94,7 +114,8 @@ def summary(rounds: list[dict[str, tuple[float, float]]]) -> dict[str, object]:
         return round(statistics.median(map(value, rounds)), digits)
 
     names = list(rounds[0])
-    pairs = [(one, other) for one in ("install", "command") for other in ("tar", "tar_synced")]
+    pairs = [("install", "install_unsynced")]
+    pairs += [(one, other) for one in ("install", "command") for other in ("tar", "tar_synced")]
     found: dict[str, object] = {
         "median_ms": {name: median(lambda r, n=name: 1000 * r[n][0], 1) for name in names},
         "median_processor_ms": {name: median(lambda r, n=name: 1000 * r[n][1], 1) for name in names},
@@ -104,6 +125,10 @@ def summary(rounds: list[dict[str, tuple[float, float]]]) -> dict[str, object]:
     if "use" in names:
         found["use_beyond_ms"] = {
             name: median(lambda r, n=name: 1000 * (r["use"][0] - r[n][0]), 1) for name in ("startup", "interpreter")
+        }
+        found["use_unchecked_beyond_ms"] = {
+            name: median(lambda r, n=name: 1000 * (r["use_unchecked"][0] - r[n][0]), 1)
+            for name in ("startup", "interpreter")
         }
     return found
 
@@ -132,6 +157,34 @@ def take(paths: list[Path], size_bytes: int, prefix: str) -> dict[str, bytes | s
     return files
 
 
+def make_small_files(world: World, count: int) -> None:
+    """Write a dist folder with two versions of that many files of 1 to 16 kB, all of them different."""
+    for version in ("b1", "b2"):
+        files: dict[str, bytes | str] = {"bin/llama-server": script(version)}
+        for number in range(count):
+            files[f"lib/{number % 40}/{number}"] = os.urandom(512 + number % 15 * 512).hex().encode()
+        world.build(version, (LayerFiles("core", files),), health=checked(version))
+
+
+def script(version: str) -> bytes:
+    """Return a program that says its version and lists a device: what a check costs beside the program's own start."""
+    listing = "echo 'load_backend: loaded CPU backend from /x'"
+    return f"#!/bin/sh\ncase $1 in --version) echo 'version: {version}';; *) {listing};; esac\n".encode()
+
+
+def checked(version: str) -> HealthCheck:
+    """Return the check of ``script``."""
+    program = "bin/llama-server"
+    return HealthCheck(
+        program=program,
+        version_args=("--version",),
+        version_pattern=f"version: {version}$",
+        device_program=program,
+        device_args=("--list-devices",),
+        expect_devices=("^CPU$",),
+    )
+
+
 def make_bundles(world: World, runtime_mb: int) -> None:
     """Write a dist folder with two versions that differ in every file of core and share the runtime."""
     left = libraries()
@@ -140,8 +193,8 @@ def make_bundles(world: World, runtime_mb: int) -> None:
     own = take(left, LAYER_BYTES, "bin/")
     for version in ("b1", "b2"):
         marked = {name: data if isinstance(data, str) else data + version.encode() for name, data in own.items()}
-        core = LayerFiles("core", {"bin/llama-server": f"server {version}".encode(), **marked})
-        world.build(version, (core, cpu, *((runtime,) if runtime_mb else ())))
+        core = LayerFiles("core", {"bin/llama-server": script(version), **marked})
+        world.build(version, (core, cpu, *((runtime,) if runtime_mb else ())), health=checked(version))
 
 
 class Bench:
@@ -173,7 +226,11 @@ class Bench:
         folder.mkdir()
         root = self.world.folder / "first"
         untar = ["tar", "-xzf", self.archive, "-C"]
-        in_process = [sys.executable, "-c", INSTALL, self.world.repository, folder / "install", self._trusted_root]
+
+        def in_process(name: str, synced: str) -> tuple[float, ...]:
+            argv = [sys.executable, "-c", INSTALL, self.world.repository, folder / name, self._trusted_root]
+            return tuple(map(float, self._run([*argv, self.target, synced]).split()))
+
         for name in ("tar", "tar_synced"):
             (folder / name).mkdir()
         found = {
@@ -181,7 +238,8 @@ class Bench:
             "tar_synced": spent(
                 lambda: (self._run([*untar, folder / "tar_synced"]), self._run(["sync", "-f", folder / "tar_synced"]))
             ),
-            "install": tuple(map(float, self._run([*in_process, self.target]).split())),
+            "install": in_process("install", "synced"),
+            "install_unsynced": in_process("install_unsynced", "unsynced"),
             "command": spent(
                 lambda: self._command("install", folder / "command", self.target, "--from", self.world.repository)
             ),
@@ -189,7 +247,10 @@ class Bench:
             "startup": spent(lambda: self._run([sys.executable, "-m", "pipeline", "--version"])),
         }
         if len(self.versions) > 1:
-            found["use"] = spent(lambda: self._command("use", root, self.versions[number % 2]))
+            there, other = self.versions[number % 2], self.versions[(number + 1) % 2]
+            found["use"] = spent(lambda: self._command("use", root, there))
+            found["use_unchecked"] = spent(lambda: self._command("use", root, other, "--health", "none"))
+            self._command("use", root, there, "--health", "none")
         shutil.rmtree(folder)
         return found
 

@@ -25,6 +25,7 @@ from pipeline.publish.keys import KeyFolder, init_keys, open_keys
 from pipeline.publish.repository import publish
 from pipeline.system.archives import FileArchiver
 from pipeline.system.clock import SystemClock
+from pipeline.system.disk import nearest_folder
 from pipeline.system.downloads import HttpDownloader
 from pipeline.system.durable import FileDisk
 from pipeline.system.keys import PrivateKeyFiles
@@ -73,7 +74,7 @@ class FixedHost:
         return None
 
     def free_bytes(self, path: Path) -> int:
-        return shutil.disk_usage(path).free if self._free is None else self._free
+        return shutil.disk_usage(nearest_folder(path)).free if self._free is None else self._free
 
 
 class CountingDownloader(HttpDownloader):
@@ -271,7 +272,7 @@ class World:
             "upstream": Upstream(repository="example/llama.cpp", tag=version, commit=None),
             "installed_size": sum(layer.installed_size for layer, _ in own),
             "layers": tuple(layer for layer, _ in made),
-            "requires": requires or _requires(),
+            "requires": requires or requires_nothing(),
             "entry_points": dict(entry_points or {"llama-server": "bin/llama-server"}),
             "options": {},
             "toolchain": {},
@@ -294,5 +295,6 @@ def _artifacts(dist: Path) -> tuple[Artifact, ...]:
     return read_manifest(path.read_bytes()).artifacts if path.exists() else ()
 
 
-def _requires() -> Requires:
+def requires_nothing() -> Requires:
+    """Return what every Linux host has."""
     return Requires(glibc="2.34", cpu=(), libraries=(), driver=None, macos=None, gpu_architectures=())

@@ -189,7 +189,7 @@ def test_on_a_read_only_disk_nothing_changes_and_that_is_said(world: World, lock
     with pytest.raises(HostError) as caught:
         CHANGES[change](world, locked, services)
     assert caught.value.exit_code == 5
-    assert quick_switch(locked, "b1", how=UNCHECKED, services=services, disk=world.disk, jobs=1) is None
+    assert quick_switch(locked, "b1", how=UNCHECKED, services=lambda: services, disk=world.disk, jobs=1) is None
     assert [(g.version, g.current) for g in list_generations(locked)] == [("b2", True), ("b1", False)]
     assert verify(locked, services, disk=world.disk).ok
 

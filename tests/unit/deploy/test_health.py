@@ -210,7 +210,7 @@ def broken(checked: World) -> World:
 
 
 def quick(world: World, version: str | None, how: Switching) -> dict[str, object] | None:
-    return quick_switch(world.root, version, how=how, services=world.services(), disk=world.disk, jobs=1)
+    return quick_switch(world.root, version, how=how, services=world.services, disk=world.disk, jobs=1)
 
 
 def long(world: World, version: str | None, how: Switching) -> dict[str, object]:

@@ -195,7 +195,7 @@ def test_a_damaged_pin_can_be_let_go(three: World):
 
 def test_the_quick_way_leaves_pins_that_matter_to_the_long_one(three: World):
     def quick(version: str | None, how: Switching = UNCHECKED) -> dict[str, object] | None:
-        return quick_switch(three.root, version, how=how, services=three.services(), disk=three.disk, jobs=1)
+        return quick_switch(three.root, version, how=how, services=three.services, disk=three.disk, jobs=1)
 
     assert quick("b1", HELD) is None
     assert quick("b1", LET_GO) is None

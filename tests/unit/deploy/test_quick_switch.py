@@ -52,7 +52,7 @@ def quick(
 ) -> dict[str, object] | None:
     place = root or world.root
     services = dataclasses.replace(world.services(world.folder / "elsewhere"), events=Leaving())
-    return quick_switch(place, version, how=how, services=services, disk=world.disk, jobs=jobs)
+    return quick_switch(place, version, how=how, services=lambda: services, disk=world.disk, jobs=jobs)
 
 
 @pytest.mark.parametrize("jobs", [1, 4])

@@ -41,7 +41,7 @@ def warnings(services) -> list[str]:
 
 
 def quick(world: World, version: str | None) -> dict[str, object] | None:
-    return quick_switch(world.root, version, how=UNCHECKED, services=world.services(), disk=world.disk, jobs=1)
+    return quick_switch(world.root, version, how=UNCHECKED, services=world.services, disk=world.disk, jobs=1)
 
 
 def switch(world: World, version: str):

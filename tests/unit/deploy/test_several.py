@@ -58,7 +58,7 @@ def test_each_engine_has_versions_of_its_own(both: World):
 def test_which_engine_is_meant_has_to_be_said(both: World):
     fill(both)
     for version in ("b1", None):
-        assert quick_switch(both.root, version, how=UNCHECKED, services=both.services(), disk=both.disk, jobs=1) is None
+        assert quick_switch(both.root, version, how=UNCHECKED, services=both.services, disk=both.disk, jobs=1) is None
     with pytest.raises(UsageError, match="several engines"):
         use(both.root, "b1", services=both.services(), disk=both.disk)
     with pytest.raises(UsageError, match="several engines"):

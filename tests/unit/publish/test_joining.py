@@ -20,6 +20,7 @@ from pipeline.publish.joining import join_dists
 from tests.simulators.dying import dies_before
 from tests.simulators.engine_world import LayerFiles, World
 from tests.simulators.mounts import mounted
+from tests.simulators.stating import state
 
 CORE = LayerFiles("core", {"bin/llama-server": b"core", "lib/l.so": "../bin/llama-server"})
 PARTS = {name: (CORE, LayerFiles(name, {f"lib/{name}.so": name.encode()})) for name in ("cpu", "avx2", "vulkan")}
@@ -140,13 +141,16 @@ def test_the_release_is_that_of_the_newest_manifest(machines: World):
     assert joined(machines).release == "2026.12.0"
 
 
-def test_statements_come_along(machines: World):
+def test_provenance_and_bills_of_materials_come_along(machines: World):
     for name in ("cpu", "avx2"):
-        (machines.folder / f"dist-{name}/{name}.intoto.json").write_text(f'{{"of": "{name}"}}')
-        change(machines, f"dist-{name}", lambda artifact, name=name: artifact.update(provenance=f"{name}.intoto.json"))
-    assert joined(machines).files_added == 7
-    assert (machines.folder / "joined/cpu.intoto.json").read_text() == '{"of": "cpu"}'
-    assert is_whole(machines, machines.folder / "joined")
+        state(machines.folder / f"dist-{name}")
+    assert joined(machines).files_added == 9
+    folder = machines.folder / "joined"
+    artifacts = read_manifest((folder / "manifest.json").read_bytes()).artifacts
+    for artifact, name in zip(artifacts, ("avx2", "cpu"), strict=True):
+        for path in (artifact.provenance, artifact.sbom):
+            assert (folder / path).read_bytes() == (machines.folder / f"dist-{name}" / path).read_bytes()
+    assert is_whole(machines, folder)
 
 
 def test_files_that_no_manifest_names_are_left_behind(machines: World):

@@ -17,6 +17,7 @@ from pipeline.publish.repository import publish, refresh
 from pipeline.system.keys import PrivateKeyFiles
 from tests.simulators.dying import dies_before
 from tests.simulators.engine_world import CPU, LayerFiles, World, core
+from tests.simulators.stating import state
 
 DAY = 86_400
 
@@ -199,12 +200,12 @@ def test_an_empty_or_missing_dist(world: World):
 
 def test_a_bill_of_materials_travels_as_a_target(world: World):
     dist = world.build("b1")
-    (dist / "b1.cdx.json").write_text("{}")
-    edit_manifest(dist, sbom="b1.cdx.json")
+    state(dist)
+    bill = (dist / "llama.cpp-b1-cpu.cdx.json").read_bytes()
     world.publish()
     (artifact,) = read_manifest((world.repository / "manifest.json").read_bytes()).artifacts
-    assert (world.repository / str(artifact.sbom)).read_text() == "{}"
-    assert f"engines/llama.cpp/{sha256_bytes(b'{}')}" in engines(world)
+    assert (world.repository / str(artifact.sbom)).read_bytes() == bill
+    assert f"engines/llama.cpp/{sha256_bytes(bill)}" in engines(world)
     assert world.publish().changed is False
 
 
