@@ -38,7 +38,6 @@ def _text(report: VerifyReport) -> str:
     lines = [f"{report.kind} {report.path}", f"{counts}; {rate}"]
     if report.kind in {"repository", "mirror"}:
         lines.append("signatures verified" if report.trusted else "signatures NOT checked: no --trusted-root was given")
-    lines += report.notes
     folders = [(name, str(total.files), size_text(total.size_bytes)) for name, total in report.by_folder.items()]
     lines += ["", table(("folder", "files", "size"), folders, right=("files", "size"))]
     if report.findings:

@@ -52,8 +52,8 @@ class FileComparison:
         verified: how many names are as listed.
         bytes_read: how much was hashed.
         findings: every name that is not verified.
-        notes: what could not be checked, in words.
         tally: files and bytes by state and by folder.
+        notes: what could not be checked, in words.
     """
 
     def __init__(self, *, jobs: int = 1, progress: Callable[[int, int], None] | None = None) -> None:
@@ -252,6 +252,4 @@ def _joined(prefix: str, path: str) -> str:
 def _trouble(error: OSError) -> str:
     if isinstance(error, NotWhatItWasError):
         return str(error)
-    if error.errno == errno.ELOOP:  # O_NOFOLLOW
-        return "it is no plain file"
     return f"it cannot be read: {error.strerror or error}"

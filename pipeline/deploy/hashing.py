@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import stat
@@ -29,7 +30,7 @@ def hash_file(path: str, *, on_read: Callable[[int], None] | None = None) -> str
 
     Raises:
         NotWhatItWasError: it is no plain file, or its size changed meanwhile.
-        OSError: it cannot be read, or is a link.
+        OSError: it cannot be read.
     """
     with os.fdopen(open_plain(path), "rb", buffering=0) as stream:
         size = os.fstat(stream.fileno()).st_size
@@ -49,16 +50,21 @@ def hash_file(path: str, *, on_read: Callable[[int], None] | None = None) -> str
     return digest.hexdigest()
 
 
-def open_plain(path: str) -> int:
+def open_plain(path: str, *, may_be_link: bool = False) -> int:
     """Return a descriptor of a plain file, for reading; a pipe that nobody writes to does not hold it up.
 
     Raises:
         NotWhatItWasError: it is no plain file.
-        OSError: it cannot be opened, or is a link.
+        OSError: it cannot be opened.
     """
     # O_NOFOLLOW: it was a plain file a moment ago and must still be one.
-    flags = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
-    descriptor = os.open(path, os.O_RDONLY | flags)
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0)
+    try:
+        descriptor = os.open(path, flags if may_be_link else flags | getattr(os, "O_NOFOLLOW", 0))
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise NotWhatItWasError("it is no plain file") from error
+        raise
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise NotWhatItWasError("it is no plain file")

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field
 
+from pipeline.deploy.reading import read_plain
 from pipeline.errors import IntegrityError, TrustError
 from pipeline.model.frozen import Frozen
 from pipeline.model.manifest_document import read_document, write_document
+from pipeline.model.strict_json import LIMIT_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -69,4 +71,4 @@ def is_readable_time(path: Path) -> bool:
 
 
 def _read(path: Path) -> int:
-    return read_document(_LastKnownTime, path.read_bytes(), what=str(path)).seconds
+    return read_document(_LastKnownTime, read_plain(path, limit_bytes=LIMIT_BYTES), what=str(path)).seconds

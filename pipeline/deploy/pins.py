@@ -9,6 +9,7 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline.deploy.reading import read_plain
 from pipeline.errors import IntegrityError, UsageError
 from pipeline.model.document_text import document_text
 from pipeline.model.strict_json import parse_json
@@ -52,7 +53,7 @@ def read_pin(places: Places, engine: str) -> str | None:
     """
     path = places.pin_path(engine)
     try:
-        data = path.read_bytes()
+        data = read_plain(path, limit_bytes=_LIMIT_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return None
     found = parse_json(data, what=str(path), limit_bytes=_LIMIT_BYTES)

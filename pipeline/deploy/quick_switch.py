@@ -15,12 +15,13 @@ from pipeline.deploy import pins
 from pipeline.deploy.hashing import hash_files
 from pipeline.deploy.health import ALREADY_CURRENT, NOT_WANTED, Candidate, HealthCheckError, check_health, not_run
 from pipeline.deploy.places import SEAL_FILE, Places, seal_of
+from pipeline.deploy.reading import read_plain
 from pipeline.deploy.revoked import require_standing
 from pipeline.deploy.shapes import shape_fault, walk
 from pipeline.digest import tree_digest
 from pipeline.errors import PipelineError
 from pipeline.model.document_text import document_text
-from pipeline.model.strict_json import parse_json
+from pipeline.model.strict_json import LIMIT_BYTES, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -150,7 +151,7 @@ def _leave() -> NoReturn:
 
 
 def _document(path: Path) -> dict[str, Any]:
-    found = parse_json(path.read_bytes(), what=str(path))
+    found = parse_json(read_plain(path, limit_bytes=LIMIT_BYTES), what=str(path))
     if not isinstance(found, dict):
         raise NotPlainError
     return found
@@ -194,7 +195,7 @@ def _generation(places: Places, engine: str, number: int) -> dict[str, Any]:
     """Return the record of a generation that has its seal."""
     folder = places.generation_dir(engine, number)
     path = folder / "generation.json"
-    if (folder / SEAL_FILE).read_bytes() != seal_of(path.read_bytes()):
+    if read_plain(folder / SEAL_FILE, limit_bytes=LIMIT_BYTES) != seal_of(read_plain(path, limit_bytes=LIMIT_BYTES)):
         raise NotPlainError
     found = _document(path)
     if (found["schema_version"], found["engine"], found["number"]) != (1, engine, number):

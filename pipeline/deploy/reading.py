@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def read_plain(path: Path, *, limit_bytes: int) -> bytes:
-    """Return the bytes of a plain file; a link is none.
+def read_plain(path: Path, *, limit_bytes: int, may_be_link: bool = False) -> bytes:
+    """Return the bytes of a plain file, or with ``may_be_link`` of the one that a link leads to.
 
     Raises:
         FileNotFoundError, NotADirectoryError: it is not there.
         IntegrityError: it is no plain file, is longer, or cannot be read.
     """
     try:
-        with os.fdopen(open_plain(str(path)), "rb") as stream:
+        with os.fdopen(open_plain(str(path), may_be_link=may_be_link), "rb") as stream:
             data = stream.read(limit_bytes + 1)
     except (FileNotFoundError, NotADirectoryError):
         raise

@@ -9,8 +9,9 @@ import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.deploy.kept_metadata import REVOCATIONS, is_as_named, kept_paths
+from pipeline.deploy.reading import read_plain
 from pipeline.errors import IntegrityError, TrustError
-from pipeline.model.strict_json import parse_json
+from pipeline.model.strict_json import LIMIT_BYTES, parse_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -112,7 +113,7 @@ def refusal(build: Withdrawn | Revocation, others: Iterable[str] = ()) -> Revoke
 
 
 def _read(path: Path) -> list[Withdrawn]:
-    data = path.read_bytes()
+    data = read_plain(path, limit_bytes=LIMIT_BYTES)
     if not is_as_named(path, data):
         raise IntegrityError(f"{path} is damaged", hint="`install --from` brings the publisher's list anew")
     found: Any = parse_json(data, what=str(path))

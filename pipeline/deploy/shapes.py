@@ -6,6 +6,8 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
+from pipeline.model.clean_text import visible
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
@@ -72,4 +74,4 @@ def walk(folder: Path, *, unreadable: Callable[[str, OSError], None] | None = No
 
 def printable(path: str) -> str:
     """Return a path with its control characters, line ends and marks of direction escaped, so that it can be shown."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in path)
+    return visible(path).replace("\n", r"\u000a").replace("\t", r"\u0009")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import stat
 from typing import TYPE_CHECKING, NamedTuple
 
 from securesystemslib.dsse import Envelope
@@ -12,6 +11,7 @@ from securesystemslib.exceptions import Error as SecureSystemsError
 from securesystemslib.exceptions import VerificationError
 from securesystemslib.signer import Key
 
+from pipeline.deploy.hashing import open_plain
 from pipeline.digest import sha256_bytes
 from pipeline.errors import IntegrityError
 from pipeline.model.bill_of_materials import BILL_LIMIT_BYTES, bill_fault
@@ -190,8 +190,7 @@ def _opened(data: bytes, signers: Signers) -> bytes:
 def _read(path: Path, limit_bytes: int) -> bytes | None:
     """Return at most one byte more than the limit; None for what is not there or is no plain file, a pipe above all."""
     try:
-        descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
+        with os.fdopen(open_plain(str(path)), "rb") as stream:
+            return stream.read(limit_bytes + 1)
     except OSError:
         return None
-    with open(descriptor, "rb") as stream:  # noqa: PTH123 - a descriptor, not a path
-        return stream.read(limit_bytes + 1) if stat.S_ISREG(os.fstat(descriptor).st_mode) else None

@@ -76,7 +76,7 @@ def _compare(
     disk: Disk,
     trusted_root: bytes | None,
 ) -> bool:
-    """Compare what is there; return whether the digests come from metadata under the root that the caller gave."""
+    """Compare everything; return whether the digests come from metadata under the root that the caller gave."""
     match kind:
         case "installation":
             verify_installation(Layout(path), comparison)

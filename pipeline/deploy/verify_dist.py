@@ -40,6 +40,7 @@ def verify_dist(folder: Path, comparison: FileComparison) -> None:
     # A file elsewhere is not part of this folder.
     own = {url: listed for url, listed in sorted(named.items()) if ":" not in url}
     comparison.compare_files(ListedFile(folder / url, url, sha256, size) for url, (sha256, size) in own.items())
+    known |= own.keys()
     for path, place in comparison.walk(folder):
-        if path not in known | own.keys():
+        if path not in known:
             comparison.add_unexpected(path, place)

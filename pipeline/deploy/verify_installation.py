@@ -39,8 +39,8 @@ def verify_installation(layout: Layout, comparison: FileComparison) -> None:
     for engine in layout.engines():
         trees += [_generation(layout, engine, number, comparison) for number in layout.numbers(engine)]
         _verify_pointer(layout, engine, comparison)
-    verify_state(layout, comparison)
     comparison.compare_trees(tree for tree in trees if tree is not None)
+    verify_state(layout, comparison)
 
 
 def _layer(layout: Layout, digest: str, comparison: FileComparison) -> ListedTree | None:

@@ -9,7 +9,9 @@ from pipeline.deploy.comparing import size_of
 from pipeline.deploy.kept_metadata import MANIFESTS, REVOCATIONS, is_as_named
 from pipeline.deploy.known_time import TIME_FILE, is_readable_time
 from pipeline.deploy.places import listing
+from pipeline.deploy.reading import read_plain
 from pipeline.errors import IntegrityError
+from pipeline.model.strict_json import LIMIT_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -48,7 +50,7 @@ def _verify_pin(layout: Layout, engine: str, comparison: FileComparison) -> None
         comparison.add(name, "changed", error.message)
         return
     if version in {generation.version for generation in layout.generations(engine)}:
-        comparison.add_verified(name, size_of(layout.root / name))
+        comparison.add_verified(name, size_of(layout.pin_path(engine)))
     else:
         comparison.add(name, "changed", f"it names {version}, which is not kept")
 
@@ -62,7 +64,11 @@ def _engines_from(layout: Layout, repository: str) -> frozenset[str]:
 
 
 def _verify_kept(path: Path, comparison: FileComparison, *, name: str) -> None:
-    data = path.read_bytes()
+    try:
+        data = read_plain(path, limit_bytes=LIMIT_BYTES)
+    except IntegrityError as error:
+        comparison.add(name, "changed", error.message)
+        return
     if is_as_named(path, data):
         comparison.add_verified(name, len(data))
     else:

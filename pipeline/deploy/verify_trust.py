@@ -12,6 +12,9 @@ from tuf.api.serialization import DeserializationError
 from pipeline.deploy.comparing import FileComparison
 from pipeline.deploy.kept_metadata import MANIFESTS, REVOCATIONS, kept_paths
 from pipeline.deploy.known_time import TIME_FILE
+from pipeline.deploy.metadata_door import TARGETS_LIMIT_BYTES
+from pipeline.deploy.reading import read_plain
+from pipeline.errors import IntegrityError
 from pipeline.model.repository_layout import TARGET_FOLDERS, manifest_target, revocations_target
 
 if TYPE_CHECKING:
@@ -30,9 +33,13 @@ def is_root(path: Path) -> bool:
 def verify_root(path: Path, comparison: FileComparison, *, name: str) -> Root | None:
     """Check that root metadata is signed by its own keys; return it when it is."""
     try:
-        data = path.read_bytes()
+        # python-tuf keeps the newest as a link into root_history.
+        data = read_plain(path, limit_bytes=TARGETS_LIMIT_BYTES, may_be_link=True)
     except OSError:
         comparison.add(name, "missing", "`install --trusted-root FILE --repair` writes it again")
+        return None
+    except IntegrityError as error:
+        comparison.add(name, "changed", error.message)
         return None
     try:
         metadata = Metadata[Root].from_bytes(data)
@@ -91,9 +98,12 @@ def _verified(
 ) -> Targets | None:
     path = _path(folder, role)
     try:
-        data = path.read_bytes()
+        data = read_plain(path, limit_bytes=TARGETS_LIMIT_BYTES)
     except OSError:
         comparison.add(f"{name}/{path.name}", "missing", _ANEW)
+        return None
+    except IntegrityError as error:
+        comparison.add(f"{name}/{path.name}", "changed", f"{error.message}; {_ANEW}")
         return None
     try:
         metadata = Metadata[Targets].from_bytes(data)

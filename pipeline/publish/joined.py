@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.model.manifest import Artifact
+    from pipeline.publish.dist import Dist
 
 STAGING_FOLDER = ".staging"
 _RESERVED = (MANIFEST_FILE, STAGING_FOLDER)
@@ -87,24 +88,21 @@ def _read(folder: Path) -> tuple[tuple[str, str], list[_Entry]]:
     dist = read_dist(folder)
     entries = []
     for artifact, rewritten in zip(dist.listed, dist.artifacts, strict=True):
-        files = {
-            path: DistFile(folder / path, sha256, dist.files[sha256].size_bytes)
-            for path, sha256 in _named(artifact, rewritten)
-        }
-        statement = dist.statements.get(artifact.key)
-        if artifact.provenance is not None and statement is not None:
-            place = folder / artifact.provenance
-            files[artifact.provenance] = DistFile(place, sha256_bytes(statement), len(statement))
+        files = {path: DistFile(folder / path, *found) for path, found in _named(artifact, rewritten, dist)}
         entries.append(_Entry(artifact, folder, files))
     return (dist.created, dist.release), entries
 
 
-def _named(artifact: Artifact, rewritten: Artifact) -> Iterator[tuple[str, str]]:
-    """Yield path and digest of every file of an artifact; ``rewritten`` has blobs in place of the paths."""
-    yield artifact.url, artifact.sha256
-    yield from ((layer.url, layer.sha256) for layer in artifact.layers)
+def _named(artifact: Artifact, rewritten: Artifact, dist: Dist) -> Iterator[tuple[str, tuple[str, int]]]:
+    """Yield path, digest and size of every file of an artifact; ``rewritten`` has blobs in place of the paths."""
+    yield artifact.url, (artifact.sha256, artifact.size)
+    yield from ((layer.url, (layer.sha256, layer.size)) for layer in artifact.layers)
+    if artifact.provenance is not None:
+        statement = dist.statements[artifact.key]
+        yield artifact.provenance, (sha256_bytes(statement), len(statement))
     if artifact.sbom is not None and rewritten.sbom is not None:
-        yield artifact.sbom, rewritten.sbom.rpartition("/")[2]
+        sha256 = rewritten.sbom.rpartition("/")[2]
+        yield artifact.sbom, (sha256, dist.files[sha256].size_bytes)
 
 
 def _require_same(before: _Entry, entry: _Entry) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pipeline.deploy.comparing import size_of
+from pipeline.deploy.comparing import ListedFile, size_of
 from pipeline.deploy.metadata_client import read_root
+from pipeline.deploy.metadata_door import TARGETS_LIMIT_BYTES
 from pipeline.deploy.metadata_refusals import ExpiredRepositoryError
 from pipeline.deploy.mirror.installer import FILES_LIST, read_files_list
 from pipeline.deploy.mirror.lanes import lane_needs
@@ -14,7 +15,7 @@ from pipeline.deploy.mirror.layout import MirrorLayout
 from pipeline.deploy.mirror.signed_chain import lane_folders, read_chain
 from pipeline.deploy.mirror.source_metadata import MetadataReader
 from pipeline.deploy.mirror.wanted import wanted_files
-from pipeline.deploy.shapes import walk
+from pipeline.deploy.reading import read_plain
 from pipeline.deploy.trust import TrustedRepository
 from pipeline.deploy.verify_repository import verify_metadata_file, verify_repository
 from pipeline.errors import IntegrityError, TrustError
@@ -151,7 +152,7 @@ class _MirrorVerification:
                 ) as repository,
             ):
                 repository.signed_files()
-                for path, _ in walk(self._folder / folder):
+                for path, _ in self._comparison.walk(self._folder / folder, name=folder):
                     verify_metadata_file(self._folder, f"{folder}/{path}", repository, self._comparison)
         except ExpiredRepositoryError as error:
             self._comparison.notes.append(f"{folder} has expired: {error.message}")
@@ -162,14 +163,15 @@ class _MirrorVerification:
     def _verify_old(self, folder: str) -> None:
         """Verify the signatures of metadata whatever its age."""
         try:
-            self._comparison.verified += len(read_chain(self._folder, folder).files)
+            for name, data in read_chain(self._folder, folder).files.items():
+                self._comparison.add_verified(f"{folder}/{name}", len(data))
         except IntegrityError as error:
             self._comparison.add(folder, "changed", error.message)
 
     def _own_root(self, folder: str) -> bytes:
         path = self._folder / folder / "1.root.json"
         try:
-            return path.read_bytes()
+            return read_plain(path, limit_bytes=TARGETS_LIMIT_BYTES)
         except OSError as error:
             raise IntegrityError(
                 f"{self._folder} has no {folder}/1.root.json", hint="give the publisher's root.json with --trusted-root"
@@ -197,7 +199,7 @@ class _MirrorVerification:
         for target, version in () if is_lane else held:  # a lane may have been sealed before the selection changed
             self._comparison.add(MIRROR_FILE, "changed", f"it lists {target} {version}, which no manifest has so")
         if document is not None and (is_lane or not held):
-            self._comparison.add_verified(MIRROR_FILE, size_of(self._folder / MIRROR_FILE))
+            self._comparison.add_verified(MIRROR_FILE, size_of(self._layout.document_path))
         selection = MirrorSelection() if document is None else document.selection
         return set(wanted_files(found, targets=reader.everything().targets, selection=selection))
 
@@ -212,9 +214,10 @@ class _MirrorVerification:
 
     def _verify_models(self, document: MirrorDocument | None) -> None:
         models = () if document is None else document.models
-        for model in models:
-            name = f"{MODELS_FOLDER}/{model.filename}"
-            self._comparison.compare_file(self._folder / name, name=name, sha256=model.sha256, size_bytes=model.size)
+        names = {f"{MODELS_FOLDER}/{model.filename}": model for model in models}
+        self._comparison.compare_files(
+            ListedFile(self._folder / name, name, model.sha256, model.size) for name, model in names.items()
+        )
         self._name_others(MODELS_FOLDER, {model.filename for model in models})
 
     def _verify_installer(self, document: MirrorDocument | None) -> None:
@@ -236,7 +239,11 @@ class _MirrorVerification:
 
     def _verify_scripts(self, folder: Path, known: set[str]) -> set[str]:
         """Look at what `generate installers` wrote; return its paths. Archives are called after their digest."""
-        found = {path for path, _ in walk(folder) if path not in known and _GENERATED.fullmatch(path)}
+        found = {
+            path
+            for path, _ in self._comparison.walk(folder, name=INSTALLER_FOLDER)
+            if path not in known and _GENERATED.fullmatch(path)
+        }
         for path in sorted(found):
             if match := _ARCHIVE.fullmatch(path):
                 name = f"{INSTALLER_FOLDER}/{path}"
@@ -248,7 +255,7 @@ class _MirrorVerification:
         return found
 
     def _name_others(self, top: str, known: set[str]) -> None:
-        for path, place in walk(self._folder / top):
+        for path, place in self._comparison.walk(self._folder / top, name=top):
             if path not in known:
                 self._comparison.add_unexpected(f"{top}/{path}", place)
 

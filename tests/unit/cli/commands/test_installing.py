@@ -273,7 +273,7 @@ def test_verify_says_how_much_there_is_in_which_state_and_folder(user, installed
     report = user.json("verify", installed)
     states, folders = report["by_state"], report["by_folder"]
     assert set(states) == {"verified", "changed", "missing", "unexpected"}
-    assert set(folders) == {".", "current", "generations", "layers"}
+    assert set(folders) == {".", "current", "generations", "layers", "trust"}
     assert states["verified"]["files"] == report["verified"] == sum(total["files"] for total in folders.values())
     assert folders["layers"]["size_bytes"] == report["bytes_read"]  # hard links in generations are the same bytes
     assert report["bytes_per_second"] > 0
