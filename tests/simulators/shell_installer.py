@@ -29,7 +29,7 @@ TOOLS = (
     "uname", "mkdir", "rm", "mv", "sort", "cmp", "find", "sed", "tr", "chmod", "date", "ln", "cp", "wc", "grep", "cat",
     "tar", "gzip", "sync", "df", "readlink",
 )  # fmt: skip
-MINUTES = 120  # seconds until a script counts as hanging
+MINUTES = 40  # seconds until a script counts as hanging
 
 
 def health_of(version: str) -> HealthCheck:
