@@ -18,7 +18,9 @@ from tests.simulators.engine_world import CPU, ENGINE, LayerFiles, World, core
 from tests.simulators.mounts import MOUNT, mounted
 from tests.simulators.shell_installer import SHELLS, TOOLS, ShellInstaller, health_of, revocation
 
-pytestmark = pytest.mark.skipif(shutil.which("dash") is None or shutil.which("busybox") is None, reason="no dash, busybox")
+pytestmark = pytest.mark.skipif(
+    shutil.which("dash") is None or shutil.which("busybox") is None, reason="no dash, busybox"
+)
 SHA_TOOLS = ("sha256sum", "shasum", "openssl", "busybox")
 
 
@@ -32,7 +34,7 @@ def world(tmp_path) -> World:
 
 @pytest.fixture
 def machine(world) -> ShellInstaller:
-    made = ShellInstaller(world, world.folder / "out put", world.folder / "a root's \"place\" \\ é")
+    made = ShellInstaller(world, world.folder / "out put", world.folder / 'a root\'s "place" \\ é')
     made.generate()
     return made
 
@@ -166,7 +168,9 @@ def test_files_share_their_bytes_with_the_layers_and_are_copied_where_links_are_
 @pytest.mark.parametrize("bare", [False, True], ids=["gnu", "busybox"])
 def test_names_with_odd_characters_are_installed_as_they_are(machine, bare):
     machine.busybox_tools = machine.tools if bare else ()
-    odd = LayerFiles("odd", {"share/-n": b"dash\n", "share/a b's $(id) `x`; & [é]{a,b}~#!": b"odd\n", "share/$HOME": "-n"})
+    odd = LayerFiles(
+        "odd", {"share/-n": b"dash\n", "share/a b's $(id) `x`; & [é]{a,b}~#!": b"odd\n", "share/$HOME": "-n"}
+    )
     next_version(machine, "b2", layers=(core("b2"), CPU, odd))
     machine.ok("--from", machine.folder)
     assert findings(machine) == []
@@ -211,7 +215,9 @@ def test_records_are_the_very_bytes_that_the_program_writes(machine):
     ours = (machine.root / "generations" / ENGINE / "1" / "generation.json").read_text()
     own = ('"installed_at"', '"source"', '"repository"')
     differing = [
-        (a, b) for a, b in zip(theirs.splitlines(), ours.splitlines(), strict=True) if a != b and not a.strip().startswith(own)
+        (a, b)
+        for a, b in zip(theirs.splitlines(), ours.splitlines(), strict=True)
+        if a != b and not a.strip().startswith(own)
     ]
     assert differing == []
     assert (machine.root / "current" / f"{ENGINE}.json").read_bytes() == pointer
@@ -232,7 +238,9 @@ def test_what_is_pinned_is_neither_left_nor_removed(machine):
     world = machine.world
     use(machine.root, "b1", services=world.services(), disk=world.disk)
     pins = machine.root / "pins"
-    (pins / f"{ENGINE}.json").write_text(f'{{\n  "engine": "{ENGINE}",\n  "schema_version": 1,\n  "version": "b1"\n}}\n')
+    (pins / f"{ENGINE}.json").write_text(
+        f'{{\n  "engine": "{ENGINE}",\n  "schema_version": 1,\n  "version": "b1"\n}}\n'
+    )
     next_version(machine, "b2")
     code, err = machine.fails("--from", machine.folder)
     assert code == 2

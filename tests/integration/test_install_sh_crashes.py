@@ -18,7 +18,9 @@ from tests.simulators.http_server import FaultyServer, silence
 from tests.simulators.mounts import mounted
 from tests.simulators.shell_installer import ShellInstaller, health_of
 
-pytestmark = pytest.mark.skipif(shutil.which("dash") is None or shutil.which("busybox") is None, reason="no dash, busybox")
+pytestmark = pytest.mark.skipif(
+    shutil.which("dash") is None or shutil.which("busybox") is None, reason="no dash, busybox"
+)
 _MOST = 400
 
 
@@ -33,7 +35,7 @@ def machine(tmp_path) -> ShellInstaller:
 
 
 def mortal(machine: ShellInstaller, number: int) -> Path:
-    """Return the machine's programs, of which the one that is started as the n-th kills the script and all it started."""
+    """Return the machine's programs, of which the n-th that is started kills the script and all it started."""
     real = machine.world.folder / "real programs"
     if not real.exists():
         machine.path().rename(real)

@@ -15,7 +15,9 @@ from tests.simulators.http_server import FaultyServer
 from tests.simulators.nginx import PROGRAM, Nginx, free_port
 from tests.simulators.shell_installer import BUSYBOX, TOOLS, ShellInstaller, health_of
 
-pytestmark = pytest.mark.skipif(shutil.which("dash") is None or shutil.which("busybox") is None, reason="no dash, busybox")
+pytestmark = pytest.mark.skipif(
+    shutil.which("dash") is None or shutil.which("busybox") is None, reason="no dash, busybox"
+)
 DOWNLOADERS = ("curl", "wget", "busybox")
 LARGE = LayerFiles("large", {"lib/weights": random.Random(4).randbytes(300_000)})
 
@@ -96,7 +98,9 @@ def test_an_interrupted_run_is_gone_on_with_by_the_next_one(machine, server, lar
 
 def test_a_server_that_ignores_ranges_is_asked_for_the_whole_and_nothing_is_appended(machine, server, large):
     path, data = large
-    server.host(path, data, faults.hang_up_after(100_000), faults.ignore_range(), faults.ignore_range(), faults.ignore_range())
+    server.host(
+        path, data, faults.hang_up_after(100_000), faults.ignore_range(), faults.ignore_range(), faults.ignore_range()
+    )
     machine.ok(path=impatient(machine))
     assert whole(machine)
 
@@ -109,7 +113,7 @@ def test_a_range_that_is_refused_starts_over(machine, server, large):
 
 
 def test_a_part_of_something_else_is_not_mixed_in(machine, server, large):
-    path, data = large
+    path, _ = large
     part = machine.root / "downloads" / "installer" / f"{path.rpartition('/')[2].removesuffix('.tar.gz')}.part"
     machine.ok("--from", machine.folder)
     shutil.rmtree(machine.root / "generations")

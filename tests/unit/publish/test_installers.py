@@ -120,7 +120,9 @@ def test_archives_that_another_zlib_made_are_kept(machine, tmp_path):
     machine.generate()
     record = read_document(InstallersRecord, (machine.folder / "installers.json").read_bytes(), what="record")
     made = record.archives[0]
-    other = gzip.compress(gzip.decompress((machine.folder / "files" / f"{made.sha256}.tar.gz").read_bytes()), 1, mtime=0)
+    other = gzip.compress(
+        gzip.decompress((machine.folder / "files" / f"{made.sha256}.tar.gz").read_bytes()), 1, mtime=0
+    )
     sha256 = hashlib.sha256(other).hexdigest()
     (machine.folder / "files" / f"{sha256}.tar.gz").write_bytes(other)
     changed = made.model_copy(update={"sha256": sha256, "size": len(other)})
@@ -232,7 +234,7 @@ def test_layers_that_differ_in_one_file_are_refused(machine):
         machine.generate("b2")
 
 
-@pytest.mark.parametrize("text", ["", "plain", "it's", "$(id) `id` \"x\" \\ !", "two\nlines", "-n", "é’"])
+@pytest.mark.parametrize("text", ["", "plain", "it's", '$(id) `id` "x" \\ !', "two\nlines", "-n", "\u00e9\u2019"])
 def test_a_quoted_text_is_the_text_for_a_shell(text, tmp_path):
     import subprocess  # noqa: PLC0415
 
@@ -241,7 +243,7 @@ def test_a_quoted_text_is_the_text_for_a_shell(text, tmp_path):
 
 
 def test_quotes_of_any_kind_are_doubled_for_powershell():
-    assert quote_for_powershell("it's ‘so’") == "'it''s ‘‘so’’'"
+    assert quote_for_powershell("it's \u2018so\u2019") == "'it''s \u2018\u2018so\u2019\u2019'"
 
 
 def test_a_gzip_archive_with_other_content_is_not_taken_for_the_layers(machine, tmp_path):
