@@ -44,6 +44,10 @@ class UnknownNameError(UsageError):
     """A platform, accelerator or target is not one this project knows."""
 
 
+class AmbiguousNameError(UnknownNameError):
+    """A target was named without its engine, and several engines have it."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Target:
     """One thing to make: an engine for a platform and an accelerator.
@@ -150,7 +154,8 @@ def select_targets(patterns: Sequence[str], known: Iterable[Target]) -> tuple[Ta
     A pattern is a target, a target without its engine, or a glob over either; a comma separates several.
 
     Raises:
-        UnknownNameError: a pattern matches nothing, with near matches, or a name without engine is ambiguous.
+        UnknownNameError: a pattern matches nothing, with near matches.
+        AmbiguousNameError: a name without engine is one of several engines.
     """
     everything = tuple(known)
     chosen: set[Target] = set()
@@ -160,7 +165,7 @@ def select_targets(patterns: Sequence[str], known: Iterable[Target]) -> tuple[Ta
             raise UnknownNameError(f"no target matches {pattern!r}", hint=_near(pattern, everything))
         is_glob = any(c in pattern for c in "*?[")
         if not is_glob and len(matches) > 1:
-            raise UnknownNameError(
+            raise AmbiguousNameError(
                 f"{pattern!r} is ambiguous", hint=f"name the engine too: {', '.join(map(str, matches))}"
             )
         chosen.update(matches)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.app.project import version
 from pipeline.app.settings import default_cache_dir
+from pipeline.model.clean_text import presentable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,13 +24,13 @@ def write_bug_report(error: BaseException, arguments: Sequence[str], settings: S
 
     Where that cannot be done, and with --verbose, the traceback goes to stderr too.
     """
-    text = "".join(traceback.format_exception(error))
+    text = presentable("".join(traceback.format_exception(error)))
     folder = (settings.cache_dir if settings else default_cache_dir()) / "logs"
     path = folder / f"bug-{time.strftime('%Y%m%dT%H%M%SZ', time.gmtime())}-{os.getpid()}.txt"
     heading = f"engine-pipeline {version()}, Python {platform.python_version()}, {platform.platform()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        path.write_text(f"{heading}\n{' '.join(arguments)}\n\n{text}", encoding="utf-8")
+        path.write_text(f"{heading}\n{presentable(' '.join(arguments))}\n\n{text}", encoding="utf-8")
     except OSError:
         sys.stderr.write(text)
         return None

@@ -18,6 +18,22 @@ def manifests_dir() -> Path:
     return _data_dir("manifests")
 
 
+def package_dir() -> Path:
+    """Return the folder that an interpreter must look in to find this package."""
+    return _CHECKOUT
+
+
+def installer_lock() -> Path:
+    """Return the hashed requirements of what an installation of this project needs."""
+    installed = _PACKAGE / "data" / "requirements"
+    return (installed if installed.is_dir() else _CHECKOUT / "ci" / "requirements") / "installer.txt"
+
+
+def checkout_dir() -> Path | None:
+    """Return the checkout that runs, None where the project is installed."""
+    return _CHECKOUT if (_CHECKOUT / "pyproject.toml").is_file() else None
+
+
 def version() -> str:
     """Return this project's version."""
     project = _CHECKOUT / "pyproject.toml"

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from pipeline.app.events import open_events
 from pipeline.app.host_environment import device_environment
+from pipeline.app.settings import FOR_THE_NETWORK
 from pipeline.errors import UsageError
 from pipeline.ports import Services
 
@@ -268,9 +269,10 @@ def host(settings: Settings, commands: CommandRunner | None = None) -> HostProbe
     from pipeline.system.host import LocalHost
     from pipeline.system.processes import ProcessRunner
 
+    base_env = {name: value for name, value in settings.child_env.items() if name not in FOR_THE_NETWORK}
     libraries = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}  # probes alone
-    device_env = {**settings.child_env, **device_environment(), **libraries}
-    return LocalHost(commands or ProcessRunner(), settings.child_env, device_environment=device_env)
+    device_env = {**base_env, **device_environment(), **libraries}
+    return LocalHost(commands or ProcessRunner(), base_env, device_environment=device_env)
 
 
 def key_files() -> KeyFiles:

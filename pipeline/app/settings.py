@@ -23,10 +23,12 @@ Verbosity = Literal["quiet", "normal", "verbose"]
 Value = TypeVar("Value")
 
 # What a child process may see of this one's environment; everything else is set by the step that starts it.
-_PASSED_ON = (
-    "PATH", "HOME", "TMPDIR", "SYSTEMROOT", "CC", "CXX", "SSL_CERT_FILE", "SSL_CERT_DIR", "SSH_AUTH_SOCK",
+_PASSED_ON = ("PATH", "HOME", "TMPDIR", "SYSTEMROOT", "CC", "CXX", "SSL_CERT_FILE", "SSL_CERT_DIR")
+FOR_THE_NETWORK = (
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
+    "SSH_AUTH_SOCK",
 )  # fmt: skip
+"""What programs that fetch need besides; a proxy's url may hold a password, so others are started without."""
 _LAST_SECOND = 253402300799  # 9999-12-31T23:59:59Z: RFC 3339 has four digits for a year
 _SWITCH = {
     "": None,
@@ -64,6 +66,7 @@ class Settings:
         github_api: address of the API that upstream's releases are listed by.
         github_token: for that API alone (GITHUB_TOKEN); None asks anonymously. Never shown.
         keys_dir: folder of this user's signing keys.
+        allow_development: whether development keys may sign a repository.
         recipes_dir: folder with ``engines/``, ``accelerators/`` and ``models/``.
         mirrors: asked before a file's own urls, in order.
         offline: whether the network is forbidden.
@@ -90,6 +93,7 @@ class Settings:
     cache_dir: Path
     keys_dir: Path
     recipes_dir: Path
+    allow_development: bool = False
     github_api: str = GITHUB_API
     github_token: str | None = field(default=None, repr=False)
     mirrors: tuple[str, ...] = ()
@@ -128,11 +132,17 @@ def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> 
         return folder / Path(project[key]).expanduser() if project.get(key) else None
 
     cache_dir = flags.cache_dir or path(f"{PREFIX}CACHE_DIR", "cache_dir") or default_cache_dir(environment)
-    child_env = {"LANG": "C.UTF-8", **{name: environment[name] for name in _PASSED_ON if name in environment}}
+    child_env = {
+        "LANG": "C.UTF-8",
+        **{name: environment[name] for name in (*_PASSED_ON, *FOR_THE_NETWORK) if name in environment},
+    }
     return Settings(
         cache_dir=cache_dir.absolute(),
         keys_dir=(path(f"{PREFIX}KEYS_DIR", "keys_dir") or _user_dir("CONFIG", environment) / "keys").absolute(),
         recipes_dir=(path(f"{PREFIX}RECIPES", "recipes") or shipped_recipes_dir()).absolute(),
+        allow_development=_first(
+            _switch(environment, f"{PREFIX}ALLOW_DEVELOPMENT"), project.get("allow_development"), default=False
+        ),
         github_api=environment.get(f"{PREFIX}GITHUB_API") or GITHUB_API,
         github_token=_token(environment),
         mirrors=tuple(environment.get(f"{PREFIX}MIRROR", "").split()) or project.get("mirrors", ()),

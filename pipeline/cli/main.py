@@ -15,6 +15,7 @@ from pipeline.cli.failures import as_json, as_text, bug, classify
 from pipeline.cli.options import add_common_options
 from pipeline.cli.registry import COMMANDS
 from pipeline.cli.session import Invocation
+from pipeline.model.clean_text import presentable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,9 +120,9 @@ def _fail(error: BaseException, arguments: Sequence[str], invocation: Invocation
         settings = invocation.session.settings if invocation.session else None
         failure = bug(error, reports.write_bug_report(error, arguments, settings))
     if invocation.json_output:
-        click.echo(as_json(failure))
+        click.echo(presentable(as_json(failure)))
     else:
-        click.echo(as_text(failure), err=True)
+        click.echo(presentable(as_text(failure)), err=True)
     return failure.code
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 FOLDER = click.Path(file_okay=False, path_type=Path)
 FILE = click.Path(dir_okay=False, path_type=Path)
+PATH = click.Path(path_type=Path)
 
 _COMMON = (
     click.option("--json", "json_output", is_flag=True, default=None, help="Write one JSON document to stdout."),

@@ -19,14 +19,19 @@ class Entry(NamedTuple):
     help: str
 
 
-_MAKE, _PUBLISH, _INSTALL, _LOOK = "Make", "Publish", "Install", "Look and check"
+_MAKE, _PUBLISH, _MIRROR, _INSTALL, _LOOK = "Make", "Publish", "Mirror", "Install", "Look and check"
 
 COMMANDS: dict[str, Entry] = {
     "targets": Entry(_MAKE, "targets", "List what can be made, here and elsewhere."),
     "plan": Entry(_MAKE, "plan", "Show the steps of a build, and do nothing."),
     "build": Entry(_MAKE, "build", "Make bundles: source, compile, layers, proof, manifest."),
-    "keys": Entry(_PUBLISH, "keys", "Make the keys that sign a repository."),
+    "keys": Entry(_PUBLISH, "keys", "Make, change and look at the keys that sign a repository."),
+    "merge": Entry(_PUBLISH, "merge", "Join dist folders of many machines into one."),
     "publish": Entry(_PUBLISH, "publish", "Add bundles to a signed repository."),
+    "refresh": Entry(_PUBLISH, "refresh", "Sign again what ends soon; for a scheduled job."),
+    "revoke": Entry(_PUBLISH, "revoke", "Publish that a build must not run any more."),
+    "sign": Entry(_PUBLISH, "sign", "Add a holder's signature to a root or a policy."),
+    "mirror": Entry(_MIRROR, "mirror", "Hold a verified part of a repository where there is no network."),
     "generate": Entry(_PUBLISH, "generate", "Make installers that need no Python, out of manifests."),
     "select": Entry(_INSTALL, "select", "Choose the variant that fits a host best."),
     "explain": Entry(_INSTALL, "explain", "Show why each variant fits a host or does not."),

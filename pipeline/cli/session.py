@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import click
 
+from pipeline.model.clean_text import presentable
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -33,16 +35,16 @@ class Session:
         """Write a result to stdout: ``document`` as JSON where that was asked for, else the text."""
         rendered = json.dumps(document, indent=2, ensure_ascii=False) if self.json_output else text()
         if rendered:
-            click.echo(rendered)
+            click.echo(presentable(rendered))
 
     def hint(self, text: str) -> None:
         """Write what to do next to stderr; nothing with --quiet or --json."""
         if not self.json_output and self.settings.verbosity != "quiet":
-            click.echo(text, err=True)
+            click.echo(presentable(text), err=True)
 
     def warn(self, text: str) -> None:
         """Write a warning to stderr, also with --quiet."""
-        click.echo(f"warning: {text}", err=True)
+        click.echo(presentable(f"warning: {text}"), err=True)
 
     def end_with(self, error: PipelineError) -> NoReturn:
         """End with an error's code after the result was shown.

@@ -178,7 +178,9 @@ def find_generation(layout: Layout, artifact: Artifact, *, layers: Iterable[str]
     wanted = set(layers)
     pointer = layout.pointer(artifact.engine)
     current = 0 if pointer is None else pointer.generation
-    same = [g for g in layout.generations(artifact.engine) if g.artifact == artifact and wanted <= set(g.layers)]
+    same = [
+        g for g in layout.generations(artifact.engine) if g.artifact.is_same_build(artifact) and wanted <= set(g.layers)
+    ]
     return max(same, key=lambda g: (g.number == current, g.number), default=None)
 
 

@@ -19,6 +19,7 @@ from pipeline.deploy.health import ALREADY_CURRENT, HealthCheckError, not_run
 from pipeline.deploy.install_request import InstallRequest, Resolved, resolve
 from pipeline.deploy.layers import LayerBringer, keep_layers, remove_damaged_layer, reusable_layer
 from pipeline.deploy.layout import Layout
+from pipeline.deploy.location import shown
 from pipeline.deploy.needed import needed_layers
 from pipeline.deploy.places import SEAL_FILE, seal_of
 from pipeline.deploy.removal import Staying, prune
@@ -62,7 +63,7 @@ def install(request: InstallRequest, services: Services, *, disk: Disk) -> Insta
     layout = Layout(request.root)
     mend = request.repair
     with changing(layout, services=services, disk=disk, may_be_new=True, mend=mend) as staging, ExitStack() as held:
-        with step(services, "trust", why=request.location or ""):
+        with step(services, "trust", why=shown(request.location or "")):
             repository = held.enter_context(
                 TrustedRepository.open(
                     request.location,
@@ -225,9 +226,9 @@ class _Installation:
         history = () if self._pointer is None else (self._pointer.generation, *self._pointer.history)
         if self._request.unpin:
             pins.remove_pin(self._layout, generation.engine, disk=self._disk)
-        switch(self._layout, generation, disk=self._disk, history=history)
         if not self._layout.trusted_root_path.exists():
-            self._keep_root()
+            self._keep_root()  # before what it is for, so that a crash cannot leave the one without the other
+        switch(self._layout, generation, disk=self._disk, history=history)
 
     def _keep_root(self) -> None:
         """Keep what trust starts from, so that later commands need not be told."""

@@ -6,11 +6,13 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.deploy.places import SEAL_FILE, Places, listing, seal_of
+from pipeline.deploy.reading import read_plain
 from pipeline.digest import is_sha256, tree_digest
 from pipeline.errors import HostError, IntegrityError, NothingSelectedError, UsageError
 from pipeline.model.frozen import Frozen
 from pipeline.model.installation import Generation, Pointer, RootFormat
 from pipeline.model.manifest_document import read_document
+from pipeline.model.strict_json import LIMIT_BYTES
 from pipeline.model.tree import Tree
 
 if TYPE_CHECKING:
@@ -37,7 +39,8 @@ class Layout(Places):
             IntegrityError: its format file is malformed.
         """
         if self.format_path.is_file() and not (mend and not self.has_format() and self.looks_installed()):
-            found = read_document(RootFormat, self.format_path.read_bytes(), what=str(self.format_path))
+            data = read_plain(self.format_path, limit_bytes=LIMIT_BYTES)
+            found = read_document(RootFormat, data, what=str(self.format_path))
             if found.version > RootFormat().version:
                 raise HostError(
                     f"{self.root} has layout {found.version}, made by a newer version of this program",
@@ -101,10 +104,10 @@ class Layout(Places):
         """Tell whether ``generation.json`` has the digest that was written beside it; for ``verify``."""
         folder = self.generation_dir(engine, number)
         try:
-            seal = (folder / SEAL_FILE).read_bytes()
-        except OSError:
+            seal = read_plain(folder / SEAL_FILE, limit_bytes=LIMIT_BYTES)
+            return seal == seal_of(read_plain(folder / "generation.json", limit_bytes=LIMIT_BYTES))
+        except (OSError, IntegrityError):
             return False
-        return seal == seal_of((folder / "generation.json").read_bytes())
 
     def generations(self, engine: str) -> tuple[Generation, ...]:
         """Return an engine's finished generations, oldest first; one whose file is damaged counts as none."""
@@ -152,7 +155,7 @@ class Layout(Places):
 
 def _read(model: type[Document], path: Path) -> Document | None:
     try:
-        data = path.read_bytes()
+        data = read_plain(path, limit_bytes=LIMIT_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return None
     return read_document(model, data, what=str(path))

@@ -5,14 +5,15 @@ A folder is a jail: no name and no link in it leads outside.
 
 from __future__ import annotations
 
-import os
-import stat
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from pipeline.deploy.reading import read_plain
 from pipeline.errors import IntegrityError, UsageError
+from pipeline.model.clean_text import without_user_info
 from pipeline.model.frozen import require_relative
 
 if TYPE_CHECKING:
@@ -58,22 +59,10 @@ class FolderLocation:
 
     def read(self, path: str, *, limit_bytes: int) -> bytes | None:
         """Return a file's bytes; see ``RepositoryLocation``."""
-        inside = self._inside(path)
         try:
-            descriptor = os.open(inside, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+            return read_plain(self._inside(path), limit_bytes=limit_bytes)
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except OSError as error:
-            raise IntegrityError(f"cannot read {inside}: {error.strerror}", hint="check its permissions") from error
-        with os.fdopen(descriptor, "rb") as stream:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise IntegrityError(
-                    f"{inside} is no plain file", hint="the repository was not written by this program"
-                )
-            data = stream.read(limit_bytes + 1)
-        if len(data) > limit_bytes:
-            raise IntegrityError(f"{inside} is longer than the {limit_bytes} bytes it may have")
-        return data
 
     def url(self, path: str, *, size_bytes: int) -> str:
         """Return the file: url of a file in the folder; see ``RepositoryLocation``."""
@@ -117,6 +106,11 @@ class WebLocation:
         return f"{self._url}/{path}"
 
 
+def shown(text: str) -> str:
+    """Return what a place is called before it was looked at: without user name, query and fragment of a url."""
+    return without_user_info(re.split("[?#]", text, maxsplit=1)[0] if "://" in text else text)
+
+
 def locate(text: str, downloader: Downloader) -> RepositoryLocation:
     """Return the repository that a folder's path or a file:, http: or https: url names.
 
@@ -129,7 +123,7 @@ def locate(text: str, downloader: Downloader) -> RepositoryLocation:
     if parts.username is not None or parts.password is not None:
         raise UsageError("a url with a user name ends up in logs and files", hint="give the url without it")
     if parts.query or parts.fragment:
-        raise UsageError(f"{text} has a query or a fragment", hint="give the folder's url alone")
+        raise UsageError(f"{shown(text)} has a query or a fragment", hint="give the folder's url alone")
     if parts.scheme == "file" and parts.netloc in {"", "localhost"}:
         return _folder(Path(url2pathname(parts.path)), text)
     if parts.scheme in {"http", "https"} and parts.hostname:

@@ -21,12 +21,12 @@ from tuf.api.exceptions import (
 )
 from tuf.api.metadata import Metadata, Root, Snapshot, Targets
 from tuf.api.serialization import DeserializationError
-from tuf.ngclient import FetcherInterface, Updater, UpdaterConfig
+from tuf.ngclient import Updater, UpdaterConfig
 
-from pipeline.deploy.metadata_refusals import refused
-from pipeline.deploy.statements import Signers, read_signers
+from pipeline.deploy.metadata_door import BASE_URL, TARGETS_LIMIT_BYTES, DoorFetcher, require_strict
+from pipeline.deploy.metadata_refusals import ExpiredRepositoryError, refused
 from pipeline.errors import HostError, IntegrityError, NetworkError, NoSpaceError, PipelineError, TrustError
-from pipeline.model.repository_layout import BUILDERS_FIELD, metadata_filename, role_of_filename
+from pipeline.model.repository_layout import metadata_filename, role_of_filename
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -34,43 +34,10 @@ if TYPE_CHECKING:
 
     from tuf.api.metadata import DelegatedRole, TargetFile
 
-_NOT_FOUND = 404
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _NOT_WRITABLE = "choose a root that you may write to"
-_BASE_URL = "repository:metadata/"
-# A delegated role lists every file of an engine: 250 bytes each, so this is some 250,000 files.
-_TARGETS_LIMIT_BYTES = 64 << 20
 _WILDCARD = re.compile(r"\[[^]]*\]|[*?]")  # of fnmatch, which TUF's path patterns are
 _TOP_LEVEL_ROLES = ("root", "timestamp", "snapshot", "targets")
-
-
-class _DoorFetcher(FetcherInterface):
-    """Hands python-tuf what ``read`` finds; this project's errors pass through the Updater as they are."""
-
-    def __init__(self, read: Callable[[str, int], bytes | None]) -> None:
-        self._read = read
-        self.seen: dict[str, bytes] = {}
-
-    def _fetch(self, url: str) -> Iterator[bytes]:
-        yield self.download_bytes(url, _TARGETS_LIMIT_BYTES)
-
-    def download_bytes(self, url: str, max_length: int) -> bytes:
-        """Return a metadata file; one read, so that its limit holds before the first byte."""
-        name = url.removeprefix(_BASE_URL)
-        try:
-            data = self._read(name, max_length)
-        except IntegrityError as error:
-            if name[:1].isdigit() and not name.endswith(".root.json"):  # its length is signed, so this is forgery
-                raise TrustError(f"not what the signed metadata says: {error.message}", hint=error.hint) from error
-            raise
-        if data is None:
-            raise DownloadHTTPError(f"{name} is not there", _NOT_FOUND)
-        self.seen[(role_of_filename(name) or (name, None))[0]] = data
-        return data
-
-    def peek(self, name: str) -> bytes | None:
-        """Return a file that the current metadata does not name, None when it is not there."""
-        return self._read(name, _TARGETS_LIMIT_BYTES)
 
 
 class MetadataClient:
@@ -89,6 +56,7 @@ class MetadataClient:
         now: int,
         read: Callable[[str, int], bytes | None],
         missing_error: type[PipelineError] = NetworkError,
+        reserved: frozenset[str] = frozenset(),
     ) -> None:
         """Start from the trusted root, always; what is cached is used only after it was checked from there.
 
@@ -96,9 +64,11 @@ class MetadataClient:
             name: of the repository, for messages.
             state_dir: where metadata is kept between runs, so that older metadata is refused; one process at a time.
             trusted_root: root metadata that came with the program or from the user.
-            now: seconds since 1970; python-tuf reads the machine's clock by itself, this one is checked as well.
+            now: seconds since 1970, which every expiry date is held against.
             read: (file name under ``metadata/``, limit in bytes) to its bytes, None when it is not there.
             missing_error: what a missing file is.
+            reserved: names of the caller's own files in ``state_dir``; python-tuf names its files there after roles,
+                and no role may be called so.
 
         Raises:
             TrustError: the trusted root is no root metadata, or not signed by its own keys.
@@ -108,16 +78,18 @@ class MetadataClient:
         self._state_dir = state_dir
         self._now = datetime.fromtimestamp(now, UTC)
         self._missing_error = missing_error
-        self._fetcher = _DoorFetcher(read)
+        self._fetcher = DoorFetcher(read, reserved=reserved)
         self.root = read_root(trusted_root)
         with self._explained():
             self._updater = Updater(
                 str(state_dir),
-                _BASE_URL,
+                BASE_URL,
                 fetcher=self._fetcher,
-                config=UpdaterConfig(targets_max_length=_TARGETS_LIMIT_BYTES),
+                config=UpdaterConfig(targets_max_length=TARGETS_LIMIT_BYTES),
                 bootstrap=trusted_root,
             )
+        # It reads the machine's clock by itself, and has no other way to be told the time.
+        self._updater._trusted_set.reference_time = self._now  # noqa: SLF001 - tests hold that it still works
 
     def refresh(self) -> None:
         """Bring the metadata up to date.
@@ -147,22 +119,18 @@ class MetadataClient:
         """Return the roles that the targets metadata delegates to, in the order in which they are asked."""
         return tuple(self._delegated())
 
-    def statement_signers(self, path: str) -> Signers | None:
-        """Return who signs statements about targets beside ``path``, None where nobody may speak for it.
+    def policy(self) -> Targets:
+        """Return the targets metadata that holds: who may speak for what."""
+        return self._written("targets")
 
-        In a lane these are the publisher's keys, which its targets metadata names; elsewhere those of the role itself.
-
-        Raises:
-            IntegrityError: a lane names keys that are none.
-        """
-        targets = self._written("targets")
-        role = next((role for role in self._delegated().values() if role.is_delegated_path(path)), None)
-        if role is None or targets.delegations is None:
-            return None
-        if (builders := targets.unrecognized_fields.get(BUILDERS_FIELD)) is not None:
-            return read_signers(builders, role.name)
-        keys = targets.delegations.keys
-        return Signers(tuple(keys[keyid] for keyid in role.keyids if keyid in keys), role.threshold)
+    def policies(self) -> Iterator[Targets]:
+        """Yield the targets metadata: the one that holds, then earlier ones that are there and were signed once."""
+        current = self._written("targets")
+        yield current
+        for version in range(current.version - 1, 0, -1):
+            data = self._fetcher.peek(metadata_filename("targets", version))
+            if data is not None and self.is_signed(metadata_filename("targets", version), data):
+                yield Metadata[Targets].from_bytes(data).signed
 
     def role(self, name: str) -> Targets | None:
         """Return a delegated role's metadata, None for a role that is none or cannot be asked by path.
@@ -199,10 +167,11 @@ class MetadataClient:
             return None
         role, version = named
         try:
+            require_strict(data, what=filename)
             metadata = Metadata[Root].from_bytes(data)
             if role == "root":
                 read_root(data).verify_delegate(role, metadata.signed_bytes, metadata.signatures)
-        except (RepositoryError, TrustError, ValueError):
+        except (RepositoryError, TrustError, IntegrityError, ValueError):
             return False
         if role != "root" and not any(_signs(delegator, role, metadata) for delegator in self._delegators(role)):
             return False
@@ -214,12 +183,7 @@ class MetadataClient:
             yield self.root
             yield from self._earlier_roots()
             return
-        current = self._written("targets")
-        yield current
-        for version in range(current.version - 1, 0, -1):
-            data = self._fetcher.peek(metadata_filename("targets", version))
-            if data is not None and self.is_signed(metadata_filename("targets", version), data):
-                yield Metadata[Targets].from_bytes(data).signed
+        yield from self.policies()
 
     def _earlier_roots(self) -> Iterator[Root]:
         for path in sorted((self._state_dir / "root_history").glob("*.root.json")):
@@ -253,6 +217,8 @@ class MetadataClient:
         except RepositoryError as error:
             raise refused(self._name, error) from error
         except DownloadHTTPError as error:
+            if stale := self._stale_instead():
+                raise self._expired(stale, None) from error
             raise self._missing_error(
                 f"there is no whole repository at {self._name}: metadata/{error}",
                 hint="give the folder that `publish --to` wrote, or its url",
@@ -264,15 +230,24 @@ class MetadataClient:
             text = f"cannot keep the state of trust in {self._state_dir}: {error.strerror or error}"
             raise kind(text, hint=hint) from error
 
-    def _expired(self, role: str, error: ExpiredMetadataError | None) -> TrustError:
+    def _stale_instead(self) -> str | None:
+        """Return the role that expired when python-tuf, because of that, asked for a newer file and there is none."""
+        role, version = role_of_filename(self._fetcher.missing) or ("timestamp", None)
+        if role == "timestamp":
+            return None
+        kept = [name for name in ("timestamp", role) if self._state_path(name).is_file()]
+        stale = [name for name in kept if self._written(name).is_expired(self._now)]
+        return next((name for name in stale if name == "timestamp" or self._written(name).version == version), None)
+
+    def _expired(self, role: str, error: ExpiredMetadataError | None) -> ExpiredRepositoryError:
         """Say how old it is. The bytes passed the signature check before the expiry date was looked at."""
         path = self._state_path(role)
         data = self._fetcher.seen.get(role) or (path.read_bytes() if path.is_file() else None)
         if data is None:
-            return TrustError(f"{self._name}: {error}", hint="the publisher must sign it again")
+            return ExpiredRepositoryError(f"{self._name}: {error}", hint="the publisher must sign it again")
         expires = Metadata[Targets].from_bytes(data).signed.expires
         late = max(self._now, expires) - expires
-        return TrustError(
+        return ExpiredRepositoryError(
             f"{self._name}: its {role} metadata expired {expires:%Y-%m-%d %H:%M} UTC,"
             f" {late.days} days and {late.seconds // 3600} hours ago",
             hint="the publisher signs it again with `publish` or `refresh`; a mirror must be synced; if this machine's"
@@ -287,10 +262,11 @@ def read_root(data: bytes) -> Root:
         TrustError: it is no root metadata.
     """
     try:
+        require_strict(data, what="the trusted root")
         signed = Metadata[Root].from_bytes(data).signed
-    except DeserializationError as error:
+    except (DeserializationError, IntegrityError) as error:
         raise TrustError(
-            "the trusted root is no TUF root metadata", hint="give the root.json that `keys init` wrote"
+            f"the trusted root is no TUF root metadata: {error}", hint="give the root.json that `keys init` wrote"
         ) from error
     if not isinstance(signed, Root):
         raise TrustError(

@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from pipeline.errors import PipelineError
 
 
+class ExpiredRepositoryError(TrustError):
+    """Signed metadata is right but for its age."""
+
+
 def refused(name: str, error: RepositoryError) -> PipelineError:
     """Return the error for a refusal by python-tuf; ``name`` is the repository's."""
     if isinstance(error, BadVersionNumberError):

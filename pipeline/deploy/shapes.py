@@ -7,7 +7,7 @@ import stat
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from pipeline.digest import ListedFile
@@ -38,18 +38,38 @@ def looks_whole(folder: Path, entries: Iterable[ListedFile]) -> bool:
         return False
 
 
-def walk(folder: Path) -> Iterator[tuple[str, str]]:
+def walk(folder: Path, *, unreadable: Callable[[str, OSError], None] | None = None) -> Iterator[tuple[str, str]]:
     """Yield (POSIX path below ``folder``, path) of everything but folders; links are not followed.
 
     A name that is no UTF-8 is shown with its bytes escaped. A folder that is not there holds nothing.
+
+    Args:
+        folder: where to begin.
+        unreadable: told of the path of a folder that cannot be read, and why; without it that is an error.
+
+    Raises:
+        OSError: a folder cannot be read and nobody wants to be told.
     """
-    pending = [(os.fspath(folder), "")] if folder.is_dir() and not folder.is_symlink() else []
+    top = os.fspath(folder)
+    pending = [(top, "")] if os.path.isdir(top) and not os.path.islink(top) else []  # noqa: PTH112, PTH114 - no raising
     while pending:
         place, prefix = pending.pop()
-        with os.scandir(place) as items:
-            for item in items:
-                path = prefix + os.fsencode(item.name).decode(errors="backslashreplace")
-                if item.is_dir(follow_symlinks=False):
-                    pending.append((item.path, path + "/"))
-                else:
-                    yield path, item.path
+        try:
+            with os.scandir(place) as listing:
+                items = list(listing)
+        except OSError as error:
+            if unreadable is None:
+                raise
+            unreadable(prefix.removesuffix("/"), error)
+            continue
+        for item in items:
+            path = prefix + os.fsencode(item.name).decode(errors="backslashreplace")
+            if item.is_dir(follow_symlinks=False):
+                pending.append((item.path, path + "/"))
+            else:
+                yield path, item.path
+
+
+def printable(path: str) -> str:
+    """Return a path with its control characters, line ends and marks of direction escaped, so that it can be shown."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in path)

@@ -13,14 +13,13 @@ from pipeline.deploy.known_time import TIME_FILE, remember_time, require_later
 from pipeline.deploy.location import FolderLocation, locate
 from pipeline.deploy.metadata_client import MetadataClient, read_root
 from pipeline.deploy.revoked import in_words, kept_withdrawn
+from pipeline.deploy.statements import signers_for
+from pipeline.deploy.trusted_root import identity_of, lane_of
 from pipeline.digest import sha256_bytes
 from pipeline.errors import IntegrityError, NetworkError, NothingSelectedError, PipelineError, TrustError
 from pipeline.model.manifest_document import read_document, read_manifest
 from pipeline.model.repository_layout import (
     DEVELOPMENT_FIELD,
-    LANE_FIELD,
-    LANE_PATTERN,
-    REPOSITORY_FIELD,
     TARGET_FOLDERS,
     blob_path,
     blob_target,
@@ -38,7 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Self
 
-    from tuf.api.metadata import Root, TargetFile
+    from tuf.api.metadata import TargetFile
 
     from pipeline.deploy.location import RepositoryLocation
     from pipeline.deploy.statements import Signers
@@ -47,7 +46,7 @@ if TYPE_CHECKING:
     from pipeline.ports import Disk, Services
 
 
-_LANE = re.compile(LANE_PATTERN)
+_SHA256 = re.compile("[0-9a-f]{64}")
 
 
 class TrustedRepository:
@@ -90,13 +89,11 @@ class TrustedRepository:
         """Bring a repository's metadata up to date and hold it while it is used, one process at a time.
 
         Args:
-            location: folder, or file:, http: or https: url; None for what is kept of the repository, as long as its
-                signatures hold: nothing can be downloaded then.
-            state_dir: where what was seen of repositories is kept, by repository and not by location: an old copy
-                elsewhere is refused as well.
+            location: folder or url; None for what is kept, while its signatures hold: nothing can be downloaded then.
+            state_dir: keeps what was seen, by repository and not by location: an old copy elsewhere is refused too.
             trusted_root: root metadata to start from.
-            services: downloader, clock.
-            disk: how the state is kept.
+            services: downloader and clock.
+            disk: for the state.
 
         Raises:
             UsageError: ``location`` is no place of a repository.
@@ -106,7 +103,7 @@ class TrustedRepository:
             HostError: the state cannot be written.
         """
         root = read_root(trusted_root)
-        identity, folder = _identity(root, trusted_root), metadata_folder(_lane(root))
+        identity, folder = identity_of(root, trusted_root), metadata_folder(lane_of(root))
         own_dir = state_dir / identity
         place = KeptLocation(own_dir, folder) if location is None else locate(location, services.downloader)
         disk.make_dirs(own_dir)
@@ -121,6 +118,7 @@ class TrustedRepository:
                 now=now,
                 read=lambda name, limit: place.read(f"{folder}/{name}", limit_bytes=limit),
                 missing_error=IntegrityError if isinstance(place, FolderLocation) else NetworkError,
+                reserved=frozenset({TIME_FILE}),
             )
             client.refresh()
             repository = cls(
@@ -163,7 +161,7 @@ class TrustedRepository:
         Raises:
             IntegrityError: a lane names keys that are none.
         """
-        found = (self._client.statement_signers(manifest_target(engine, folder)) for folder in TARGET_FOLDERS)
+        found = (signers_for(self._client.policy(), manifest_target(engine, folder)) for folder in TARGET_FOLDERS)
         return next((signers for signers in found if signers is not None), None)
 
     def manifest(self, engine: str) -> Manifest:
@@ -279,38 +277,16 @@ class TrustedRepository:
         return targets
 
     def _sha256(self, hashes: dict[str, str]) -> str:
-        try:
-            return hashes["sha256"]
-        except KeyError as error:
-            raise TrustError(f"{self.location} signs a target without its sha256") from error
+        sha256 = hashes.get("sha256", "")
+        if not _SHA256.fullmatch(sha256):  # it becomes a part of paths and urls
+            raise TrustError(f"{self.location} signs a target without its sha256", hint="tell its publisher")
+        return sha256
 
     def _missing(self, path: str) -> PipelineError:
         kind = IntegrityError if isinstance(self._place, FolderLocation) else NetworkError
         return kind(
             f"{path} of {self.location} is signed and not there", hint="the copy is incomplete; use another mirror"
         )
-
-
-def _identity(root: Root, data: bytes) -> str:
-    """Return the repository's id: what its root says, or the root's digest for one made by another program."""
-    named = root.unrecognized_fields.get(REPOSITORY_FIELD)
-    if isinstance(named, str) and named.isalnum() and named.isascii() and len(named) <= 64:
-        return named
-    return sha256_bytes(data)
-
-
-def _lane(root: Root) -> str | None:
-    """Return the lane that a trusted root is of: whoever is given that root reads the lane's metadata.
-
-    Raises:
-        TrustError: it names what is no lane.
-    """
-    lane = root.unrecognized_fields.get(LANE_FIELD)
-    if lane is None:
-        return None
-    if not isinstance(lane, str) or not _LANE.fullmatch(lane):
-        raise TrustError("the trusted root is of a lane whose name is none", hint="give the publisher's root.json")
-    return lane
 
 
 def _digests(folder: Path) -> dict[str, str]:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 from pipeline.deploy.comparing import FileComparison
 from pipeline.deploy.layout import Layout
 from pipeline.deploy.standing import revoked_and_current
+from pipeline.deploy.steps import byte_progress, step
 from pipeline.deploy.verify_bundle import verify_bundle
 from pipeline.deploy.verify_dist import verify_dist
 from pipeline.deploy.verify_installation import verify_installation
 from pipeline.errors import IntegrityError, PipelineError, UsageError
-from pipeline.model.repository_layout import METADATA_FOLDER
+from pipeline.model.repository_layout import METADATA_FOLDER, MIRROR_FILE, MIRROR_STATE_FOLDER
 from pipeline.model.verification import VerifyReport
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pipeline.model.verification import SubjectKind
     from pipeline.ports import Disk, Services
 
+_STEP = "verify"
 _SHOWN = 3
 
 
@@ -27,8 +29,9 @@ def verify(path: Path, services: Services, *, disk: Disk, trusted_root: bytes | 
     """Read everything again and compare it with what is listed; nothing is changed.
 
     Args:
-        path: an installation's root, a ``.tar.zst`` bundle, a folder with ``manifest.json``, or a published repository.
-        services: archiver, work folder, clock.
+        path: an installation's root, a ``.tar.zst`` bundle, a folder with ``manifest.json``, a published repository, or
+            a mirror of one.
+        services: archiver, work folder, clock, how many files are read at a time, and who is told how far it is.
         disk: for the state of a repository's check, in a work folder.
         trusted_root: a repository's signatures are checked from here; without it from the root that it brings itself,
             which shows damage but not forgery.
@@ -40,7 +43,40 @@ def verify(path: Path, services: Services, *, disk: Disk, trusted_root: bytes | 
     """
     kind = _kind(path)
     began = services.clock.monotonic()
-    comparison = FileComparison()
+    comparison = FileComparison(jobs=services.jobs, progress=byte_progress(services, _STEP))
+    with step(services, _STEP, why=f"{kind} {path}"):
+        trusted = _compare(kind, path, comparison, services=services, disk=disk, trusted_root=trusted_root)
+    seconds = services.clock.monotonic() - began
+    findings = tuple(sorted(comparison.findings, key=lambda finding: (finding.path, finding.state)))
+    return VerifyReport(
+        path=str(path.absolute()),
+        kind=kind,
+        trusted=trusted,
+        verified=comparison.verified,
+        changed=sum(finding.state == "changed" for finding in findings),
+        missing=sum(finding.state == "missing" for finding in findings),
+        unexpected=sum(finding.state == "unexpected" for finding in findings),
+        by_state=comparison.tally.by_state(),
+        by_folder=comparison.tally.by_folder(),
+        bytes_read=comparison.bytes_read,
+        seconds=seconds,
+        bytes_per_second=round(comparison.bytes_read / seconds) if seconds > 0 else 0,
+        findings=findings,
+        notes=tuple(comparison.notes),
+        revoked=revoked_and_current(Layout(path)) if kind == "installation" else (),
+    )
+
+
+def _compare(
+    kind: SubjectKind,
+    path: Path,
+    comparison: FileComparison,
+    *,
+    services: Services,
+    disk: Disk,
+    trusted_root: bytes | None,
+) -> bool:
+    """Compare what is there; return whether the digests come from metadata under the root that the caller gave."""
     match kind:
         case "installation":
             verify_installation(Layout(path), comparison)
@@ -52,21 +88,12 @@ def verify(path: Path, services: Services, *, disk: Disk, trusted_root: bytes | 
             from pipeline.deploy.verify_repository import verify_repository  # noqa: PLC0415 - 0.3 s for TUF alone
 
             verify_repository(path, comparison, services=services, disk=disk, trusted_root=trusted_root)
-    findings = tuple(sorted(comparison.findings, key=lambda finding: (finding.path, finding.state)))
-    return VerifyReport(
-        path=str(path.absolute()),
-        kind=kind,
-        trusted=kind == "repository" and trusted_root is not None,
-        verified=comparison.verified,
-        changed=sum(finding.state == "changed" for finding in findings),
-        missing=sum(finding.state == "missing" for finding in findings),
-        unexpected=sum(finding.state == "unexpected" for finding in findings),
-        bytes_read=comparison.bytes_read,
-        seconds=services.clock.monotonic() - began,
-        findings=findings,
-        notes=tuple(comparison.notes),
-        revoked=revoked_and_current(Layout(path)) if kind == "installation" else (),
-    )
+            return trusted_root is not None
+        case "mirror":
+            from pipeline.deploy.mirror.verifying import verify_mirror  # noqa: PLC0415 - as above
+
+            return verify_mirror(path, comparison, services=services, disk=disk, trusted_root=trusted_root)
+    return False
 
 
 def report_error(report: VerifyReport) -> PipelineError:
@@ -79,7 +106,7 @@ def report_error(report: VerifyReport) -> PipelineError:
         "installation": "`install --repair` replaces what is damaged",
         "bundle": "get the bundle again",
         "dist": "build it again",
-        "mirror": "`mirror sync` brings what is damaged anew",
+        "mirror": "`mirror sync --repair` brings what is damaged anew",
         "repository": "sync it again from a whole copy; nothing that is damaged will be installed from it",
     }
     return IntegrityError(f"{report.path} is not as it should be: {shown}{more}", hint=hints[report.kind])
@@ -90,6 +117,8 @@ def _kind(path: Path) -> SubjectKind:
         return "bundle"
     if Layout(path).format_path.is_file() or Layout(path).looks_installed():
         return "installation"
+    if (path / MIRROR_FILE).is_file() or (path / MIRROR_STATE_FOLDER).is_dir():
+        return "mirror"
     if (path / METADATA_FOLDER).is_dir():
         return "repository"
     if (path / "manifest.json").is_file():

@@ -5,9 +5,12 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+from pipeline.deploy.comparing import ListedTree
+from pipeline.deploy.reading import read_plain
 from pipeline.digest import sha256_bytes
 from pipeline.errors import IntegrityError
 from pipeline.model.manifest_document import read_bundle_card
+from pipeline.model.strict_json import LIMIT_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -31,7 +34,8 @@ def verify_bundle(path: Path, comparison: FileComparison, *, services: Services)
         card_path = folder / _CARD
         if not card_path.is_file():
             raise IntegrityError(f"{path} has no {_CARD}", hint="it is no bundle of this program, or a layer of one")
-        card = read_bundle_card(card_path.read_bytes(), what=f"{path}: {_CARD}")
+        data = read_plain(card_path, limit_bytes=LIMIT_BYTES)
+        card = read_bundle_card(data, what=f"{path}: {_CARD}")
         card_path.unlink()
-        comparison.compare_tree(folder, card.files, name="")
-        comparison.verified += 1  # the card itself
+        comparison.compare_trees([ListedTree(folder, card.files, "")])
+        comparison.add_verified(_CARD, len(data))

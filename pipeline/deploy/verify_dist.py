@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.deploy.shapes import walk
-from pipeline.deploy.statements import check_statements, note_bare
+from pipeline.deploy.comparing import ListedFile
+from pipeline.deploy.reading import read_plain
+from pipeline.deploy.statements import check_built, note_bare
 from pipeline.model.manifest_document import read_manifest
+from pipeline.model.strict_json import LIMIT_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -22,8 +24,9 @@ def verify_dist(folder: Path, comparison: FileComparison) -> None:
     Raises:
         IntegrityError: the manifest is malformed.
     """
-    manifest = read_manifest((folder / _MANIFEST).read_bytes(), what=str(folder / _MANIFEST))
-    comparison.verified += 1
+    data = read_plain(folder / _MANIFEST, limit_bytes=LIMIT_BYTES)
+    manifest = read_manifest(data, what=str(folder / _MANIFEST))
+    comparison.add_verified(_MANIFEST, len(data))
     named: dict[str, tuple[str, int]] = {}
     known = {_MANIFEST}
     for artifact in manifest.artifacts:
@@ -32,14 +35,11 @@ def verify_dist(folder: Path, comparison: FileComparison) -> None:
         for statement in (artifact.provenance, artifact.sbom):
             if statement is not None and ":" not in statement:
                 known.add(statement)
-                if not (folder / statement).is_file():
-                    comparison.add(statement, "missing")
-        check_statements(folder, artifact, None, comparison)
+        check_built(folder, artifact, comparison)
     note_bare(manifest.artifacts, comparison)
-    for url, (sha256, size) in sorted(named.items()):
-        if ":" not in url:  # a file elsewhere is not part of this folder
-            known.add(url)
-            comparison.compare_file(folder / url, name=url, sha256=sha256, size_bytes=size)
-    for path, _ in walk(folder):
-        if path not in known:
-            comparison.add(path, "unexpected")
+    # A file elsewhere is not part of this folder.
+    own = {url: listed for url, listed in sorted(named.items()) if ":" not in url}
+    comparison.compare_files(ListedFile(folder / url, url, sha256, size) for url, (sha256, size) in own.items())
+    for path, place in comparison.walk(folder):
+        if path not in known | own.keys():
+            comparison.add_unexpected(path, place)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.deploy.comparing import ListedTree, size_of
 from pipeline.deploy.generations import generation_tree
 from pipeline.deploy.places import SEAL_FILE
 from pipeline.deploy.verify_state import verify_state
 from pipeline.errors import IntegrityError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from pipeline.deploy.comparing import FileComparison
     from pipeline.deploy.layout import Layout
 
@@ -29,51 +32,52 @@ def verify_installation(layout: Layout, comparison: FileComparison) -> None:
         comparison.add(layout.format_path.name, "changed", error.message)
     else:
         if layout.format_path.is_file():
-            comparison.verified += 1
+            _add_record(comparison, layout.format_path, layout.format_path.name)
         else:
             comparison.add(layout.format_path.name, "missing", "`install` writes it again")
-    for digest in layout.layer_digests():
-        _verify_layer(layout, digest, comparison)
+    trees = [_layer(layout, digest, comparison) for digest in layout.layer_digests()]
     for engine in layout.engines():
-        for number in layout.numbers(engine):
-            _verify_generation(layout, engine, number, comparison)
+        trees += [_generation(layout, engine, number, comparison) for number in layout.numbers(engine)]
         _verify_pointer(layout, engine, comparison)
     verify_state(layout, comparison)
+    comparison.compare_trees(tree for tree in trees if tree is not None)
 
 
-def _verify_layer(layout: Layout, digest: str, comparison: FileComparison) -> None:
+def _layer(layout: Layout, digest: str, comparison: FileComparison) -> ListedTree | None:
+    """Return a layer's folder and what must be in it, None after a finding that nothing says so."""
     name = f"layers/{digest}"
     try:
         tree = layout.layer_tree(digest)
     except IntegrityError as error:
         comparison.add(f"{name}.json", "changed", error.message)
-        return
+        return None
     if tree is None:
         comparison.add(f"{name}.json", "missing")
-    else:
-        comparison.compare_tree(layout.layer_dir(digest), tree.entries, name=name)
+        return None
+    return ListedTree(layout.layer_dir(digest), tree.entries, name)
 
 
-def _verify_generation(layout: Layout, engine: str, number: int, comparison: FileComparison) -> None:
+def _generation(layout: Layout, engine: str, number: int, comparison: FileComparison) -> ListedTree | None:
+    """Look at a generation's record; return its folder and what must be in it, as ``_layer``."""
     name = f"generations/{engine}/{number}"
     try:
         generation = layout.generation(engine, number)
         if generation is None:
             comparison.add(f"{name}/generation.json", "missing")
-            return
+            return None
     except IntegrityError as error:
         comparison.add(f"{name}/generation.json", "changed", error.message)
-        return
+        return None
     if layout.is_sealed(engine, number):
-        comparison.verified += 1
+        _add_record(comparison, layout.generation_dir(engine, number) / "generation.json", f"{name}/generation.json")
     else:
         comparison.add(f"{name}/generation.json", "changed", f"its digest is not the one in {SEAL_FILE}")
     try:
         tree = generation_tree(layout, generation)
     except IntegrityError as error:
         comparison.add(f"{name}/tree", "changed", error.message)
-        return
-    comparison.compare_tree(layout.tree_dir(engine, number), tree.entries, name=f"{name}/tree")
+        return None
+    return ListedTree(layout.tree_dir(engine, number), tree.entries, f"{name}/tree")
 
 
 def _verify_pointer(layout: Layout, engine: str, comparison: FileComparison) -> None:
@@ -90,6 +94,10 @@ def _verify_pointer(layout: Layout, engine: str, comparison: FileComparison) -> 
         ):
             comparison.add(name, "changed", f"it contradicts generation {generation.number}")
         else:
-            comparison.verified += 1
+            _add_record(comparison, layout.pointer_path(engine), name)
     except IntegrityError as error:
         comparison.add(name, "changed", error.message)
+
+
+def _add_record(comparison: FileComparison, path: Path, name: str) -> None:
+    comparison.add_verified(name, size_of(path))

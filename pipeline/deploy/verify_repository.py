@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from pipeline.deploy.shapes import walk
-from pipeline.deploy.statements import check_statements, note_bare
+from pipeline.deploy.comparing import ListedFile, size_of
+from pipeline.deploy.metadata_door import TARGETS_LIMIT_BYTES
+from pipeline.deploy.reading import read_plain
+from pipeline.deploy.statements import NOBODY, check_published, note_bare
 from pipeline.deploy.trust import TrustedRepository
 from pipeline.digest import is_sha256
 from pipeline.errors import IntegrityError
@@ -20,8 +22,10 @@ from pipeline.model.repository_layout import (
     STAGING_FOLDER,
     blob_path,
 )
+from pipeline.model.strict_json import LIMIT_BYTES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from pathlib import Path
 
     from pipeline.deploy.comparing import FileComparison
@@ -68,47 +72,60 @@ def verify_repository(
             str(folder), state_dir=state_dir, trusted_root=root, services=services, disk=disk
         ) as repository,
     ):
-        signed = repository.signed_files()
-        required = signed.keys() if wanted is None else wanted
-        for sha256 in dict.fromkeys((*signed, *sorted(required))):
-            path = blob_path(sha256)
-            if sha256 in required or os.path.lexists(folder / path):
-                comparison.compare_file(folder / path, name=path, sha256=sha256, size_bytes=signed.get(sha256))
+        blobs = _listed_blobs(folder, repository.signed_files(), wanted)
         _verify_manifests(folder, repository, comparison, is_part=wanted is not None)
-        listed = {blob_path(sha256) for sha256 in (*signed, *required)}
-        for path, place in walk(folder):
+        for path, place in comparison.walk(folder):
             top, _, name = path.partition("/")
-            if path in listed or path in _OWN_FILES or top == STAGING_FOLDER or top in beside:
+            if path in blobs or path in _OWN_FILES or top == STAGING_FOLDER or top in beside:
                 continue
             if path.startswith(f"{repository.metadata_folder}/"):
-                _verify_metadata_file(folder, path, repository, comparison)
+                verify_metadata_file(folder, path, repository, comparison)
             elif top == BLOBS_FOLDER and is_sha256(name[3:]) and path == blob_path(name[3:]):
-                comparison.compare_file(folder / path, name=path, sha256=name[3:], size_bytes=None)
+                blobs[path] = ListedFile(folder / path, path, name[3:], None)
             else:
-                comparison.add(path, "unexpected", "" if place else "no file")
+                comparison.add_unexpected(path, place)
+        comparison.compare_files(blobs.values())
+
+
+def _listed_blobs(folder: Path, signed: Mapping[str, int], wanted: frozenset[str] | None) -> dict[str, ListedFile]:
+    """Return the blobs that must be there, and those that may and are, by their path."""
+    required = signed.keys() if wanted is None else wanted
+    paths = {blob_path(sha256): sha256 for sha256 in (*signed, *sorted(required))}
+    return {
+        path: ListedFile(folder / path, path, sha256, signed.get(sha256))
+        for path, sha256 in paths.items()
+        if sha256 in required or os.path.lexists(folder / path)
+    }
 
 
 def _own_root(folder: Path) -> bytes:
     try:
-        return (folder / _FIRST_ROOT).read_bytes()
-    except OSError as error:
+        return read_plain(folder / _FIRST_ROOT, limit_bytes=LIMIT_BYTES)
+    except (FileNotFoundError, NotADirectoryError) as error:
         raise IntegrityError(
             f"{folder} has no {_FIRST_ROOT}", hint="give the publisher's root.json with --trusted-root"
         ) from error
 
 
-def _verify_metadata_file(folder: Path, path: str, repository: TrustedRepository, comparison: FileComparison) -> None:
+def verify_metadata_file(folder: Path, path: str, repository: TrustedRepository, comparison: FileComparison) -> None:
     """Check the signatures of one file; versions that are no longer current included."""
     name = path.removeprefix(f"{repository.metadata_folder}/")
-    data = (folder / path).read_bytes()
+    if repository.is_signed_metadata(name, b"") is None:
+        comparison.add_unexpected(path, str(folder / path))
+        return
+    try:
+        data = read_plain(folder / path, limit_bytes=TARGETS_LIMIT_BYTES)
+    except FileNotFoundError:
+        comparison.add(path, "missing")
+        return
+    except IntegrityError as error:
+        comparison.add(path, "changed", error.message, size_bytes=size_of(folder / path))
+        return
     comparison.bytes_read += len(data)
-    match repository.is_signed_metadata(name, data):
-        case None:
-            comparison.add(path, "unexpected")
-        case True:
-            comparison.verified += 1
-        case False:
-            comparison.add(path, "changed", "it is not signed as it must be")
+    if repository.is_signed_metadata(name, data):
+        comparison.add_verified(path, len(data))
+    else:
+        comparison.add(path, "changed", "it is not signed as it must be", size_bytes=len(data))
 
 
 def _verify_manifests(
@@ -128,10 +145,9 @@ def _verify_manifests(
                 continue
             return  # its blob is named already
         for artifact in offered:
-            for sha256 in (artifact.sha256, *(layer.sha256 for layer in artifact.layers)):
-                if sha256 not in signed:
-                    raise IntegrityError(f"{artifact.target} {artifact.version} names {sha256}, which is not signed")
-            check_statements(folder, artifact, repository.statement_signers(engine), comparison)
+            _require_signed(artifact, signed)
+            signers = repository.statement_signers(engine) or NOBODY
+            check_published(folder, artifact, comparison, signers=signers, signed=signed)
             artifacts[artifact.key] = artifact
     note_bare(artifacts.values(), comparison)
     _verify_copy(folder, artifacts, comparison, is_part=is_part)
@@ -144,17 +160,23 @@ def _verify_copy(
     *,
     is_part: bool,
 ) -> None:
-    copy = folder / MANIFEST_COPY
-    if not copy.is_file():
+    try:
+        data = read_plain(folder / MANIFEST_COPY, limit_bytes=LIMIT_BYTES)
+        copied = {artifact.key: artifact for artifact in read_manifest(data).artifacts}
+    except FileNotFoundError:
         if not is_part:
             comparison.add(MANIFEST_COPY, "missing", "the copy for people; `publish` writes it again")
-        return
-    try:
-        copied = {artifact.key: artifact for artifact in read_manifest(copy.read_bytes()).artifacts}
     except IntegrityError as error:
-        comparison.add(MANIFEST_COPY, "changed", error.message)
-        return
-    if copied == artifacts or (is_part and copied.items() <= artifacts.items()):
-        comparison.verified += 1
+        comparison.add(MANIFEST_COPY, "changed", error.message, size_bytes=size_of(folder / MANIFEST_COPY))
     else:
-        comparison.add(MANIFEST_COPY, "changed", "the copy for people differs from the signed manifests")
+        if copied == artifacts or (is_part and copied.items() <= artifacts.items()):
+            comparison.add_verified(MANIFEST_COPY, len(data))
+        else:
+            why = "the copy for people differs from the signed manifests"
+            comparison.add(MANIFEST_COPY, "changed", why, size_bytes=len(data))
+
+
+def _require_signed(artifact: Artifact, signed: set[str]) -> None:
+    for sha256 in (artifact.sha256, *(layer.sha256 for layer in artifact.layers)):
+        if sha256 not in signed:
+            raise IntegrityError(f"{artifact.target} {artifact.version} names {sha256}, which is not signed")

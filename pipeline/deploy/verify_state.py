@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.deploy import pins
+from pipeline.deploy.comparing import size_of
 from pipeline.deploy.kept_metadata import MANIFESTS, REVOCATIONS, is_as_named
 from pipeline.deploy.known_time import TIME_FILE, is_readable_time
 from pipeline.deploy.places import listing
@@ -47,7 +48,7 @@ def _verify_pin(layout: Layout, engine: str, comparison: FileComparison) -> None
         comparison.add(name, "changed", error.message)
         return
     if version in {generation.version for generation in layout.generations(engine)}:
-        comparison.verified += 1
+        comparison.add_verified(name, size_of(layout.root / name))
     else:
         comparison.add(name, "changed", f"it names {version}, which is not kept")
 
@@ -63,7 +64,7 @@ def _engines_from(layout: Layout, repository: str) -> frozenset[str]:
 def _verify_kept(path: Path, comparison: FileComparison, *, name: str) -> None:
     data = path.read_bytes()
     if is_as_named(path, data):
-        comparison.verified += 1
+        comparison.add_verified(name, len(data))
     else:
         comparison.add(name, "changed", _ANEW)
 
@@ -72,6 +73,6 @@ def _verify_time(path: Path, comparison: FileComparison, *, name: str) -> None:
     if not path.exists():
         comparison.add(name, "missing", _ANEW)
     elif is_readable_time(path):
-        comparison.verified += 1
+        comparison.add_verified(name, size_of(path))
     else:
         comparison.add(name, "changed", _ANEW)

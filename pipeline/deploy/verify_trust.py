@@ -11,6 +11,7 @@ from tuf.api.serialization import DeserializationError
 
 from pipeline.deploy.comparing import FileComparison
 from pipeline.deploy.kept_metadata import MANIFESTS, REVOCATIONS, kept_paths
+from pipeline.deploy.known_time import TIME_FILE
 from pipeline.model.repository_layout import TARGET_FOLDERS, manifest_target, revocations_target
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 _ANEW = "the next `install` brings it anew"
 _TOP_LEVEL = ("timestamp", "snapshot", "targets")
+_OWN_NAMES = frozenset({"root", *_TOP_LEVEL, TIME_FILE.removesuffix(".json")})
 
 
 def is_root(path: Path) -> bool:
@@ -38,7 +40,7 @@ def verify_root(path: Path, comparison: FileComparison, *, name: str) -> Root | 
     except (RepositoryError, DeserializationError, ValueError, AttributeError):
         comparison.add(name, "changed", "it is not signed by its own keys")
         return None
-    comparison.verified += 1
+    comparison.add_verified(name, len(data))
     return metadata.signed
 
 
@@ -63,6 +65,8 @@ def verify_metadata(folder: Path, comparison: FileComparison, *, name: str, engi
     signed: set[str] = set()
     for role in () if targets is None else _delegated(targets):
         paths = [manifest_target(engine, within) for engine in engines for within in TARGET_FOLDERS]
+        if role.name in _OWN_NAMES:
+            continue  # no client reads such a role: its file would be one of the client's own
         needed = any(role.is_delegated_path(path) for path in paths)
         if targets is not None and (needed or _path(folder, role.name).exists()):
             listed = _verified(folder, role.name, targets, comparison, name=name)
@@ -97,5 +101,5 @@ def _verified(
     except (RepositoryError, DeserializationError, ValueError):
         comparison.add(f"{name}/{path.name}", "changed", f"it is not signed as it must be; {_ANEW}")
         return None
-    comparison.verified += 1
+    comparison.add_verified(f"{name}/{path.name}", len(data))
     return metadata.signed

@@ -9,10 +9,10 @@ from pipeline.make.outputs import Outputs, Results, made
 from pipeline.make.provenance import materials, write_provenance
 from pipeline.model.manifest import Artifact, BundleCard, Layer, Proof, Requires, UpstreamArchive
 from pipeline.model.manifest_document import write_bundle_card
-from pipeline.model.statements import PROVENANCE_SUFFIX, SBOM_SUFFIX, file_name
+from pipeline.model.statements import PROVENANCE_SUFFIX, SBOM_SUFFIX, Material, file_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from pydantic import JsonValue
@@ -32,7 +32,7 @@ def make_bundle(action: MakeBundle, services: Services, results: Results, work: 
     """
     layers: list[Layer] = []
     parts: list[Path] = []
-    files: list[TreeEntry] = []
+    files: dict[str, Sequence[TreeEntry]] = {}
     for name in action.layers:
         result = results[name]
         if "layer" not in result.blobs:
@@ -41,11 +41,12 @@ def make_bundle(action: MakeBundle, services: Services, results: Results, work: 
         parts.append(work / result.blobs["layer"].filename)
         services.store.copy_blob(result.blobs["layer"], parts[-1])
         services.store.verify_tree(result.trees["layer"])
-        files += services.trees.scan(services.store.tree_path(result.trees["layer"])).entries
+        files[str(result.facts["name"])] = services.trees.scan(services.store.tree_path(result.trees["layer"])).entries
     filename = f"{action.engine}-{action.version}-{action.platform}-{action.accel}.tar.zst"
     draft = _artifact(action, tuple(layers), results, url=f"{action.engine}/{action.version}/{filename}")
     described = draft.model_dump(mode="json", exclude=_TRANSPORT)
-    card = BundleCard(schema_version=1, artifact=described, files=tuple(sorted(files, key=lambda f: f.path.encode())))
+    everything = sorted((entry for entries in files.values() for entry in entries), key=lambda f: f.path.encode())
+    card = BundleCard(schema_version=1, artifact=described, files=tuple(everything))
     extra = work / "extra"
     extra.mkdir()
     (extra / "bundle.json").write_bytes(write_bundle_card(card))
@@ -61,7 +62,12 @@ def make_bundle(action: MakeBundle, services: Services, results: Results, work: 
             "sbom": f"{stem}{SBOM_SUFFIX}",
         }
     )
-    statements = {"provenance": write_provenance(entry, action), "sbom": _sbom(entry, action, card.files)}
+    statements = {
+        "provenance": write_provenance(
+            entry, action, tools_from=_locks(action, results), component_options=_component_options(action, results)
+        ),
+        "sbom": _sbom(entry, action, files, part_versions=_part_versions(action, results)),
+    }
     return made(
         blobs={"bundle": blob, **_keep(entry, statements, services, work)},
         facts={"artifact": entry.model_dump(mode="json")},
@@ -69,7 +75,9 @@ def make_bundle(action: MakeBundle, services: Services, results: Results, work: 
     )
 
 
-def _sbom(entry: Artifact, action: MakeBundle, files: Iterable[TreeEntry]) -> bytes:
+def _sbom(
+    entry: Artifact, action: MakeBundle, files: Mapping[str, Sequence[TreeEntry]], *, part_versions: Mapping[str, str]
+) -> bytes:
     try:
         from pipeline.make.bill_of_materials import write_sbom  # noqa: PLC0415 - 0.4 s, and an extra of who makes bundles
     except ImportError as error:
@@ -77,7 +85,29 @@ def _sbom(entry: Artifact, action: MakeBundle, files: Iterable[TreeEntry]) -> by
             "cyclonedx-python-lib is not installed: no bill of materials can be made",
             hint="install engine-pipeline[build]; ./ci/pipeline in a checkout brings it",
         ) from error
-    return write_sbom(entry, action, files=files, made_of=materials(entry, action))
+    made_of = materials(entry, action)
+    return write_sbom(entry, action, files=files, made_of=made_of, part_versions=part_versions)
+
+
+def _part_versions(action: MakeBundle, results: Results) -> dict[str, str]:
+    """Return the versions of parts that the layers' source said."""
+    found: dict[str, str] = {}
+    for name in action.layers:
+        found |= _strings(results[name].facts.get("part_versions"))
+    return found
+
+
+def _component_options(action: MakeBundle, results: Results) -> dict[str, dict[str, str]]:
+    """Return layer to the options it was compiled with; what was fetched has none that are known."""
+    pairs = zip(action.layers, action.compiled, strict=True) if action.compiled else ()
+    return {str(results[layer].facts["name"]): _strings(results[step].facts["options"]) for layer, step in pairs}
+
+
+def _locks(action: MakeBundle, results: Results) -> tuple[Material, ...]:
+    """Return the locks of what was built in beside the sources: the packages of the web interface."""
+    found = {str(sha256) for name in action.compiled if (sha256 := results[name].facts.get("web_ui_lock_sha256"))}
+    name, used = "package-lock.json", {"usedBy": "web-ui"}
+    return tuple(Material(name=name, digest={"sha256": sha256}, annotations=used) for sha256 in sorted(found))
 
 
 def _keep(entry: Artifact, statements: Mapping[str, bytes], services: Services, work: Path) -> dict[str, BlobRef]:
@@ -143,6 +173,6 @@ def _archive(name: str, results: Results) -> UpstreamArchive:
     return UpstreamArchive.model_validate(results[name].facts, strict=False)
 
 
-def _strings(value: JsonValue) -> dict[str, str]:
+def _strings(value: JsonValue | None) -> dict[str, str]:
     """Return a fact that the compile stage wrote as a table of strings."""
     return {key: str(item) for key, item in value.items()} if isinstance(value, dict) else {}

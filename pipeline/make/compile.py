@@ -63,6 +63,8 @@ def compile_component(action: Compile, step: Step, services: Services, results: 
         run.to_the_end(argv, "build")
         hits, misses = cache.counts()
     facts = _facts(action, Path(paths.build), log_path, run.warnings)
+    if action.web_ui is not None:
+        facts["web_ui_lock_sha256"] = results[action.web_ui].facts.get("lock_sha256")
     tree_dir = work / "outputs"
     shutil.rmtree(tree_dir, ignore_errors=True)
     count = _collect(action.component.outputs, Path(paths.build, "bin"), tree_dir / "bin")

@@ -9,6 +9,7 @@ from pipeline.errors import BuildError, UsageError
 from pipeline.events import StepProgress
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.make.packing import Packed, pack_layer
+from pipeline.make.part_versions import read_versions
 from pipeline.ports import Command
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ def make_layer(action: MakeLayer, step: str, services: Services, results: Result
 
     Raises:
         BuildError: strip or objcopy failed.
-        UsageError: a license text is not where the recipe says.
+        UsageError: a license text or a version is not where the recipe says.
     """
     compiled = results[action.compiled].trees["compiled"]
     services.store.verify_tree(compiled)
@@ -54,7 +55,11 @@ def make_layer(action: MakeLayer, step: str, services: Services, results: Result
     if debug_dir.is_dir():
         debug = _pack(debug_dir, f"{action.layer_name}-debug", action, services, work)
         trees["debug"], blobs["debug"] = debug.tree, debug.archive
-    facts: dict[str, JsonValue] = {"name": action.layer_name, "role": action.role}
+    facts: dict[str, JsonValue] = {
+        "name": action.layer_name,
+        "role": action.role,
+        "part_versions": {**read_versions(action.licenses, source_dir)},
+    }
     return made(trees=trees, blobs=blobs, facts=facts, summary=packed.summary)
 
 

@@ -12,21 +12,33 @@ from pipeline.model.document_text import document_text
 from pipeline.model.statements import BUILD_TYPE, BUILDER_ID, PREDICATE_TYPE, STATEMENT_TYPE, Material, file_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pipeline.model.actions import MakeBundle
-    from pipeline.model.manifest import Artifact
+    from pipeline.model.manifest import Artifact, UpstreamArchive
+
+_PROOF_FIELD = "enginePipeline_proof"
+# SLSA specification 1.0, provenance, "Extension fields": a field of one's own has a prefix of one's own.
 
 
-def write_provenance(artifact: Artifact, action: MakeBundle) -> bytes:
+def write_provenance(
+    artifact: Artifact,
+    action: MakeBundle,
+    *,
+    tools_from: Iterable[Material] = (),
+    component_options: Mapping[str, Mapping[str, str]] | None = None,
+) -> bytes:
     """Return the statement about a bundle and its layers.
 
     Args:
         artifact: finished, with its digest.
         action: that it was made by.
+        tools_from: what was used beside the sources: locks of dependencies.
+        component_options: layer to the options that it was compiled with.
     """
     files = [(artifact.url, artifact.sha256), *((layer.url, layer.sha256) for layer in artifact.layers)]
     subjects = {sha256: file_name(url) for url, sha256 in files}
+    used = (*materials(artifact, action), *tools_from, *_model(artifact))
     return document_text(
         {
             "_type": STATEMENT_TYPE,
@@ -40,18 +52,20 @@ def write_provenance(artifact: Artifact, action: MakeBundle) -> bytes:
                         "version": artifact.version,
                         "origin": artifact.origin,
                         "options": artifact.options,
+                        "webUi": artifact.web_ui,
                     },
                     "internalParameters": {
                         "toolchain": artifact.toolchain,
                         "sourceDateEpoch": action.epoch_seconds,
-                        "proof": artifact.proof.model_dump(mode="json"),
+                        "proofLevel": artifact.proof.level,
+                        "components": component_options or {},
                         "layers": [{"name": layer.name, "tree": layer.tree_sha256} for layer in artifact.layers],
                     },
-                    "resolvedDependencies": [_descriptor(material) for material in materials(artifact, action)],
+                    "resolvedDependencies": [_descriptor(material) for material in used],
                 },
                 "runDetails": {
                     "builder": {"id": BUILDER_ID, "version": {"engine-pipeline": action.builder_version}},
-                    "metadata": {"invocationId": f"urn:engine-pipeline:bundle:sha256:{artifact.sha256}"},
+                    "metadata": {_PROOF_FIELD: artifact.proof.model_dump(mode="json")},
                 },
             },
         }
@@ -59,18 +73,29 @@ def write_provenance(artifact: Artifact, action: MakeBundle) -> bytes:
 
 
 def materials(artifact: Artifact, action: MakeBundle) -> tuple[Material, ...]:
-    """Return what a bundle was made from: the pinned source, or upstream's archives."""
-    repository, tag = artifact.upstream.repository, artifact.upstream.tag
-    archives = (
-        Material(
-            uri=f"pkg:github/{repository}@{tag}#{archive.name}",
-            name=archive.name,
-            digest={"sha256": archive.sha256},
-        )
-        for archive in artifact.upstream.archives
+    """Return what a bundle was made from: the pinned source, or upstream's archives, the engine's own first."""
+    return (*action.materials, *(_archive(artifact, archive) for archive in artifact.upstream.archives))
+
+
+def _archive(artifact: Artifact, archive: UpstreamArchive) -> Material:
+    """Name an archive of upstream's, and who vouches for its digest."""
+    return Material(
+        uri=f"pkg:github/{artifact.upstream.repository}@{artifact.upstream.tag}#{archive.name}",
+        name=archive.name,
+        digest={"sha256": archive.sha256},
+        annotations={"trustLevel": archive.level},
     )
-    return (*action.materials, *archives)
+
+
+def _model(artifact: Artifact) -> tuple[Material, ...]:
+    """Return the model that the proof generated with; it is in no bundle."""
+    name, found, sha256 = (artifact.proof.model or "").rpartition(" sha256:")
+    if not found:
+        return ()
+    return (Material(name=name, digest={"sha256": sha256}, annotations={"usedBy": "proof"}),)
 
 
 def _descriptor(material: Material) -> Mapping[str, object]:
-    return {"uri": material.uri, "name": material.name, "digest": material.digest}
+    """Return a material as in-toto's ResourceDescriptor: what is not known is left out."""
+    described = material.model_dump(mode="json", exclude_none=True)
+    return {key: value for key, value in described.items() if value}

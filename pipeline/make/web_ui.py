@@ -6,12 +6,15 @@ import shutil
 from typing import TYPE_CHECKING
 
 from pipeline.builders import npm
+from pipeline.digest import sha256_bytes
 from pipeline.errors import BuildError, HostError, OfflineError
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.ports import Command
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pydantic import JsonValue
 
     from pipeline.model.actions import BuildWebUi
     from pipeline.ports import Services
@@ -47,4 +50,6 @@ def build_web_ui(action: BuildWebUi, key: str, services: Services, results: Resu
     if not (output / "index.html").is_file():
         raise BuildError(f"npm wrote no {action.web_ui.output}/index.html", hint="correct web_ui.output in the recipe")
     tree = services.store.add_tree(output)
-    return made(trees={"web_ui": tree}, summary=f"{tree.size_bytes / 1e6:.1f} MB")
+    lock = folder / "package-lock.json"
+    facts: dict[str, JsonValue] = {"lock_sha256": sha256_bytes(lock.read_bytes()) if lock.is_file() else None}
+    return made(trees={"web_ui": tree}, facts=facts, summary=f"{tree.size_bytes / 1e6:.1f} MB")

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Annotated
+from urllib.parse import unquote
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 
 class Frozen(BaseModel):
@@ -28,6 +30,38 @@ def require_relative(path: str) -> str:
     return path
 
 
+def require_location(url: str) -> str:
+    """Return ``url`` if it is one that every program reads alike: https, file of this machine, or a relative path.
+
+    The characters are those of RFC 3986; what is percent-encoded may be no slash, dot segment or control character.
+
+    Raises:
+        ValueError: it has another scheme, a user name, a query, a fragment, no host where one belongs or one where none
+            does, a dot segment, a backslash, a drive letter, or anything that is not ASCII.
+    """
+    if not _URL_CHARACTERS.fullmatch(url):
+        raise ValueError("must have only the characters of a url, and no query or fragment")
+    scheme, mark, rest = url.partition("://")
+    if not mark:
+        if ":" in url:
+            raise ValueError("must be https, file or relative")
+        path = url
+    else:
+        host, _, path = rest.partition("/")
+        if scheme == "https" and not _HOST.fullmatch(host):
+            raise ValueError("must name a host, and no user")
+        if scheme == "file" and host:
+            raise ValueError("must be a file of this machine")
+        if scheme not in {"https", "file"}:
+            raise ValueError("must be https, file or relative")
+        if scheme == "file":
+            path = _DRIVE.sub("", path)
+    if "%" in _ENCODED.sub("", path) or unquote(path).count("/") != path.count("/"):
+        raise ValueError("must be percent-encoded as RFC 3986 says, and no slash")
+    require_relative(unquote(path, errors="strict"))
+    return url
+
+
 def require_utc_time(text: str) -> str:
     """Return ``text`` if it is a time that a clock can show, in whole seconds of UTC, from 1970 on.
 
@@ -39,6 +73,11 @@ def require_utc_time(text: str) -> str:
     return text
 
 
+_URL_CHARACTERS = re.compile(r"[A-Za-z0-9._~!$&'()*+,;=:@%/\[\]-]+")
+_HOST = re.compile(r"(?:[A-Za-z0-9](?:[A-Za-z0-9.-]*[A-Za-z0-9])?|\[[0-9A-Fa-f:.]+\])(?::[0-9]{1,5})?")
+_DRIVE = re.compile("^[A-Za-z]:/")
+_ENCODED = re.compile("%[0-9A-Fa-f]{2}")
+
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 CommitId = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{40}$")]
 Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,127}$")]
@@ -49,4 +88,11 @@ UtcTime = Annotated[
     AfterValidator(require_utc_time),
 ]
 """RFC 3339, UTC, whole seconds: ``2026-11-25T12:00:00Z``."""
-RelativePath = Annotated[str, AfterValidator(require_relative)]
+RelativePath = Annotated[str, StringConstraints(max_length=4096), AfterValidator(require_relative)]
+Location = Annotated[str, StringConstraints(max_length=4096), AfterValidator(require_location)]
+Version = Annotated[str, StringConstraints(pattern=r"^[0-9A-Za-z][0-9A-Za-z._+:~-]{0,63}$")]
+"""A version of something that a host has: compared by number, so it is never long."""
+FileSize = Annotated[int, Field(ge=0, le=1 << 40)]
+"""Bytes; a tebibyte is far beyond every engine, and far below where sums of sizes mean nothing any more."""
+Line = Annotated[str, StringConstraints(max_length=4096)]
+"""Text that may be shown."""

@@ -2,34 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import AfterValidator, Field, field_validator
+from pydantic import Field, field_validator
 
 from pipeline.model.filling import require_pattern, require_server_args
-from pipeline.model.frozen import FileName, Frozen, Name, RelativePath, Sha256, require_relative
+from pipeline.model.frozen import (
+    FileName,
+    FileSize,
+    Frozen,
+    Line,
+    Location,
+    Name,
+    RelativePath,
+    Sha256,
+    UtcTime,
+    Version,
+)
 from pipeline.model.tree import TreeEntry
 from pipeline.model.upstream import TrustLevel
 
 SCHEMA_VERSION = 1
 
 
-def _require_location(url: str) -> str:
-    """Accept https, file or a relative path; nothing else, and no dot segments, user names, queries or fragments."""
-    for scheme in ("https://", "file://"):
-        if url.startswith(scheme):
-            rest = url.removeprefix(scheme)
-            if "@" in rest.split("/", 1)[0] or any(c in rest for c in "?#"):
-                raise ValueError("must have no user name, query or fragment")
-            if any(segment in {".", ".."} for segment in rest.split("/")):
-                raise ValueError("must have no dot segments")
-            return url
-    if ":" in url:
-        raise ValueError("must be https, file or relative")
-    return require_relative(url)
-
-
-Location = Annotated[str, AfterValidator(_require_location)]
 LayerRole = Literal["core", "backend", "runtime", "debug"]
 ProofLevel = Literal["none", "load", "run"]
 
@@ -54,8 +49,8 @@ class Layer(Frozen):
     tree_sha256: Sha256
     url: Location
     sha256: Sha256
-    size: int = Field(gt=0)
-    installed_size: int = Field(ge=0)
+    size: FileSize = Field(gt=0)
+    installed_size: FileSize
 
 
 class Requires(Frozen):
@@ -72,13 +67,13 @@ class Requires(Frozen):
         gpu_architectures: for example ``sm_90``.
     """
 
-    glibc: str | None
-    libstdcxx: str | None = None
-    cpu: tuple[str, ...]
-    libraries: tuple[str, ...]
-    driver: str | None
-    macos: str | None
-    gpu_architectures: tuple[str, ...]
+    glibc: Version | None
+    libstdcxx: Version | None = None
+    cpu: tuple[Line, ...]
+    libraries: tuple[Line, ...]
+    driver: Version | None
+    macos: Version | None
+    gpu_architectures: tuple[Line, ...]
 
 
 class Proof(Frozen):
@@ -95,10 +90,10 @@ class Proof(Frozen):
 
     level: ProofLevel
     loads: bool | None = None
-    version: str | None = None
-    devices: tuple[str, ...] = ()
+    version: Line | None = None
+    devices: tuple[Line, ...] = ()
     generated_tokens: int | None = Field(default=None, ge=0)
-    model: str | None = None
+    model: Line | None = None
 
 
 class HealthCheck(Frozen):
@@ -156,7 +151,7 @@ class UpstreamArchive(Frozen):
 
     name: FileName
     sha256: Sha256
-    size: int = Field(gt=0)
+    size: FileSize = Field(gt=0)
     level: TrustLevel
 
 
@@ -171,10 +166,10 @@ class Upstream(Frozen):
         archives: that a fetched artifact was made from; empty for one that was built.
     """
 
-    repository: str
-    tag: str
-    commit: str | None
-    source_sha256: str | None = None
+    repository: Line
+    tag: Line
+    commit: Line | None
+    source_sha256: Sha256 | None = None
     archives: tuple[UpstreamArchive, ...] = ()
 
 
@@ -213,19 +208,19 @@ class Artifact(Frozen):
     upstream: Upstream
     url: Location
     sha256: Sha256
-    size: int = Field(gt=0)
-    installed_size: int = Field(ge=0)
+    size: FileSize = Field(gt=0)
+    installed_size: FileSize
     layers: tuple[Layer, ...] = Field(min_length=1)
     requires: Requires
     entry_points: dict[FileName, RelativePath]
-    options: dict[str, str]
-    toolchain: dict[str, str]
+    options: dict[Line, Line]
+    toolchain: dict[Line, Line]
     web_ui: bool | None = False
     proof: Proof
     health: HealthCheck | None = None
     provenance: Location | None = None
     sbom: Location | None = None
-    licenses: tuple[str, ...]
+    licenses: tuple[Line, ...]
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -236,6 +231,11 @@ class Artifact(Frozen):
     def target(self) -> str:
         """``<engine>/<platform>-<accel>``."""
         return f"{self.engine}/{self.platform}-{self.accel}"
+
+    def is_same_build(self, other: Artifact) -> bool:
+        """Tell whether another entry is about the very same bytes, whoever has signed the statements about them."""
+        apart: dict[str, None] = {"provenance": None, "sbom": None}
+        return self.model_copy(update=apart) == other.model_copy(update=apart)
 
 
 class Manifest(Frozen):
@@ -252,7 +252,7 @@ class Manifest(Frozen):
     schema_url: str = Field(alias="$schema")
     schema_version: Literal[1]
     release: Name
-    created: str = Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}Z$")
+    created: UtcTime
     artifacts: tuple[Artifact, ...]
 
 

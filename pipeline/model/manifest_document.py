@@ -12,7 +12,7 @@ from pipeline.errors import IntegrityError
 from pipeline.model.document_text import document_text
 from pipeline.model.frozen import Frozen
 from pipeline.model.manifest import SCHEMA_VERSION, Artifact, BundleCard, Manifest
-from pipeline.model.strict_json import parse_json
+from pipeline.model.strict_json import first_repeated, parse_json
 from pipeline.names import version_key
 
 MANIFEST_SCHEMA_URL = f"urn:engine-pipeline:schema:manifest:v{SCHEMA_VERSION}"
@@ -118,9 +118,7 @@ def write_schema() -> bytes:
 
 
 def _check_meaning(manifest: Manifest, *, what: str) -> None:
-    keys = [artifact.key for artifact in manifest.artifacts]
-    if len(set(keys)) != len(keys):
-        twice = next(key for key in keys if keys.count(key) > 1)
+    if (twice := first_repeated(artifact.key for artifact in manifest.artifacts)) is not None:
         raise IntegrityError(f"{what} lists {' '.join(twice)} twice", hint="a key stands once in a manifest")
     for artifact in manifest.artifacts:
         names = [layer.name for layer in artifact.layers]

@@ -22,6 +22,7 @@ class ProjectDefaults(Frozen):
         output: folder for bundles.
         root: folder of an installation.
         keys_dir: folder of signing keys.
+        allow_development: whether development keys may sign a repository.
         trusted_root: root metadata that an installation starts its trust from.
         sigstore_root: trusted root of a Sigstore instance that attests upstream's files; the public one otherwise.
         keep: generations of an engine that an installation keeps, at least 2.
@@ -38,6 +39,7 @@ class ProjectDefaults(Frozen):
     output: str | None = None
     root: str | None = None
     keys_dir: str | None = None
+    allow_development: bool | None = None
     trusted_root: str | None = None
     sigstore_root: str | None = None
     keep: int | None = Field(default=None, ge=2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -76,6 +77,29 @@ class WebUi(Frozen):
     options: dict[str, str] = {}
 
 
+class VersionText(Frozen):
+    """Where a part's source says its version.
+
+    Attributes:
+        path: within the source.
+        pattern: regular expression with at least one group; what its groups match, joined by dots, is the version.
+    """
+
+    path: RelativePath
+    pattern: str = Field(max_length=300)
+
+    @field_validator("pattern")
+    @classmethod
+    def _pattern_has_groups(cls, pattern: str) -> str:
+        try:
+            groups = re.compile(pattern).groups
+        except re.error as error:
+            raise ValueError(f"is no regular expression: {error}") from error
+        if groups == 0:
+            raise ValueError("has no group that would match a version")
+        return pattern
+
+
 class LicenseFile(Frozen):
     """One license text that travels with the engine.
 
@@ -85,6 +109,7 @@ class LicenseFile(Frozen):
         path: within the source; for a header that carries its own license, the header.
         begin: text of the first line of the license within the file; None takes the whole file.
         end: text of its last line; None runs to the end of the file.
+        version: where the source says the part's version; None where it does not.
     """
 
     name: FileName
@@ -92,6 +117,7 @@ class LicenseFile(Frozen):
     path: RelativePath
     begin: str | None = None
     end: str | None = None
+    version: VersionText | None = None
 
 
 class ProofRecipe(Frozen):

@@ -7,17 +7,19 @@ constants, no floats, no long integers, a depth cap, clean text. Types and range
 from __future__ import annotations
 
 import json
-import re
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 from pipeline.errors import IntegrityError
+from pipeline.model.clean_text import UNCLEAN
 
+if TYPE_CHECKING:
+    from collections.abc import Hashable, Iterable
+
+Item = TypeVar("Item", bound="Hashable")
 LIMIT_BYTES = 16 << 20
 MAX_DEPTH = 32
 _MAX_INTEGER_DIGITS = 18  # below 2**63, so that no reader rounds or overflows
 _BOM = b"\xef\xbb\xbf"
-# Controls but tab and newline, bidirectional overrides and isolates, and surrogates: none belongs in a name or a line.
-_UNCLEAN = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 class _RefusedError(ValueError):
@@ -59,12 +61,21 @@ def parse_json(data: bytes, *, what: str, limit_bytes: int = LIMIT_BYTES, any_te
     return value
 
 
+def first_repeated(names: Iterable[Item]) -> Item | None:
+    """Return the first of ``names`` that stood there before, None when each stands once; in one pass."""
+    seen: set[Item] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
+
+
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     found = dict(pairs)
     if len(found) != len(pairs):
-        names = [name for name, _ in pairs]
-        twice = next(name for name in names if names.count(name) > 1)
-        raise _RefusedError(f"the key {twice[:80]!r} stands twice in one object")
+        twice = first_repeated(name for name, _ in pairs)
+        raise _RefusedError(f"the key {str(twice)[:80]!r} stands twice in one object")
     return found
 
 
@@ -99,7 +110,7 @@ def _check_depth_and_text(document: object, *, any_text: bool) -> None:
 
 
 def _check_text(text: str) -> None:
-    if unclean := _UNCLEAN.search(text):
+    if unclean := UNCLEAN.search(text):
         raise _RefusedError(f"a text holds the character U+{ord(unclean[0]):04X}")
 
 

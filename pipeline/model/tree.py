@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-
-from pipeline.model.frozen import Frozen, RelativePath, Sha256
+from pipeline.model.frozen import FileSize, Frozen, RelativePath, Sha256
 
 
 class TreeEntry(Frozen):
@@ -20,7 +18,7 @@ class TreeEntry(Frozen):
 
     path: RelativePath
     mode: int
-    size_bytes: int = Field(ge=0)
+    size_bytes: FileSize
     sha256: Sha256 | None
     link: str | None = None
 

@@ -31,12 +31,12 @@ FORMATS: Mapping[str, int] = {
     "fetch_source": 1,
     "fetch_model": 1,
     "fetch_archive": 1,
-    "build_web_ui": 1,
+    "build_web_ui": 2,
     "compile": 1,
     "make_layer": 1,
     "split_layer": 1,
     "prove": 2,
-    "make_bundle": 2,
+    "make_bundle": 3,
 }
 
 # Fields that name other steps (their keys stand for them) or places.

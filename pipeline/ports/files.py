@@ -120,6 +120,10 @@ class Disk(Protocol):
         """
         ...
 
+    def write_chunks(self, path: Path, chunks: Iterable[bytes], *, executable: bool = False) -> tuple[str, int]:
+        """Write a new file of chunks as they come, not yet synced; return sha256 and size of what was written."""
+        ...
+
     def link_file(self, source: Path, destination: Path) -> None:
         """Make a hard link (of a symbolic link itself, not of its target), or a copy where that is impossible."""
         ...
@@ -143,6 +147,14 @@ class Disk(Protocol):
 
         Raises:
             FileExistsError: the name is taken.
+        """
+        ...
+
+    def move_over(self, source: Path, destination: Path, *, durable: bool = True) -> None:
+        """Rename a file that is synced to a name that may be another file's, and sync both parents.
+
+        A reader sees the old or the new file, also after a crash. Without ``durable`` the names are not synced; see
+        ``sync_names``.
         """
         ...
 
@@ -175,6 +187,14 @@ class KeyFiles(Protocol):
 
         Raises:
             UsageError: the file is there already.
+            HostError: it cannot be written.
+        """
+        ...
+
+    def replace(self, path: Path, data: bytes) -> None:
+        """Replace a file, or write it where there is none: readable by its owner alone, whole also after a crash.
+
+        Raises:
             HostError: it cannot be written.
         """
         ...

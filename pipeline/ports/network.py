@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, Self
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
+    from pathlib import Path
 
     from pipeline.model.result import BlobRef
     from pipeline.model.upstream import PinnedAsset
@@ -130,4 +131,27 @@ class LoopbackHttp(Protocol):
         self, port: int, path: str, body: Mapping[str, object], *, timeout_seconds: float
     ) -> HttpAnswer | None:
         """Post a JSON document; as ``get``."""
+        ...
+
+
+class FolderServer(Protocol):
+    """Serves what a mirror has for others, and nothing else of its folder."""
+
+    def serve(
+        self, folder: Path, *, host: str, port: int, tls: tuple[Path, Path] | None, started: Callable[[str], None]
+    ) -> None:
+        """Serve until this process is interrupted.
+
+        Args:
+            folder: of the mirror.
+            host: address or name to listen on.
+            port: 0 for one that is free.
+            tls: certificate chain and private key, PEM; None for plain http.
+            started: is told the url once connections are accepted.
+
+        Raises:
+            KeyboardInterrupt: it was interrupted, and every connection is closed.
+            UsageError: the certificate or its key cannot be used, or there is no such address.
+            HostError: the port is taken or may not be used, or the server's libraries are not installed.
+        """
         ...

@@ -12,14 +12,16 @@ from pipeline.model.repository_layout import (
     manifest_target,
     owner_of_target,
 )
+from pipeline.publish.key_kinds import tuf_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from securesystemslib.signer import Key
     from tuf.api.metadata import TargetFile
 
     from pipeline.model.repository_layout import TargetFolder
-    from pipeline.publish.keys import KeyFolder
+    from pipeline.publish.key_folder import KeyFolder
 
 Owner = tuple["TargetFolder", str]
 
@@ -50,14 +52,20 @@ def wanted_delegations(current: Delegations | None, owners: Iterable[Owner], key
     """Return the delegations with the keys that ``keys.json`` lists, and a terminating role for each new owner.
 
     Roles that are there keep their name, order and paths, also the single role of repositories from before each engine
-    had its own.
+    had its own; and their keys, where the folder lists none for engines.
+
+    Raises:
+        TrustError: the folder lists no key for a new owner.
     """
-    roles = {name: _role(name, role.paths or [], keys) for name, role in roles_of(current).items()}
+    roles: dict[str, DelegatedRole] = {}
+    public: dict[str, Key] = {} if current is None else dict(current.keys)
+    for name, role in roles_of(current).items():
+        listed = keys.listed_role(name) in keys.listing.roles
+        roles[name] = _role(name, role.paths or [], keys, public) if listed else role
     for folder, engine in owners:
         name = delegated_role(engine, folder)
-        roles[name] = _role(name, [delegated_pattern(engine, folder)], keys)
+        roles[name] = _role(name, [delegated_pattern(engine, folder)], keys, public)
     used = {keyid for role in roles.values() for keyid in role.keyids}
-    public = {key.keyid: key for name in roles for key in keys.public_keys(keys.listed_role(name))}
     return Delegations(keys={keyid: public[keyid] for keyid in sorted(used)}, roles=roles)
 
 
@@ -72,6 +80,7 @@ def split_targets(targets: Mapping[str, TargetFile], delegations: Delegations) -
     return split
 
 
-def _role(name: str, paths: list[str], keys: KeyFolder) -> DelegatedRole:
-    listed = keys.listing.roles[keys.listed_role(name)]
+def _role(name: str, paths: list[str], keys: KeyFolder, public: dict[str, Key]) -> DelegatedRole:
+    listed = keys.listed_keys(keys.listed_role(name))
+    public.update({entry.keyid: tuf_key(entry) for entry in listed.keys})
     return DelegatedRole(name, [entry.keyid for entry in listed.keys], listed.threshold, terminating=True, paths=paths)

@@ -45,6 +45,7 @@ class Dist:
         names: sha256 to what the file was called.
         statements: key of an artifact to its provenance, as it was built; the artifact names none until it is signed.
         documents: sha256 to what was written for publishing, and lies in no file.
+        listed: its entries as they stand there.
     """
 
     release: str
@@ -54,11 +55,16 @@ class Dist:
     names: dict[str, str]
     statements: dict[tuple[str, str, str, str], bytes] = field(default_factory=dict)
     documents: dict[str, bytes] = field(default_factory=dict)
+    listed: tuple[Artifact, ...] = ()
 
     def size_bytes(self, sha256: str) -> int:
         """Return the size of a file or a document."""
         document = self.documents.get(sha256)
         return self.files[sha256].size_bytes if document is None else len(document)
+
+
+EMPTY_DIST = Dist(release="none", created="1970-01-01T00:00:00Z", artifacts=(), files={}, names={})
+"""What is offered when a repository is only signed again."""
 
 
 def read_dist(folder: Path) -> Dist:
@@ -116,6 +122,7 @@ class _Reading:
             release=manifest.release,
             created=manifest.created,
             artifacts=artifacts,
+            listed=manifest.artifacts,
             files=self._files,
             names=self._names,
             statements=self._statements,

@@ -16,6 +16,7 @@ from pipeline.model.repository_layout import (
     blob_target,
     engine_of_revocations_target,
     manifest_target,
+    revocations_target,
 )
 
 if TYPE_CHECKING:
@@ -93,13 +94,20 @@ def merge(published: Mapping[str, Manifest], dist: Dist | None, *, replace: bool
     return Merged(manifests, copy, artifacts, folders, tuple(added), tuple(replaced), tuple(unchanged))
 
 
-def target_files(merged: Merged, *, dist: Dist | None, before: Mapping[str, TargetFile]) -> dict[str, TargetFile]:
+def target_files(
+    merged: Merged,
+    *,
+    dist: Dist | None,
+    before: Mapping[str, TargetFile],
+    lists: Mapping[str, bytes] | None = None,
+) -> dict[str, TargetFile]:
     """Return every TUF target that the manifests name, by target path.
 
     Args:
         merged: the manifests.
         dist: where new files come from, with their names and sizes.
-        before: targets that are published; they stay as they are.
+        before: targets that are published; they stay as they are, lists of revoked builds too.
+        lists: engine to its new list of revoked builds.
     """
     targets = {path: target for path, target in before.items() if engine_of_revocations_target(path) is not None}
     for engine, data in merged.manifests.items():
@@ -112,6 +120,9 @@ def target_files(merged: Merged, *, dist: Dist | None, before: Mapping[str, Targ
                 targets[path] = before[path]
             elif dist is not None:
                 targets[path] = _target(path, sha256, dist.size_bytes(sha256), name=dist.names[sha256])
+    for engine, data in (lists or {}).items():
+        path = revocations_target(engine, merged.folders.get(engine, "engines"))
+        targets[path] = _target(path, sha256_bytes(data), len(data), name="revocations.json")
     return dict(sorted(targets.items()))
 
 

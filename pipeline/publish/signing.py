@@ -6,24 +6,41 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
-from tuf.api.metadata import Metadata, MetaFile, Signed, Snapshot, Targets, Timestamp
+from tuf.api.metadata import Delegations, Metadata, MetaFile, Signed, Snapshot, Targets, Timestamp
 
 from pipeline.errors import TrustError
 from pipeline.model.repository_layout import metadata_filename
 from pipeline.publish.delegating import owners_without_role, roles_of, split_targets, wanted_delegations
+from pipeline.publish.roots import quorum, read_metadata, read_root, require_signed, sign_with
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
-    from tuf.api.metadata import Delegations, Role, TargetFile
+    from tuf.api.metadata import Role, TargetFile
 
     from pipeline.model.publication import RoleName
     from pipeline.publish.delegating import Owner
-    from pipeline.publish.keys import KeyFolder
+    from pipeline.publish.key_folder import KeyFolder
     from pipeline.publish.state import RepositoryState
 
 # Lifetimes: roots and policy are signed by hand, the rest by machines; clients refuse what is older.
 LIFETIME_DAYS: Mapping[RoleName, int] = {"root": 365, "targets": 365, "engines": 90, "snapshot": 30, "timestamp": 7}
+
+
+@dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long signatures hold, and when they are made anew.
+
+    Attributes:
+        days: role to its lifetime; ``engines`` stands for every delegated role.
+        renewed_below: share of the lifetime; with less left, a role is signed again although nothing changed.
+    """
+
+    days: Mapping[RoleName, int]
+    renewed_below: float
+
+
+PUBLISHED = Lifetimes(LIFETIME_DAYS, renewed_below=1 / 3)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,57 +62,101 @@ class NewMetadata:
     expires: datetime
 
 
-def is_due(signed: Signed | None, role: RoleName, now: datetime) -> bool:
+def is_due(signed: Signed | None, role: RoleName, now: datetime, lifetimes: Lifetimes = PUBLISHED) -> bool:
     """Tell whether a role must be signed again although its content is the same.
 
-    That is when it is not there, or when less than a third of its lifetime is left.
+    That is when it is not there, or when less than a share of its lifetime is left: a third, in a repository.
     """
-    return signed is None or signed.expires - now < timedelta(days=LIFETIME_DAYS[role]) / 3
+    return signed is None or signed.expires - now < timedelta(days=lifetimes.days[role]) * lifetimes.renewed_below
 
 
 def sign_changes(
-    state: RepositoryState, targets: Mapping[str, TargetFile], *, keys: KeyFolder, now: datetime
+    state: RepositoryState,
+    targets: Mapping[str, TargetFile],
+    *,
+    keys: KeyFolder,
+    now: datetime,
+    policy: bytes | None = None,
+    lifetimes: Lifetimes = PUBLISHED,
+    fields: Mapping[str, Any] | None = None,
 ) -> tuple[NewMetadata, ...]:
     """Sign what has to be new, in the order in which it must be written: delegated roles first, timestamp last.
+
+    A new root comes after everything else where its predecessor's keys are here to sign for it as well: then readers
+    accept each moment in between. Where they are gone it comes first, and until the rest is written readers refuse.
 
     Args:
         state: of the repository.
         targets: every file of every engine by target path, as it shall be.
         keys: that sign; only those of roles that change are opened.
         now: the moment that lifetimes count from.
+        policy: targets metadata that was signed elsewhere and shall be published.
+        lifetimes: how long the signatures hold.
+        fields: what the targets metadata says beside TUF's own fields; None leaves them as they are.
 
     Raises:
-        TrustError: a key cannot be opened, or an engine is new and the keys of the targets role are elsewhere.
+        TrustError: a key cannot be opened, or an engine is new and the keys of the targets role are elsewhere, or the
+            policy is older than the published one or not signed by enough.
         UsageError: a key needs a passphrase and there is none.
+        HostError: what a key outside needs is not installed.
     """
-    return _Signing(state, keys, now).run(targets)
+    return _Signing(state, keys, now, lifetimes=lifetimes, fields=fields).run(targets, policy)
 
 
 class _Signing:
     """One round of signatures."""
 
-    def __init__(self, state: RepositoryState, keys: KeyFolder, now: datetime) -> None:
+    def __init__(
+        self,
+        state: RepositoryState,
+        keys: KeyFolder,
+        now: datetime,
+        *,
+        lifetimes: Lifetimes,
+        fields: Mapping[str, Any] | None,
+    ) -> None:
         self._state = state
         self._keys = keys
         self._now = now
+        self._lifetimes = lifetimes
+        before = {} if state.targets is None else state.targets.unrecognized_fields
+        self._fields: dict[str, Any] = before if fields is None else dict(fields)
         self._changed: list[NewMetadata] = []
+        self._bridged = True
         self._listed = {} if state.snapshot is None else dict(state.snapshot.meta)
 
-    def run(self, targets: Mapping[str, TargetFile]) -> tuple[NewMetadata, ...]:
+    def run(self, targets: Mapping[str, TargetFile], policy: bytes | None) -> tuple[NewMetadata, ...]:
         state = self._state
-        delegations, policy_changes = self._delegations(targets)
+        given = None if policy is None else require_policy(policy, state)
+        if given is None:
+            delegations, policy_changes = self._delegations(targets)
+        else:
+            delegations, policy_changes = given.delegations or Delegations({}, {}), False
+            if lost := owners_without_role(targets, delegations):
+                raise TrustError(
+                    f"the given policy lets nobody sign for {lost[0][1]}",
+                    hint="make it anew with `sign --role targets --to REPOSITORY`, which keeps what is published",
+                )
         for name, listed in split_targets(targets, delegations).items():
             self._sign_delegated(name, listed, delegations)
-        if policy_changes:
-            self._sign_top("targets", Targets(**self._next("targets", "targets"), targets={}, delegations=delegations))
+        if given is not None and policy is not None and given != state.targets:
+            self._add("targets", given, policy)
+        elif policy_changes:
+            new = Targets(
+                **self._next("targets", "targets"),
+                targets={},
+                delegations=delegations,
+                unrecognized_fields=self._fields or None,
+            )
+            self._sign_top("targets", new)
         names = {f"{name}.json" for name in (*roles_of(delegations), "targets")}
         meta = {name: file for name, file in sorted(self._listed.items()) if name in names}
-        if self._changed or is_due(state.snapshot, "snapshot", self._now):
+        if self._changed or self._is_due("snapshot", state.snapshot):
             self._sign_top("snapshot", Snapshot(**self._next("snapshot", "snapshot"), meta=meta))
-        if self._changed or is_due(state.timestamp, "timestamp", self._now):
+        if self._changed or self._is_due("timestamp", state.timestamp):
             snapshot = self._listed.get("snapshot.json") or _current_snapshot(state)
             self._sign_top("timestamp", Timestamp(**self._next("timestamp", "timestamp"), snapshot_meta=snapshot))
-        return tuple(self._changed)
+        return self._with_roots()
 
     def _delegations(self, targets: Mapping[str, TargetFile]) -> tuple[Delegations, bool]:
         """Return the delegations that hold from now on, and whether the targets role has to be signed for them.
@@ -105,33 +166,50 @@ class _Signing:
         """
         current = None if self._state.targets is None else self._state.targets.delegations
         new = owners_without_role(targets, current)
-        wanted = wanted_delegations(current, new, self._keys)
         possible = self._keys.can_sign(self._state.root.roles["targets"])
-        if current is None or new:
+        if current is None or new or "targets" in self._state.stale:
             if not possible:
-                raise _new_engine(self._state, new, self._keys)
-            return wanted, True
+                raise _policy_needed(self._state, new, self._keys)
+            return wanted_delegations(current, new, self._keys), True
         if not possible:
             return current, False
-        return wanted, wanted != current or is_due(self._state.targets, "targets", self._now)
+        wanted = wanted_delegations(current, new, self._keys)
+        other = self._state.targets is None or self._state.targets.unrecognized_fields != self._fields
+        return wanted, wanted != current or other or self._is_due("targets", self._state.targets)
+
+    def _is_due(self, name: RoleName, signed: Signed | None) -> bool:
+        return name in self._state.stale or is_due(signed, name, self._now, self._lifetimes)
 
     def _sign_delegated(self, name: str, listed: dict[str, TargetFile], delegations: Delegations) -> None:
         role = roles_of(delegations)[name]
         before = self._state.delegated.get(name)
-        if before is not None and before.targets == listed and not is_due(before, "engines", self._now):
+        if before is not None and before.targets == listed:
             current = None if self._state.targets is None else self._state.targets.delegations
-            if roles_of(current).get(name) == role:  # else other keys must sign the same
+            same_keys = roles_of(current).get(name) == role  # else other keys must sign the same
+            due = is_due(before, "engines", self._now, self._lifetimes) and self._keys.can_sign(
+                role
+            )  # they may be elsewhere
+            if same_keys and not due:
                 return
-        self._sign(name, Targets(**self._next(name, "engines"), targets=listed), role)
+        self._sign(name, Targets(**self._next(name, "engines"), targets=listed), (role,))
 
     def _sign_top(self, name: RoleName, signed: Targets | Snapshot | Timestamp) -> None:
-        self._sign(name, signed, self._state.root.roles[name])
+        roles = [self._state.root.roles[name]]
+        served = self._state.served_root
+        if served is not None and served.version != self._state.root.version:
+            if self._keys.can_sign(served.roles[name]):
+                roles.append(served.roles[name])
+            else:
+                self._bridged = False
+        self._sign(name, signed, roles)
 
-    def _sign(self, name: str, signed: Targets | Snapshot | Timestamp, signed_by: Role) -> None:
+    def _sign(self, name: str, signed: Targets | Snapshot | Timestamp, roles: Sequence[Role]) -> None:
         metadata: Metadata[Any] = Metadata(signed)
-        for signer in self._keys.signers_for(name, signed_by):
-            metadata.sign(signer, append=True)
-        data = metadata.to_bytes()
+        for role in roles:
+            sign_with(metadata, self._keys.signers_for(name, role))
+        self._add(name, signed, metadata.to_bytes())
+
+    def _add(self, name: str, signed: Targets | Snapshot | Timestamp, data: bytes) -> None:
         self._listed[f"{name}.json"] = MetaFile.from_data(signed.version, data, ["sha256"])
         self._changed.append(
             NewMetadata(
@@ -143,10 +221,21 @@ class _Signing:
             )
         )
 
+    def _with_roots(self) -> tuple[NewMetadata, ...]:
+        new = [self._root(version, data) for version, data in sorted(self._state.root_bytes.items())]
+        served = self._state.served_root
+        if served is not None and self._bridged and len(new) == 1 and new[0].version == served.version + 1:
+            return (*self._changed, *new)
+        return (*new, *self._changed)
+
+    def _root(self, version: int, data: bytes) -> NewMetadata:
+        expires = read_root(data, what=f"{version}.root.json").signed.expires
+        return NewMetadata("root", metadata_filename("root", version), data, version, expires)
+
     def _next(self, name: str, kind: RoleName) -> dict[str, Any]:
         return {
             "version": self._state.highest.get(name, 0) + 1,
-            "expires": self._now + timedelta(days=LIFETIME_DAYS[kind]),
+            "expires": self._now + timedelta(days=self._lifetimes.days[kind]),
         }
 
 
@@ -161,11 +250,38 @@ def _current_snapshot(state: RepositoryState) -> MetaFile:
     return state.timestamp.snapshot_meta
 
 
-def _new_engine(state: RepositoryState, new: tuple[Owner, ...], keys: KeyFolder) -> TrustError:
-    names = ", ".join(engine for _, engine in new) or "the first engine"
+def require_policy(data: bytes, state: RepositoryState) -> Targets:
+    """Return targets metadata that was signed elsewhere, after checking that it may follow what is published.
+
+    Raises:
+        IntegrityError: it is malformed.
+        TrustError: it is of another role, lists files itself, is not newer, or too few have signed it.
+    """
+    metadata = read_metadata(data, what="the targets metadata")
+    signed = metadata.signed
+    if not isinstance(signed, Targets):
+        raise TrustError(f"it is metadata of the kind {signed.type}, not targets")
+    require_signed(
+        [quorum(metadata, "targets", state.root, who="the targets role")], what=f"version {signed.version} of targets"
+    )
+    if signed.targets:
+        raise TrustError("the targets metadata lists files itself; it is for delegations alone")
+    before = state.targets
+    if signed != before and signed.version <= max(state.highest.get("targets", 0), before.version if before else 0):
+        raise TrustError(
+            f"the targets metadata has version {signed.version}, and there is a newer or another one of that version",
+            hint="versions are never lowered: make it anew from what is published, with `sign --role targets --to`",
+        )
+    return signed
+
+
+def _policy_needed(state: RepositoryState, new: tuple[Owner, ...], keys: KeyFolder) -> TrustError:
+    names = ", ".join(engine for _, engine in new)
     needed = state.root.roles["targets"].threshold
+    options = "".join(f" --{'env' if folder == 'envs' else 'engine'} {engine}" for folder, engine in new)
     return TrustError(
-        f"{names}: nobody may sign for it in this repository yet; {needed} keys of the role targets must sign a"
-        f" delegation, and {keys.folder} has fewer",
-        hint="where those keys are kept: `sign --role targets`; then publish again",
+        f"{f'nobody may sign for {names} in this repository yet' if names else 'its policy has to be signed again'}:"
+        f" {needed} keys of the role targets must sign that, and {keys.folder} has fewer",
+        hint=f"where those keys are: `sign --role targets --to REPOSITORY{options} --keys DIR --out targets.json`,"
+        " `sign --join` for several holders; then `publish --metadata targets.json`",
     )

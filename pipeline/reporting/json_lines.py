@@ -9,6 +9,8 @@ import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, TextIO
 
+from pipeline.model.clean_text import presentable
+
 if TYPE_CHECKING:
     from pipeline.events import Event
     from pipeline.ports import Clock
@@ -42,7 +44,7 @@ class JsonLinesSink:
                 **dataclasses.asdict(event),
             }
             try:
-                self._stream.write(json.dumps(record, ensure_ascii=False) + "\n")
+                self._stream.write(presentable(json.dumps(record, ensure_ascii=False)) + "\n")
                 self._stream.flush()
             except (OSError, ValueError):  # nobody reads it any more; the work goes on
                 self._is_open = False

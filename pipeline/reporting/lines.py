@@ -6,6 +6,7 @@ import threading
 from typing import TYPE_CHECKING, Literal, TextIO
 
 from pipeline.events import Event, Notice, StepFailed, StepFinished, StepProgress, StepReused, StepStarted
+from pipeline.model.clean_text import presentable
 from pipeline.reporting import figures
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ class LinesSink:
             if line is None:
                 return
             try:
-                self._stream.write(f"{line}\n")
+                self._stream.write(f"{presentable(line)}\n")
                 self._stream.flush()
             except (OSError, ValueError):  # nobody reads it any more; the work goes on
                 self.verbosity = "quiet"

@@ -11,6 +11,7 @@ from rich.table import Column
 from rich.text import Text
 
 from pipeline.events import Event, Notice, StepFailed, StepFinished, StepProgress, StepReused, StepStarted
+from pipeline.model.clean_text import presentable
 from pipeline.reporting import figures
 from pipeline.reporting.lines import notice_line, outcome_line
 
@@ -82,7 +83,7 @@ class TerminalSink:
     def _start(self, step: str) -> None:
         self._progress.start()
         self._paces[step] = figures.Pace()
-        self._tasks[step] = self._progress.add_task(step, total=None, figures="", detail="")
+        self._tasks[step] = self._progress.add_task(presentable(step), total=None, figures="", detail="")
 
     def _advance(self, event: StepProgress) -> None:
         if event.step not in self._tasks:
@@ -91,7 +92,11 @@ class TerminalSink:
         pace.add(self._clock.monotonic(), event.done)
         shown = ", ".join(part for part in (figures.progress(event), figures.pace(pace, event)) if part)
         self._progress.update(
-            self._tasks[event.step], completed=event.done, total=event.total, figures=shown, detail=event.detail
+            self._tasks[event.step],
+            completed=event.done,
+            total=event.total,
+            figures=shown,
+            detail=presentable(event.detail),
         )
 
     def _end(self, step: str) -> None:
@@ -100,4 +105,4 @@ class TerminalSink:
             self._progress.remove_task(task)
 
     def _print(self, line: str, style: str) -> None:
-        self._console.print(Text(line, style=style), soft_wrap=True)
+        self._console.print(Text(presentable(line), style=style), soft_wrap=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.model.retrieval import CheckOutCommit
 from pipeline.model.source import GitCommit
 from pipeline.model.statements import Material
-from pipeline.sources.interface import SourceKind
+from pipeline.sources.interface import SourceKind, public_url
 
 
 def retrieval(source: GitCommit) -> CheckOutCommit:
@@ -21,8 +21,9 @@ def identity(source: GitCommit) -> dict[str, object]:
 def material(source: GitCommit, tree_sha256: str | None) -> Material:
     """Name the repository and the commit."""
     del tree_sha256
-    place = source.urls[0]
-    return Material(uri=f"git+{place}@{source.commit}", name=source.commit, digest={"gitCommit": source.commit})
+    public = public_url(source.urls)
+    uri = f"git+{public}@{source.commit}" if public else None
+    return Material(uri=uri, name=source.commit, digest={"gitCommit": source.commit})
 
 
 KIND = SourceKind(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pipeline.model.retrieval import DownloadArchive
 from pipeline.model.source import HttpArchive
 from pipeline.model.statements import Material
-from pipeline.sources.interface import SourceKind
+from pipeline.sources.interface import SourceKind, public_url
 
 
 def retrieval(source: HttpArchive) -> DownloadArchive:
@@ -26,9 +26,9 @@ def identity(source: HttpArchive) -> dict[str, object]:
 
 
 def material(source: HttpArchive, tree_sha256: str | None) -> Material:
-    """Name the first url that the recipe gives; the digest is the archive's."""
+    """Name the first public url that the recipe gives; the digest is the archive's."""
     del tree_sha256
-    return Material(uri=source.urls[0], name=source.filename, digest={"sha256": source.sha256})
+    return Material(uri=public_url(source.urls), name=source.filename, digest={"sha256": source.sha256})
 
 
 KIND = SourceKind(

@@ -7,13 +7,18 @@ from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 from pipeline.model.source import GitCommit, HttpArchive, LocalTree, PypiSdist
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from pipeline.model.retrieval import Retrieval
     from pipeline.model.statements import Material
 
 AnySource = PypiSdist | HttpArchive | GitCommit | LocalTree
 S = TypeVar("S", PypiSdist, HttpArchive, GitCommit, LocalTree)
+
+
+def public_url(urls: Iterable[str]) -> str | None:
+    """Return the first url that can be told to everybody: no file of this machine, no login, no token in a query."""
+    return next((url for url in urls if url.startswith("https://") and not set(url) & {"@", "?"}), None)
 
 
 class SourceKind(NamedTuple, Generic[S]):

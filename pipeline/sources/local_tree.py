@@ -21,7 +21,7 @@ def identity(source: LocalTree) -> None:
 def material(source: LocalTree, tree_sha256: str | None) -> Material:
     """Give the digest of the tree and say that it was a local one; its path is nobody's business."""
     del source
-    return Material(uri="urn:engine-pipeline:local-tree", name="local tree", digest={"treeSha256": tree_sha256 or ""})
+    return Material(name="local tree", digest={"treeSha256": tree_sha256 or ""})
 
 
 KIND = SourceKind(

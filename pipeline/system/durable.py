@@ -19,7 +19,8 @@ from pipeline.system.claims import claimed
 from pipeline.system.disk import disk_errors, remove_tree, sync_folder, sync_path, sync_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
+    from io import FileIO
     from pathlib import Path
 
 _NO_HARD_LINKS = frozenset({errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.ENOSYS, errno.EOPNOTSUPP})
@@ -71,6 +72,21 @@ class FileDisk:
                 writer.write(chunk)
         return digest.hexdigest(), size
 
+    def write_chunks(self, path: Path, chunks: Iterable[bytes], *, executable: bool = False) -> tuple[str, int]:
+        """Write a new file of chunks; return sha256 and size of what was written."""
+        digest, size = hashlib.sha256(), 0
+        with _mapped(path):
+            writer = path.open("xb", buffering=0)
+            if executable:
+                path.chmod(0o755)
+        with writer:
+            for chunk in chunks:  # what reading them raises is not about this file
+                digest.update(chunk)
+                size += len(chunk)
+                with _mapped(path):
+                    _write_all(writer, chunk)
+        return digest.hexdigest(), size
+
     def link_file(self, source: Path, destination: Path) -> None:
         """Make a hard link, or a copy where links are impossible."""
         # Of a symbolic link another name, not one of what it leads to: a tenth of the time of making a new one (ext4).
@@ -118,6 +134,16 @@ class FileDisk:
             if source.parent != destination.parent:
                 sync_folder(source.parent)
 
+    def move_over(self, source: Path, destination: Path, *, durable: bool = True) -> None:
+        """Rename over a name that may be taken by a file, and sync both parents."""
+        with _mapped(destination):
+            source.replace(destination)
+            if not durable:
+                return
+            sync_folder(destination.parent)
+            if source.parent != destination.parent:
+                sync_folder(source.parent)
+
     def remove(self, path: Path) -> None:
         """Remove a file or a whole folder."""
         with _mapped(path):
@@ -137,6 +163,12 @@ class FileDisk:
         from pipeline.system.lock_holders import lock_holder  # noqa: PLC0415 - only for those who wait
 
         return lock_holder(path)
+
+
+def _write_all(writer: FileIO, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[writer.write(view) :]  # unbuffered: a write may take less
 
 
 @contextmanager

@@ -9,6 +9,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from pipeline.errors import HostError, TrustError, UsageError
+from pipeline.system.disk import sync_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -45,6 +46,19 @@ class PrivateKeyFiles:
             stream.write(data)
             stream.flush()
             os.fsync(stream.fileno())
+
+    def replace(self, path: Path, data: bytes) -> None:
+        """See ``ports.KeyFiles``."""
+        temporary = path.with_name(f".{path.name}.new")
+        try:
+            for left in path.parent.glob(".*.new"):  # by a process that died
+                left.unlink(missing_ok=True)
+            self.create(temporary, data)
+            temporary.replace(path)
+            sync_folder(path.parent)
+        except OSError as error:
+            temporary.unlink(missing_ok=True)
+            raise HostError(f"cannot write {path}: {os.strerror(error.errno or 0)}") from error
 
     def read(self, path: Path) -> bytes:
         """See ``ports.KeyFiles``. The check is made on the opened file, so that it cannot be swapped in between."""

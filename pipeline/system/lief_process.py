@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -22,6 +23,9 @@ _PROJECT_DIR = str(Path(__file__).resolve().parents[2])
 _START = "import sys; sys.path.insert(0, sys.argv[1]); from pipeline.system.lief_worker import main; main()"
 WORKER = (sys.executable, "-P", "-c", _START, _PROJECT_DIR)
 _HINT = "make or download it anew"
+# It parses files from outside: of this process's environment it gets what a Python starts with, and nothing secret.
+_PASSED_ON = frozenset({"PATH", "SYSTEMROOT", "WINDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "LANG"})
+_COVERAGE = "COVERAGE_"
 
 
 class LiefProcess:
@@ -81,6 +85,7 @@ class LiefProcess:
                 stderr=subprocess.DEVNULL,
                 text=True,
                 encoding="ascii",
+                env={name: value for name, value in os.environ.items() if name in _PASSED_ON or _COVERAGE in name},
                 start_new_session=True,  # Ctrl-C is for us; it ends when its input does, and so with us
             )
         except OSError as error:

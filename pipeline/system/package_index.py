@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 _PAGE_LIMIT_BYTES = 32 << 20
 _ACCEPT = "application/vnd.pypi.simple.v1+json, application/vnd.pypi.simple.v1+html;q=0.2, text/html;q=0.1"  # PEP 691
 _PIP_SECONDS = 60.0
+# What pip finds its files and its Python by, and what it is told itself: not tokens of other programs.
+_FOR_PIP = (
+    "PIP_", "PYTHON", "PATH", "HOME", "XDG_CONFIG_", "APPDATA", "PROGRAMDATA", "USERPROFILE", "SYSTEMROOT",
+    "VIRTUAL_ENV", "LANG", "LC_",
+)  # fmt: skip
 _ASK_PIP = """
 import json
 from pip._internal.configuration import Configuration
@@ -49,7 +54,7 @@ class ConfiguredIndex:
             downloader: whose documents the index pages are.
             commands: to ask pip with.
             environment: PIP_INDEX_URL, UV_DEFAULT_INDEX, UV_INDEX_URL and PIP_EXTRA_INDEX_URL, UV_EXTRA_INDEX_URL win
-                over pip's files; pip runs with the whole of it.
+                over pip's files; pip runs with what it reads of it.
         """
         self._documents = downloader.documents
         self._commands = commands
@@ -100,7 +105,8 @@ class ConfiguredIndex:
     def _ask_pip(self, *settings: str) -> list[str]:
         if self._asked is None:
             argv = (sys.executable, "-c", _ASK_PIP)
-            command = Command(argv, cwd=Path("/"), env=self._environment, timeout_seconds=_PIP_SECONDS)
+            env = {name: value for name, value in self._environment.items() if name.startswith(_FOR_PIP)}
+            command = Command(argv, cwd=Path("/"), env=env, timeout_seconds=_PIP_SECONDS)
             outcome = self._commands.run(command)
             try:
                 self._asked = {str(key): str(value) for key, value in json.loads(outcome.tail[-1]).items()}

@@ -7,7 +7,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from pipeline.digest import canonical_json
 from pipeline.model.source import Source
-from pipeline.sources.registry import KINDS, identity_of, retrieval_of
+from pipeline.sources.registry import KINDS, identity_of, material_of, retrieval_of
 
 ADAPTER = TypeAdapter(Source)
 kinds = pytest.mark.parametrize("name", sorted(KINDS))
@@ -34,6 +34,24 @@ def test_it_says_how_its_bytes_are_brought(name):
 def test_its_identity_is_canonical_and_says_nothing_of_places(name):
     identity = identity_of(KINDS[name].example)
     assert identity is None or b"://" not in canonical_json(identity)
+
+
+@kinds
+def test_provenance_names_it_by_digest_and_by_no_place_of_one_machine(name):
+    found = material_of(KINDS[name].example, tree_sha256="7" * 64)
+    assert all(found.digest.values())
+    assert found.name
+    assert found.uri is None or found.uri.startswith(("https://", "git+https://", "pkg:"))
+
+
+@pytest.mark.parametrize("url", ["file:///srv/x.tar.gz", "https://user:secret@example.com/x.tar.gz"])
+def test_provenance_tells_no_file_of_the_machine_and_no_login(url):
+    archive = KINDS["http_archive"].example.model_copy(update={"urls": (url,)})
+    commit = KINDS["git_commit"].example.model_copy(update={"urls": (url,)})
+    assert material_of(archive, tree_sha256=None).uri is None
+    assert material_of(commit, tree_sha256=None).uri is None
+    public = archive.model_copy(update={"urls": (url, "https://example.com/x.tar.gz?token=1", "https://example.com/x")})
+    assert material_of(public, tree_sha256=None).uri == "https://example.com/x"
 
 
 @kinds

@@ -92,7 +92,7 @@ def test_a_fetched_bundle_is_proven_like_a_built_one_without_any_compiler(upstre
 def test_it_is_published_installed_and_run(upstream, user, tmp_path):
     assert upstream.build("--source", "fetch").returncode == 0
     user.ok("keys", "init", "--no-passphrase")
-    user.ok("publish", "--to", "repository")
+    user.ok("publish", "--allow-development", "--to", "repository")
     user.ok("install", TARGET, "--from", "repository", "--root", "engines")
     (generation,) = user.json("list", "--root", "engines")["generations"]
     server = Path(generation["path"]) / "bin" / "tiny-server"

@@ -150,8 +150,8 @@ def test_a_switch_is_on_the_disk_when_it_ends(traced_world: World, arguments: tu
 
 def publish(world: World, *, without: tuple[str, ...] = ()) -> tuple[Audit, list[str]]:
     before = snapshot(world)
-    audit = Audit(world, "publish", "--from", world.folder / "dist", "--to", world.repository, "--keys",
-                  world.keys_dir, without=without)  # fmt: skip
+    audit = Audit(world, "publish", "--allow-development", "--from", world.folder / "dist", "--to", world.repository,
+                  "--keys", world.keys_dir, without=without)  # fmt: skip
     timestamp = world.repository / "metadata/timestamp.json"
     needed = [world.repository / name for name in ("blobs", "metadata")]
     return audit, audit.missing_when(world, timestamp, *needed, before=before)

@@ -46,7 +46,7 @@ def artifacts(user: CommandLine) -> dict[str, dict]:
 def repository(user: CommandLine, artifacts: dict[str, dict]) -> Path:
     assert artifacts
     user.ok("keys", "init", "--no-passphrase")
-    user.ok("publish", "--to", "repository")
+    user.ok("publish", "--allow-development", "--to", "repository")
     return user.home / "repository"
 
 

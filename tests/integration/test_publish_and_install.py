@@ -24,7 +24,7 @@ def publisher(tmp_path_factory) -> CommandLine:
     for release in ("t1", "t2"):
         user.ok("build", "--target", TARGET, "--prove", "load", "--release", release, "--output", release)
     user.ok("keys", "init", "--no-passphrase", "--keys", "keys")
-    user.ok("publish", "--to", "repository", "--from", "t1", "--keys", "keys")
+    user.ok("publish", "--allow-development", "--to", "repository", "--from", "t1", "--keys", "keys")
     return user
 
 
@@ -66,7 +66,7 @@ def test_a_second_install_downloads_nothing(repository, customer):
 
 def test_an_update_downloads_only_the_layer_that_changed_and_can_be_undone(publisher, repository, customer):
     customer.ok("install", TARGET, "--from", repository, "--root", "engines", "--version", "t1")
-    publisher.ok("publish", "--to", "repository", "--from", "t2", "--keys", "keys")
+    publisher.ok("publish", "--allow-development", "--to", "repository", "--from", "t2", "--keys", "keys")
     update = customer.json("install", TARGET, "--from", repository, "--root", "engines")
     assert (update["version"], update["previous_version"]) == ("t2", "t1")
     present = {layer["name"]: layer["present"] for layer in update["layers"]}

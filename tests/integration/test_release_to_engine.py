@@ -95,7 +95,7 @@ def test_an_update_does_not_bring_the_vendors_runtime_again(user, release):
     outcomes = []
     for tag in (old, new):
         pin_and_build(user, tag, CUDA)
-        user.ok("publish", "--to", "repository")
+        user.ok("publish", "--allow-development", "--to", "repository")
         outcomes.append(
             user.json("install", CUDA, "--from", "repository", "--root", "engines", "--no-check-host", "--version", tag)
         )

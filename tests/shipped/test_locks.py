@@ -11,7 +11,7 @@ from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-LOCKS = {flavor: ROOT / "ci" / "requirements" / f"{flavor}.txt" for flavor in ("runtime", "dev")}
+LOCKS = {flavor: ROOT / "ci" / "requirements" / f"{flavor}.txt" for flavor in ("runtime", "installer", "dev")}
 
 
 def locked(flavor: str) -> dict[str, list[tuple[Version, int]]]:
@@ -27,7 +27,9 @@ def locked(flavor: str) -> dict[str, list[tuple[Version, int]]]:
 
 
 def wanted(flavor: str) -> list[Requirement]:
-    listed = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["build"]]
+    listed = [*PROJECT["project"]["dependencies"], *PROJECT["project"]["optional-dependencies"]["mirror"]]
+    if flavor != "installer":
+        listed += PROJECT["project"]["optional-dependencies"]["build"]
     if flavor == "dev":
         listed += PROJECT["dependency-groups"]["dev"]
     return [Requirement(text) for text in listed]
@@ -53,6 +55,14 @@ def test_a_lock_holds_what_the_project_asks_for(flavor):
         versions = [version for version, _ in requirements.get(canonicalize_name(requirement.name), [])]
         assert versions, f"{requirement.name} is not in {LOCKS[flavor]}: run ci/lock"
         assert all(requirement.specifier.contains(version) for version in versions), f"{requirement}: run ci/lock"
+
+
+def test_the_lock_of_mirrors_is_a_part_of_the_one_of_this_project():
+    runtime, carried = locked("runtime"), locked("installer")
+    assert {name: [version for version, _ in entries] for name, entries in carried.items()} == {
+        name: [version for version, _ in runtime[name]] for name in carried
+    }
+    assert "lief" not in carried
 
 
 def test_the_two_locks_agree_on_every_version():

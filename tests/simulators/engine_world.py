@@ -25,6 +25,7 @@ from pipeline.publish.keys import KeyFolder, init_keys, open_keys
 from pipeline.publish.repository import publish
 from pipeline.system.archives import FileArchiver
 from pipeline.system.clock import SystemClock
+from pipeline.system.disk import nearest_folder
 from pipeline.system.downloads import HttpDownloader
 from pipeline.system.durable import FileDisk
 from pipeline.system.keys import PrivateKeyFiles
@@ -73,7 +74,7 @@ class FixedHost:
         return None
 
     def free_bytes(self, path: Path) -> int:
-        return shutil.disk_usage(path).free if self._free is None else self._free
+        return shutil.disk_usage(nearest_folder(path)).free if self._free is None else self._free
 
 
 class CountingDownloader(HttpDownloader):
@@ -148,12 +149,14 @@ class World:
         folder: of the world.
         clock: of publisher and installers.
         zstd_level: of layers; real ones have 19.
+        secret: passphrase or PIN of the keys.
     """
 
     folder: Path
     clock: Clock = field(default_factory=SystemClock)
     disk: Disk = field(default_factory=FileDisk)
     zstd_level: int = 3
+    secret: str | None = None
 
     def __post_init__(self) -> None:
         self.repository = self.folder / "repository"
@@ -165,7 +168,8 @@ class World:
 
     @property
     def keys(self) -> KeyFolder:
-        return open_keys(self.keys_dir, passphrase=lambda: None, key_files=PrivateKeyFiles())
+        secret = self.secret.encode() if self.secret else None
+        return open_keys(self.keys_dir, passphrase=lambda: secret, key_files=PrivateKeyFiles())
 
     def build(
         self,
@@ -201,7 +205,7 @@ class World:
             services=services_for(self.folder / "publisher", clock=self.clock),
             disk=self.disk,
             now=self.clock.now_seconds() if now is None else now,
-            **choices,
+            **({"allow_development": True} | choices),
         )
 
     def services(self, root: Path | None = None, *, host: FixedHost | None = None) -> Services:
@@ -268,7 +272,7 @@ class World:
             "upstream": Upstream(repository="example/llama.cpp", tag=version, commit=None),
             "installed_size": sum(layer.installed_size for layer, _ in own),
             "layers": tuple(layer for layer, _ in made),
-            "requires": requires or _requires(),
+            "requires": requires or requires_nothing(),
             "entry_points": dict(entry_points or {"llama-server": "bin/llama-server"}),
             "options": {},
             "toolchain": {},
@@ -291,5 +295,6 @@ def _artifacts(dist: Path) -> tuple[Artifact, ...]:
     return read_manifest(path.read_bytes()).artifacts if path.exists() else ()
 
 
-def _requires() -> Requires:
+def requires_nothing() -> Requires:
+    """Return what every Linux host has."""
     return Requires(glibc="2.34", cpu=(), libraries=(), driver=None, macos=None, gpu_architectures=())

@@ -52,7 +52,7 @@ def state(dist: Path) -> tuple[Artifact, ...]:
         action = action_of(artifact)
         stem = artifact.url.removesuffix(".tar.zst")
         (dist / f"{stem}.intoto.json").write_bytes(write_provenance(artifact, action))
-        sbom = write_sbom(artifact, action, files=(), made_of=materials(artifact, action))
+        sbom = write_sbom(artifact, action, files={}, made_of=materials(artifact, action))
         (dist / f"{stem}.cdx.json").write_bytes(sbom)
         stated.append(artifact.model_copy(update={"provenance": f"{stem}.intoto.json", "sbom": f"{stem}.cdx.json"}))
     (dist / "manifest.json").write_bytes(write_manifest(stated, release=manifest.release, created=manifest.created))

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.app.services import build_services, disk, key_files
+from pipeline.app.services import build_services, disk
 from pipeline.app.settings import program_name
-from pipeline.cli.options import FOLDER, Command, changing_options
-from pipeline.cli.passphrase import passphrase_options, read_passphrase
+from pipeline.cli.key_options import open_key_folder, signing_options
+from pipeline.cli.named_files import read_named
+from pipeline.cli.options import FILE, FOLDER, Command, changing_options
 from pipeline.cli.tables import size_text
 from pipeline.publish.dist import read_dist
-from pipeline.publish.keys import open_keys
 from pipeline.publish.repository import publish
 
 if TYPE_CHECKING:
@@ -25,31 +25,38 @@ if TYPE_CHECKING:
 @click.command("publish", cls=Command)
 @click.option("--to", "repository", type=FOLDER, required=True, metavar="DIR", help="The repository; made when new.")
 @click.option("--from", "dist", type=FOLDER, metavar="DIR", help="Folder with manifest.json.  [default: dist]")
-@click.option("--keys", "folder", type=FOLDER, metavar="DIR", help="Folder with the keys.  [default: the user's own]")
-@passphrase_options
+@click.option("--metadata", type=FILE, metavar="FILE", help="Policy that the holders of targets have signed.")
+@signing_options
 @click.option("--replace", is_flag=True, help="Allow other bytes under a version that is published already.")
+@click.option(
+    "--allow-development",
+    is_flag=True,
+    default=None,
+    help="Sign with development keys too.  [env: ENGINE_PIPELINE_ALLOW_DEVELOPMENT]",
+)
 @changing_options
-def command(
+def command(  # noqa: PLR0913 - one parameter an option
     session: Session,
     repository: Path,
     dist: Path | None,
+    metadata: Path | None,
     folder: Path | None,
     passphrase_file: Path | None,
     passphrase_fd: int | None,
     *,
     replace: bool,
+    allow_development: bool | None,
 ) -> None:
     """Add bundles to a signed repository: files first, metadata last.
 
-    A reader of the repository sees the old state or the new one, never one in between.
+    A reader of the repository sees the old state or the new one, never one in between. With --metadata and without
+    --from only that policy is published.
     """
-    dist_dir = (dist or session.settings.output).absolute()
-    read_dist(dist_dir)  # what is wrong there is said before keys are asked for
-    keys = open_keys(
-        (folder or session.settings.keys_dir).absolute(),
-        passphrase=lambda: read_passphrase(file=passphrase_file, descriptor=passphrase_fd),
-        key_files=key_files(),
-    )
+    dist_dir = None
+    if metadata is None or dist is not None:
+        dist_dir = (dist or session.settings.output).absolute()
+        read_dist(dist_dir)  # what is wrong there is said before keys are asked for
+    keys = open_key_folder(session, folder, passphrase_file=passphrase_file, passphrase_fd=passphrase_fd)
     with build_services(session.settings) as services:
         outcome = publish(
             dist=dist_dir,
@@ -60,15 +67,18 @@ def command(
             now=services.clock.now_seconds(),
             replace=replace,
             dry_run=session.dry_run,
+            allow_development=session.settings.allow_development if allow_development is None else allow_development,
+            policy=None if metadata is None else read_named(metadata),
         )
-    session.show(outcome.model_dump(mode="json"), lambda: _text(outcome))
+    session.show(outcome.model_dump(mode="json"), lambda: outcome_text(outcome))
     if outcome.development:
         session.warn("signed with development keys; do not ship this repository")
     if not session.dry_run:
         session.hint(f"\nnext: {program_name()} install --from {repository.absolute()} --root ROOT")
 
 
-def _text(outcome: PublishOutcome) -> str:
+def outcome_text(outcome: PublishOutcome) -> str:
+    """Return what publishing did, for people."""
     verb = "would add" if outcome.dry_run else "added"
     lines = [f"{verb}      {name}" for name in outcome.added]
     lines += [f"replaced   {name}" for name in outcome.replaced]

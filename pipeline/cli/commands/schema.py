@@ -13,6 +13,7 @@ from pipeline.errors import UsageError
 from pipeline.model.host import HostFacts
 from pipeline.model.manifest import BundleCard
 from pipeline.model.manifest_document import manifest_schema, write_schema
+from pipeline.model.mirror import MirrorDocument
 from pipeline.model.plan import Plan
 from pipeline.model.project import ProjectDefaults
 from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe, ModelRecipe
@@ -33,6 +34,7 @@ _MODELS: dict[str, type[Frozen]] = {
     "model-recipe": ModelRecipe,
     "pinned-release": PinnedRelease,
     "release-preferences": ReleasePreferences,
+    "mirror": MirrorDocument,
 }
 _NAMES = ("manifest", *_MODELS)
 _KEPT = "manifest-v1.schema.json"

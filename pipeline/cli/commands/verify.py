@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.app.services import build_services, disk
 from pipeline.cli.options import FILE, Command, common_options
-from pipeline.cli.tables import size_text, table
 from pipeline.cli.trusted_root import named_root
-from pipeline.deploy.verify import report_error, verify
-from pipeline.model.verification import FileState
+from pipeline.cli.verifying import run_verify
 
 if TYPE_CHECKING:
     from pipeline.cli.session import Session
-    from pipeline.model.verification import VerifyReport
 
 
 @click.command("verify", cls=Command)
@@ -24,7 +20,7 @@ if TYPE_CHECKING:
     "path",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="A root, a bundle, a folder with manifest.json, or a repository.",
+    help="A root, a bundle, a folder with manifest.json, a repository or a mirror.",
 )
 @click.option("--trusted-root", type=FILE, metavar="FILE", help="Root metadata that a repository is checked against.")
 @common_options
@@ -33,24 +29,4 @@ def command(session: Session, path: Path, trusted_root: Path | None) -> None:
 
     Ends with code 7 unless all are verified.
     """
-    root = named_root(session, trusted_root)
-    with build_services(session.settings) as services:
-        report = verify(path.absolute(), services, disk=disk(), trusted_root=root)
-    session.show({**report.model_dump(mode="json"), "ok": report.ok}, lambda: _text(report))
-    for note in report.notes:
-        session.warn(note)
-    for line in report.revoked:
-        session.warn(f"{line}; it is current")
-    if not report.ok:
-        session.end_with(report_error(report))
-
-
-def _text(report: VerifyReport) -> str:
-    counts = ", ".join(f"{getattr(report, state)} {state}" for state in get_args(FileState))
-    lines = [f"{report.kind} {report.path}", f"{counts}; {size_text(report.bytes_read)} read in {report.seconds:.1f} s"]
-    if report.kind == "repository":
-        lines.append("signatures verified" if report.trusted else "signatures NOT checked: no --trusted-root was given")
-    if report.findings:
-        rows = [(finding.state, finding.path, finding.detail) for finding in report.findings]
-        lines += ["", table(("state", "file", "detail"), rows)]
-    return "\n".join(lines)
+    run_verify(session, path.absolute(), trusted_root=named_root(session, trusted_root))

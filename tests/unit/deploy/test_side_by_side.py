@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import threading
+import time
 
 import pytest
 
@@ -42,3 +45,23 @@ def test_a_failure_is_raised_and_ends_the_others():
     with pytest.raises(IntegrityError, match="bad"):
         in_parallel(work, range(2), jobs=2)
     assert ended.is_set()
+
+
+def test_an_interruption_is_raised_when_every_piece_of_work_has_ended():
+    both_work = threading.Barrier(2)
+    working: list[int] = []
+
+    def work(item: int, go_on) -> None:
+        working.append(item)
+        if both_work.wait(30) == 0:
+            os.kill(os.getpid(), signal.SIGINT)
+        try:
+            while True:
+                time.sleep(0.02)  # a piece of work that does not ask
+                go_on()
+        finally:
+            working.remove(item)
+
+    with pytest.raises(KeyboardInterrupt):
+        in_parallel(work, range(2), jobs=2)
+    assert working == []

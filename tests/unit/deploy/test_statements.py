@@ -6,14 +6,17 @@ from pathlib import Path
 import pytest
 from securesystemslib.dsse import Envelope
 from securesystemslib.signer import CryptoSigner
+from tuf.api.metadata import DelegatedRole, Delegations, Targets
 
-from pipeline.deploy.statements import Signers, provenance_fault, read_signers, sbom_fault
+from pipeline.deploy.statements import NOBODY, Signers, provenance_fault, read_signers, signers_for
 from pipeline.errors import IntegrityError
 from pipeline.make.bill_of_materials import write_sbom
 from pipeline.make.provenance import write_provenance
+from pipeline.model.bill_of_materials import bill_fault
 from pipeline.model.document_text import document_text
 from pipeline.model.manifest import Artifact
 from pipeline.model.manifest_document import read_manifest
+from pipeline.model.repository_layout import BUILDERS_FIELD
 from pipeline.model.statements import PAYLOAD_TYPE
 from tests.simulators.engine_world import World
 from tests.simulators.stating import SOURCE, action_of
@@ -89,21 +92,38 @@ def test_what_is_no_envelope(artifact: Artifact, data: bytes):
 
 def test_the_bill_of_another_bundle(artifact: Artifact):
     other = artifact.model_copy(update={"sha256": "9" * 64})
-    data = write_sbom(other, action_of(artifact), files=(), made_of=(SOURCE,))
-    assert "not of the bundle" in str(sbom_fault(data, artifact))
-    assert sbom_fault(data, other) is None
+    data = write_sbom(other, action_of(artifact), files={}, made_of=(SOURCE,))
+    assert "not of the bundle" in str(bill_fault(data, artifact))
+    assert bill_fault(data, other) is None
 
 
 def test_a_bill_that_lacks_a_layer(artifact: Artifact):
-    data = write_sbom(artifact, action_of(artifact), files=(), made_of=(SOURCE,))
+    data = write_sbom(artifact, action_of(artifact), files={}, made_of=(SOURCE,))
     layer = artifact.layers[0].model_copy(update={"sha256": "8" * 64})
     more = artifact.model_copy(update={"layers": (*artifact.layers, layer)})
-    assert "lacks a layer" in str(sbom_fault(data, more))
+    assert "lacks a layer" in str(bill_fault(data, more))
+
+
+def test_a_component_without_a_license_or_a_name(artifact: Artifact):
+    document = json.loads(write_sbom(artifact, action_of(artifact), files={}, made_of=(SOURCE,)))
+    assert bill_fault(json.dumps(document).encode(), artifact) is None
+    inner = {"type": "file", "name": "bin/x"}
+    for component, said in (
+        ({"type": "file", "name": "x"}, "no license of x"),
+        ({"type": "file", "licenses": [{"expression": "MIT"}]}, "without a name"),
+        ({"type": "file", "name": "y", "licenses": [{"expression": ""}, {"license": {"name": ""}}, 3]}, "license of y"),
+        ({"type": "file", "name": "z", "licenses": [{"expression": "MIT"}], "components": [inner]}, "license of bin/x"),
+        (7, "without a name"),
+    ):
+        more = {**document, "components": [*document["components"], component]}
+        assert said in str(bill_fault(json.dumps(more).encode(), artifact))
+    bare = {**document, "metadata": {"component": {**document["metadata"]["component"], "licenses": []}}}
+    assert "no license" in str(bill_fault(json.dumps(bare).encode(), artifact))
 
 
 @pytest.mark.parametrize("data", [b"", b"{}", b"[]", b'{"bomFormat": "CycloneDX", "specVersion": "1.5"}'])
 def test_what_is_no_bill(artifact: Artifact, data: bytes):
-    assert sbom_fault(data, artifact)
+    assert bill_fault(data, artifact)
 
 
 def test_a_lane_names_the_publishers_keys(artifact: Artifact):
@@ -114,9 +134,66 @@ def test_a_lane_names_the_publishers_keys(artifact: Artifact):
     assert read_signers(builders, "engine-other") is None
 
 
+KEYS = {FIRST.public_key.keyid: FIRST.public_key.to_dict()}
+
+
 @pytest.mark.parametrize(
-    "named", [{"threshold": "1", "keys": {}}, {"threshold": 1}, {"threshold": 1, "keys": {"a": {}}}]
+    "named",
+    [
+        {"threshold": "1", "keys": KEYS},
+        {"threshold": 0, "keys": KEYS},
+        {"threshold": -1, "keys": KEYS},
+        {"threshold": True, "keys": KEYS},
+        {"threshold": 1},
+        {"threshold": 1, "keys": {"a": {}}},
+        {"threshold": 1, "keys": {"a": 1}},
+        {"threshold": 1, "keys": {"a": {"keytype": 1, "scheme": 2, "keyval": 3}}},
+        [],
+    ],
 )
-def test_a_lane_that_names_no_keys(named: dict[str, object]):
+def test_a_lane_that_names_no_keys(named: object):
     with pytest.raises(IntegrityError):
         read_signers({"role": named}, "role")
+
+
+def test_a_lane_whose_field_is_no_table():
+    with pytest.raises(IntegrityError):
+        read_signers([], "role")
+
+
+def test_where_nobody_may_speak_for_an_engine_nothing_holds(artifact: Artifact):
+    statement = write_provenance(artifact, action_of(artifact))
+    for data in (statement, sealed(statement), sealed(statement, FIRST)):
+        assert provenance_fault(data, artifact, NOBODY) is not None
+    assert "too few keys" in str(provenance_fault(sealed(statement, FIRST), artifact, Signers((FIRST.public_key,), 2)))
+
+
+def test_a_lane_tells_who_signs_for_its_publisher(artifact: Artifact):
+    paths = ["engines/llama.cpp/*"]
+    role = DelegatedRole("engine-llama.cpp", [FIRST.public_key.keyid], 1, terminating=True, paths=paths)
+    delegations = Delegations({FIRST.public_key.keyid: FIRST.public_key}, {role.name: role})
+    lane_role = DelegatedRole(role.name, [FOREIGN.public_key.keyid], 1, terminating=True, paths=paths)
+    lane = Targets(
+        delegations=Delegations({FOREIGN.public_key.keyid: FOREIGN.public_key}, {role.name: lane_role}),
+        unrecognized_fields={BUILDERS_FIELD: {role.name: {"threshold": 1, "keys": KEYS}}},
+    )
+    path = "engines/llama.cpp/manifest.json"
+    assert signers_for(lane, path) == Signers((FIRST.public_key,), 1)
+    assert signers_for(Targets(delegations=delegations), path) == Signers((FIRST.public_key,), 1)
+    assert signers_for(lane, "engines/other/manifest.json") is None
+    assert signers_for(Targets(), path) is None
+    nameless = Targets(delegations=lane.delegations, unrecognized_fields={BUILDERS_FIELD: {}})
+    assert signers_for(nameless, path) is None
+
+
+@pytest.mark.parametrize("change", [{"version": "b2"}, {"accel": "avx2"}, {"origin": "fetched"}])
+def test_a_statement_that_calls_its_subjects_something_else(artifact: Artifact, change: dict[str, str]):
+    data = write_provenance(artifact.model_copy(update=change), action_of(artifact))
+    assert "something else" in str(provenance_fault(data, artifact, None))
+
+
+@pytest.mark.parametrize("place", ["buildDefinition", "runDetails"])
+def test_a_statement_without_what_slsa_asks_for(artifact: Artifact, place: str):
+    document = json.loads(write_provenance(artifact, action_of(artifact)))
+    document["predicate"][place] = {}
+    assert "has no" in str(provenance_fault(json.dumps(document).encode(), artifact, None))

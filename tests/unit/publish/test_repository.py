@@ -11,11 +11,13 @@ from pipeline.digest import sha256_bytes
 from pipeline.errors import HostError, IntegrityError, NothingSelectedError, TrustError, UsageError
 from pipeline.model.manifest_document import read_manifest, write_manifest
 from pipeline.model.publication import PublishOutcome
+from pipeline.publish.key_kinds import from_pem, to_pem
 from pipeline.publish.keys import open_keys
 from pipeline.publish.repository import publish, refresh
 from pipeline.system.keys import PrivateKeyFiles
 from tests.simulators.dying import dies_before
 from tests.simulators.engine_world import CPU, LayerFiles, World, core
+from tests.simulators.stating import state
 
 DAY = 86_400
 
@@ -198,12 +200,12 @@ def test_an_empty_or_missing_dist(world: World):
 
 def test_a_bill_of_materials_travels_as_a_target(world: World):
     dist = world.build("b1")
-    (dist / "b1.cdx.json").write_text("{}")
-    edit_manifest(dist, sbom="b1.cdx.json")
+    state(dist)
+    bill = (dist / "llama.cpp-b1-cpu.cdx.json").read_bytes()
     world.publish()
     (artifact,) = read_manifest((world.repository / "manifest.json").read_bytes()).artifacts
-    assert (world.repository / str(artifact.sbom)).read_text() == "{}"
-    assert f"engines/llama.cpp/{sha256_bytes(b'{}')}" in engines(world)
+    assert (world.repository / str(artifact.sbom)).read_bytes() == bill
+    assert f"engines/llama.cpp/{sha256_bytes(bill)}" in engines(world)
     assert world.publish().changed is False
 
 
@@ -220,6 +222,7 @@ def test_a_repository_of_other_keys_is_not_touched(world: World):
             services=world.services(),
             disk=world.disk,
             now=world.clock.now_seconds(),
+            allow_development=True,
         )
     assert snapshot(world.repository) == before
 
@@ -258,9 +261,8 @@ def test_a_damaged_blob_is_noticed(world: World):
 def test_encrypted_keys_are_needed_only_when_something_is_signed(world: World, tmp_path: Path):
     world.build("b1")
     world.publish()
-    listing = json.loads((world.keys_dir / "keys.json").read_text())
-    listing["encrypted"] = True
-    (world.keys_dir / "keys.json").write_text(json.dumps(listing))
+    for path in world.keys_dir.glob("*.pem"):
+        path.write_bytes(to_pem(from_pem(path, path.read_bytes(), None), b"secret"))
     assert world.publish().changed is False
     world.build("b2")
     before = snapshot(world.repository)
@@ -311,6 +313,7 @@ def test_keys_with_a_passphrase_sign(world: World, tmp_path: Path):
         services=world.services(),
         disk=world.disk,
         now=world.clock.now_seconds(),
+        allow_development=True,
     )
     assert outcome.changed
     assert b"secret" not in b"".join(snapshot(world.repository).values())

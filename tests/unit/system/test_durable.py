@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.digest import sha256_bytes
 from pipeline.errors import HostError, NoSpaceError
 from pipeline.system.durable import FileDisk
 
@@ -166,3 +167,26 @@ def test_a_lock_is_held_by_one(tmp_path: Path, disk: FileDisk):
         assert not (tmp_path / "entered").exists()
     os.waitpid(child, 0)
     assert (tmp_path / "entered").exists()
+
+
+def test_chunks_become_a_new_file_and_its_digest(tmp_path: Path, disk: FileDisk):
+    found = disk.write_chunks(tmp_path / "file", iter([b"one", b"", b"two"]))
+    assert found == (sha256_bytes(b"onetwo"), 6)
+    assert (tmp_path / "file").read_bytes() == b"onetwo"
+    with pytest.raises(FileExistsError):
+        disk.write_chunks(tmp_path / "file", iter([b"again"]))
+    disk.write_chunks(tmp_path / "script", iter([b"#!/bin/sh"]), executable=True)
+    assert (tmp_path / "script").stat().st_mode & 0o777 == 0o755
+
+
+def test_a_file_moves_over_another_one(tmp_path: Path, disk: FileDisk):
+    for name in ("new", "old"):
+        disk.write_file(tmp_path / name, name.encode())
+    disk.move_over(tmp_path / "new", tmp_path / "old")
+    assert (tmp_path / "old").read_bytes() == b"new"
+    assert not (tmp_path / "new").exists()
+    disk.write_file(tmp_path / "newer", b"newer")
+    disk.move_over(tmp_path / "newer", tmp_path / "old", durable=False)
+    assert (tmp_path / "old").read_bytes() == b"newer"
+    with pytest.raises(HostError):
+        disk.move_over(tmp_path / "nothing", tmp_path / "old")

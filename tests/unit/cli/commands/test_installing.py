@@ -12,7 +12,16 @@ TARGET = "llama.cpp/linux-x86_64-cpu"
 
 @pytest.fixture
 def published(user, world):
-    user.ok("publish", "--from", world.folder / "dist", "--to", world.repository, "--keys", world.keys_dir)
+    user.ok(
+        "publish",
+        "--allow-development",
+        "--from",
+        world.folder / "dist",
+        "--to",
+        world.repository,
+        "--keys",
+        world.keys_dir,
+    )
     return world
 
 
@@ -27,36 +36,84 @@ def installed(user, published, root):
 @pytest.fixture
 def updated(user, published, installed):
     published.build("2")
-    user.ok("publish", "--from", published.folder / "dist", "--to", published.repository, "--keys", published.keys_dir)
+    user.ok(
+        "publish",
+        "--allow-development",
+        "--from",
+        published.folder / "dist",
+        "--to",
+        published.repository,
+        "--keys",
+        published.keys_dir,
+    )
     user.ok("install", TARGET, "--from", published.repository, "--root", installed)
     return installed
 
 
 def test_publish_names_what_it_added_and_the_next_command(user, world):
-    out = user.ok("publish", "--from", world.folder / "dist", "--to", world.repository, "--keys", world.keys_dir)
+    out = user.ok(
+        "publish",
+        "--allow-development",
+        "--from",
+        world.folder / "dist",
+        "--to",
+        world.repository,
+        "--keys",
+        world.keys_dir,
+    )
     assert f"added      {TARGET} 1" in out
     assert "development keys" in user.err
     assert f"install --from {world.repository}" in user.err
 
 
 def test_publish_says_what_it_would_add_and_writes_nothing(user, world):
-    out = user.ok("publish", "--from", world.folder / "dist", "--to", world.repository, "--keys", world.keys_dir, "-n")
+    out = user.ok(
+        "publish",
+        "--allow-development",
+        "--from",
+        world.folder / "dist",
+        "--to",
+        world.repository,
+        "--keys",
+        world.keys_dir,
+        "-n",
+    )
     assert f"would add      {TARGET} 1" in out
     assert not world.repository.exists()
 
 
 def test_publish_without_a_dist_folder_exits_2(user, world):
-    assert user.run("publish", "--from", "nowhere", "--to", world.repository, "--keys", world.keys_dir) == 2
+    assert (
+        user.run(
+            "publish", "--allow-development", "--from", "nowhere", "--to", world.repository, "--keys", world.keys_dir
+        )
+        == 2
+    )
     assert "nowhere" in user.err
 
 
 def test_publish_judges_the_dist_folder_before_it_asks_for_keys(user, world):
-    assert user.run("publish", "--from", "nowhere", "--to", world.repository, "--keys", "no-keys") == 2
+    assert (
+        user.run("publish", "--allow-development", "--from", "nowhere", "--to", world.repository, "--keys", "no-keys")
+        == 2
+    )
     assert "nowhere has no manifest.json" in user.err
 
 
 def test_publish_without_keys_says_so_in_plain_words(user, world):
-    assert user.run("publish", "--from", world.folder / "dist", "--to", world.repository, "--keys", "no-keys") == 2
+    assert (
+        user.run(
+            "publish",
+            "--allow-development",
+            "--from",
+            world.folder / "dist",
+            "--to",
+            world.repository,
+            "--keys",
+            "no-keys",
+        )
+        == 2
+    )
     assert "no-keys is no key folder" in user.err
     assert "Errno" not in user.err
 
@@ -95,7 +152,7 @@ def test_install_without_any_trusted_root_exits_8(user, published, root):
 
 def test_install_from_the_users_own_keys_warns(user, world, root):
     user.ok("keys", "init", "--no-passphrase")
-    user.ok("publish", "--from", world.folder / "dist", "--to", "repository")
+    user.ok("publish", "--allow-development", "--from", world.folder / "dist", "--to", "repository")
     user.ok("install", "--from", "repository", "--root", root)
     assert "your own development keys" in user.err
 
@@ -209,7 +266,21 @@ def test_verify_counts_four_states_and_names_each_file_that_is_not_verified(user
     assert user.run("verify", installed) == 7
     assert "changed" in user.out
     assert "libggml-cpu.so" in user.out
-    assert user.err.startswith("error: ")
+    assert "\nerror: " in user.err
+
+
+def test_verify_says_how_much_there_is_in_which_state_and_folder(user, installed):
+    report = user.json("verify", installed)
+    states, folders = report["by_state"], report["by_folder"]
+    assert set(states) == {"verified", "changed", "missing", "unexpected"}
+    assert set(folders) == {".", "current", "generations", "layers"}
+    assert states["verified"]["files"] == report["verified"] == sum(total["files"] for total in folders.values())
+    assert folders["layers"]["size_bytes"] == report["bytes_read"]  # hard links in generations are the same bytes
+    assert report["bytes_per_second"] > 0
+    out = user.ok("verify", installed)
+    assert "layers" in out
+    assert "/s)" in out
+    assert "done    verify" in user.err
 
 
 def test_verify_with_json_prints_the_report_alone(user, installed):

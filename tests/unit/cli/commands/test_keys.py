@@ -52,7 +52,17 @@ def test_a_wrong_passphrase_exits_8_and_signs_nothing(user, world):
     Path("right").write_text("right\n")
     Path("wrong").write_text("wrong\n")
     user.ok("keys", "init", "--keys", "k", "--passphrase-file", "right")
-    arguments = ("publish", "--from", world.folder / "dist", "--to", "r", "--keys", "k", "--passphrase-file")
+    arguments = (
+        "publish",
+        "--allow-development",
+        "--from",
+        world.folder / "dist",
+        "--to",
+        "r",
+        "--keys",
+        "k",
+        "--passphrase-file",
+    )
     assert user.run(*arguments, "wrong") == 8
     assert not Path("r", "metadata", "timestamp.json").exists()
     user.ok(*arguments, "right")

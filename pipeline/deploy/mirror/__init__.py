@@ -1,0 +1,1 @@
+"""Mirrors: verified copies of repositories for machines with no network, and carrying them there."""

@@ -1,0 +1,145 @@
+"""What dist folders hold together, and whether they contradict each other; nothing is written here."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import TYPE_CHECKING
+
+from pipeline.digest import sha256_bytes
+from pipeline.errors import UsageError
+from pipeline.model.manifest_document import write_manifest
+from pipeline.publish.dist import MANIFEST_FILE, DistFile, read_dist
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from pipeline.model.manifest import Artifact
+
+STAGING_FOLDER = ".staging"
+_RESERVED = (MANIFEST_FILE, STAGING_FOLDER)
+
+ArtifactKey = tuple[str, str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Joined:
+    """What several dist folders hold together.
+
+    Attributes:
+        artifacts: by their key, each once.
+        files: path to file, each path once.
+        places: every file that a manifest names, as often as one does.
+        release: of the newest manifest.
+        manifest: canonical bytes of one manifest of everything.
+    """
+
+    artifacts: dict[ArtifactKey, Artifact]
+    files: dict[str, DistFile]
+    places: tuple[DistFile, ...]
+    release: str
+    manifest: bytes
+
+
+def join(folders: Sequence[Path]) -> Joined:
+    """Read dist folders and join what they say; sizes are looked at, contents only of statements.
+
+    Raises:
+        UsageError: a folder has no manifest of files in it, or two say different things of one artifact or one path.
+        NothingSelectedError: a manifest is empty.
+        IntegrityError: a manifest is malformed, or a file is missing or has another size.
+    """
+    entries: dict[ArtifactKey, _Entry] = {}
+    files: dict[str, DistFile] = {}
+    places: list[DistFile] = []
+    headers = []
+    for folder in folders:
+        header, offered = _read(folder)
+        headers.append(header)
+        for entry in offered:
+            _require_same(entries.setdefault(entry.artifact.key, entry), entry)
+            for path, file in entry.files.items():
+                before = files.setdefault(path, file)
+                if before.sha256 != file.sha256:
+                    raise UsageError(
+                        f"{before.path} and {file.path} have other bytes under one name", hint=_hint(before, file)
+                    )
+                places.append(file)
+    _require_room(files)
+    created, release = max(headers)
+    artifacts = {key: entry.artifact for key, entry in entries.items()}
+    manifest = write_manifest(artifacts.values(), release=release, created=created)
+    return Joined(artifacts, files, tuple(places), release, manifest)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """An artifact, where it is listed, and its files by their path below that folder."""
+
+    artifact: Artifact
+    folder: Path
+    files: dict[str, DistFile]
+
+
+def _read(folder: Path) -> tuple[tuple[str, str], list[_Entry]]:
+    """Return when and as what a folder's manifest was made, and its entries."""
+    dist = read_dist(folder)
+    entries = []
+    for artifact, rewritten in zip(dist.listed, dist.artifacts, strict=True):
+        files = {
+            path: DistFile(folder / path, sha256, dist.files[sha256].size_bytes)
+            for path, sha256 in _named(artifact, rewritten)
+        }
+        statement = dist.statements.get(artifact.key)
+        if artifact.provenance is not None and statement is not None:
+            place = folder / artifact.provenance
+            files[artifact.provenance] = DistFile(place, sha256_bytes(statement), len(statement))
+        entries.append(_Entry(artifact, folder, files))
+    return (dist.created, dist.release), entries
+
+
+def _named(artifact: Artifact, rewritten: Artifact) -> Iterator[tuple[str, str]]:
+    """Yield path and digest of every file of an artifact; ``rewritten`` has blobs in place of the paths."""
+    yield artifact.url, artifact.sha256
+    yield from ((layer.url, layer.sha256) for layer in artifact.layers)
+    if artifact.sbom is not None and rewritten.sbom is not None:
+        yield artifact.sbom, rewritten.sbom.rpartition("/")[2]
+
+
+def _require_same(before: _Entry, entry: _Entry) -> None:
+    """Refuse two entries of one key that differ in anything, statements' bytes included."""
+    same_files = {path: file.sha256 for path, file in before.files.items()} == {
+        path: file.sha256 for path, file in entry.files.items()
+    }
+    if before.artifact == entry.artifact and same_files:
+        return
+    artifact = entry.artifact
+    raise UsageError(
+        f"{artifact.target} {artifact.version} is in {before.folder} (sha256 {before.artifact.sha256}) and, with other"
+        f" bytes or another entry, in {entry.folder} (sha256 {artifact.sha256})",
+        hint="one key is one thing: build it on one machine, or leave one of the folders out",
+    )
+
+
+def _require_room(files: dict[str, DistFile]) -> None:
+    """Refuse paths that are in each other's way, on this system or on one that does not tell case apart."""
+    seen: dict[str, str] = {}
+    for path, file in files.items():
+        if PurePosixPath(path).parts[0].casefold() in _RESERVED:
+            raise UsageError(f"{file.path} has a name that is needed for something else", hint="build it again")
+        if (twin := seen.setdefault(path.casefold(), path)) != path:
+            raise UsageError(
+                f"{files[twin].path} and {file.path} differ only in case", hint="leave one of the folders out"
+            )
+    for path, file in files.items():
+        for parent in PurePosixPath(path.casefold()).parents:
+            if (other := seen.get(str(parent))) is not None:
+                raise UsageError(
+                    f"{files[other].path} is a file where {file.path} needs a folder",
+                    hint="leave one of the folders out",
+                )
+
+
+def _hint(before: DistFile, file: DistFile) -> str:
+    return f"sha256 {before.sha256} and {file.sha256}; build both on one machine, or leave one of the folders out"

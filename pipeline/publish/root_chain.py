@@ -1,0 +1,74 @@
+"""The roots of a repository and of a key folder as one chain, each signed by the one before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pipeline.errors import IntegrityError, TrustError
+from pipeline.publish.roots import read_root, require_signed, require_successor, root_quorums
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from tuf.api.metadata import Root
+
+
+@dataclass(frozen=True, slots=True)
+class RootChain:
+    """What follows from the root that is trusted.
+
+    Attributes:
+        roots: newest first, down to the oldest that was read.
+        served: version of the newest that the repository has, None where it has none.
+        missing: bytes of those that it does not have, by version.
+    """
+
+    roots: tuple[Root, ...]
+    served: int | None
+    missing: dict[int, bytes]
+
+
+def read_chain(metadata_dir: Path, own: Mapping[int, bytes]) -> RootChain:
+    """Follow the roots in a repository and those that came with the keys.
+
+    Raises:
+        TrustError: the repository is signed by other keys, or a root does not follow from the one before.
+        IntegrityError: a root is malformed.
+    """
+    served = _served(metadata_dir)
+    common = sorted(served.keys() & own.keys())
+    strange = [version for version in common if served[version] != own[version]]
+    if strange or (served and not common):
+        version = strange[0] if strange else max(own)
+        raise TrustError(
+            f"{metadata_dir.parent} is signed by other keys: its {version}.root.json is not the root of these keys",
+            hint="open the keys that it was made with, or publish to another folder",
+        )
+    available = {**own, **served}
+    version = min(common or own)
+    first = read_root(available[version], what=f"{version}.root.json")
+    require_signed(root_quorums(first, None), what=f"{version}.root.json")
+    chain = [first.signed]
+    while (data := available.get(chain[0].version + 1)) is not None:
+        name = f"{chain[0].version + 1}.root.json"
+        newer = read_root(data, what=name)
+        if newer.signed.version != chain[0].version + 1:
+            raise IntegrityError(f"{name} says that it is version {newer.signed.version}")
+        require_successor(newer, chain[0], what=name)
+        chain.insert(0, newer.signed)
+    return RootChain(
+        roots=tuple(chain),
+        served=max((v for v in served if v <= chain[0].version), default=None),
+        missing={v: data for v, data in sorted(own.items()) if v not in served and v <= chain[0].version},
+    )
+
+
+def _served(metadata_dir: Path) -> dict[int, bytes]:
+    roots = {}
+    for path in metadata_dir.glob("[1-9]*.root.json"):
+        number = path.name.removesuffix(".root.json")
+        if number.isascii() and number.isdigit():
+            roots[int(number)] = path.read_bytes()
+    return roots

@@ -1,0 +1,235 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from tuf.api.metadata import Metadata, Targets
+
+from pipeline.deploy.trust import TrustedRepository
+from pipeline.deploy.verify import verify
+from pipeline.errors import IntegrityError, TrustError, UsageError
+from pipeline.model.manifest_document import read_manifest
+from pipeline.model.repository_layout import BUILDERS_FIELD
+from pipeline.system.clock import SystemClock
+from tests.simulators.engine_world import World
+from tests.simulators.hand_clock import HandClock
+from tests.simulators.mirrors import held, lane_keys, mirrored, sealed
+
+DAY = 86400
+LANE = Path("lanes/airgap/metadata")
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Path:
+    return tmp_path / "mirror"
+
+
+@pytest.fixture
+def clock() -> HandClock:
+    return HandClock(SystemClock().now_seconds())
+
+
+@pytest.fixture
+def part(tmp_path: Path, clock: HandClock, mirror: Path) -> World:
+    """A mirror with b2 of a repository with b1 and b2."""
+    world = World(tmp_path, clock=clock)
+    world.build("b1")
+    world.build("b2")
+    world.publish()
+    mirrored(world, mirror)
+    return world
+
+
+def airgap_root(world: World) -> bytes:
+    return (world.folder / "lane-keys/root.json").read_bytes()
+
+
+def install(world: World, mirror: Path, **changes: object) -> bytes:
+    fields = {"location": str(mirror), "trusted_root": airgap_root(world)} | changes
+    return world.run(world.install(**fields))
+
+
+def lane_versions(mirror: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in (mirror / LANE).iterdir()}
+
+
+def test_a_sealed_mirror_installs_long_after_the_publishers_metadata_expired(part, mirror, clock):
+    outcome = sealed(part, mirror)
+    assert (outcome.lane, outcome.artifacts) == ("airgap", ("llama.cpp/linux-x86_64-cpu b2",))
+    clock.seconds += 110 * DAY
+    with pytest.raises(TrustError, match="expired"):
+        install(part, mirror, trusted_root=part.trusted_root, root=part.folder / "other")
+    assert install(part, mirror) == b"#!/bin/sh\necho core b2\n"
+
+
+def test_an_expired_lane_is_refused(part, mirror, clock):
+    sealed(part, mirror, days=90)
+    clock.seconds += 91 * DAY
+    with pytest.raises(TrustError, match="expired") as caught:
+        install(part, mirror)
+    assert caught.value.exit_code == 8
+
+
+def test_the_lane_offers_what_is_held_and_nothing_else(part, mirror):
+    sealed(part, mirror)
+    services = part.services()
+    with TrustedRepository.open(
+        str(mirror),
+        state_dir=part.folder / "trust",
+        trusted_root=airgap_root(part),
+        services=services,
+        disk=part.disk,
+    ) as repository:
+        manifest = repository.manifest("llama.cpp")
+        signed = set(repository.signed_files())
+    assert [artifact.version for artifact in manifest.artifacts] == ["b2"]
+    assert manifest.artifacts == read_manifest((mirror / "manifest.json").read_bytes()).artifacts
+    blobs = {path.name for path in (mirror / "blobs").glob("*/*")}
+    artifact = manifest.artifacts[0]
+    assert signed - blobs == {layer.sha256 for layer in artifact.layers if layer.optional}, "signed and not held"
+    assert len(blobs - signed) == 1, "the publisher's manifest"
+
+
+def test_the_publishers_keys_for_statements_travel_in_the_lane(part, mirror):
+    sealed(part, mirror)
+    newest = max((mirror / LANE).glob("*.targets.json"))
+    targets = Metadata[Targets].from_bytes(newest.read_bytes()).signed
+    published = Metadata[Targets].from_bytes(max((mirror / "metadata").glob("*.targets.json")).read_bytes()).signed
+    role = published.delegations.roles["engine-llama.cpp"]
+    assert targets.unrecognized_fields[BUILDERS_FIELD] == {
+        "engine-llama.cpp": {
+            "threshold": role.threshold,
+            "keys": {keyid: published.delegations.keys[keyid].to_dict() for keyid in role.keyids},
+        }
+    }
+
+
+def test_sealing_twice_changes_nothing(part, mirror):
+    assert sealed(part, mirror).changed
+    before = held(mirror)
+    assert not sealed(part, mirror).changed
+    assert held(mirror) == before
+
+
+def test_a_third_of_the_lifetime_renews_it(part, mirror, clock):
+    sealed(part, mirror)
+    part.publish(now=clock.now_seconds())
+    clock.seconds += 3 * DAY
+    assert not sealed(part, mirror).changed
+    clock.seconds += 38 * DAY
+    part.publish()  # signs again what has expired
+    mirrored(part, mirror)
+    outcome = sealed(part, mirror)
+    assert outcome.changed
+    assert outcome.versions["timestamp"] == 2
+    assert install(part, mirror) == b"#!/bin/sh\necho core b2\n"
+
+
+def test_what_is_new_is_sealed_and_no_version_is_lowered(part, mirror):
+    first = sealed(part, mirror)
+    part.build("b3")
+    part.publish()
+    mirrored(part, mirror)
+    assert install(part, mirror) == b"#!/bin/sh\necho core b2\n", "the old lane holds until it is sealed again"
+    second = sealed(part, mirror)
+    assert all(second.versions[role] >= version for role, version in first.versions.items())
+    assert second.versions["timestamp"] == 2
+    assert install(part, mirror) == b"#!/bin/sh\necho core b3\n"
+    mirrored(part, mirror)
+    assert verify(mirror, part.services(), disk=part.disk, trusted_root=airgap_root(part)).ok
+    lists = [path for path in (mirror / "blobs").glob("*/*") if path.read_bytes().startswith(b"{")]
+    assert len(lists) == 2, "the publisher's manifest and the lane's new one; its old one is gone"
+
+
+def test_a_lane_that_is_put_back_is_refused(part, mirror):
+    sealed(part, mirror)
+    old = lane_versions(mirror)
+    install(part, mirror)
+    part.build("b3")
+    part.publish()
+    mirrored(part, mirror)
+    sealed(part, mirror)
+    install(part, mirror)
+    (mirror / LANE / "timestamp.json").write_bytes(old["timestamp.json"])
+    with pytest.raises(TrustError):
+        install(part, mirror)
+
+
+@pytest.mark.parametrize("days", [0, 89, 181, 10_000])
+def test_other_lifetimes_are_refused_with_the_reason(part, mirror, days):
+    with pytest.raises(UsageError) as caught:
+        sealed(part, mirror, days=days)
+    assert "90 to 180" in caught.value.hint
+    assert not (mirror / "lanes").exists()
+
+
+def test_keys_of_a_repository_seal_nothing(part, mirror):
+    with pytest.raises(UsageError, match="keys of its own"):
+        sealed(part, mirror, keys=part.keys)
+
+
+def test_development_keys_seal_only_when_that_is_allowed(part, mirror):
+    with pytest.raises(TrustError, match="development"):
+        sealed(part, mirror, allow_development=False)
+    assert not (mirror / "lanes").exists()
+
+
+def test_other_keys_never_sign_over_a_lane(part, mirror):
+    sealed(part, mirror)
+    before = held(mirror)
+    with pytest.raises(TrustError):
+        sealed(part, mirror, keys=lane_keys(part, "others"))
+    assert held(mirror) == before
+
+
+def test_a_damaged_or_expired_mirror_is_not_sealed(part, mirror, clock):
+    damaged = max((mirror / "blobs").glob("*/*"), key=lambda path: path.stat().st_size)
+    data = damaged.read_bytes()
+    damaged.write_bytes(bytes([data[0] ^ 1]) + data[1:])
+    with pytest.raises(IntegrityError):
+        sealed(part, mirror)
+    damaged.write_bytes(data)
+    clock.seconds += 8 * DAY
+    with pytest.raises(TrustError, match="expired"):
+        sealed(part, mirror)
+    assert not (mirror / "lanes").exists()
+
+
+def test_a_dry_run_signs_nothing_there(part, mirror):
+    before = held(mirror)
+    outcome = sealed(part, mirror, dry_run=True)
+    assert (outcome.changed, outcome.dry_run) == (True, True)
+    assert held(mirror) == before
+
+
+def test_an_expired_mirror_with_a_fresh_lane_verifies_and_says_so(part, mirror, clock):
+    sealed(part, mirror)
+    clock.seconds += 60 * DAY
+    verifier = part.services(part.folder / "verifier")
+    report = verify(mirror, verifier, disk=part.disk, trusted_root=part.trusted_root)
+    assert report.ok
+    assert not report.trusted
+    assert any("airgap" in note for note in report.notes)
+    trusted = verify(mirror, verifier, disk=part.disk, trusted_root=airgap_root(part))
+    assert (trusted.ok, trusted.trusted) == (True, True)
+    clock.seconds += 61 * DAY
+    with pytest.raises(TrustError, match="expired"):
+        verify(mirror, verifier, disk=part.disk, trusted_root=part.trusted_root)
+
+
+def test_a_flipped_byte_of_a_lanes_metadata_is_found(part, mirror):
+    sealed(part, mirror)
+    for path in sorted((mirror / LANE).iterdir()):
+        data = path.read_bytes()
+        path.write_bytes(data.replace(b'"_type"', b'"_tyqe"', 1))
+        report = verify(mirror, part.services(), disk=part.disk, trusted_root=part.trusted_root)
+        assert [finding.state for finding in report.findings] == ["changed"], path
+        path.write_bytes(data)
+
+
+def test_a_lane_is_mirrored_by_its_root(part, mirror, tmp_path):
+    sealed(part, mirror)
+    second = tmp_path / "second"
+    mirrored(part, second, source=str(mirror), trusted_root=airgap_root(part))
+    assert {path.name: path.read_bytes() for path in (second / LANE).iterdir()} == lane_versions(mirror)
+    assert install(part, second) == b"#!/bin/sh\necho core b2\n"
