@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pipeline.model.installers import GzipArchive
-    from pipeline.model.manifest import Artifact
+    from pipeline.model.manifest import Artifact, Layer
     from pipeline.publish.installer_layers import ReadyLayer
 
 # What a script takes without being told, the first that fits: what every machine of a platform has.
@@ -154,19 +154,6 @@ def offer(number: int, artifact: Artifact, layers: Mapping[str, ReadyLayer], *, 
             raise IntegrityError(
                 f"{artifact.target} {artifact.version} promises {path}: {fault}", hint="build it again"
             )
-    generation = Generation(
-        engine=artifact.engine,
-        number=_NUMBER,
-        target=artifact.target,
-        version=artifact.version,
-        artifact=artifact,
-        layers=tuple(layer.name for layer in mandatory),
-        tree_sha256=tree.sha256,
-        installed_at=_TIME,
-        source=_SOURCE,
-        repository=origin.repository,
-        development=origin.development,
-    )
     return Offer(
         number=number,
         target=artifact.target,
@@ -186,7 +173,23 @@ def offer(number: int, artifact: Artifact, layers: Mapping[str, ReadyLayer], *, 
         health_args=health.version_args if health else (),
         health_pattern=health.version_pattern if health else "",
         portable_pattern=(portable_pattern(health.version_pattern) or "") if health else "",
-        record=_record_parts(generation),
+        record=_record_parts(_generation(artifact, mandatory, tree.sha256, origin)),
+    )
+
+
+def _generation(artifact: Artifact, layers: Iterable[Layer], tree_sha256: str, origin: Origin) -> Generation:
+    return Generation(
+        engine=artifact.engine,
+        number=_NUMBER,
+        target=artifact.target,
+        version=artifact.version,
+        artifact=artifact,
+        layers=tuple(layer.name for layer in layers),
+        tree_sha256=tree_sha256,
+        installed_at=_TIME,
+        source=_SOURCE,
+        repository=origin.repository,
+        development=origin.development,
     )
 
 

@@ -55,7 +55,7 @@ def render(
         base_url=base_url,
         repository=repository,
         made_from=f"the repository {repository}" if repository else "a dist folder that nobody signed",
-        trusted_root=trusted_root,
+        trusted_root=trusted_root if name == SHELL_SCRIPT or trusted_root.isascii() else "",
         installer_folder=INSTALLER_FOLDER,
         features=tuple(KERNEL_FEATURES.items()),
     )
@@ -70,6 +70,11 @@ def quote_for_shell(value: object) -> str:
 def quote_for_powershell(value: object) -> str:
     """Return a string of PowerShell that stands for exactly this text."""
     return "'" + "".join(c * 2 if c in _POWERSHELL_QUOTES else c for c in str(value)) + "'"
+
+
+def _in_ascii(text: str) -> str:
+    """Return a text for people with escapes for what PowerShell 5 reads wrongly from a script."""
+    return text.encode("ascii", "backslashreplace").decode()
 
 
 def _environment(templates_dir: Path) -> Environment:
@@ -87,5 +92,5 @@ def _environment(templates_dir: Path) -> Environment:
         comment_end_string="#%>",
         line_statement_prefix="#%",
     )
-    environment.filters |= {"sh": quote_for_shell, "ps": quote_for_powershell}
+    environment.filters |= {"sh": quote_for_shell, "ps": quote_for_powershell, "ascii": _in_ascii}
     return environment

@@ -175,8 +175,8 @@ class _Making:
             return True
         if any(entry.link is not None for entry in entries):
             self._leave_out(artifact, "it has symbolic links, which users of Windows may not make")
-        elif not all(entry.path.isascii() for entry in entries):
-            self._leave_out(artifact, "it has file names that are not ASCII, which PowerShell 5 reads wrongly")
+        elif not all(text.isascii() for text in (*(e.path for e in entries), artifact.model_dump_json())):
+            self._leave_out(artifact, "its record or a file name is not ASCII, which PowerShell 5 reads wrongly")
         else:
             return True
         return False

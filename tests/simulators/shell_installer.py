@@ -1,4 +1,4 @@
-"""install.sh of a small world, run as on a bare system: a shell, and a PATH with nothing but the named tools."""
+"""install.sh of a small world, run as on a bare system: a shell, and a PATH with nothing but named tools."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ TOOLS = (
     "uname", "mkdir", "rm", "mv", "sort", "cmp", "find", "sed", "tr", "chmod", "date", "ln", "cp", "wc", "grep", "cat",
     "tar", "gzip", "sync", "df", "readlink",
 )  # fmt: skip
-MINUTES = 120  # seconds until a script counts as hanging
+_PATIENCE_SECONDS = 120  # until a script counts as hanging
 
 
 def health_of(version: str) -> HealthCheck:
@@ -129,7 +129,7 @@ class ShellInstaller:
     def run(self, *arguments: object, path: Path | None = None, root: Path | None = None) -> tuple[int, str, str]:
         """Run the script to its end; return its exit code, stdout and stderr."""
         process = self.start(*arguments, path=path, root=root)
-        out, err = process.communicate(timeout=MINUTES)
+        out, err = process.communicate(timeout=_PATIENCE_SECONDS)
         return process.returncode, out, err
 
     def ok(self, *arguments: object, path: Path | None = None) -> str:
