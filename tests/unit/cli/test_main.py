@@ -89,7 +89,8 @@ def test_every_command_has_a_real_help(name, capsys):
 
 def test_every_command_takes_the_common_options(capsys):
     for name in COMMANDS:
-        inner = {"keys": ["init"], "upstream": ["classify"], "mirror": ["create"], "generate": ["installers"]}.get(name, [])
+        groups = {"keys": ["init"], "upstream": ["classify"], "mirror": ["create"], "generate": ["installers"]}
+        inner = groups.get(name, [])
         arguments = [name, *inner, "--help"]
         assert run(arguments) == 0
         text = capsys.readouterr().out
