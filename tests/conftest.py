@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
 from pipeline.catalog import Catalog, load
+from tests.simulators.engine_world import close_stores
 
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -26,3 +28,9 @@ def recipes_dir() -> Path:
 @pytest.fixture(scope="session")
 def catalog(recipes_dir: Path) -> Catalog:
     return load(recipes_dir)
+
+
+@pytest.fixture(autouse=True)
+def _stores_are_closed() -> Iterator[None]:
+    yield
+    close_stores()

@@ -87,6 +87,15 @@ class CountingDownloader(HttpDownloader):
         return super().fetch(request, progress=progress)
 
 
+_OPEN_STORES: list[FileStore] = []
+
+
+def close_stores() -> None:
+    """Close what tests have opened: thousands of them share one process and its descriptors."""
+    while _OPEN_STORES:
+        _OPEN_STORES.pop().close()
+
+
 def services_for(
     root: Path,
     *,
@@ -95,6 +104,7 @@ def services_for(
 ) -> Services:
     """Return services whose store lies in the root, as an installation needs them."""
     store = FileStore(root / "downloads")
+    _OPEN_STORES.append(store)
     events = Recorder()
     impatient = TransferPolicy(tries=1)
     downloader = CountingDownloader(store, offline=False, events=events, clock=SystemClock(), policy=impatient)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-import select
+import selectors
 import socket
 import threading
 from contextlib import suppress
@@ -75,10 +75,12 @@ class Proxy:
 
 def _pump(one: socket.socket, two: socket.socket) -> None:
     """Pass bytes both ways until one side ends."""
-    while True:
-        ready, _, _ = select.select([one, two], [], [])
-        for source in ready:
-            piece = source.recv(65536)
-            if not piece:
-                return
-            (two if source is one else one).sendall(piece)
+    with selectors.DefaultSelector() as selector:  # select(2) knows 1,024 descriptors
+        for source, other in ((one, two), (two, one)):
+            selector.register(source, selectors.EVENT_READ, other)
+        while True:
+            for key, _ in selector.select():
+                piece = key.fileobj.recv(65536)
+                if not piece:
+                    return
+                key.data.sendall(piece)
