@@ -99,7 +99,7 @@ class Publishing:
     def _publish(self, decide: Callable[[RepositoryState], Change], *, dry_run: bool) -> PublishOutcome:
         state = self._read()
         change = decide(state)
-        stating = StatementSigning(state, self._to, self._keys, policy=change.policy, dry_run=dry_run)
+        stating = StatementSigning(state, self._to, self._keys, policy=change.policy, now=self._now, dry_run=dry_run)
         dist, published = stating.run(change.dist, warn=self._notice)
         merged = merge(published, dist, replace=change.replace)
         require_none_revoked(state, (*merged.added, *merged.replaced))
