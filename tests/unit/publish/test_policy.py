@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 
 import pytest
 from tuf.api.metadata import Metadata, Targets
 
-from pipeline.errors import TrustError
+from pipeline.errors import IntegrityError, TrustError
 from pipeline.model.publication import PublishOutcome
 from pipeline.publish.policy import own_pattern
 from pipeline.publish.repository import publish
-from pipeline.publish.roots import sign_with
-from pipeline.publish.signing_parts import propose_policy
+from pipeline.publish.roots import next_root, read_root, sign_with
+from pipeline.publish.signing_parts import Paper, join, propose_policy
 from tests.simulators.engine_world import LayerFiles, World
 
 DAY = 86_400
@@ -102,3 +103,53 @@ def renamed(targets: Targets, name: str):
 )
 def test_what_a_role_may_speak_for(name: str, pattern: str | None):
     assert own_pattern(name) == pattern
+
+
+def test_a_policy_keeps_the_other_fields_of_the_published_one(published: World):
+    given(published, policy(published, lambda t: t.unrecognized_fields.update({"x-field": {"a": ["b"]}})))
+    metadata, _ = propose_policy(published.keys, published.repository, owners=(), now=published.clock.now_seconds())
+    assert metadata.signed.unrecognized_fields == {"x-field": {"a": ["b"]}}
+
+
+def with_broken_signature(data: bytes) -> bytes:
+    metadata = Metadata.from_bytes(data)
+    metadata.signatures[next(iter(metadata.signatures))].signature = "ab" * 64
+    return metadata.to_bytes()
+
+
+@pytest.mark.parametrize("broken_first", [False, True])
+def test_of_two_signatures_on_a_root_the_right_one_is_kept(published: World, *, broken_first: bool):
+    root = published.trusted_root
+    parts = [with_broken_signature(root), root] if broken_first else [root, with_broken_signature(root)]
+    joined = Metadata.from_bytes(join(parts, names=["a", "b"]))
+    joined.verify_delegate("root", joined)
+    assert joined.signatures == Metadata.from_bytes(root).signatures
+
+
+def test_of_two_signatures_by_an_unknown_key_none_is_lost(published: World):
+    data = policy(published)
+    with pytest.raises(TrustError, match="a and b have two signatures by the key"):
+        join([data, with_broken_signature(data)], names=["a", "b"])
+    assert join([data, data], names=["a", "b"]) == Metadata.from_bytes(data).to_bytes()
+
+
+@pytest.mark.parametrize("field", ["x-engine-pipeline-repository", "x-engine-pipeline-lane"])
+def test_no_holder_signs_a_root_of_another_repository(published: World, field: str):
+    keys = published.keys
+    now = published.clock.now_seconds()
+    metadata = next_root(read_root(keys.root, what="root").signed, role="root", remove=(), add=(), now=now)
+    Paper(metadata, keys).check(now)
+    metadata.signed.unrecognized_fields[field] = "other"
+    with pytest.raises(TrustError, match="of another repository or lane"):
+        Paper(metadata, keys).check(now)
+
+
+def test_a_root_that_is_a_pipe_or_too_long_holds_nobody_up(published: World):
+    path = published.repository / "metadata/2.root.json"
+    os.mkfifo(path)
+    with pytest.raises(IntegrityError, match="is no plain file"):
+        published.publish()
+    path.unlink()
+    path.write_bytes(b" " * 512_001)
+    with pytest.raises(IntegrityError, match="longer than the 512000 bytes"):
+        published.publish()
