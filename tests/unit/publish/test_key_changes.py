@@ -118,6 +118,24 @@ def test_keys_that_are_none(published: World, role: str):
         turn(published, "engine:mlx-lm")
 
 
+def test_a_key_of_two_roles_is_taken_out_of_the_one_that_is_named(published: World):
+    path = published.keys_dir / "keys.json"
+    document = json.loads(path.read_text())
+    engines = document["roles"]["engines"]
+    one = engines["keys"][0]
+    other = document["roles"]["snapshot"]["keys"][0]
+    document["roles"]["engine:mlx-lm"] = engines | {"keys": [one, other]}
+    path.write_text(json.dumps(document))
+    now = published.clock.now_seconds()
+    with pytest.raises(UsageError, match="is one of the roles engine:mlx-lm, engines") as caught:
+        revoke_key(published.keys, one["keyid"], now=now)
+    assert "--role engine:mlx-lm" in caught.value.hint
+    assert revoke_key(published.keys, one["keyid"], now=now, role="engine:mlx-lm").removed == (one["keyid"],)
+    roles = published.keys.listing.roles
+    assert [e.keyid for e in roles["engine:mlx-lm"].keys] == [other["keyid"]]
+    assert [e.keyid for e in roles["engines"].keys] == [one["keyid"]]
+
+
 def test_keys_that_are_elsewhere_are_not_replaced_by_guessing(published: World):
     with pytest.raises(UsageError, match="none of the keys of the role snapshot is in"):
         rotate(without(published, "snapshot"), "snapshot", replaced=(), new=(), passphrase=None, now=1)
