@@ -187,7 +187,7 @@ class KeyFiles(Protocol):
 
         Raises:
             UsageError: the file is there already.
-            HostError: it cannot be written.
+            HostError, NoSpaceError: it cannot be written; nothing of it is left.
         """
         ...
 
@@ -195,7 +195,7 @@ class KeyFiles(Protocol):
         """Replace a file, or write it where there is none: readable by its owner alone, whole also after a crash.
 
         Raises:
-            HostError: it cannot be written.
+            HostError, NoSpaceError: it cannot be written; nothing of it is left.
         """
         ...
 

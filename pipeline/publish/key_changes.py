@@ -80,24 +80,31 @@ def rotate(
     return _change(keys, role, remove=old, add=added, now=now)
 
 
-def revoke_key(keys: KeyFolder, prefix: str, *, now: int) -> KeyChange:
+def revoke_key(keys: KeyFolder, prefix: str, *, now: int, role: str | None = None) -> KeyChange:
     """Take a key out of its role, without another in its place.
 
     Raises:
         NothingSelectedError: no role has such a key.
-        UsageError: too few keys would be left; or the digits are those of several.
+        UsageError: too few keys would be left; the digits are those of several; or the key is of several roles and
+            none is named.
         TrustError: a private key cannot be opened.
     """
     found = {
-        (role, entry.keyid)
-        for role, listed in keys.listing.roles.items()
+        (name, entry.keyid)
+        for name, listed in keys.listing.roles.items()
         for entry in listed.keys
-        if entry.keyid.startswith(prefix)
+        if role in {None, name} and entry.keyid.startswith(prefix)
     }
+    if len(found) > 1 and len({keyid for _, keyid in found}) == 1:
+        names = sorted(name for name, _ in found)
+        raise UsageError(
+            f"the key {prefix} is one of the roles {', '.join(names)}",
+            hint=f"--role {names[0]} takes it out of one; do it for each",
+        )
     if len(found) != 1:
         raise _not_one(prefix, "any role" if not found else f"{len(found)} roles or keys", found=bool(found))
-    role, keyid = found.pop()
-    return _change(keys, role, remove=[keyid], add=(), now=now)
+    of_role, keyid = found.pop()
+    return _change(keys, of_role, remove=[keyid], add=(), now=now)
 
 
 def find_key(listed: RoleKeys, prefix: str, role: str) -> str:

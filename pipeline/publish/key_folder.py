@@ -121,7 +121,7 @@ class KeyFolder:
         """Return what ``keys.json`` lists for a role.
 
         Raises:
-            TrustError: nothing.
+            TrustError: it lists none.
         """
         keys = self.listing.roles.get(role)
         if keys is None:

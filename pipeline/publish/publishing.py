@@ -22,9 +22,10 @@ from pipeline.model.repository_layout import (
     blob_path,
 )
 from pipeline.publish.dist import DistFile, check_file
+from pipeline.publish.endings import endings, require_alive
 from pipeline.publish.merging import merge, target_files
 from pipeline.publish.revoking import require_none_revoked
-from pipeline.publish.signing import is_due, moment, sign_changes
+from pipeline.publish.signing import moment, sign_changes
 from pipeline.publish.state import read_state
 from pipeline.publish.statements import StatementSigning
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from pipeline.model.revocation import RevocationList
     from pipeline.ports import Disk, Services
     from pipeline.publish.dist import Dist
+    from pipeline.publish.endings import Ending
     from pipeline.publish.key_folder import KeyFolder
     from pipeline.publish.merging import Merged
     from pipeline.publish.signing import NewMetadata
@@ -58,12 +60,14 @@ class Change:
         replace: let a published version have other bytes.
         policy: targets metadata that was signed elsewhere.
         revocations: the list of one engine's revoked builds, with new ones.
+        must_live: fail at the end where a role has expired that these keys cannot sign.
     """
 
     dist: Dist | None = None
     replace: bool = False
     policy: bytes | None = None
     revocations: RevocationList | None = None
+    must_live: bool = False
 
 
 class Publishing:
@@ -99,17 +103,17 @@ class Publishing:
     def _publish(self, decide: Callable[[RepositoryState], Change], *, dry_run: bool) -> PublishOutcome:
         state = self._read()
         change = decide(state)
-        stating = StatementSigning(state, self._to, self._keys, policy=change.policy, dry_run=dry_run)
+        stating = StatementSigning(state, self._to, self._keys, policy=change.policy, now=self._now, dry_run=dry_run)
         dist, published = stating.run(change.dist, warn=self._notice)
         merged = merge(published, dist, replace=change.replace)
         require_none_revoked(state, (*merged.added, *merged.replaced))
-        self._warn_of_root(state)
+        found = self._warn_of_ends(state)
         lists = {} if change.revocations is None else {change.revocations.engine: write_document(change.revocations)}
         targets = target_files(merged, dist=dist, before=state.published, lists=lists)
         new_files = self._new_files(dist)
         documents = {sha256_bytes(data): data for data in (*merged.manifests.values(), *lists.values())}
         documents |= dist.documents
-        documents = {sha: data for sha, data in documents.items() if not (self._to / blob_path(sha)).exists()}
+        documents = {sha: data for sha, data in documents.items() if not self._is_there(sha, data)}
         if dry_run:
             for file in new_files:
                 check_file(file)
@@ -120,6 +124,8 @@ class Publishing:
             self._stage_blobs(new_files, documents)
             self._write(state, signed, staged=[*(f.sha256 for f in new_files), *documents])
             self._write_copies(merged)
+        if change.must_live:
+            require_alive(found, (metadata.role for metadata in signed), repository=self._to, now=self._now)
         would = bool(merged.added or merged.replaced or targets != state.published)
         return self._outcome(state, merged, signed, new_files=new_files, dry_run=dry_run, would=would)
 
@@ -138,6 +144,18 @@ class Publishing:
                     hint="the repository is damaged: move that file away, publish again, then run verify",
                 )
         return tuple(new)
+
+    def _is_there(self, sha256: str, data: bytes) -> bool:
+        """Tell whether a document has its blob, after comparing the two."""
+        blob = self._to / blob_path(sha256)
+        if not blob.exists():
+            return False
+        if not blob.is_file() or blob.stat().st_size != len(data) or blob.read_bytes() != data:
+            raise IntegrityError(
+                f"{blob} is not the document of that digest",
+                hint="the repository is damaged: move that file away, publish again, then run verify",
+            )
+        return True
 
     def _stage_blobs(self, files: Iterable[DistFile], documents: dict[str, bytes]) -> None:
         """Copy files to the staging folder, each verified as it is copied; nothing is in place before all are."""
@@ -172,13 +190,13 @@ class Publishing:
             if not path.is_file() or path.read_bytes() != data:
                 self._disk.replace_file(path, data, staging_dir=self._staging)
 
-    def _warn_of_root(self, state: RepositoryState) -> None:
-        if is_due(state.root, "root", self._now):
-            self._notice(f"the root of {self._to} expires {state.root.expires:%Y-%m-%d}; clients stop then")
+    def _warn_of_ends(self, state: RepositoryState) -> tuple[Ending, ...]:
+        found = endings(state, self._keys, self._now)
+        for ending in found:
+            self._notice(ending.text(self._to))
         if state.stale:
             self._notice(f"a new root is out, and {', '.join(sorted(state.stale))} not yet signed by its keys")
-        if state.targets is not None and is_due(state.targets, "targets", self._now):
-            self._notice(f"the targets role of {self._to} expires {state.targets.expires:%Y-%m-%d}")
+        return found
 
     def _tell_waiting(self) -> None:
         self._notice(f"another publisher works on {self._to}; waiting for it")

@@ -73,12 +73,15 @@ def refresh(
 ) -> PublishOutcome:
     """Sign again what expires soon, the timestamp first of all; for a scheduled job that has no other keys.
 
+    What others have to sign is said while there is time.
+
     Raises:
         NothingSelectedError: there is no repository.
+        TrustError: a role has expired that these keys cannot sign; what they can sign is signed all the same.
         TrustError, IntegrityError, HostError, NoSpaceError: as ``publish``.
     """
     publishing = Publishing(to, keys=keys, services=services, disk=disk, now=now)
-    return publishing.run(lambda _: Change(), dry_run=dry_run, allow_new=False)
+    return publishing.run(lambda _: Change(must_live=True), dry_run=dry_run, allow_new=False)
 
 
 def revoke(  # noqa: PLR0913 - what is revoked, why, and where

@@ -24,14 +24,16 @@ def revoked_builds(
 
     Raises:
         NothingSelectedError: no such build is published, and no digest says which one it was.
-        UsageError: the target is none, or the reason no line of text.
+        UsageError: the target is none, the digest another than the published one of that version, or the reason no
+            line of text.
     """
     engine, slash, _ = target.partition("/")
     if not slash:
         raise UsageError(f"{target!r} is no target", hint="write it as ENGINE/PLATFORM-ACCEL, as `install` shows it")
     published = state.manifests.get(engine)
     artifacts = () if published is None else published.artifacts
-    digest = sha256 or next((a.sha256 for a in artifacts if (a.target, a.version) == (target, version)), None)
+    now_published = next((a.sha256 for a in artifacts if (a.target, a.version) == (target, version)), None)
+    digest = sha256 or now_published
     if digest is None:
         known = ", ".join(f"{a.target} {a.version}" for a in artifacts) or "nothing of that engine"
         raise NothingSelectedError(
@@ -41,6 +43,11 @@ def revoked_builds(
     listed = state.revocations.get(engine, RevocationList(engine=engine))
     if listed.of(digest) is not None:
         return listed
+    if now_published is not None and digest != now_published:
+        raise UsageError(
+            f"{target} {version} is published here with the sha256 {now_published}, not {digest}",
+            hint="leave --sha256 out to revoke the published one; it is for builds that are not published any more",
+        )
     try:
         new = Revocation(
             target=target, version=version, sha256=digest, reason=reason, revoked_at=f"{now:%Y-%m-%dT%H:%M:%SZ}"

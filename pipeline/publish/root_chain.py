@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from tuf.api.metadata import Root
 
 
+_LIMIT_BYTES = 512_000  # python-tuf's UpdaterConfig.root_max_length, which clients have
+
+
 @dataclass(frozen=True, slots=True)
 class RootChain:
     """What follows from the root that is trusted.
@@ -35,7 +38,7 @@ def read_chain(metadata_dir: Path, own: Mapping[int, bytes]) -> RootChain:
 
     Raises:
         TrustError: the repository is signed by other keys, or a root does not follow from the one before.
-        IntegrityError: a root is malformed.
+        IntegrityError: a root is malformed, no plain file, or longer than clients read.
     """
     served = _served(metadata_dir)
     common = sorted(served.keys() & own.keys())
@@ -70,5 +73,21 @@ def _served(metadata_dir: Path) -> dict[int, bytes]:
     for path in metadata_dir.glob("[1-9]*.root.json"):
         number = path.name.removesuffix(".root.json")
         if number.isascii() and number.isdigit():
-            roots[int(number)] = path.read_bytes()
+            roots[int(number)] = _read_root_file(path)
     return roots
+
+
+def _read_root_file(path: Path) -> bytes:
+    if not path.is_file():  # a pipe would hold the reader up
+        raise IntegrityError(f"{path} is no plain file", hint="this program did not write it")
+    try:
+        with path.open("rb") as stream:
+            data = stream.read(_LIMIT_BYTES + 1)
+    except OSError as error:
+        raise IntegrityError(f"cannot read {path}: {error.strerror}", hint="check its permissions") from error
+    if len(data) > _LIMIT_BYTES:
+        raise IntegrityError(
+            f"{path} is longer than the {_LIMIT_BYTES} bytes that clients read of a root",
+            hint="put the file back from a mirror or a backup",
+        )
+    return data

@@ -141,10 +141,19 @@ def require_successor(metadata: Metadata[Root], previous: Root, *, what: str) ->
     """
     if metadata.signed.version != previous.version + 1:
         raise TrustError(f"{what} has version {metadata.signed.version}, after {previous.version} comes the next one")
-    for field in (REPOSITORY_FIELD, LANE_FIELD):
-        if metadata.signed.unrecognized_fields.get(field) != previous.unrecognized_fields.get(field):
-            raise TrustError(f"{what} is of another repository or lane")
+    require_same_repository(metadata.signed, previous, what=what)
     require_signed(root_quorums(metadata, previous), what=what)
+
+
+def require_same_repository(root: Root, previous: Root, *, what: str) -> None:
+    """Refuse a root of another repository or lane than the one before it.
+
+    Raises:
+        TrustError: it is.
+    """
+    for field in (REPOSITORY_FIELD, LANE_FIELD):
+        if root.unrecognized_fields.get(field) != previous.unrecognized_fields.get(field):
+            raise TrustError(f"{what} is of another repository or lane")
 
 
 def require_signed(quorums: Iterable[Quorum], *, what: str) -> None:
@@ -166,7 +175,7 @@ def sign_with(metadata: Metadata[Any], signers: Iterable[Signer]) -> None:
     for signer in signers:
         key = signer.public_key
         before = metadata.signatures.get(key.keyid)
-        if before is not None and _verifies(key, metadata):
+        if before is not None and verifies(key, metadata):
             continue
         metadata.sign(signer, append=True)
 
@@ -209,7 +218,8 @@ def lane_of(root: Root) -> str | None:
     return lane
 
 
-def _verifies(key: Any, metadata: Metadata[Any]) -> bool:  # noqa: ANN401 - of securesystemslib, which types it loosely
+def verifies(key: Any, metadata: Metadata[Any]) -> bool:  # noqa: ANN401 - of securesystemslib, which types it loosely
+    """Tell whether the signature of a key that is on a file is right."""
     try:
         key.verify_signature(metadata.signatures[key.keyid], metadata.signed_bytes)
     except Exception:  # noqa: BLE001 - a signature that is none is made anew

@@ -11,7 +11,8 @@ from tuf.api.metadata import Delegations, Metadata, MetaFile, Signed, Snapshot, 
 from pipeline.errors import TrustError
 from pipeline.model.repository_layout import metadata_filename
 from pipeline.publish.delegating import owners_without_role, roles_of, split_targets, wanted_delegations
-from pipeline.publish.roots import quorum, read_metadata, read_root, require_signed, sign_with
+from pipeline.publish.policy import require_policy
+from pipeline.publish.roots import read_root, sign_with
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -96,7 +97,7 @@ def sign_changes(
 
     Raises:
         TrustError: a key cannot be opened, or an engine is new and the keys of the targets role are elsewhere, or the
-            policy is older than the published one or not signed by enough.
+            policy may not be published (``require_policy``).
         UsageError: a key needs a passphrase and there is none.
         HostError: what a key outside needs is not installed.
     """
@@ -127,7 +128,7 @@ class _Signing:
 
     def run(self, targets: Mapping[str, TargetFile], policy: bytes | None) -> tuple[NewMetadata, ...]:
         state = self._state
-        given = None if policy is None else require_policy(policy, state)
+        given = None if policy is None else require_policy(policy, state, now=self._now)
         if given is None:
             delegations, policy_changes = self._delegations(targets)
         else:
@@ -248,31 +249,6 @@ def _current_snapshot(state: RepositoryState) -> MetaFile:
     if state.timestamp is None:
         raise AssertionError("a repository without timestamp has no snapshot to keep")
     return state.timestamp.snapshot_meta
-
-
-def require_policy(data: bytes, state: RepositoryState) -> Targets:
-    """Return targets metadata that was signed elsewhere, after checking that it may follow what is published.
-
-    Raises:
-        IntegrityError: it is malformed.
-        TrustError: it is of another role, lists files itself, is not newer, or too few have signed it.
-    """
-    metadata = read_metadata(data, what="the targets metadata")
-    signed = metadata.signed
-    if not isinstance(signed, Targets):
-        raise TrustError(f"it is metadata of the kind {signed.type}, not targets")
-    require_signed(
-        [quorum(metadata, "targets", state.root, who="the targets role")], what=f"version {signed.version} of targets"
-    )
-    if signed.targets:
-        raise TrustError("the targets metadata lists files itself; it is for delegations alone")
-    before = state.targets
-    if signed != before and signed.version <= max(state.highest.get("targets", 0), before.version if before else 0):
-        raise TrustError(
-            f"the targets metadata has version {signed.version}, and there is a newer or another one of that version",
-            hint="versions are never lowered: make it anew from what is published, with `sign --role targets --to`",
-        )
-    return signed
 
 
 def _policy_needed(state: RepositoryState, new: tuple[Owner, ...], keys: KeyFolder) -> TrustError:

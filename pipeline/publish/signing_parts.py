@@ -14,8 +14,10 @@ from pipeline.publish.roots import (
     quorum,
     read_metadata,
     read_root,
+    require_same_repository,
     root_quorums,
     sign_with,
+    verifies,
 )
 from pipeline.publish.signing import LIFETIME_DAYS, moment
 from pipeline.publish.state import read_state
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from datetime import datetime
     from pathlib import Path
 
+    from securesystemslib.signer import Signature
     from tuf.api.metadata import Role
 
     from pipeline.publish.delegating import Owner
@@ -98,7 +101,8 @@ class Paper:
         """Refuse what no holder should sign.
 
         Raises:
-            TrustError: it has expired or lasts longer than it may, or lists files itself.
+            TrustError: it has expired or lasts longer than it may, lists files itself, or is a root of another
+                repository or lane than the one before.
         """
         signed = self.metadata.signed
         left = signed.expires - moment(now)
@@ -108,6 +112,8 @@ class Paper:
                 f"it is valid until {signed.expires:%Y-%m-%d}; a {self.role} file lasts {limit} days at most",
                 hint="if this machine's clock is right, have it made anew",
             )
+        if isinstance(signed, Root) and self._previous is not None:
+            require_same_repository(signed, self._previous, what=f"version {signed.version} of the root")
         if isinstance(signed, Targets) and signed.targets:
             raise TrustError("it lists files itself; the targets role is for delegations alone")
 
@@ -161,7 +167,8 @@ def propose_policy(
 ) -> tuple[Metadata[Targets], Targets | None]:
     """Return the next targets metadata of a repository, unsigned, and the one that is published.
 
-    It delegates to new engines, and names the keys that ``keys.json`` lists for those that are there.
+    It delegates to new engines, keeps the fields beside TUF's own that are published, and
+    names the keys that ``keys.json`` lists for those that are there.
 
     Raises:
         TrustError, IntegrityError: as ``read_state``; or no key is listed for engines.
@@ -175,6 +182,7 @@ def propose_policy(
         expires=moment(now + LIFETIME_DAYS["targets"] * 86_400),
         targets={},
         delegations=wanted_delegations(current, new, keys),
+        unrecognized_fields=(state.targets.unrecognized_fields or None) if state.targets is not None else None,
     )
     return Metadata(signed), state.targets
 
@@ -182,9 +190,12 @@ def propose_policy(
 def join(parts: Sequence[bytes], *, names: Sequence[str]) -> bytes:
     """Return one file with the signatures of several that are otherwise the same.
 
+    Of two signatures by one key, the one that verifies is kept. A root has its keys in itself; whose keys are not there
+    is not guessed.
+
     Raises:
         UsageError: there are fewer than two.
-        TrustError: they are not the same.
+        TrustError: they are not the same, or have two signatures by a key that is not known here.
         IntegrityError: one is malformed.
     """
     if len(parts) < 2:
@@ -197,8 +208,26 @@ def join(parts: Sequence[bytes], *, names: Sequence[str]) -> bytes:
                 f"{name} is not the same file as {names[0]}: what was signed differs",
                 hint="every holder signs a copy of one file",
             )
-        joined.signatures.update({keyid: s for keyid, s in other.signatures.items() if s.signature})
+        for keyid, signature in other.signatures.items():
+            _add_signature(joined, keyid, signature, names=(names[0], name))
     return joined.to_bytes()
+
+
+def _add_signature(joined: Metadata[Any], keyid: str, new: Signature, *, names: tuple[str, str]) -> None:
+    before = joined.signatures.get(keyid)
+    if not new.signature or (before is not None and before.signature == new.signature):
+        return
+    if before is not None and before.signature:
+        key = joined.signed.keys.get(keyid) if isinstance(joined.signed, Root) else None
+        if key is None:
+            raise TrustError(
+                f"{names[0]} and {names[1]} have two signatures by the key {keyid[:12]}, and which is right cannot be"
+                " told here",
+                hint="leave one of the files out; `publish` or `sign` says whether the signature in the other counts",
+            )
+        if verifies(key, joined):
+            return
+    joined.signatures[keyid] = new
 
 
 def _root_lines(root: Root, previous: Root | None) -> tuple[str, ...]:

@@ -24,10 +24,11 @@ from pipeline.model.repository_layout import blob_path, manifest_target
 from pipeline.model.statements import LIMIT_BYTES, PAYLOAD_TYPE, PROVENANCE_SUFFIX, read_statement, subject_fault
 from pipeline.publish.delegating import owners_without_role, role_for, roles_of, wanted_delegations
 from pipeline.publish.dist import EMPTY_DIST
-from pipeline.publish.signing import require_policy
+from pipeline.publish.policy import require_policy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from datetime import datetime
     from pathlib import Path
 
     from tuf.api.metadata import DelegatedRole
@@ -55,7 +56,14 @@ class StatementSigning:
     """The envelopes of one change of a repository."""
 
     def __init__(
-        self, state: RepositoryState, repository: Path, keys: KeyFolder, *, policy: bytes | None, dry_run: bool
+        self,
+        state: RepositoryState,
+        repository: Path,
+        keys: KeyFolder,
+        *,
+        policy: bytes | None,
+        now: datetime,
+        dry_run: bool,
     ) -> None:
         """Open nothing yet.
 
@@ -64,12 +72,14 @@ class StatementSigning:
             repository: its folder, for the envelopes in it.
             keys: that sign; only opened when there is something to sign.
             policy: targets metadata that was signed elsewhere and will be published.
+            now: the moment at which it must hold.
             dry_run: sign nothing; the names of what would be signed are then not the final ones.
         """
         self._state = state
         self._repository = repository
         self._keys = keys
         self._policy = policy
+        self._now = now
         self._dry_run = dry_run
         self._documents: dict[str, bytes] = {}
         self._names: dict[str, str] = {}
@@ -94,7 +104,7 @@ class StatementSigning:
     def _coming(self, dist: Dist) -> Delegations:
         """Return who speaks for which engine once this is published (``signing`` decides it by the same rules)."""
         if self._policy is not None:
-            return require_policy(self._policy, self._state).delegations or Delegations({}, {})
+            return require_policy(self._policy, self._state, now=self._now).delegations or Delegations({}, {})
         current = None if self._state.targets is None else self._state.targets.delegations
         new = owners_without_role(map(_manifest, dist.artifacts), current)
         if current is not None and not new and not self._keys.can_sign(self._state.root.roles["targets"]):

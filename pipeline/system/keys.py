@@ -6,15 +6,29 @@ import errno
 import os
 import stat
 import sys
+import time
 from typing import TYPE_CHECKING
 
-from pipeline.errors import HostError, TrustError, UsageError
-from pipeline.system.disk import sync_folder
+from pipeline.errors import HostError, NoSpaceError, TrustError, UsageError
+from pipeline.system.claims import claimed
+from pipeline.system.disk import FULL, sync_folder
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pipeline.errors import PipelineError
+
 _LIMIT_BYTES = 64 << 10  # an encrypted PKCS#8 key has a few hundred bytes, an RSA-4096 key under 4 KiB
+
+
+_LOCK_FILE = ".keys.lock"
+
+
+def _not_written(path: Path, error: OSError) -> PipelineError:
+    reason = f"cannot write {path}: {os.strerror(error.errno or 0)}"
+    if error.errno in FULL:
+        return NoSpaceError(reason, hint="free space there and run it again; nothing half-written was left")
+    return HostError(reason, hint="choose a folder that you may write to")
 
 
 class PrivateKeyFiles:
@@ -41,24 +55,34 @@ class PrivateKeyFiles:
                 f"{path} is there already", hint="a key is never overwritten; choose another folder"
             ) from error
         except OSError as error:
-            raise HostError(f"cannot write {path}: {os.strerror(error.errno or 0)}") from error
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
+            raise _not_written(path, error) from error
+        try:
+            with os.fdopen(descriptor, "wb") as stream:
+                stream.write(data)
+                stream.flush()
+                os.fsync(stream.fileno())
+        except BaseException as error:
+            path.unlink(missing_ok=True)  # half a key is none
+            if isinstance(error, OSError):
+                raise _not_written(path, error) from error
+            raise
 
     def replace(self, path: Path, data: bytes) -> None:
         """See ``ports.KeyFiles``."""
         temporary = path.with_name(f".{path.name}.new")
         try:
-            for left in path.parent.glob(".*.new"):  # by a process that died
-                left.unlink(missing_ok=True)
-            self.create(temporary, data)
-            temporary.replace(path)
-            sync_folder(path.parent)
+            with claimed(path.with_name(_LOCK_FILE), sleep=time.sleep):
+                for left in path.parent.glob(".*.new"):  # by a process that died: one that lives holds the lock
+                    left.unlink(missing_ok=True)
+                self.create(temporary, data)
+                try:
+                    temporary.replace(path)
+                except OSError:
+                    temporary.unlink(missing_ok=True)
+                    raise
+                sync_folder(path.parent)
         except OSError as error:
-            temporary.unlink(missing_ok=True)
-            raise HostError(f"cannot write {path}: {os.strerror(error.errno or 0)}") from error
+            raise _not_written(path, error) from error
 
     def read(self, path: Path) -> bytes:
         """See ``ports.KeyFiles``. The check is made on the opened file, so that it cannot be swapped in between."""

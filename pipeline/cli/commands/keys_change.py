@@ -70,12 +70,14 @@ def rotate_command(  # noqa: PLR0913 - one parameter an option
 
 @click.command("revoke", cls=Command)
 @click.argument("keyid")
+@click.option("--role", metavar="ROLE", help="Out of which, where it is a key of several.")
 @_OUT
 @signing_options
 @changing_options
 def revoke_command(
     session: Session,
     keyid: str,
+    role: str | None,
     out: Path | None,
     folder: Path | None,
     passphrase_file: Path | None,
@@ -87,7 +89,7 @@ def revoke_command(
         _tell_dry(session, keys, f"revoke {keyid}")
         return
     _check_out(keys, keyid, out)
-    _finish(session, keys, revoke_key(keys, keyid, now=clock().now_seconds()), out)
+    _finish(session, keys, revoke_key(keys, keyid, now=clock().now_seconds(), role=role), out)
 
 
 def _tell_dry(session: Session, keys: KeyFolder, what: str) -> None:

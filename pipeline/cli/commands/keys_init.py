@@ -84,7 +84,8 @@ def command(
     if outcome.missing:
         session.hint(f"\nnext, each holder: {program_name()} sign --role root --in root.json --keys DIR --out FILE")
     else:
-        session.hint(f"\nnext: {program_name()} publish --to REPOSITORY --keys {place}")
+        allowed = " --allow-development" if outcome.development else ""
+        session.hint(f"\nnext: {program_name()} publish --to REPOSITORY --keys {place}{allowed}")
 
 
 def _assemble(

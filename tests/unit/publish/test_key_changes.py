@@ -10,15 +10,15 @@ import pytest
 
 from pipeline.deploy.trust import TrustedRepository
 from pipeline.errors import IntegrityError, NothingSelectedError, TrustError, UsageError
-from pipeline.model.publication import KeyList, PublishOutcome
+from pipeline.model.publication import PublishOutcome
 from pipeline.publish.key_changes import KeyChange, revoke_key, rotate
 from pipeline.publish.key_parts import install_root
-from pipeline.publish.keys import KeyFolder, open_keys
+from pipeline.publish.keys import KeyFolder
 from pipeline.publish.repository import refresh
 from pipeline.publish.state import read_state
-from pipeline.system.keys import PrivateKeyFiles
 from tests.simulators.dying import dies_before
 from tests.simulators.engine_world import LayerFiles, World
+from tests.simulators.partial_keys import without
 
 SMALL = (LayerFiles("core", {"bin/llama-server": b"core"}),)
 
@@ -57,25 +57,6 @@ def read_as_a_client(world: World, name: str = "reader") -> dict[str, int]:
     ) as repository:
         repository.manifest("llama.cpp")
         return repository.signed_files()
-
-
-def without(world: World, *roles: str) -> KeyFolder:
-    """Return the keys as a machine has them that lacks the private ones of some roles."""
-    folder = world.folder / "ci"
-    shutil.rmtree(folder, ignore_errors=True)
-    shutil.copytree(world.keys_dir, folder)
-    listing = KeyList.model_validate_json((folder / "keys.json").read_bytes())
-    changed = {
-        role: keys.model_copy(update={"keys": tuple(e.model_copy(update={"file": None}) for e in keys.keys)})
-        for role, keys in listing.roles.items()
-        if role in roles
-    }
-    for role in changed:
-        for path in folder.glob(f"{role}-*.pem"):
-            path.unlink()
-    listing = listing.model_copy(update={"roles": {**listing.roles, **changed}})
-    (folder / "keys.json").write_text(listing.model_dump_json())
-    return open_keys(folder, passphrase=lambda: None, key_files=PrivateKeyFiles())
 
 
 @pytest.mark.parametrize("role", ["root", "targets", "snapshot", "timestamp", "engines"])
@@ -135,6 +116,24 @@ def test_keys_that_are_none(published: World, role: str):
         revoke_key(published.keys, "", now=published.clock.now_seconds())
     with pytest.raises(TrustError, match="lists no key for the role"):
         turn(published, "engine:mlx-lm")
+
+
+def test_a_key_of_two_roles_is_taken_out_of_the_one_that_is_named(published: World):
+    path = published.keys_dir / "keys.json"
+    document = json.loads(path.read_text())
+    engines = document["roles"]["engines"]
+    one = engines["keys"][0]
+    other = document["roles"]["snapshot"]["keys"][0]
+    document["roles"]["engine:mlx-lm"] = engines | {"keys": [one, other]}
+    path.write_text(json.dumps(document))
+    now = published.clock.now_seconds()
+    with pytest.raises(UsageError, match="is one of the roles engine:mlx-lm, engines") as caught:
+        revoke_key(published.keys, one["keyid"], now=now)
+    assert "--role engine:mlx-lm" in caught.value.hint
+    assert revoke_key(published.keys, one["keyid"], now=now, role="engine:mlx-lm").removed == (one["keyid"],)
+    roles = published.keys.listing.roles
+    assert [e.keyid for e in roles["engine:mlx-lm"].keys] == [other["keyid"]]
+    assert [e.keyid for e in roles["engines"].keys] == [one["keyid"]]
 
 
 def test_keys_that_are_elsewhere_are_not_replaced_by_guessing(published: World):

@@ -110,6 +110,13 @@ def test_reasons_that_are_no_line_of_text(published: World, reason: str):
     assert listed(published).revoked == ()
 
 
+def test_a_digest_that_is_not_the_published_one_revokes_nothing(published: World):
+    with pytest.raises(UsageError, match="is published here with the sha256") as caught:
+        revoked(published, sha256="ab" * 32)
+    assert "leave --sha256 out" in caught.value.hint
+    assert listed(published).revoked == ()
+
+
 def test_a_target_that_is_none(published: World):
     with pytest.raises(UsageError, match="is no target"):
         revoked(published, target="linux-x86_64-cpu")

@@ -171,7 +171,7 @@ def test_what_nobody_here_can_sign_again_is_said_and_stays(stated: World):
         entry["file"] = None
     (stated.keys_dir / "keys.json").write_text(json.dumps(listing))
     state_now = read_state(stated.repository, trusted_root=stated.trusted_root)
-    stating = StatementSigning(state_now, stated.repository, stated.keys, policy=None, dry_run=False)
+    stating = StatementSigning(state_now, stated.repository, stated.keys, policy=None, now=moment(1), dry_run=False)
     said: list[str] = []
     assert stating.run(None, warn=said.append).published["llama.cpp"].artifacts == (before,)
     assert "llama.cpp/linux-x86_64-cpu b1" in said[0]
