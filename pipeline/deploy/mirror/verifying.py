@@ -85,8 +85,9 @@ class _MirrorVerification:
         except ExpiredRepositoryError as error:
             chosen, trusted = self._verify_first_fresh(lanes, document, error), False
         for other in folders:
-            if other != chosen:
+            if other != chosen or other != METADATA_FOLDER:  # whoever looks at the repository leaves lanes out
                 self._verify_metadata_of(other)
+        self._name_strangers_of_lanes(lanes)
         self._verify_models(document)
         self._verify_installer(document)
         return trusted
@@ -159,6 +160,12 @@ class _MirrorVerification:
             self._verify_old(folder)
         except (TrustError, IntegrityError) as error:
             self._comparison.add(folder, "changed", error.message)
+
+    def _name_strangers_of_lanes(self, lanes: list[str]) -> None:
+        for path, place in self._comparison.walk(self._folder / LANES_FOLDER, name=LANES_FOLDER):
+            full = f"{LANES_FOLDER}/{path}"
+            if not any(full.startswith(f"{lane}/") for lane in lanes):
+                self._comparison.add_unexpected(full, place)
 
     def _verify_old(self, folder: str) -> None:
         """Verify the signatures of metadata whatever its age."""

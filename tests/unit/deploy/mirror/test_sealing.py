@@ -233,3 +233,28 @@ def test_a_lane_is_mirrored_by_its_root(part, mirror, tmp_path):
     mirrored(part, second, source=str(mirror), trusted_root=airgap_root(part))
     assert {path.name: path.read_bytes() for path in (second / LANE).iterdir()} == lane_versions(mirror)
     assert install(part, second) == b"#!/bin/sh\necho core b2\n"
+
+
+def found(world: World, mirror: Path, *, by_lane: bool) -> dict[str, str]:
+    root = airgap_root(world) if by_lane else world.trusted_root
+    report = verify(mirror, world.services(), disk=world.disk, trusted_root=root)
+    return {finding.path: finding.state for finding in report.findings}
+
+
+@pytest.mark.parametrize("by_lane", [True, False], ids=["the lane's root", "the publisher's root"])
+def test_every_file_of_a_lane_is_looked_at_whichever_root_is_trusted(part: World, mirror: Path, *, by_lane: bool):
+    sealed(part, mirror)
+    assert found(part, mirror, by_lane=by_lane) == {}
+    report = verify(mirror, part.services(), disk=part.disk, trusted_root=airgap_root(part))
+    assert report.by_folder["lanes"].files == len(list((mirror / LANE).iterdir()))
+    (mirror / "lanes/other").mkdir()
+    (mirror / "lanes/other/y").write_text("x")
+    (mirror / "lanes/z").write_text("x")
+    assert found(part, mirror, by_lane=by_lane) == {"lanes/other/y": "unexpected", "lanes/z": "unexpected"}
+    damaged = mirror / LANE / "1.engine-llama.cpp.json"
+    damaged.write_bytes(damaged.read_bytes() + b"x")
+    if by_lane:
+        with pytest.raises(TrustError):
+            found(part, mirror, by_lane=by_lane)
+    else:
+        assert any(path.startswith("lanes/airgap") for path in found(part, mirror, by_lane=by_lane))
