@@ -119,7 +119,7 @@ def _fail(error: BaseException, arguments: Sequence[str], invocation: Invocation
         reports = importlib.import_module("pipeline.app.bug_report")
         settings = invocation.session.settings if invocation.session else None
         failure = bug(error, reports.write_bug_report(error, arguments, settings))
-    if invocation.json_output:
+    if invocation.json_output and not invocation.answered:
         click.echo(presentable(as_json(failure)))
     else:
         click.echo(presentable(as_text(failure)), err=True)

@@ -66,8 +66,8 @@ def _with_session(function: Callback) -> Callback:
         context = click.get_current_context()
         given = {name: _innermost(context, name, values.pop(name)) for name in (*_FLAGS, "json_output")}
         json_output = bool(given.pop("json_output"))
-        session = Session(settings=load_settings(Flags(**given)), json_output=json_output, dry_run=dry_run)
         invocation = context.find_object(Invocation)
+        session = Session(load_settings(Flags(**given)), json_output, dry_run, invocation)
         if invocation:
             invocation.session = session
         function(session, **values)

@@ -25,17 +25,21 @@ class Session:
         settings: of this run.
         json_output: whether the result is one JSON document.
         dry_run: whether nothing may change.
+        invocation: what is told that there was a result; None outside of a command line.
     """
 
     settings: Settings
     json_output: bool = False
     dry_run: bool = False
+    invocation: Invocation | None = None
 
     def show(self, document: object, text: Callable[[], str]) -> None:
         """Write a result to stdout: ``document`` as JSON where that was asked for, else the text."""
         rendered = json.dumps(document, indent=2, ensure_ascii=False) if self.json_output else text()
         if rendered:
             click.echo(presentable(rendered))
+        if self.invocation:
+            self.invocation.answered = True
 
     def hint(self, text: str) -> None:
         """Write what to do next to stderr; nothing with --quiet or --json."""
@@ -63,7 +67,9 @@ class Invocation:
     Attributes:
         json_output: whether a failure is one JSON document too.
         session: of the command that ran; None when it was never reached.
+        answered: whether the result is on stdout already, where a failure would be a second document.
     """
 
     json_output: bool = False
     session: Session | None = None
+    answered: bool = False

@@ -227,6 +227,18 @@ def test_hints_are_for_people_alone(failing, capsys):
         assert capsys.readouterr().err == expected
 
 
+def test_what_fails_after_the_result_was_shown_writes_no_second_document(failing, capsys):
+    def body(session):
+        session.show({"url": "http://127.0.0.1:1"}, str)
+        raise KeyboardInterrupt
+
+    failing(body)
+    assert run(["fail", "--json"]) == 130
+    out, err = capsys.readouterr()
+    assert json.loads(out) == {"url": "http://127.0.0.1:1"}
+    assert err.startswith("error: interrupted")
+
+
 def test_a_reader_that_has_gone_is_no_error_to_talk_about():
     done = subprocess.run(
         ["/bin/sh", "-c", f"{sys.executable} -m pipeline schema plan | true"],

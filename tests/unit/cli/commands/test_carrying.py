@@ -89,6 +89,20 @@ def test_a_mirror_of_nothing_is_refused(user, tmp_path, root_file):
     assert user.run("mirror", "serve", tmp_path) == 2
 
 
+def test_a_served_mirror_prints_one_document_and_ctrl_c_ends_it_with_130(repository, tmp_path):
+    arguments = ("mirror", "serve", repository, "--listen", "127.0.0.1:0", "--json")
+    process = CommandLine(tmp_path).start(*arguments)
+    lines = [process.stdout.readline()]
+    while lines[-1].rstrip() != "}":
+        assert lines[-1]
+        lines.append(process.stdout.readline())
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert json.loads("".join(lines))["url"].startswith("http://127.0.0.1:")
+    assert "interrupted" in err
+
+
 @pytest.fixture
 def drilled(tmp_path) -> World:
     """Return a world with targets whose programs say what they should."""
