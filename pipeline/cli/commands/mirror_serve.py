@@ -16,9 +16,6 @@ if TYPE_CHECKING:
     from pipeline.cli.session import Session
 
 
-_INTERRUPTED = 130
-
-
 @click.command("serve", cls=Command)
 @click.argument("mirror", type=FOLDER, metavar="MIRROR", help="Folder of a mirror or a published repository.")
 @click.option("--listen", default="127.0.0.1:8080", show_default=True, metavar="ADDRESS:PORT", help="Port 0: any free.")
@@ -37,18 +34,13 @@ def command(session: Session, mirror: Path, listen: str, tls_cert: Path | None, 
         raise UsageError(f"{mirror} is no mirror", hint="give the folder that `mirror create` or `publish` wrote")
     host, port = _address(listen)
     tls = None if tls_cert is None or tls_key is None else (tls_cert, tls_key)
-    told: list[str] = []
-
-    def tell(url: str) -> None:
-        session.show({"url": url, "mirror": str(mirror.absolute())}, lambda: url)
-        told.append(url)
-
-    try:
-        folder_server().serve(mirror.absolute(), host=host, port=port, tls=tls, started=tell)
-    except KeyboardInterrupt:
-        if session.json_output and told:  # the one document is out
-            raise click.exceptions.Exit(_INTERRUPTED) from None
-        raise
+    folder_server().serve(
+        mirror.absolute(),
+        host=host,
+        port=port,
+        tls=tls,
+        started=lambda url: session.show({"url": url, "mirror": str(mirror.absolute())}, lambda: url),
+    )
 
 
 def _address(text: str) -> tuple[str, int]:
