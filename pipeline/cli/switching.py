@@ -24,14 +24,16 @@ def switch_and_show(session: Session, root: Path, *, version: str | None, engine
 
 def _lines(outcome: Mapping[str, Any]) -> list[str]:
     """Return what runs now and what ran before, from the fields of a ``SwitchOutcome``."""
-    name = f"{outcome['engine']} {outcome['version']}"
-    pinned = f"{outcome['engine']} is pinned to {outcome['version']}" if outcome["pinned"] else ""
+    name, dry_run = f"{outcome['engine']} {outcome['version']}", outcome["dry_run"]
+    is_now, will_be = ("would be", "would no longer be") if dry_run else ("is", "is no longer")
+    pins = [f"{outcome['engine']} {will_be} pinned"] if outcome["unpinned"] else []
+    pins += [f"{outcome['engine']} {is_now} pinned to {outcome['version']}"] if outcome["pinned"] else []
     if not outcome["changed"]:
-        return [f"{name} is current already", pinned]
+        return [f"{name} is current already", *pins]
     before = f"{outcome['previous_version']} (generation {outcome['previous_generation']})"
-    return [
-        f"{name} (generation {outcome['generation']}) is current; before: {before}",
-        health_text(outcome["health"]),
-        pinned,
-        outcome["path"],
-    ]
+    switched = (
+        f"would switch to {name} (generation {outcome['generation']}); current: {before}"
+        if dry_run
+        else f"{name} (generation {outcome['generation']}) is current; before: {before}"
+    )
+    return [switched, health_text(outcome["health"]), *pins, outcome["path"]]

@@ -128,11 +128,11 @@ def unpin(
         NothingSelectedError: the engine is not installed, or nothing of it is current.
         UsageError, HostError, NoSpaceError: as ``changing``.
     """
-    layout = Layout(root)
+    layout, how = Layout(root), how or Switching()
     with changing(layout, services=services, disk=disk):
         name = layout.engine(engine)
         pointer = _require_pointer(layout, name)
-        pins.remove_pin(layout, name, disk=disk)
+        unpinned = pins.remove_pin(layout, name, disk=disk, dry_run=how.dry_run)
         return SwitchOutcome(
             changed=False,
             engine=name,
@@ -142,7 +142,9 @@ def unpin(
             previous_generation=pointer.generation,
             path=str(layout.tree_dir(name, pointer.generation)),
             health=HealthOutcome.model_validate(not_run("none", "nothing was switched"), strict=False),
-            pinned=(how or Switching()).pins.get(name) == pointer.version,
+            pinned=how.pins.get(name) == pointer.version,
+            unpinned=unpinned,
+            dry_run=how.dry_run,
         )
 
 
@@ -246,11 +248,12 @@ class _Move:
         self._require_whole(generation)
         changed = generation.number != self._pointer.generation
         health = self._check(generation, changed=changed)
+        dry_run, unpinned = self._how.dry_run, False
         if self._how.unpin:
-            pins.remove_pin(self._layout, generation.engine, disk=self._disk)
-        if self._how.pin:
+            unpinned = pins.remove_pin(self._layout, generation.engine, disk=self._disk, dry_run=dry_run)
+        if self._how.pin and not dry_run:
             pins.write_pin(self._layout, generation.engine, generation.version, disk=self._disk)
-        if changed:
+        if changed and not dry_run:
             switch(self._layout, generation, disk=self._disk, history=history)
         return SwitchOutcome(
             changed=changed,
@@ -262,6 +265,8 @@ class _Move:
             path=str(self._layout.tree_dir(generation.engine, generation.number)),
             health=health,
             pinned=self._how.pin or pin is not None,
+            unpinned=unpinned,
+            dry_run=dry_run,
         )
 
     def _require_whole(self, generation: Generation) -> None:

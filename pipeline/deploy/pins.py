@@ -113,13 +113,14 @@ def write_pin(places: Places, engine: str, version: str, *, disk: Disk) -> None:
     disk.replace_file(places.pin_path(engine), document_text(fields), staging_dir=places.staging_dir)
 
 
-def remove_pin(places: Places, engine: str, *, disk: Disk) -> bool:
-    """Let an engine go; tell whether it was held, a damaged pin included."""
+def remove_pin(places: Places, engine: str, *, disk: Disk, dry_run: bool = False) -> bool:
+    """Let an engine go, with ``dry_run`` not; tell whether it was held, a damaged pin included."""
     path = places.pin_path(engine)
     if not path.exists():
         return False
-    disk.remove(path)
-    disk.sync_names(places.pins_dir)
+    if not dry_run:
+        disk.remove(path)
+        disk.sync_names(places.pins_dir)
     return True
 
 

@@ -126,7 +126,8 @@ def _switch(
     if changed:
         if how.health.level != "none":
             health = _check(places, generation, pointer["version"], how, services=services(), disk=disk)
-        _point(places, generation, history, disk)
+        if not how.dry_run:
+            _point(places, generation, history, disk)
     return {
         "changed": changed,
         "engine": engine,
@@ -137,6 +138,8 @@ def _switch(
         "path": str(places.tree_dir(engine, number)),
         "health": health,
         "pinned": pin is not None,
+        "unpinned": False,
+        "dry_run": how.dry_run,
     }
 
 

@@ -21,9 +21,11 @@ class Switching(NamedTuple):
         pins: engine to the version that the project file holds it at.
         pin: hold the engine at that version from now on.
         unpin: let the engine go first.
+        dry_run: check everything and tell; pin, let go and switch nothing.
     """
 
     health: HealthWish = HealthWish()
     pins: Mapping[str, str] = _NO_PINS
     pin: bool = False
     unpin: bool = False
+    dry_run: bool = False

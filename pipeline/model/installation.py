@@ -190,7 +190,7 @@ class InstallOutcome(Frozen):
 
 
 class SwitchOutcome(Frozen):
-    """What a rollback or ``use`` did.
+    """What a rollback or ``use`` did, or with dry_run would do.
 
     Attributes:
         changed: False when it was current already.
@@ -202,6 +202,8 @@ class SwitchOutcome(Frozen):
         path: absolute path of the files.
         health: whether it works here.
         pinned: whether the engine is pinned to it now.
+        unpinned: a pin of the installation was taken away.
+        dry_run: nothing was changed.
     """
 
     changed: bool
@@ -213,6 +215,8 @@ class SwitchOutcome(Frozen):
     path: str
     health: HealthOutcome
     pinned: bool = False
+    unpinned: bool = False
+    dry_run: bool = False
 
 
 class RemovalOutcome(Frozen):

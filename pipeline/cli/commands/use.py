@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.cli.health_options import health_options
-from pipeline.cli.options import Command, common_options
+from pipeline.cli.options import Command, changing_options
 from pipeline.cli.root_options import engine_option, require_root, root_option
 from pipeline.cli.switching import switch_and_show
 from pipeline.deploy.switching import Switching
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @engine_option
 @click.option("--pin", is_flag=True, help="Hold the engine at VERSION: nothing else is installed or switched to.")
 @click.option("--unpin", is_flag=True, help="Let the engine go; VERSION is not needed then.")
-@common_options
+@changing_options
 @health_options
 def command(
     session: Session,
@@ -44,5 +44,5 @@ def command(
     if version is None and not unpin:
         raise UsageError("which version is meant is not said", hint="`list` shows what is installed")
     place = require_root(root, session.settings)
-    how = Switching(health, session.settings.pins, pin, unpin)
+    how = Switching(health, session.settings.pins, pin, unpin, session.dry_run)
     switch_and_show(session, place, version=version, engine=engine, how=how)

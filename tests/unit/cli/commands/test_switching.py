@@ -141,3 +141,45 @@ def test_what_is_revoked_is_refused_and_reported(user, world, installed):
     assert (found["version"], "it leaks" in found["previous_revoked"], len(found["passed_over"])) == ("b1", True, 1)
     assert user.run("rollback", "--root", installed) == 8
     assert user.run("use", "b2", "--root", installed) == 8
+
+
+def current(user, installed) -> str:
+    return next(one["version"] for one in user.json("list", "--root", installed)["generations"] if one["current"])
+
+
+def test_letting_an_engine_go_is_said(user, installed):
+    user.ok("use", "b1", "--pin", "--root", installed)
+    said = user.ok("use", "--unpin", "--root", installed)
+    assert "llama.cpp is no longer pinned" in said
+    assert "pinned" not in user.ok("use", "--unpin", "--root", installed)
+    assert user.json("use", "b2", "--unpin", "--root", installed)["unpinned"] is False
+
+
+@pytest.mark.parametrize("command", [("use", "b1"), ("rollback",)])
+@pytest.mark.parametrize("way", [(), ("--json-events", "events.jsonl")])
+def test_a_dry_run_checks_and_switches_nothing(user, installed, command, way):
+    said = user.ok(*command, "--root", installed, "--dry-run", *way)
+    assert said.startswith("would switch to llama.cpp b1 (generation 1); current: b2 (generation 2)")
+    assert "works here (load)" in said
+    found = user.json(*command, "--root", installed, "-n", *way)
+    assert (found["dry_run"], found["changed"], found["version"]) == (True, True, "b1")
+    assert current(user, installed) == "b2"
+
+
+@pytest.mark.parametrize("command", [("use", "b1"), ("rollback",)])
+def test_a_dry_run_reads_every_byte(user, installed, command):
+    program = next((installed / "generations/llama.cpp/1/tree").glob("bin/*"))
+    program.chmod(0o755)
+    data = program.read_bytes()
+    program.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    assert user.run(*command, "--root", installed, "--dry-run") == 7
+    assert current(user, installed) == "b2"
+
+
+def test_a_dry_run_neither_pins_nor_lets_go(user, installed):
+    assert "llama.cpp would be pinned to b1" in user.ok("use", "b1", "--pin", "--root", installed, "--dry-run")
+    assert not user.json("use", "b2", "--root", installed)["pinned"]
+    user.ok("use", "b2", "--pin", "--root", installed)
+    assert "llama.cpp would no longer be pinned" in user.ok("use", "--unpin", "--root", installed, "--dry-run")
+    assert user.json("use", "b1", "--unpin", "--root", installed, "--dry-run")["unpinned"] is True
+    assert user.json("use", "b2", "--root", installed)["pinned"] is True
