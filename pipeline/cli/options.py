@@ -98,3 +98,12 @@ class Command(click.Command):
             if records:
                 with formatter.section(title):
                     formatter.write_dl(records)
+
+
+class Group(Command, click.Group):
+    """A command that has commands; it takes the common options too, and its help lists the commands first."""
+
+    def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands and the options."""
+        self.format_commands(ctx, formatter)
+        super().format_options(ctx, formatter)

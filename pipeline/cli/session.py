@@ -36,10 +36,10 @@ class Session:
     def show(self, document: object, text: Callable[[], str]) -> None:
         """Write a result to stdout: ``document`` as JSON where that was asked for, else the text."""
         rendered = json.dumps(document, indent=2, ensure_ascii=False) if self.json_output else text()
+        if self.invocation:
+            self.invocation.answered = True  # before the first byte: whoever reads the last one may press Ctrl-C
         if rendered:
             click.echo(presentable(rendered))
-        if self.invocation:
-            self.invocation.answered = True
 
     def hint(self, text: str) -> None:
         """Write what to do next to stderr; nothing with --quiet or --json."""

@@ -147,6 +147,7 @@ class PublishOutcome(Frozen):
         versions: metadata role to its version now.
         expires: metadata role to RFC 3339.
         development: signed with development keys.
+        revoked: ``<target> <version>`` of offered artifacts that nobody may install, to why.
     """
 
     changed: bool
@@ -159,3 +160,4 @@ class PublishOutcome(Frozen):
     versions: dict[str, int] = {}
     expires: dict[str, str] = {}
     development: bool = False
+    revoked: dict[str, str] = {}

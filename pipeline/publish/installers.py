@@ -74,6 +74,24 @@ def check_installers(request: InstallersRequest, *, services: Services, disk: Di
     Returns: the outcome, whose ``changed`` is empty when all is fresh.
 
     Raises:
+        StaleInstallersError: there are scripts, and nothing is left that they could install.
+        UsageError, NothingSelectedError, IntegrityError, NoSpaceError, HostError: as ``generate_installers``.
+    """
+    try:
+        return preview_installers(request, services=services, disk=disk)
+    except NothingSelectedError as nothing:
+        if old := [str(request.folder / name) for name in _SCRIPTS if (request.folder / name).exists()]:
+            raise StaleInstallersError(
+                f"{' and '.join(old)} should not be there any more: {nothing.message} ({nothing.hint})",
+                hint=f"remove {' and '.join(old)}, and make others once there is a build to install",
+            ) from nothing
+        raise
+
+
+def preview_installers(request: InstallersRequest, *, services: Services, disk: Disk) -> InstallersOutcome:
+    """Return what ``generate_installers`` would do; nothing is changed.
+
+    Raises:
         UsageError, NothingSelectedError, IntegrityError, NoSpaceError, HostError: as ``generate_installers``.
     """
     return _Making(request, request.work_dir, services=services, disk=disk).make().outcome

@@ -15,10 +15,12 @@ from pipeline.publish.revoking import revoked_builds
 from pipeline.publish.signing import moment
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pipeline.model.publication import PublishOutcome
     from pipeline.ports import Disk, Services
+    from pipeline.publish.dist import Dist
     from pipeline.publish.key_folder import KeyFolder
     from pipeline.publish.state import RepositoryState
 
@@ -65,7 +67,22 @@ def publish(  # noqa: PLR0913 - what is published, how, and with what
             " keys as docs/guide.md says under `A key ceremony`",
         )
     publishing = Publishing(to, keys=keys, services=services, disk=disk, now=now)
-    return publishing.run(lambda _: Change(offered, replace=replace, policy=policy), dry_run=dry_run)
+    revoked: dict[str, str] = {}
+
+    def change(state: RepositoryState) -> Change:
+        revoked.update(() if offered is None else _revoked_among(state, offered))
+        return Change(offered, replace=replace, policy=policy)
+
+    outcome = publishing.run(change, dry_run=dry_run)
+    return outcome.model_copy(update={"revoked": revoked})
+
+
+def _revoked_among(state: RepositoryState, dist: Dist) -> Iterator[tuple[str, str]]:
+    """Name the offered builds that are published and revoked; of new ones ``Publishing`` refuses those."""
+    for artifact in dist.artifacts:
+        listed = state.revocations.get(artifact.engine)
+        if listed is not None and (revocation := listed.of(artifact.sha256)) is not None:
+            yield f"{artifact.target} {artifact.version}", revocation.reason
 
 
 def refresh(

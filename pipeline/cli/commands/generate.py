@@ -5,10 +5,12 @@ from __future__ import annotations
 import click
 
 from pipeline.cli.commands import generate_installers
+from pipeline.cli.options import Group, add_common_options
 
 
-@click.group("generate")
-def command() -> None:
+@click.group("generate", cls=Group)
+@add_common_options
+def command(**_values: object) -> None:
     """Make files for others out of manifests: installers that need no Python."""
 
 

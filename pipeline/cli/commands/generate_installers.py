@@ -17,7 +17,13 @@ from pipeline.errors import UsageError
 from pipeline.model.repository_layout import METADATA_FOLDER, blob_path
 from pipeline.publish.dist import MANIFEST_FILE, read_manifest_of
 from pipeline.publish.installer_request import InstallersRequest, newest
-from pipeline.publish.installers import StaleInstallersError, check_installers, generate_installers
+from pipeline.publish.installer_scripts import POWERSHELL_SCRIPT, SHELL_SCRIPT
+from pipeline.publish.installers import (
+    StaleInstallersError,
+    check_installers,
+    generate_installers,
+    preview_installers,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -61,6 +67,10 @@ def command(
     They hold the digest of everything they install; what is revoked is left out. Beside them lie files/ (a .tar.gz of
     each layer, for systems without zstd) and installers.json.
     """
+    if not source.is_dir():
+        raise UsageError(
+            f"there is no folder {source}", hint="--from takes a repository, a mirror, or what `build` wrote"
+        )
     with build_services(session.settings) as services, ExitStack() as held:
         work_dir = held.enter_context(services.store.work_dir("generate-installers"))
         found = (
@@ -77,8 +87,10 @@ def command(
             **found,
         )
         only_look = check or session.dry_run
-        outcome = (check_installers if only_look else generate_installers)(request, services=services, disk=disk())
-    session.show({**outcome.model_dump(mode="json"), "dry_run": only_look}, lambda: _text(outcome, only_look=only_look))
+        work = check_installers if check else preview_installers if session.dry_run else generate_installers
+        outcome = work(request, services=services, disk=disk())
+    verbs = ("stale", "stale") if check else ("would write", "would remove") if only_look else ("written", "removed")
+    session.show({**outcome.model_dump(mode="json"), "dry_run": only_look}, lambda: _text(outcome, verbs))
     if found.get("repository") is None:
         session.warn("made of a dist folder: nobody has signed what these scripts install")
     if check and outcome.changed:
@@ -119,10 +131,11 @@ def _of_dist(folder: Path) -> dict[str, Any]:
     return {"artifacts": manifest.artifacts, "archive_of": lambda _artifact, layer: folder / layer.url}
 
 
-def _text(outcome: InstallersOutcome, *, only_look: bool) -> str:
+def _text(outcome: InstallersOutcome, verbs: tuple[str, str]) -> str:
+    """Return what is said; ``verbs`` are for what is (to be) written, and for a script that is not made any more."""
     lines = [f"{bundle.script}  {bundle.target}  {bundle.version}" for bundle in outcome.bundles]
     lines += [f"left out  {name}: {reason}" for name, reason in outcome.left_out.items()]
-    verb = "stale" if only_look else "written"
-    lines += [f"{verb}  {name}" for name in outcome.changed] or [f"{outcome.folder} is fresh"]
+    gone = {SHELL_SCRIPT, POWERSHELL_SCRIPT}.difference(outcome.scripts)
+    lines += [f"{verbs[name in gone]}  {name}" for name in outcome.changed] or [f"{outcome.folder} is fresh"]
     lines.append(f"{len(outcome.archives)} gzip archives, {size_text(outcome.archive_bytes)}")
     return "\n".join(lines)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import click
 
 from pipeline.cli.commands import keys_change, keys_init, keys_install, keys_new, keys_status
+from pipeline.cli.options import Group, add_common_options
 
 
-@click.group("keys")
-def command() -> None:
+@click.group("keys", cls=Group)
+@add_common_options
+def command(**_values: object) -> None:
     """Make, change and look at the keys that sign a repository."""
 
 

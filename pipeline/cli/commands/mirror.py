@@ -6,6 +6,8 @@ import importlib
 
 import click
 
+from pipeline.cli.options import Group, add_common_options
+
 SUBCOMMANDS: dict[str, str] = {
     "create": "mirror_create",
     "sync": "mirror_sync",
@@ -20,7 +22,7 @@ SUBCOMMANDS: dict[str, str] = {
 """Name to module of this folder, in the order of the help; a module is imported when its command is used."""
 
 
-class _MirrorGroup(click.Group):
+class _MirrorGroup(Group):
     """A group whose commands are imported one at a time."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
@@ -36,5 +38,6 @@ class _MirrorGroup(click.Group):
 
 
 @click.group("mirror", cls=_MirrorGroup)
-def command() -> None:
+@add_common_options
+def command(**_values: object) -> None:
     """Hold a verified part of a repository for machines with no network."""

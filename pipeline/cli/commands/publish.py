@@ -73,7 +73,11 @@ def command(  # noqa: PLR0913 - one parameter an option
     session.show(outcome.model_dump(mode="json"), lambda: outcome_text(outcome))
     if outcome.development:
         session.warn("signed with development keys; do not ship this repository")
-    if not session.dry_run:
+    for name, reason in outcome.revoked.items():
+        session.warn(f"{name} was revoked and nobody may install it: {reason}")
+    if outcome.revoked.keys() >= {*outcome.added, *outcome.replaced, *outcome.unchanged} and outcome.revoked:
+        session.hint(f"\nnext: {program_name()} build makes another version")
+    elif not session.dry_run:
         session.hint(f"\nnext: {program_name()} install --from {repository.absolute()} --root ROOT")
 
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import click
 
 from pipeline.cli.commands import upstream_classify, upstream_drift, upstream_list, upstream_pin, upstream_resolve
+from pipeline.cli.options import Group, add_common_options
 
 
-@click.group("upstream")
-def command() -> None:
+@click.group("upstream", cls=Group)
+@add_common_options
+def command(**_values: object) -> None:
     """Understand upstream's releases: what they hold, which one is meant, what changed."""
 
 

@@ -107,6 +107,31 @@ def test_every_command_takes_the_common_options(capsys):
             assert option in text, name
 
 
+@pytest.mark.parametrize("place", [0, 1, 2])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("keys", "status", "--keys", "nowhere"),
+        ("mirror", "du", "nowhere"),
+        ("generate", "installers", "--from", "nowhere", "--to", "out"),
+        ("upstream", "classify", "no-name"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_common_options_may_stand_before_within_and_behind_the_words_of_a_command(words, place, capsys, tmp_path):
+    assert run([*words[:place], "--json", "--jobs", "2", *words[place:]]) == 2
+    within = json.loads(capsys.readouterr().out)
+    assert within["error"]["code"] == 2
+    assert run([*words, "--json"]) == 2
+    assert json.loads(capsys.readouterr().out) == within
+
+
+def test_what_stands_behind_a_groups_name_counts(capsys):
+    name = "llama-b1-bin-win-vulkan-x64.zip"
+    assert run(["upstream", "--json", "classify", name]) == 0
+    assert json.loads(capsys.readouterr().out)[0]["name"] == name
+
+
 @pytest.mark.parametrize("name", ["install", "use", "unpack", "verify", "schema", "completion"])
 def test_help_lists_an_argument_once(name, capsys):
     assert run([name, "--help"]) == 0

@@ -16,6 +16,7 @@ from pipeline.model.manifest_document import read_document, read_manifest
 from pipeline.model.repository_layout import blob_path
 from pipeline.publish.installer_request import newest
 from pipeline.publish.installer_scripts import quote_for_powershell, quote_for_shell
+from pipeline.publish.installers import StaleInstallersError
 from pipeline.system.archives import FileArchiver
 from tests.simulators.engine_world import CPU, LayerFiles, World, core
 from tests.simulators.shell_installer import ShellInstaller, health_of, revocation
@@ -144,6 +145,18 @@ def test_a_revoked_build_is_left_out_and_only_that_one(machine):
     assert [bundle.version for bundle in outcome.bundles] == ["b2"]
     with pytest.raises(NothingSelectedError):
         machine.generate("b1", revoked=(revocation(first),))
+
+
+def test_a_script_whose_only_build_is_revoked_is_stale_and_shall_be_removed(machine):
+    (build,) = published(machine)
+    with pytest.raises(NothingSelectedError):
+        machine.check(revoked=(revocation(build),))
+    machine.generate()
+    with pytest.raises(StaleInstallersError) as caught:
+        machine.check(revoked=(revocation(build),))
+    assert caught.value.exit_code == 1
+    assert caught.value.hint.startswith(f"remove {machine.script}")
+    assert machine.script.exists()
 
 
 def test_windows_gets_a_script_of_its_own_whose_values_are_the_manifests(machine):

@@ -231,6 +231,19 @@ def test_a_build_is_revoked_for_those_who_look(ceremony, root):
     assert ceremony.run(*arguments, "--sha256", "AB", "--keys", "ci") == 2
 
 
+def test_publishing_what_is_revoked_warns_and_hints_at_no_install(user, world):
+    publish = ("publish", "--from", world.folder / "dist", "--to", "r", "--keys", "k", "--allow-development")
+    user.ok("keys", "init", "--keys", "k", "--no-passphrase")
+    user.ok(*publish)
+    assert "install --from" in user.err
+    assert user.json(*publish)["revoked"] == {}
+    user.ok("revoke", TARGET, "--version", "1", "--reason", "it leaks", "--to", "r", "--keys", "k")
+    user.ok(*publish)
+    assert f"warning: {TARGET} 1 was revoked and nobody may install it: it leaks" in user.err
+    assert "install --from" not in user.err
+    assert user.json(*publish)["revoked"] == {f"{TARGET} 1": "it leaks"}
+
+
 def test_a_refresh_that_has_nothing_to_do(ceremony):
     assert ceremony.json("refresh", "--to", "repository", "--keys", "ci")["changed"] is False
     assert ceremony.run("refresh", "--to", "nowhere", "--keys", "ci") == 3
