@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from securesystemslib.signer import CryptoSigner, Signer, SSlibKey
+from securesystemslib.signer import CryptoSigner, Signer
 from tuf.api.metadata import Role
 
 from pipeline.errors import TrustError, UsageError
@@ -82,10 +82,6 @@ class KeyFolder:
     def can_sign(self, signed_by: Role) -> bool:
         """Tell whether this folder has enough private keys of those that metadata names for a role."""
         return len(self._private(signed_by)) >= signed_by.threshold
-
-    def public_keys(self, role: str) -> tuple[SSlibKey, ...]:
-        """Return a role's keys as TUF metadata lists them."""
-        return tuple(tuf_key(entry) for entry in self.listing.roles[role].keys)
 
     def signers(self, role: str) -> tuple[Signer, ...]:
         """Return a signer for each private key that is listed for a role.
