@@ -6,14 +6,21 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from pipeline.model.environment import LockedEnvironment
+from pipeline.model.environment_actions import (
+    FetchPackages,
+    MakeChannelLayer,
+    MakeInstallerLayer,
+    MakeWheelLayer,
+    ProveEnvironment,
+    StepName,
+)
 from pipeline.model.frozen import Frozen, Sha256
 from pipeline.model.manifest import HealthCheck, LayerRole, ProofLevel, Upstream
 from pipeline.model.recipe import Component, LicenseFile, ModelRecipe, WebUi
 from pipeline.model.source import Source
 from pipeline.model.statements import Material, Part
 from pipeline.model.upstream import PinnedAsset
-
-StepName = str
 
 
 class FetchSource(Frozen):
@@ -208,6 +215,7 @@ class MakeBundle(Frozen):
         materials: what it is built from, for its provenance; empty for what was fetched.
         parts: what is compiled into the engine, for its bill of materials.
         runtime_licenses: SPDX identifiers of a vendor's runtime.
+        environment: what an assembled bundle is made of; None for any other.
         builder_version: of this program.
         epoch_seconds: time stamp of files in the archive.
     """
@@ -217,7 +225,7 @@ class MakeBundle(Frozen):
     platform: str
     accel: str
     version: str
-    origin: Literal["built", "fetched"]
+    origin: Literal["built", "fetched", "assembled"]
     upstream: Upstream
     entry_points: dict[str, str]
     health: HealthCheck
@@ -229,11 +237,25 @@ class MakeBundle(Frozen):
     materials: tuple[Material, ...] = ()
     parts: tuple[Part, ...] = ()
     runtime_licenses: tuple[str, ...] = ()
+    environment: LockedEnvironment | None = None
     builder_version: str = ""
     epoch_seconds: int
 
 
 Action = Annotated[
-    FetchSource | FetchModel | FetchArchive | BuildWebUi | Compile | MakeLayer | SplitLayer | Prove | MakeBundle,
+    FetchSource
+    | FetchModel
+    | FetchArchive
+    | FetchPackages
+    | BuildWebUi
+    | Compile
+    | MakeLayer
+    | SplitLayer
+    | MakeChannelLayer
+    | MakeWheelLayer
+    | MakeInstallerLayer
+    | Prove
+    | ProveEnvironment
+    | MakeBundle,
     Field(discriminator="kind"),
 ]

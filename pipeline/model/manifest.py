@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
+from pipeline.model.environment import EnvironmentCard
 from pipeline.model.filling import require_pattern, require_server_args
 from pipeline.model.frozen import (
     FileName,
@@ -25,7 +26,7 @@ from pipeline.model.upstream import TrustLevel
 SCHEMA_VERSION = 1
 
 
-LayerRole = Literal["core", "backend", "runtime", "debug"]
+LayerRole = Literal["core", "backend", "runtime", "debug", "base", "wheels", "installer"]
 ProofLevel = Literal["none", "load", "run"]
 
 
@@ -86,6 +87,8 @@ class Proof(Frozen):
         devices: compute devices it listed.
         generated_tokens: by the real generation; None when not tried.
         model: name and sha256 of the model it used.
+        ready_seconds: from start until the server was ready, rounded to tenths; None when not measured.
+        resident_bytes: most memory that the server had resident; None when not measured.
     """
 
     level: ProofLevel
@@ -94,6 +97,8 @@ class Proof(Frozen):
     devices: tuple[Line, ...] = ()
     generated_tokens: int | None = Field(default=None, ge=0)
     model: Line | None = None
+    ready_seconds: float | None = Field(default=None, ge=0)
+    resident_bytes: int | None = Field(default=None, ge=0)
 
 
 class HealthCheck(Frozen):
@@ -107,6 +112,9 @@ class HealthCheck(Frozen):
         device_args: its arguments.
         expect_devices: regular expressions; each must match a device that is listed.
         server_args: of ``program``; ``{model}``, ``{port}`` and ``{host}`` are filled in. Empty when it serves nothing.
+        model_args: of ``program``; they make it write a small model into the new folder ``{model}``. Empty where only a
+            model that somebody has will do.
+        environment: variables that are set for all of them.
         prompt: what to ask the server.
         minimum_tokens: a shorter answer has failed.
         ready_timeout_seconds: until ``/health`` answers.
@@ -119,6 +127,8 @@ class HealthCheck(Frozen):
     device_args: tuple[str, ...]
     expect_devices: tuple[str, ...] = ()
     server_args: tuple[str, ...] = ()
+    model_args: tuple[str, ...] = ()
+    environment: dict[Line, Line] = {}
     prompt: str = ""
     minimum_tokens: int = Field(default=1, ge=1, le=4096)
     ready_timeout_seconds: int = Field(default=120, gt=0, le=3600)
@@ -195,6 +205,7 @@ class Artifact(Frozen):
         web_ui: whether the server has its web interface inside; None where upstream compiled it and nobody looked.
         proof: what was proven.
         health: how an installation checks itself, None for a bundle that has nothing to run.
+        environment: how an installation makes a Python environment of the layers; None for any other engine.
         provenance: location of the provenance statement, None until there is one.
         sbom: location of the bill of materials, None until there is one.
         licenses: SPDX identifiers.
@@ -218,6 +229,7 @@ class Artifact(Frozen):
     web_ui: bool | None = False
     proof: Proof
     health: HealthCheck | None = None
+    environment: EnvironmentCard | None = None
     provenance: Location | None = None
     sbom: Location | None = None
     licenses: tuple[Line, ...]

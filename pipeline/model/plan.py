@@ -31,7 +31,7 @@ class Step(Frozen):
     download_bytes: int = Field(default=0, ge=0)
 
 
-Origin = Literal["built", "fetched"]
+Origin = Literal["built", "fetched", "assembled"]
 
 
 class Decision(Frozen):
@@ -40,7 +40,7 @@ class Decision(Frozen):
     Attributes:
         target: ``<engine>/<platform>-<accel>``.
         version: as upstream calls it.
-        origin: whether upstream's archives are fetched or its source is built.
+        origin: whether upstream's archives are fetched, its source is built, or an environment is assembled.
         why: the reason for that.
         proof: which proofs the bundle must pass.
         proof_why: why it is no more than that; empty when it is all that was asked for.

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from pipeline.events import EventSink
     from pipeline.ports.attestation import AttestationVerifier
     from pipeline.ports.commands import CommandRunner
+    from pipeline.ports.environments import CondaTool
     from pipeline.ports.files import Archiver, BinaryInspector, TreeReader
     from pipeline.ports.host import Clock, HostProbe
     from pipeline.ports.network import Downloader, LoopbackHttp, PackageIndex
@@ -67,6 +68,8 @@ class Services:
         device_env: where drivers' loaders are told to look, for programs that compute.
         offline: whether the network is forbidden.
         attestations: what checks upstream's signed statements; None where nothing of upstream's is fetched.
+        conda: what links and solves conda packages.
+        channels: base of a conda channel, as it was locked, to the base that is configured instead.
     """
 
     downloader: Downloader
@@ -86,3 +89,5 @@ class Services:
     device_env: Mapping[str, str] = field(default_factory=dict)
     offline: bool = False
     attestations: AttestationVerifier | None = None
+    conda: CondaTool | None = None
+    channels: Mapping[str, str] = field(default_factory=dict)

@@ -1,0 +1,43 @@
+"""Conda packages: linking them into a prefix, and solving for them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+
+class CondaTool(Protocol):
+    """What works with conda packages that are at hand; it never uses the network."""
+
+    def link(
+        self, channel: Path, packages: Sequence[str], prefix: Path, *, final_prefix: Path, scratch: Path
+    ) -> None:
+        """Link packages of a local channel into a new folder.
+
+        Args:
+            channel: folder with ``<subdir>/repodata.json`` and the packages.
+            packages: ``<subdir>/<filename>`` of each.
+            prefix: where files are written; made here.
+            final_prefix: the path that is written into files; ``prefix`` is moved there afterwards.
+            scratch: an empty folder on the same file system, for unpacked packages; removed by the caller.
+
+        Raises:
+            IntegrityError: a package is damaged, or not what the channel's repodata says.
+            HostError: what links is not installed, or the prefix cannot be written.
+            NoSpaceError: the disk is full.
+        """
+        ...
+
+    def solve(
+        self, channel: Path, specs: Sequence[str], *, subdir: str, virtual_packages: Mapping[str, str]
+    ) -> tuple[str, ...]:
+        """Return the file names, sorted, that solving for ``specs`` in a local channel chooses.
+
+        Raises:
+            ProofError: nothing in the channel satisfies them; the solver's words are in the message.
+            HostError: the solver is not installed.
+        """
+        ...
