@@ -62,8 +62,8 @@ def test_the_python_of_the_channel_runs_from_wherever_it_is_linked(channel_dir, 
     prefix = tmp_path / "a space" / "tree"
     prefix = prefix if not length else Path(str(prefix) + "x" * (length - len(str(prefix))))
     program = link(channel_dir, prefix) / "bin" / "python"
-    code = "import ctypes, json, ssl, sqlite3, sys, sysconfig; print(sys.prefix, sysconfig.get_config_var('prefix'), sep='|')"
-    assert ask(program, code) == f"{prefix}|{prefix}"
+    assert ask(program, "import ctypes, ssl, sqlite3, sys; print(sys.prefix)") == str(prefix)
+    assert ask(program, "import sysconfig; print(sysconfig.get_config_var('prefix'))") == str(prefix)
     loaded = ask(program, "import _ssl; print(open('/proc/self/maps').read())")
     assert sys.base_prefix in {"/usr", "/usr/local"} or f"{sys.base_prefix}/lib" not in loaded
 

@@ -1,7 +1,7 @@
 """An mlx environment for the machine and the Python that run the tests: a made channel, real wheels, and its locks.
 
-The project's own locks are for Python 3.14 and conda-forge, which tests cannot reach. Here the conda packages are made of
-this machine's Python; the wheels are those that the package index has for it, locked by uv as the project's are.
+The project's own locks are for Python 3.14 and conda-forge, which tests cannot reach. Here the conda packages are made
+of this machine's Python; the wheels are those that the package index has for it, locked by uv as the project's are.
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def make_channel(folder: Path) -> dict[str, dict[str, Any]]:
 
 
 def lock_wheels(requirements: tuple[str, ...], folder: Path) -> list[dict[str, Any]]:
-    """Return ``name``, ``version``, ``path``, ``size`` and ``sha256`` of the wheels that the index has for this Python."""
+    """Return name, version, path, size, sha256 and url of the wheels that the package index has for this Python."""
     folder.mkdir(parents=True, exist_ok=True)
     asked = folder / "requirements.in"
     asked.write_text("".join(f"{line}\n" for line in requirements))
