@@ -20,7 +20,7 @@ import yaml
 from packaging.tags import sys_tags
 from packaging.utils import parse_wheel_filename
 
-from tests.simulators.conda_packages import Member, write_channel
+from tests.simulators.conda_packages import PLACEHOLDER, Member, write_channel
 from tests.simulators.conda_python import PYTHON, data_package, python_package
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -39,17 +39,16 @@ def can_run() -> bool:
     return any(tag.platform == f"manylinux_{FLOOR.replace('.', '_')}_x86_64" for tag in sys_tags())
 
 
-def make_channel(folder: Path) -> dict[str, dict[str, Any]]:
+def make_channel(folder: Path, build: str = "0_cpython") -> dict[str, dict[str, Any]]:
     """Write a channel with Python and what it depends on; return file name to record."""
-    zone = Path("/usr/share/zoneinfo/UTC")
-    utc = zone.read_bytes() if zone.exists() else b"TZif"
-    return write_channel(
-        folder,
-        (
-            python_package(),
-            data_package("tzdata", "2026a", {"share/zoneinfo/UTC": Member(utc)}, license_id="LicenseRef-Public-Domain"),
-        ),
-    )
+    zones = {
+        "share/zoneinfo/UTC": Member(b"TZif2" + bytes(39) + b"\nUTC0\n"),
+        "share/zoneinfo/where": Member(
+            b"\x7f" + PLACEHOLDER.encode() + b"\0", binary=True
+        ),  # bounds the prefix's length
+    }
+    zone_data = data_package("tzdata", "2026a", zones, license_id="LicenseRef-Public-Domain")
+    return write_channel(folder, (python_package(build), zone_data))
 
 
 def lock_wheels(requirements: tuple[str, ...], folder: Path) -> list[dict[str, Any]]:
