@@ -1,13 +1,10 @@
-"""The MLX environment, all of it real: built from a channel on loopback and real wheels, proven, published, installed, served.
+"""The MLX environment, all of it real: made of a channel on loopback and of real wheels, proven, published, served.
 
 Slow: 60 MB of wheels are downloaded once, and the real mlx_lm.server answers after each installation.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import shutil
 import subprocess
 from pathlib import Path
 
