@@ -3,17 +3,17 @@
 usage: python tests/benchmarks/environments.py [--rounds N] [--no-macos] [--work DIR]
 
 Makes the world of tests/integration/test_mlx_environment.py (conda packages of this machine's Python, real wheels),
-builds mlx-lm/linux-x86_64-mlx from it, publishes it to a signed repository in a folder, and measures in turn, in each round:
+builds mlx-lm/linux-x86_64-mlx from it, publishes it to a signed repository in a folder, and measures in each round:
 
-- pip: `pip install --no-index --require-hashes` of the same wheels from a folder, into a virtual environment that is there;
+- pip: `pip install --no-index --require-hashes` of the same wheels from a folder, into a virtual environment made before;
 - uv: `uv pip install --offline` of the same, with an empty cache; uv_warm: with the cache that this left;
 - install: the whole `engine-pipeline install --health none` into a new root: trust, digests, the conda packages linked
   (pip and uv have a Python already), the wheels put in, everything synced to the disk;
 - checked: the same with the load check that is its default;
 - again: the same engine installed once more into a root whose store has its layers.
 
-With macOS (the default) it builds mlx-lm/macos-arm64-mlx `--wheels-only` too: the wheels are downloaded, the sizes of the
-conda packages are those of the lock, and a conda package weighs in a bundle what it weighs in its channel.
+With macOS (the default) it builds mlx-lm/macos-arm64-mlx `--wheels-only` too: the wheels are downloaded, the sizes of
+the conda packages are those of the lock, and a conda package weighs in a bundle what it weighs in its channel.
 
 Prints a table, and JSON with medians in milliseconds, ratios within a round, and bytes.
 """
