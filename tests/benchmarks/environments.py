@@ -5,7 +5,7 @@ usage: python tests/benchmarks/environments.py [--rounds N] [--no-macos] [--work
 Makes the world of tests/integration/test_mlx_environment.py (conda packages of this machine's Python, real wheels),
 builds mlx-lm/linux-x86_64-mlx from it, publishes it to a signed repository in a folder, and measures in each round:
 
-- pip: `pip install --no-index --require-hashes` of the same wheels from a folder, into a virtual environment made before;
+- pip: `pip install --no-index --require-hashes` of the same wheels from a folder, into an environment made before;
 - uv: `uv pip install --offline` of the same, with an empty cache; uv_warm: with the cache that this left;
 - install: the whole `engine-pipeline install --health none` into a new root: trust, digests, the conda packages linked
   (pip and uv have a Python already), the wheels put in, everything synced to the disk;
@@ -162,7 +162,7 @@ class Bench:
 def locked_records(environment: Path, subdir: str) -> list[dict[str, Any]]:
     """Return the records of the packages that are locked for a platform and for all."""
     document = json.loads((environment / "conda-records.json").read_text())
-    return [record for record in document["records"].values() if record["subdir"] in {subdir, "noarch"}]
+    return [record for record in document["packages"].values() if record["subdir"] in {subdir, "noarch"}]
 
 
 def spent(action: Callable[[], object]) -> float:

@@ -70,7 +70,7 @@ def write_environment(
     """Write ``envs/mlx/`` of the one platform, as ``lock --env mlx`` would."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "environment.yml").write_text(
-        f"channels: [conda-forge]\nplatforms: [linux-64]\ndependencies:\n- python {PYTHON}.*\n"
+        f"name: mlx\nchannels: [conda-forge]\nplatforms: [linux-64]\ndependencies:\n- python {PYTHON}.*\n"
     )
     (folder / "virtual-packages.yml").write_text(f"subdirs:\n  linux-64:\n    packages:\n      __glibc: '{FLOOR}'\n")
     (folder / "requirements.in").write_text("".join(f"{line}\n" for line in requirements))
@@ -80,7 +80,8 @@ def write_environment(
     )
     lock = yaml.safe_dump(_conda_lock(records), sort_keys=False)
     (folder / "conda-lock.yml").write_text(head + lock)
-    document = {"records": {_url(record, name): record for name, record in sorted(records.items())}}
+    known = {f"{record['subdir']}/{name}": {**record, "url": _url(record, name)} for name, record in records.items()}
+    document = {"packages": known}
     (folder / "conda-records.json").write_text(json.dumps(document, indent=1, sort_keys=True) + "\n")
     (folder / f"pylock.{PLATFORM}.toml").write_text(head + _pylock(wheels))
 
