@@ -38,7 +38,7 @@ sys.path.insert(0, str(PROJECT))
 
 from tests.simulators import mlx_environment as made  # noqa: E402 - found through the line above
 from tests.simulators.command_line import CommandLine  # noqa: E402 - as above
-from tests.simulators.mlx_world import TARGET, MlxWorld, make_world, only_artifact  # noqa: E402 - as above
+from tests.simulators.environment_world import EnvironmentWorld, make_mlx_world, only_artifact  # noqa: E402 - as above
 
 MACOS = "mlx-lm/macos-arm64-mlx"
 AIMS = {
@@ -59,8 +59,7 @@ def main() -> None:
     options = parser.parse_args()
     work = options.work.absolute()
     shutil.rmtree(work, ignore_errors=True)
-    world = make_world(work)
-    with world.channel:
+    with make_mlx_world(work) as world:
         bench = Bench(world)
         sizes = {"size": bench.size(), **({"size_macos": bench.size_macos()} if options.macos else {})}
     rounds = [bench.round(work / f"round-{number}") for number in range(options.rounds)]
@@ -86,16 +85,14 @@ def summary(sizes: dict[str, dict[str, int]], rounds: list[dict[str, float]]) ->
 class Bench:
     """A published repository with the environment, and the same wheels in a folder."""
 
-    def __init__(self, world: MlxWorld) -> None:
+    def __init__(self, world: EnvironmentWorld) -> None:
         self.world = world
         self.user = world.builder()
-        self.user.ok("build", "--target", TARGET, "--prove", "static", "--output", "dist")
+        self.user.ok("build", "--target", world.target, "--prove", "static", "--output", "dist")
         self.user.ok("keys", "init", "--no-passphrase", "--keys", "keys")
         self.user.ok("publish", "--allow-development", "--to", "repository", "--from", "dist", "--keys", "keys")
-        self.customer = CommandLine(
-            world.folder, None, {"ENGINE_PIPELINE_TRUSTED_ROOT": str(self.user.home / "keys" / "root.json")}
-        )
-        self.wheels = world.wheels[made.NEWER]
+        self.customer = world.customer(world.folder / "customer", self.user)
+        _, self.wheels = world.locks[world.versions[-1]]
         self.wheel_dir = world.folder / "wheels"
         self.requirements = world.folder / "requirements.txt"
         self.requirements.write_text(
@@ -131,7 +128,7 @@ class Bench:
         cache = folder / "uv-cache"
 
         def install(root: str, *more: str) -> None:
-            self.customer.ok("install", TARGET, "--from", repository, "--root", folder / root, *more)
+            self.customer.ok("install", self.world.target, "--from", repository, "--root", folder / root, *more)
 
         found = {
             "pip": spent(lambda: self._pip(folder / "pip")),
@@ -150,7 +147,7 @@ class Bench:
         self._run([*argv, "--require-hashes", "--find-links", self.wheel_dir, "-r", self.requirements])
 
     def _uv(self, venv: Path, cache: Path) -> None:
-        argv = [Path(sys.executable).parent / "uv", "pip", "install", "--quiet", "--offline", "--no-index", "--no-deps"]
+        argv = [made.uv(), "pip", "install", "--quiet", "--offline", "--no-index", "--no-deps"]
         argv += ["--python", venv / "bin" / "python", "--cache-dir", cache, "--require-hashes"]
         self._run([*argv, "--find-links", self.wheel_dir, "-r", self.requirements])
 

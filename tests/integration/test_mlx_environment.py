@@ -1,43 +1,42 @@
 """The MLX environment, all of it real: made of a channel on loopback and of real wheels, proven, published, served.
 
-Slow: 60 MB of wheels are downloaded once, and the real mlx_lm.server answers after each installation.
+Slow: it downloads 60 MB of wheels once, and the real mlx_lm.server answers from every place that it is installed to.
+What does not need MLX itself is in test_tiny_environment.py.
 """
 
 from __future__ import annotations
 
+import os
+import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
+from pipeline.app.settings import default_cache_dir
 from tests.simulators import mlx_environment as made
 from tests.simulators.command_line import CommandLine
 from tests.simulators.engine_client import complete
-from tests.simulators.mlx_world import TARGET, MlxWorld, make_model, make_world, only_artifact
+from tests.simulators.environment_world import EnvironmentWorld, make_mlx_world, only_artifact
 from tests.simulators.web import serving
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not made.can_run(), reason=f"the wheels of mlx need Linux on x86_64 with glibc {made.FLOOR}"),
 ]
+CACHE_DIR = Path(os.environ.get("ENGINE_PIPELINE_CACHE_DIR") or default_cache_dir())
 
 
 @pytest.fixture(scope="module")
-def world(tmp_path_factory) -> MlxWorld:
-    found = make_world(tmp_path_factory.mktemp("mlx"))
-    with found.channel:
+def world(tmp_path_factory) -> EnvironmentWorld:
+    with make_mlx_world(tmp_path_factory.mktemp("mlx")) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def publisher(world: MlxWorld) -> CommandLine:
-    user = world.builder(mlx_lm=made.OLDER)
-    user.ok("build", "--target", TARGET, "--prove", "run", "--output", "older")
-    world.lock(user.home, mlx_lm=made.NEWER)
-    user.ok("build", "--target", TARGET, "--prove", "run", "--output", "newer")
-    user.ok("keys", "init", "--no-passphrase", "--keys", "keys")
-    for dist in ("older", "newer"):
-        user.ok("publish", "--allow-development", "--to", "repository", "--from", dist, "--keys", "keys")
+def publisher(world: EnvironmentWorld) -> CommandLine:
+    user = world.builder(cache=CACHE_DIR)
+    world.publish(user, prove="run")
     return user
 
 
@@ -47,173 +46,86 @@ def repository(publisher: CommandLine) -> Path:
 
 
 @pytest.fixture
-def customer(tmp_path: Path, publisher: CommandLine) -> CommandLine:
-    home = tmp_path / "customer"
-    home.mkdir()
-    return CommandLine(home, None, {"ENGINE_PIPELINE_TRUSTED_ROOT": str(publisher.home / "keys" / "root.json")})
+def customer(tmp_path: Path, world: EnvironmentWorld, publisher: CommandLine) -> CommandLine:
+    return world.customer(tmp_path / "customer", publisher)
 
 
-def version_of(requirement: str) -> str:
-    return requirement.partition("==")[2]
+def make_model(tree: Path, folder: Path) -> Path:
+    """Have an installed environment write the model that it is checked with."""
+    program = tree / "share" / "engine-pipeline" / "tiny_model.py"
+    subprocess.run([tree / "bin" / "python", program, folder], check=True, env={"HF_HUB_OFFLINE": "1"})
+    return folder
 
 
-def test_what_is_built_was_locked_and_has_served(publisher, world):
-    artifact = only_artifact(publisher.home / "newer")
-    assert artifact["version"] == version_of(made.NEWER)
-    assert [layer["name"] for layer in artifact["layers"]] == ["base", "wheels", "installer"]
-    assert artifact["proof"]["level"] == "run"
-    assert artifact["proof"]["generated_tokens"] >= 16
-    assert artifact["proof"]["ready_seconds"] > 0
-    assert artifact["proof"]["resident_bytes"] > 50_000_000
-    assert set(world.channel.asked()) == set(world.records)
+def test_the_real_server_answered_before_the_bundle_was_called_done(world, publisher):
+    for version in world.versions:
+        proof = only_artifact(publisher.home / version)["proof"]
+        assert proof["level"] == "run"
+        assert version in proof["version"]
+        assert proof["devices"][0].startswith("CPU")
+        assert proof["generated_tokens"] >= 16
+        assert proof["ready_seconds"] > 0
+        assert proof["resident_bytes"] > 50_000_000, "Python, MLX and transformers do not fit into less"
 
 
-def test_both_versions_share_the_python_below_them(publisher):
-    bases = {
-        next(
-            layer["tree_sha256"] for layer in only_artifact(publisher.home / dist)["layers"] if layer["name"] == "base"
-        )
-        for dist in ("older", "newer")
-    }
-    assert len(bases) == 1
+def test_only_the_wheels_differ_between_two_versions_of_mlx_lm(world, publisher):
+    older, newer = (
+        {layer["name"]: layer["tree_sha256"] for layer in only_artifact(publisher.home / version)["layers"]}
+        for version in world.versions
+    )
+    assert older["base"] == newer["base"]
+    assert older["wheels"] != newer["wheels"]
 
 
-def test_a_second_build_makes_the_same_bytes(publisher, world):
-    other = world.builder("other")
-    other.ok("build", "--target", TARGET, "--prove", "static", "--output", "dist")
-    first, second = only_artifact(publisher.home / "newer"), only_artifact(other.home / "dist")
-    assert first["bundle"]["sha256"] == second["bundle"]["sha256"]
-
-
-@pytest.mark.parametrize("where", ["a space", "long"])
-def test_it_serves_from_wherever_it_is_installed(repository, customer, tmp_path, where):
+@pytest.mark.parametrize("length", [0, 200])
+def test_it_serves_from_wherever_it_is_installed(repository, world, customer, tmp_path, length):
     root = customer.home / "My Engines" / "here"
-    if where == "long":
-        inside = len(str(Path("generations") / "0000000000000000" / "tree")) + 1
-        root = Path(str(root) + "x" * (200 - inside - len(str(root))))
+    inside = len(f"/generations/{world.engine}/1/tree")
+    root = root if not length else Path(str(root) + "x" * (length - inside - len(str(root))))
     with serving(repository) as (url, _):
-        outcome = customer.json("install", TARGET, "--from", url, "--root", root)
+        outcome = customer.json("install", world.target, "--from", url, "--root", root)
     tree = Path(outcome["path"])
-    assert " " in str(tree)
-    assert len(str(tree)) >= (180 if where == "long" else 0)
+    assert len(str(tree)) == (length or len(str(tree)))
     model = make_model(tree, tmp_path / "model")
-    answer = complete(outcome["programs"]["mlx_lm.server"], model)
-    assert answer["usage"]["completion_tokens"] == 16
+    assert complete(outcome["programs"]["mlx_lm.server"], model)["usage"]["completion_tokens"] == 16
     said = subprocess.run([tree / "bin/python", "-c", "import sys; print(sys.prefix)"], check=True, capture_output=True)
     assert said.stdout.decode().strip() == str(tree)
+    assert customer.json("verify", root)["ok"] is True
 
 
-def test_a_life_of_an_installation(repository, customer):
-    root = customer.home / "engines"
-    older, newer = version_of(made.OLDER), version_of(made.NEWER)
-    customer.ok("install", TARGET, "--from", repository, "--root", root, "--version", older)
-    update = customer.json("install", TARGET, "--from", repository, "--root", root)
+def test_a_version_can_be_taken_back_and_the_one_before_serves(repository, world, customer, tmp_path):
+    older, newer = world.versions
+    first = customer.json("install", world.target, "--from", repository, "--root", "engines", "--version", older)
+    update = customer.json("install", world.target, "--from", repository, "--root", "engines", "--health", "run")
     assert (update["version"], update["previous_version"]) == (newer, older)
-    present = {layer["name"]: layer["present"] for layer in update["layers"]}
-    assert present["base"] is True, "the Python below is the same and must not travel again"
-    assert customer.json("rollback", "--root", root)["version"] == older
-    assert customer.json("use", newer, "--root", root)["version"] == newer
-    assert customer.json("verify", root)["ok"] is True
-    customer.ok("gc", "--root", root)
-    assert customer.json("verify", root)["ok"] is True
-    customer.ok("uninstall", "mlx-lm", "--root", root)
-    assert not list(root.glob("generations/*"))
-    customer.ok("--offline", "install", TARGET, "--from", repository, "--root", root)
-    current = [g["version"] for g in customer.json("list", "--root", root)["generations"] if g["current"]]
-    assert current == [newer]
+    assert customer.json("rollback", "--root", "engines", "--health", "run")["version"] == older
+    model = make_model(Path(first["path"]), tmp_path / "model")
+    assert complete(first["programs"]["mlx_lm.server"], model)["usage"]["completion_tokens"] == 16
 
 
-def test_using_it_changes_nothing_that_verify_sees(repository, customer, tmp_path):
-    outcome = customer.json("install", TARGET, "--from", repository, "--root", "engines")
-    tree = Path(outcome["path"])
-    complete(outcome["programs"]["mlx_lm.server"], make_model(tree, tmp_path / "model"))
-    assert customer.json("verify", "engines")["ok"] is True
-    changed = tree / "lib" / f"python{made.PYTHON}" / "site-packages" / "mlx_lm" / "server.py"
-    changed.chmod(0o644)
-    changed.unlink()
-    changed.write_text("")
-    done = customer.run("verify", "engines", "--json")
-    assert done.returncode == 7
-    assert "mlx_lm/server.py" in done.stdout
+def test_uv_installs_what_is_exported(repository, world, customer, tmp_path):
+    outcome = customer.json("install", world.target, "--from", repository, "--root", "engines")
+    exported = Path(outcome["path"]) / "share" / "engine-pipeline" / "pylock.toml"
+    wheels = tmp_path / "wheels"
+    wheels.mkdir()
+    for wheel in world.locks[world.versions[-1]][1]:
+        shutil.copyfile(next((CACHE_DIR / "blobs").rglob(wheel["sha256"])), wheels / wheel["path"])
+    shutil.copyfile(exported, wheels / "pylock.toml")
+    base = Path(outcome["path"]) / "bin" / "python"
+    subprocess.run([base, "-m", "venv", "--without-pip", tmp_path / "venv"], check=True)
+    uv = [made.uv(), "pip", "install", "--offline", "--python", tmp_path / "venv" / "bin" / "python"]
+    subprocess.run([*uv, "--cache-dir", tmp_path / "uv", "-r", "pylock.toml"], check=True, cwd=wheels)
+    said = subprocess.run(
+        [tmp_path / "venv" / "bin" / "python", "-c", "import mlx_lm; print(mlx_lm.__version__)"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert said.stdout.strip() == world.versions[-1]
 
 
-def test_wheels_only_takes_the_python_that_is_there(world, tmp_path):
-    user = world.builder("without-conda")
-    world.channel.go_down()
-    try:
-        user.ok("build", "--target", TARGET, "--wheels-only", "--prove", "run", "--output", "dist")
-    finally:
-        world.channel.recover()
-    artifact = only_artifact(user.home / "dist")
-    assert [layer["name"] for layer in artifact["layers"]] == ["wheels", "installer"]
+def test_wheels_alone_serve_with_the_python_that_is_there(world, tmp_path):
+    user = world.builder("wheels-only", cache=CACHE_DIR)
+    user.ok("build", "--target", world.target, "--wheels-only", "--prove", "run", "--output", "dist")
     bundle = next((user.home / "dist").rglob("mlx-lm-*.tar.zst"))
     outcome = user.json("install", "--from-file", bundle, "--root", "engines")
-    answer = complete(outcome["programs"]["mlx_lm.server"], make_model(Path(outcome["path"]), tmp_path / "model"))
-    assert answer["usage"]["completion_tokens"] == 16
-
-
-def test_a_mirror_is_all_that_an_installation_needs(publisher, repository, customer):
-    publisher.ok("mirror", "export", repository, "--to", "disks")
-    customer.ok("mirror", "import", "--from", publisher.home / "disks", "--to", "mirror")
-    outcome = customer.json("install", TARGET, "--from", "mirror", "--root", "engines")
-    assert outcome["version"] == version_of(made.NEWER)
-
-
-def test_a_channel_that_is_down_is_named_with_the_packages(world):
-    user = world.builder("down")
-    world.channel.go_down()
-    try:
-        done = user.run("build", "--target", TARGET, "--output", "dist")
-    finally:
-        world.channel.recover()
-    assert done.returncode == 6, done.stderr
-    for filename in world.records:
-        assert filename in done.stderr
-    assert "--wheels-only" in done.stderr
-    assert not (user.home / "dist" / "manifest.json").exists()
-
-
-def test_a_package_that_the_channel_lacks_is_named(world):
-    user = world.builder("lacking")
-    world.channel.lack("tzdata-2026a-0.conda")
-    try:
-        done = user.run("build", "--target", TARGET, "--output", "dist")
-    finally:
-        world.channel.recover()
-    assert done.returncode == 6, done.stderr
-    assert "tzdata-2026a-0.conda" in done.stderr
-
-
-def test_a_package_with_other_bytes_is_refused(world):
-    user = world.builder("spoiled")
-    world.channel.spoil("tzdata-2026a-0.conda")
-    try:
-        done = user.run("build", "--target", TARGET, "--output", "dist")
-    finally:
-        world.channel.recover()
-    assert done.returncode == 7, done.stderr
-    assert "tzdata-2026a-0.conda" in done.stderr
-
-
-def test_offline_without_the_packages_says_so(world):
-    user = world.builder("offline")
-    done = user.run("--offline", "build", "--target", TARGET, "--output", "dist")
-    assert done.returncode == 12, done.stderr
-
-
-def test_a_lock_that_its_inputs_have_left_is_not_built(world):
-    user = world.builder("stale")
-    asked = user.home / "envs" / "mlx" / "requirements.in"
-    asked.write_text(asked.read_text().replace("mlx-lm", "mlx-lm[evaluate]"))
-    done = user.run("build", "--target", TARGET, "--output", "dist")
-    assert done.returncode != 0
-    assert "requirements.in" in done.stderr
-    assert "lock --env mlx" in done.stderr
-
-
-def test_a_prefix_that_is_too_long_is_refused_and_what_was_there_stays(repository, customer):
-    long = customer.home / ("x" * 200) / "engines"
-    done = customer.run("install", TARGET, "--from", repository, "--root", long)
-    assert done.returncode == 5, done.stderr
-    assert "prefix" in done.stderr
-    assert not list(long.glob("generations/*")), "nothing is half installed"
+    model = make_model(Path(outcome["path"]), tmp_path / "model")
+    assert complete(outcome["programs"]["mlx_lm.server"], model)["usage"]["completion_tokens"] == 16
