@@ -87,9 +87,7 @@ def test_what_a_conda_package_requires_is_condas_business():
 
 
 def test_a_wheel_for_another_python_is_named():
-    assert problems(wheel("app", "1.0", python="<3.13")) == (
-        "app 1.0 needs Python <3.13, the environment has 3.14.9",
-    )
+    assert problems(wheel("app", "1.0", python="<3.13")) == ("app 1.0 needs Python <3.13, the environment has 3.14.9",)
 
 
 @pytest.mark.parametrize(
