@@ -36,6 +36,18 @@ class CondaTool(Protocol):
 
         Raises:
             ProofError: nothing in the channel satisfies them; the solver's words are in the message.
-            HostError: the solver is not installed.
+            IntegrityError: the channel's index is missing or damaged.
+            HostError: the solver is not installed, takes too long, or dies.
+        """
+        ...
+
+    def unpack(self, packages: Sequence[Path], folder: Path) -> tuple[Path, ...]:
+        """Unpack packages as they are, nothing replaced, each into a folder of its own below ``folder``.
+
+        Returns those folders, in order.
+
+        Raises:
+            IntegrityError: a package is damaged.
+            HostError: what unpacks is not installed, takes too long, or dies.
         """
         ...
