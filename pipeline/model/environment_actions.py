@@ -56,7 +56,7 @@ class FetchPackages(Frozen):
 class MakeChannelLayer(Frozen):
     """Make the base layer: the conda packages as a local channel below ``conda/``, with their repodata.
 
-    The step's facts have ``prefix_limit`` (bytes, or null) and ``packages`` (name, version, license and sha256 of each).
+    The step's facts have ``prefix_limit`` (bytes, or null) and ``packages`` (name, version, license, sha256 of each).
 
     Attributes:
         layer_name: of the layer.
@@ -103,7 +103,7 @@ class MakeWheelLayer(Frozen):
 
 
 class MakeInstallerLayer(Frozen):
-    """Make the layer with what installs the bundle by other means, and what checks it, below ``share/engine-pipeline/``.
+    """Make the layer below ``share/engine-pipeline/``: what installs the bundle by other means, and what checks it.
 
     Attributes:
         layer_name: of the layer.
