@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from pipeline.deploy.comparing import FileComparison
     from pipeline.deploy.layout import Layout
     from pipeline.environments.host_python import HostPython
-    from pipeline.model.environment import EnvironmentCard
     from pipeline.environments.laying import LayerSource
+    from pipeline.model.environment import EnvironmentCard
     from pipeline.model.manifest import Artifact
     from pipeline.model.tree import Tree
     from pipeline.ports import Disk, Services

@@ -1,10 +1,10 @@
 """Where things are below the root of an installation; nothing is read here.
 
 ``layers/`` holds verified trees under their digest, ``generations/<engine>/<n>/tree`` the same files laid together by
-hard links (or an environment made of them), ``current/<engine>.json`` the pointer, ``pins/<engine>.json`` the version that an engine is held at. Nothing
-of these is ever changed in place; everything half-made is in ``staging/``. Two folders can be lost without loss, and
-are there only beside Python environments: ``bytecode/<engine>/<n>`` is what a generation's Python has compiled,
-``unpacked/`` the conda packages of a layer, which are compared with their list before they are used again.
+hard links, or a Python environment made of them, ``current/<engine>.json`` the pointer, ``pins/<engine>.json`` the
+version that an engine is held at. Nothing of these is ever changed in place; everything half-made is in ``staging/``.
+Two folders are there only beside environments and can be lost without loss: ``bytecode/<engine>/<n>`` is what a
+generation's Python has compiled, ``unpacked/`` the conda packages of a layer, compared with their list before each use.
 """
 
 from __future__ import annotations

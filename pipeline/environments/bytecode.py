@@ -35,7 +35,7 @@ def send_bytecode(card: EnvironmentCard, prefix: Path, *, bytecode_dir: Path, di
     if path.exists() or path.is_symlink():
         raise IntegrityError(f"a package brings {PATH_FILE}", hint="tell the publisher of the bundle")
     disk.make_dirs(folder, durable=False)
-    line = f"import sys; sys.pycache_prefix = sys.pycache_prefix or {ascii(str(bytecode_dir))}\n"
+    line = f"import sys; sys.pycache_prefix = sys.pycache_prefix or {str(bytecode_dir)!a}\n"
     disk.write_file(path, line.encode("ascii"))
 
 

@@ -1,92 +1,108 @@
-"""Linking conda packages of a local channel, by a process that ends with the work (``conda_link_worker``)."""
+"""Linking conda packages into a prefix with py-rattler; runs in ``conda_worker`` alone."""
 
 from __future__ import annotations
 
-import json
-import os
-import sys
+import asyncio
+import hashlib
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import HostError, IntegrityError, NoSpaceError
-from pipeline.system.bounded_child import ask
-from pipeline.system.process_guard import ProcessGuard
+from rattler import Channel, PackageFormatSelection, RepoDataRecord, SparseRepoData, Subdir, install
+
+from pipeline.digest import CHUNK_BYTES
+from pipeline.errors import HostError, IntegrityError, NoSpaceError, PipelineError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Sequence
 
-_TIMEOUT_SECONDS = 1800.0  # 40 packages take seconds; a slow disk is given much more
-_ANSWER_BYTES = 1 << 16
-_PROJECT_DIR = str(Path(__file__).resolve().parents[2])
-_START = "import sys; sys.path.insert(0, sys.argv[1]); from pipeline.system.conda_link_worker import main; main()"
-WORKER = (sys.executable, "-P", "-c", _START, _PROJECT_DIR)
-# Nothing of the user's settings of conda or rattler, and nothing secret: packages are at hand.
-_PASSED_ON = frozenset({"PATH", "SYSTEMROOT", "WINDIR", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "PYTHONHOME", "LANG"})
-_COVERAGE = "COVERAGE_"
-MISSING_HINT = "install the extra `environments`: pip install 'engine-pipeline[environments]'"
+_MADE_WRONG = "the bundle is damaged, or its publisher made it wrong"
+# rattler passes the system's errors on as text, with errno in it (Rust's Display of std::io::Error).
+_FULL = re.compile(r"os error (?:28|122|27|69)\b")  # ENOSPC, EDQUOT (Linux, macOS), EFBIG
+_REFUSED = re.compile(r"os error (?:1|5|13|30|36|63)\b")  # EPERM, EIO, EACCES, EROFS, ENAMETOOLONG (Linux, macOS)
 
 
-def link(
-    channel: Path,
-    packages: Sequence[str],
-    prefix: Path,
-    *,
-    final_prefix: Path,
-    scratch: Path,
-    worker: Sequence[str] = WORKER,
-    timeout_seconds: float = _TIMEOUT_SECONDS,
-) -> None:
-    """Link packages of a local channel into a new folder; see ``ports.CondaTool.link``.
+def link(channel: str, packages: Sequence[str], prefix: str, final_prefix: str, scratch: str) -> int:
+    """Link packages of a local channel into a new folder; see ``ports.CondaTool.link``. Return how many.
 
-    The sha256 of every package is compared with the channel's repodata first. What unpacked packages ``scratch`` has
-    is used again. Scripts of packages are not run. An interruption ends the process that links.
+    The sha256 of every package is compared with the channel's repodata first. Unpacked packages that ``scratch`` has
+    are used as they are. Scripts of packages are not run.
 
     Raises:
         IntegrityError: a package is damaged, or not what the channel's repodata says.
-        HostError: py-rattler is not installed or crashes, or the prefix cannot be written.
+        HostError: the prefix cannot be written.
         NoSpaceError: the disk is full.
     """
-    request = {
-        "channel": str(channel.absolute()),
-        "packages": list(packages),
-        "prefix": str(prefix.absolute()),
-        "final_prefix": str(final_prefix),
-        "scratch": str(scratch.absolute()),
-    }
-    env = {name: value for name, value in os.environ.items() if name in _PASSED_ON or _COVERAGE in name}
-    guard = ProcessGuard()
-    guard.prepare()
-    found = ask(
-        (*worker, json.dumps(request)), env=env, seconds=timeout_seconds, limit_bytes=_ANSWER_BYTES, guard=guard
-    )
-    if found.fault:
-        raise HostError(f"linking the conda packages into {final_prefix} failed: {found.fault}")
+    records = list(_records(Path(channel), packages))
+    subdirs = {path.partition("/")[0] for path in packages} - {"noarch"}
     try:
-        answer = json.loads(found.text)
-    except ValueError:
-        code = found.exit_code or 0
-        ended = f"signal {-code}" if code < 0 else f"exit code {code}"
-        raise HostError(
-            f"linking the conda packages into {final_prefix} failed: py-rattler ended with {ended}",
-            hint=f"another build of it may work; {MISSING_HINT}",
-        ) from None
-    _judge(answer, final_prefix)
+        asyncio.run(_install(records, Subdir(next(iter(subdirs), "noarch")), prefix, final_prefix, Path(scratch)))
+    except Exception as error:  # rattler has a class for each of its parts, and OSError comes among them
+        raise _fault(error, final_prefix) from error
+    for record in records:
+        if not (Path(prefix) / "conda-meta" / f"{_stem(record.file_name)}.json").is_file():
+            raise IntegrityError(f"{record.file_name} was linked and left no record", hint=_MADE_WRONG)
+    return len(records)
 
 
-def _judge(answer: Mapping[str, str], final_prefix: Path) -> None:
-    """Raise what an answer other than ``linked`` means."""
-    if "damaged" in answer:
-        raise IntegrityError(answer["damaged"], hint="the bundle is damaged, or its publisher made it wrong")
-    if "absent" in answer:
-        raise HostError(f"py-rattler, which links conda packages, is missing: {answer['absent']}", hint=MISSING_HINT)
-    if "full" in answer:
-        raise NoSpaceError(
-            f"no space left while linking conda packages into {final_prefix}: {answer['full']}",
+async def _install(records: list[RepoDataRecord], platform: Subdir, prefix: str, final: str, scratch: Path) -> None:
+    await install(
+        records,
+        target_prefix=prefix,
+        cache_dir=scratch,
+        installed_packages=[],
+        platform=platform,
+        execute_link_scripts=False,
+        show_progress=False,
+        alternative_target_prefix=final,
+    )
+
+
+def _records(channel: Path, packages: Sequence[str]) -> Iterator[RepoDataRecord]:
+    """Yield the records of packages whose bytes are those that the channel's repodata names."""
+    found: dict[str, RepoDataRecord] = {}
+    for subdir in sorted({path.partition("/")[0] for path in packages}):
+        try:
+            with SparseRepoData(Channel(channel.as_uri()), subdir, channel / subdir / "repodata.json") as data:
+                records = data.load_all_records(PackageFormatSelection.BOTH)
+        except Exception as error:
+            raise IntegrityError(f"{subdir}/repodata.json cannot be read: {error}", hint=_MADE_WRONG) from error
+        found |= {f"{subdir}/{record.file_name}": record for record in records}
+    for path in packages:
+        if path not in found:
+            raise IntegrityError(f"{path} is not in its channel's repodata.json", hint=_MADE_WRONG)
+        record, place = found[path], channel / path
+        _require_as_listed(place, record.sha256)
+        yield RepoDataRecord(record, record.file_name, place.as_uri(), channel.as_uri())
+
+
+def _require_as_listed(path: Path, listed: bytes | None) -> None:
+    if listed is None:
+        raise IntegrityError(f"repodata.json has no sha256 of {path.name}", hint=_MADE_WRONG)
+    digest = hashlib.sha256()
+    try:
+        with path.open("rb") as stream:
+            while chunk := stream.read(CHUNK_BYTES):
+                digest.update(chunk)
+    except FileNotFoundError as error:
+        raise IntegrityError(f"{path.name} is in repodata.json and not in its channel", hint=_MADE_WRONG) from error
+    if digest.digest() != listed:
+        raise IntegrityError(
+            f"{path.name} has sha256 {digest.hexdigest()}, and repodata.json says {listed.hex()}", hint=_MADE_WRONG
+        )
+
+
+def _stem(filename: str) -> str:
+    return filename.removesuffix(".conda").removesuffix(".tar.bz2")
+
+
+def _fault(error: Exception, final_prefix: str) -> PipelineError:
+    text = " ".join(str(error).split()) or type(error).__name__
+    if _FULL.search(text):
+        return NoSpaceError(
+            f"no space left while linking conda packages for {final_prefix}: {text}",
             hint="free some space, or choose another root",
         )
-    if "refused" in answer:
-        raise HostError(f"{final_prefix} cannot be written: {answer['refused']}", hint="choose another root")
-    if "failed" in answer:
-        raise IntegrityError(
-            f"the conda packages cannot be linked: {answer['failed']}", hint="the bundle is not what it promises"
-        )
+    if _REFUSED.search(text) or isinstance(error, OSError):
+        return HostError(f"conda packages cannot be linked for {final_prefix}: {text}", hint="choose another root")
+    return IntegrityError(f"conda packages cannot be linked for {final_prefix}: {text}", hint=_MADE_WRONG)
