@@ -113,7 +113,7 @@ def make_tiny_world(folder: Path) -> EnvironmentWorld:
         locks[version] = ((f"{tiny.ENGINE}=={version}",), tiny.locked(own))
     world = _world(folder, tiny.ENGINE, tiny.ENVIRONMENT, locks)
     url = tiny.host_index(world.index, wheels)
-    world.variables.update({"PIP_INDEX_URL": url, "PIP_EXTRA_INDEX_URL": url})
+    world.variables.update({"PIP_INDEX_URL": url, "PIP_EXTRA_INDEX_URL": url, "UV_DEFAULT_INDEX": url})
     return world
 
 
