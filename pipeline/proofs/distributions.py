@@ -15,14 +15,10 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
 _SYSTEMS = {"linux": ("linux", "Linux"), "macos": ("darwin", "Darwin")}
 _LINUX_MACHINES = {"x86_64": "x86_64", "arm64": "aarch64"}
-_NO_LICENSE = {"", "unknown", "none", "n/a"}
-_LICENSE_CLASSIFIER = "License :: "
-_GENERIC_CLASSIFIERS = {"OSI Approved", "License"}
-_SHOWN_LICENSE = 100
 
 
 class Distribution(NamedTuple):
@@ -34,7 +30,6 @@ class Distribution(NamedTuple):
         brought_by: what brought it, for messages: a wheel's layer or a conda package.
         requires: requirements as written.
         requires_python: as written; empty when there is none.
-        license: SPDX expression, or other words of its metadata; empty when it says nothing.
         is_wheel: whether a locked wheel brought it; False for conda.
     """
 
@@ -43,7 +38,6 @@ class Distribution(NamedTuple):
     brought_by: str
     requires: tuple[str, ...] = ()
     requires_python: str = ""
-    license: str = ""
     is_wheel: bool = True
 
 
@@ -59,21 +53,8 @@ def read_distribution(metadata: str, *, brought_by: str, is_wheel: bool = True) 
         brought_by=brought_by,
         requires=tuple(raw.get("requires_dist", ())),
         requires_python=raw.get("requires_python", ""),
-        license=_license(raw.get("license_expression", ""), raw.get("license", ""), raw.get("classifiers", ())),
         is_wheel=is_wheel,
     )
-
-
-def _license(expression: str, words: str, classifiers: Iterable[str]) -> str:
-    """Return the best that metadata says: the expression, the license's name, the classifiers; never a whole text."""
-    if expression:
-        return expression
-    named = " ".join(words.split())
-    if named.lower() not in _NO_LICENSE and len(named) <= _SHOWN_LICENSE:
-        return named
-    found = [text.rpartition(" :: ")[2] for text in classifiers if text.startswith(_LICENSE_CLASSIFIER)]
-    found = [text for text in found if text not in _GENERIC_CLASSIFIERS]
-    return " AND ".join(found) or (f"{named[:_SHOWN_LICENSE]}..." if named.lower() not in _NO_LICENSE else "")
 
 
 def target_markers(platform: str, python: str) -> dict[str, str]:

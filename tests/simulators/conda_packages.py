@@ -18,7 +18,7 @@ from typing import Any
 import zstandard
 
 EPOCH_SECONDS = 1_700_000_000
-PLACEHOLDER = "/" + "_placehold" * 25  # as long as conda-build makes them: 255 characters with the rest of a path
+PLACEHOLDER = ("/" + "_placehold" * 26)[:255]  # as long as conda-build makes them
 ZIP_TIME = (2023, 11, 14, 22, 13, 20)
 
 
