@@ -20,7 +20,8 @@ class CondaTool(Protocol):
             packages: ``<subdir>/<filename>`` of each.
             prefix: where files are written; made here.
             final_prefix: the path that is written into files; ``prefix`` is moved there afterwards.
-            scratch: an empty folder on the same file system, for unpacked packages; removed by the caller.
+            scratch: a folder on the same file system, for unpacked packages; what an earlier call has left in it is
+                used again, as it is. It belongs to the caller.
 
         Raises:
             IntegrityError: a package is damaged, or not what the channel's repodata says.

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import HostError, IntegrityError, NoSpaceError, PipelineError, ProofError
 from pipeline.system.bounded_child import ask
+from pipeline.system.process_guard import ProcessGuard
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,7 +57,10 @@ def work(
     env = {name: value for name, value in os.environ.items() if name in _PASSED_ON or _COVERAGE in name}
     if home is not None:
         env |= {"HOME": str(home), "TMPDIR": str(home)}
-    answer = ask((*command, task, json.dumps(request)), env=env, seconds=seconds, limit_bytes=_LIMIT_BYTES)
+    guard = ProcessGuard()  # what is killed while it links must not write on into a folder that is being removed
+    guard.prepare()
+    argv = (*command, task, json.dumps(request))
+    answer = ask(argv, env=env, seconds=seconds, limit_bytes=_LIMIT_BYTES, guard=guard)
     hint = "run again; if it happens again, look at the free memory, and say so in a report"
     if answer.fault:
         raise HostError(f"the process that works with conda packages failed at {task}: {answer.fault}", hint=hint)
