@@ -10,7 +10,7 @@ from pipeline.deploy.metadata_client import read_root
 from pipeline.deploy.metadata_door import TARGETS_LIMIT_BYTES
 from pipeline.deploy.metadata_refusals import ExpiredRepositoryError
 from pipeline.deploy.mirror.installer import FILES_LIST, read_files_list
-from pipeline.deploy.mirror.lanes import lane_needs
+from pipeline.deploy.mirror.lanes import half_made_files, lane_needs
 from pipeline.deploy.mirror.layout import MirrorLayout
 from pipeline.deploy.mirror.signed_chain import lane_folders, read_chain
 from pipeline.deploy.mirror.source_metadata import MetadataReader
@@ -162,9 +162,15 @@ class _MirrorVerification:
             self._comparison.add(folder, "changed", error.message)
 
     def _name_strangers_of_lanes(self, lanes: list[str]) -> None:
+        half_made = half_made_files(self._folder)
+        for lane in half_made:
+            self._comparison.notes.append(
+                f"{lane} has no timestamp: its seal never ended, and `mirror seal` replaces it"
+            )
+        left = {path for paths in half_made.values() for path in paths}
         for path, place in self._comparison.walk(self._folder / LANES_FOLDER, name=LANES_FOLDER):
             full = f"{LANES_FOLDER}/{path}"
-            if not any(full.startswith(f"{lane}/") for lane in lanes):
+            if full not in left and not any(full.startswith(f"{lane}/") for lane in lanes):
                 self._comparison.add_unexpected(full, place)
 
     def _verify_old(self, folder: str) -> None:

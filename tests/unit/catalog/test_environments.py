@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.catalog.environments import environment_names, read_environment, read_spec
 from pipeline.catalog.lock_files import LockError
-from tests.simulators.tiny_environment import CHANNEL, TinyEnvironment, wheel
+from tests.simulators.locked_environment import CHANNEL, TinyEnvironment, wheel
 
 MAC = "macos-arm64"
 LINUX = "linux-x86_64"
