@@ -13,6 +13,7 @@ from packaging.metadata import parse_email
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -162,6 +163,8 @@ def _unmet(each: Distribution, wanted: Requirement, versions: Mapping[str, str])
     what = f"{each.project} {each.version} requires {wanted.name}{wanted.specifier}"
     if found is None:
         return f"{what}, which is not in the environment"
-    if not wanted.specifier.contains(found, prereleases=True):
-        return f"{what}, the environment has {found}"
-    return ""
+    try:
+        fits = not wanted.specifier or wanted.specifier.contains(Version(found), prereleases=True)
+    except InvalidVersion:  # conda's versions need not be Python's
+        fits = False
+    return "" if fits else f"{what}, the environment has {found}"

@@ -82,6 +82,13 @@ def test_a_conda_package_provides_with_metadata_or_without():
     assert problems(app, conda("lib", "1.9"), other="1") == ("app 1.0 requires lib>=2, the environment has 1.9",)
 
 
+def test_a_version_that_is_only_condas_satisfies_no_bound():
+    assert problems(wheel("app", "1.0", "lib"), lib="9e") == ()
+    assert problems(wheel("app", "1.0", "lib>=1"), lib="9e") == (
+        "app 1.0 requires lib>=1, the environment has 9e",
+    )
+
+
 def test_what_a_conda_package_requires_is_condas_business():
     assert problems(Distribution("lib", "1", "conda", ("gone",), ">=4", is_wheel=False)) == ()
 
