@@ -190,19 +190,22 @@ def host_index(server: FaultyServer, wheels: dict[str, bytes]) -> str:
 
 def host_project(server: FaultyServer, project: str, wheels: dict[str, bytes]) -> None:
     """Put a project's page (PEP 691) and its wheels on a server."""
-    files = [
-        {
-            "filename": filename,
-            "url": server.host(f"/files/{filename}", data),
-            "hashes": {"sha256": hashlib.sha256(data).hexdigest()},
-            "size": len(data),
-            "upload-time": "2026-01-01T00:00:00Z",
-        }
-        for filename, data in sorted(wheels.items())
-    ]
+    files = []
+    for filename, data in sorted(wheels.items()):
+        metadata = _metadata(data)
+        url = server.host(f"/files/{filename}", data)
+        server.host(f"/files/{filename}.metadata", metadata)  # PEP 658: what a resolver reads instead of the wheel
+        entry = {"filename": filename, "url": url, "size": len(data), "upload-time": "2026-01-01T00:00:00Z"}
+        digests = {"sha256": hashlib.sha256(data).hexdigest()}
+        files.append({**entry, "hashes": digests, "core-metadata": {"sha256": hashlib.sha256(metadata).hexdigest()}})
     versions = sorted({filename.split("-")[1] for filename in wheels})
     page = {"meta": {"api-version": "1.1"}, "name": project, "files": files, "versions": versions}
     server.host(f"/simple/{project}/", json.dumps(page).encode(), media_type="application/vnd.pypi.simple.v1+json")
+
+
+def _metadata(wheel: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
+        return next(archive.read(name) for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
 
 
 def write_recipe(recipes: Path) -> None:
