@@ -12,9 +12,7 @@ if TYPE_CHECKING:
 class CondaTool(Protocol):
     """What works with conda packages that are at hand; it never uses the network."""
 
-    def link(
-        self, channel: Path, packages: Sequence[str], prefix: Path, *, final_prefix: Path, scratch: Path
-    ) -> None:
+    def link(self, channel: Path, packages: Sequence[str], prefix: Path, *, final_prefix: Path, scratch: Path) -> None:
         """Link packages of a local channel into a new folder.
 
         Args:
