@@ -15,7 +15,7 @@ from pipeline.deploy.assembling import check_laid, check_programs, lay
 from pipeline.deploy.changing import changing, switch
 from pipeline.deploy.comparing import FileComparison
 from pipeline.deploy.generations import check_generation, find_generation, is_whole
-from pipeline.deploy.health import ALREADY_CURRENT, HealthCheckError, not_run
+from pipeline.deploy.health import ALREADY_CURRENT, HealthCheckError, not_run, require_model
 from pipeline.deploy.install_request import InstallRequest, Resolved, resolve
 from pipeline.deploy.layers import LayerBringer, keep_layers, remove_damaged_layer, reusable_layer
 from pipeline.deploy.layout import Layout
@@ -103,6 +103,7 @@ class _Installation:
         self._pointer = layout.pointer(artifact.engine)
 
     def run(self, staging: Path) -> InstallOutcome:
+        require_model(self._artifact.health, self._request.health, self._artifact.target)
         kept = find_generation(self._layout, self._artifact, layers=[layer.name for layer in self._wanted])
         current = kept is not None and self._pointer is not None and self._pointer.generation == kept.number
         if kept is not None and self._is_usable(kept, is_current=current):
