@@ -25,6 +25,7 @@ if TYPE_CHECKING:
         AttestationVerifier,
         Clock,
         CommandRunner,
+        CondaTool,
         Disk,
         HostProbe,
         KeyFiles,
@@ -164,6 +165,7 @@ def open_services(
             device_env=device_environment(),
             offline=settings.offline,
             attestations=attestation_verifier(settings.sigstore_root),
+            conda=conda_tool(),
         )
 
 
@@ -248,6 +250,13 @@ def archiver() -> Archiver:
     from pipeline.system.archives import FileArchiver
 
     return FileArchiver()
+
+
+def conda_tool() -> CondaTool:
+    """Return what links, solves and unpacks conda packages that are at hand."""
+    from pipeline.system.conda_tool import RattlerTool
+
+    return RattlerTool()
 
 
 def clock() -> Clock:

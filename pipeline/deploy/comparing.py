@@ -54,6 +54,7 @@ class FileComparison:
         findings: every name that is not verified.
         tally: files and bytes by state and by folder.
         notes: what could not be checked, in words.
+        revoked: builds that are held and were withdrawn by their publisher, in words.
     """
 
     def __init__(self, *, jobs: int = 1, progress: Callable[[int, int], None] | None = None) -> None:
@@ -67,6 +68,7 @@ class FileComparison:
         self.bytes_read = 0
         self.findings: list[Finding] = []
         self.notes: list[str] = []
+        self.revoked: list[str] = []
         self.tally = Tally()
         self._jobs = jobs
         self._progress = progress
@@ -140,6 +142,21 @@ class FileComparison:
         finally:
             self.bytes_read += meter.done
         self._known.update((inode, found[place]) for inode, place in inodes.items())
+
+    def digests(self, places: Sequence[str]) -> list[str]:
+        """Return the sha256 of each file; what was read before, under any name, is not read again.
+
+        Raises:
+            OSError: one of them cannot be read.
+        """
+        self.read_ahead((place, None) for place in places)
+        found = []
+        for place in places:
+            digest = self._known.get(_inode(os.lstat(place)), hash_file)
+            if isinstance(digest, OSError):
+                raise digest
+            found.append(digest if isinstance(digest, str) else hash_file(place))
+        return found
 
     def compare_trees(self, trees: Iterable[ListedTree]) -> None:
         """Compare folders with the lists of their files, reading all of them ahead."""

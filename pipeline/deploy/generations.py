@@ -189,11 +189,13 @@ def find_generation(layout: Layout, artifact: Artifact, *, layers: Iterable[str]
 
 
 def generation_tree(layout: Layout, generation: Generation) -> Tree:
-    """Return the files that a generation must have, from the lists of its layers.
+    """Return the files that a generation must have, from the lists of its layers or, for an environment, its own.
 
     Raises:
         IntegrityError: a list is missing or damaged.
     """
+    if generation.artifact.environment is not None:
+        return layout.environment_tree(generation)
     digests = {layer.name: layer.tree_sha256 for layer in generation.artifact.layers}
     layers = []
     for name in generation.layers:

@@ -1,7 +1,8 @@
-"""The blobs that the lanes of a mirror need beside its own selection."""
+"""The lanes of a mirror: the blobs that they need beside its own selection, and what a seal that died left of one."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from tuf.api.metadata import Metadata, Root, TargetFile, Targets
@@ -12,12 +13,20 @@ from pipeline.digest import sha256_bytes
 from pipeline.errors import IntegrityError
 from pipeline.model.manifest_document import read_manifest
 from pipeline.model.mirror import MirrorSelection
-from pipeline.model.repository_layout import blob_path, engine_of_manifest_target
+from pipeline.model.repository_layout import (
+    LANE_PATTERN,
+    LANES_FOLDER,
+    blob_path,
+    engine_of_manifest_target,
+    metadata_folder,
+    role_of_filename,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.model.manifest import Artifact
+    from pipeline.ports import Disk
 
 _INSTALLED = MirrorSelection(with_debug=False, with_bundles=False)
 
@@ -40,6 +49,40 @@ def lane_needs(mirror: Path, folder: str) -> set[str]:
         return set(wanted_files(_artifacts(mirror, targets), targets=targets, selection=_INSTALLED))
     except IntegrityError:
         return set()
+
+
+def half_made_files(mirror: Path) -> dict[str, tuple[str, ...]]:
+    """Return what first seals left that died: metadata folder of a lane to the paths of its files.
+
+    The timestamp comes last, so nobody can have read such a lane. Where a version above 1 is there, the lane was whole
+    once and is damaged now.
+    """
+    lanes = (path.name for path in (mirror / LANES_FOLDER).glob("*") if re.fullmatch(LANE_PATTERN, path.name))
+    found = {folder: _half_made(mirror / folder) for folder in map(metadata_folder, sorted(lanes))}
+    return {folder: tuple(f"{folder}/{name}" for name in names) for folder, names in found.items() if names}
+
+
+def drop_half_made_lanes(mirror: Path, disk: Disk) -> None:
+    """Remove what first seals left that died; whoever calls holds the mirror.
+
+    Raises:
+        HostError: it cannot be removed.
+    """
+    for paths in half_made_files(mirror).values():
+        for path in paths:
+            disk.remove(mirror / path)
+
+
+def _half_made(metadata_dir: Path) -> list[str]:
+    if metadata_dir.is_symlink() or not metadata_dir.is_dir():
+        return []
+    names = sorted(path.name for path in metadata_dir.iterdir() if path.is_file())
+    roles = {name: found for name in names if (found := role_of_filename(name)) is not None}
+    if ("timestamp", None) in roles.values() or any(
+        role != "root" and version not in {None, 1} for role, version in roles.values()
+    ):
+        return []
+    return [name for name, (_, version) in roles.items() if version is not None]
 
 
 def _targets(mirror: Path, folder: str) -> dict[str, TargetFile]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.comparing import ListedFile, size_of
@@ -10,11 +11,12 @@ from pipeline.deploy.metadata_client import read_root
 from pipeline.deploy.metadata_door import TARGETS_LIMIT_BYTES
 from pipeline.deploy.metadata_refusals import ExpiredRepositoryError
 from pipeline.deploy.mirror.installer import FILES_LIST, read_files_list
-from pipeline.deploy.mirror.lanes import lane_needs
+from pipeline.deploy.mirror.lanes import half_made_files, lane_needs
 from pipeline.deploy.mirror.layout import MirrorLayout
 from pipeline.deploy.mirror.signed_chain import lane_folders, read_chain
 from pipeline.deploy.mirror.source_metadata import MetadataReader
 from pipeline.deploy.mirror.wanted import wanted_files
+from pipeline.deploy.offering import revoked_among
 from pipeline.deploy.reading import read_plain
 from pipeline.deploy.trust import TrustedRepository
 from pipeline.deploy.verify_repository import verify_metadata_file, verify_repository
@@ -162,9 +164,15 @@ class _MirrorVerification:
             self._comparison.add(folder, "changed", error.message)
 
     def _name_strangers_of_lanes(self, lanes: list[str]) -> None:
+        half_made = half_made_files(self._folder)
+        for lane in half_made:
+            self._comparison.notes.append(
+                f"{lane} has no timestamp: its seal never ended, and `mirror seal` replaces it"
+            )
+        left = {path for paths in half_made.values() for path in paths}
         for path, place in self._comparison.walk(self._folder / LANES_FOLDER, name=LANES_FOLDER):
             full = f"{LANES_FOLDER}/{path}"
-            if not any(full.startswith(f"{lane}/") for lane in lanes):
+            if full not in left and not any(full.startswith(f"{lane}/") for lane in lanes):
                 self._comparison.add_unexpected(full, place)
 
     def _verify_old(self, folder: str) -> None:
@@ -202,6 +210,8 @@ class _MirrorVerification:
                 if held.get((artifact.target, artifact.version)) == artifact.sha256:
                     found.append(artifact)
                     del held[artifact.target, artifact.version]
+        with suppress(IntegrityError):  # the list is wanted, and will be named
+            self._comparison.revoked += revoked_among(repository, found)
         is_lane = repository.metadata_folder != METADATA_FOLDER
         for target, version in () if is_lane else held:  # a lane may have been sealed before the selection changed
             self._comparison.add(MIRROR_FILE, "changed", f"it lists {target} {version}, which no manifest has so")

@@ -258,3 +258,49 @@ def test_every_file_of_a_lane_is_looked_at_whichever_root_is_trusted(part: World
             found(part, mirror, by_lane=by_lane)
     else:
         assert any(path.startswith("lanes/airgap") for path in found(part, mirror, by_lane=by_lane))
+
+
+def half_made(mirror: Path) -> None:
+    """Leave what a first seal leaves that dies before its last file."""
+    (mirror / LANE / "timestamp.json").unlink()
+    (mirror / LANE / "1.snapshot.json").unlink()
+
+
+@pytest.mark.parametrize("whose", ["the same keys", "other keys"])
+def test_what_a_first_seal_left_that_died_is_replaced(part, mirror, whose):
+    sealed(part, mirror, keys=lane_keys(part, "earlier") if whose == "other keys" else None)
+    half_made(mirror)
+    sealed(part, mirror)
+    assert found(part, mirror, by_lane=True) == {}
+    assert {path.name.partition(".")[0] for path in (mirror / LANE).iterdir()} == {"1", "timestamp"}
+    assert install(part, mirror) == b"#!/bin/sh\necho core b2\n"
+
+
+def test_a_half_made_lane_is_told_and_is_no_damage(part, mirror):
+    sealed(part, mirror)
+    half_made(mirror)
+    report = verify(mirror, part.services(), disk=part.disk, trusted_root=part.trusted_root)
+    assert report.ok, report.findings
+    assert [note for note in report.notes if "lanes/airgap/metadata has no timestamp" in note]
+
+
+def test_a_stray_file_in_a_half_made_lane_is_unexpected_and_stays(part, mirror):
+    sealed(part, mirror)
+    half_made(mirror)
+    (mirror / LANE / "notes.txt").write_text("dear")
+    with pytest.raises(IntegrityError, match=r"be: lanes/airgap/metadata/notes\.txt \(unexpected\)$"):
+        sealed(part, mirror)
+    assert (mirror / LANE / "notes.txt").is_file()
+
+
+def test_a_whole_lane_that_lost_its_timestamp_is_no_leftover(part, mirror):
+    sealed(part, mirror)
+    part.build("b3")
+    part.publish()
+    mirrored(part, mirror)
+    sealed(part, mirror)
+    (mirror / LANE / "timestamp.json").unlink()
+    before = held(mirror)
+    with pytest.raises(IntegrityError, match="unexpected"):
+        sealed(part, mirror)
+    assert held(mirror) == before
