@@ -115,9 +115,7 @@ def _cards(
     return cards, findings
 
 
-def _impostors(
-    files: Mapping[str, PlacedFile], cards: Mapping[str, BinaryCard], platform: str
-) -> Iterator[Finding]:
+def _impostors(files: Mapping[str, PlacedFile], cards: Mapping[str, BinaryCard], platform: str) -> Iterator[Finding]:
     """Yield files of wheels that are named like a library and are none; conda has texts for linkers among its own."""
     pattern = re.compile(rf"{LIBRARY_NAMES[platform.partition('-')[0]]}|\.so$")
     for path, placed in files.items():

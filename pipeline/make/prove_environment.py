@@ -31,9 +31,7 @@ _SHOWN = 20
 SUBDIRS = {"linux-x86_64": "linux-64", "linux-arm64": "linux-aarch64", "macos-arm64": "osx-arm64"}
 
 
-def prove_environment(
-    action: ProveEnvironment, step: str, services: Services, results: Results, work: Path
-) -> Outputs:
+def prove_environment(action: ProveEnvironment, step: str, services: Services, results: Results, work: Path) -> Outputs:
     """Prove the layers of an environment, at the level that was asked for.
 
     At every level, on every machine: packages, files and the bundled channel are those of the lock; solving in that
