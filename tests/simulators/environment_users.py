@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from tests.simulators import mlx_environment as made
-from tests.simulators import tiny_environment as tiny
+from tests.simulators import tiny_lm as tiny
 from tests.simulators.command_line import CommandLine
 from tests.simulators.conda_channel import CondaChannel
 from tests.simulators.http_server import FaultyServer
