@@ -166,6 +166,7 @@ def open_services(
             offline=settings.offline,
             attestations=attestation_verifier(settings.sigstore_root),
             conda=conda_tool(),
+            disk=disk(),
         )
 
 

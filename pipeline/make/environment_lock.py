@@ -58,9 +58,7 @@ def lock_findings(
         blob = fetched.get(wheel.filename)
         found = None if blob is None else (blob.sha256, blob.size_bytes)
         yield from _same_file(wheel.filename, found, (wheel.sha256, wheel.size_bytes))
-        problem = wheel_problem(
-            wheel.filename, platform=locked.platform, python=locked.python, floors=locked.floors
-        )
+        problem = wheel_problem(wheel.filename, platform=locked.platform, python=locked.python, floors=locked.floors)
         if problem:
             yield Finding(f"{wheel.filename} {problem}", "lock the environment anew, with the right floor")
     if action.channel_layer is not None:
@@ -193,4 +191,6 @@ def _record_findings(wheel: str, path: str, digest: str, entry: TreeEntry | None
     except ValueError:
         wanted = ""
     if kind != "sha256" or entry.sha256 != wanted:
-        yield Finding(f"{path} is not the file that {wheel} says: it has sha256 {entry.sha256}, its RECORD {digest}", _ANEW)
+        yield Finding(
+            f"{path} is not the file that {wheel} says: it has sha256 {entry.sha256}, its RECORD {digest}", _ANEW
+        )
