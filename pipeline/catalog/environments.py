@@ -12,7 +12,7 @@ from pipeline.catalog.lock_files import Foreign, LockError, read_part, read_yaml
 from pipeline.catalog.pylock import pylock_name, read_wheels
 from pipeline.model.environment import Floors, LockedEnvironment
 from pipeline.model.frozen import Name, Version
-from pipeline.names import conda_subdir
+from pipeline.names import PLATFORMS, conda_subdir
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -88,6 +88,20 @@ def environment_names(envs_dir: Path) -> tuple[str, ...]:
     if complaints:
         raise LockError("\n".join(complaints), hint="give each environment the name of its folder")
     return tuple(sorted(found.values()))
+
+
+def environment_platforms(folder: Path) -> tuple[str, ...]:
+    """Return the platforms that an environment is for, as its environment.yml lists them.
+
+    Raises:
+        LockError: the file is missing or malformed, or lists a platform that conda knows and the contract does not.
+    """
+    path = folder / ENVIRONMENT
+    asked = read_part(_Asked, read_yaml(path), str(path))
+    known = {conda_subdir(platform): platform for platform in PLATFORMS}
+    if unknown := [subdir for subdir in asked.platforms if subdir not in known]:
+        raise LockError(f"{path}: platforms: {unknown[0]!r} is none of {', '.join(known)}")
+    return tuple(known[subdir] for subdir in asked.platforms)
 
 
 def read_spec(folder: Path, platform: str) -> EnvironmentSpec:

@@ -63,7 +63,8 @@ def read_wheels(folder: Path, platform: str, *, python: str, full_python: str, f
     wheels: dict[str, WheelFile] = {}
     listed = document.get("packages")
     for value in listed if isinstance(listed, list) else ():
-        where = f"{path}: package {value.get('name') if isinstance(value, dict) else value!r}"
+        named = value.get("name") if isinstance(value, dict) else value
+        where = f"{path}: package {named}"
         try:
             wheel = _wheel(value, where)
         except LockError as error:

@@ -145,6 +145,8 @@ def run_sync(
         )
         outcome = sync(request, services, disk=disk())
     session.show(outcome.model_dump(mode="json"), lambda: _text(outcome))
+    for line in outcome.revoked:
+        session.warn(f"{line}; the mirror holds it, and nobody may install it")
     if outcome.development:
         session.warn("this repository is signed with development keys")
 

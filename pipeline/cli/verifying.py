@@ -27,7 +27,8 @@ def run_verify(session: Session, path: Path, *, trusted_root: bytes | None) -> N
     for note in report.notes:
         session.warn(note)
     for line in report.revoked:
-        session.warn(f"{line}; it is current")
+        held = "it is current" if report.kind == "installation" else "the mirror holds it, and nobody may install it"
+        session.warn(f"{line}; {held}")
     if not report.ok:
         session.end_with(report_error(report))
 

@@ -54,6 +54,7 @@ class FileComparison:
         findings: every name that is not verified.
         tally: files and bytes by state and by folder.
         notes: what could not be checked, in words.
+        revoked: builds that are held and were withdrawn by their publisher, in words.
     """
 
     def __init__(self, *, jobs: int = 1, progress: Callable[[int, int], None] | None = None) -> None:
@@ -67,6 +68,7 @@ class FileComparison:
         self.bytes_read = 0
         self.findings: list[Finding] = []
         self.notes: list[str] = []
+        self.revoked: list[str] = []
         self.tally = Tally()
         self._jobs = jobs
         self._progress = progress

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.deploy.revoked import in_words
 from pipeline.errors import UsageError
 from pipeline.model.manifest_document import read_manifest
 from pipeline.model.strict_json import LIMIT_BYTES
@@ -36,6 +37,17 @@ def revoked_by(repository: TrustedRepository, engines: Iterable[str]) -> dict[st
     """
     lists = [repository.revocations(engine) for engine in dict.fromkeys(engines)]
     return {revocation.sha256: revocation for listed in lists for revocation in listed.revoked}
+
+
+def revoked_among(repository: TrustedRepository, artifacts: Iterable[Artifact]) -> tuple[str, ...]:
+    """Return which of some artifacts their publishers have withdrawn, in words, in their order.
+
+    Raises:
+        TrustError, IntegrityError, NetworkError, OfflineError: as ``TrustedRepository.revocations``.
+    """
+    known = tuple(artifacts)
+    revoked = revoked_by(repository, (artifact.engine for artifact in known))
+    return tuple(in_words(revoked[artifact.sha256]) for artifact in known if artifact.sha256 in revoked)
 
 
 def offered_in(path: Path) -> tuple[Artifact, ...]:

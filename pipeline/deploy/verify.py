@@ -63,7 +63,7 @@ def verify(path: Path, services: Services, *, disk: Disk, trusted_root: bytes | 
         bytes_per_second=round(comparison.bytes_read / seconds) if seconds > 0 else 0,
         findings=findings,
         notes=tuple(comparison.notes),
-        revoked=revoked_and_current(Layout(path)) if kind == "installation" else (),
+        revoked=revoked_and_current(Layout(path)) if kind == "installation" else tuple(comparison.revoked),
     )
 
 

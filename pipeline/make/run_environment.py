@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.environments.host_python import find_host_python
 from pipeline.environments.laying import LayerSource
@@ -24,6 +24,19 @@ if TYPE_CHECKING:
     from pipeline.model.manifest import LayerRole, ProofLevel
     from pipeline.model.tree import Tree
     from pipeline.ports import Services
+
+
+class Laid(NamedTuple):
+    """Layers of a bundle, laid one over the other.
+
+    Attributes:
+        folder: with the files of all.
+        trees: name of the step that made a layer to the layer's files.
+    """
+
+    folder: Path
+    trees: Mapping[str, Tree]
+
 
 _ROLES: tuple[LayerRole, ...] = ("base", "wheels", "runtime", "installer")
 
@@ -67,8 +80,7 @@ def usable_python(
 def run_environment(
     action: ProveEnvironment,
     level: ProofLevel,
-    bundle: Path,
-    trees: Mapping[str, Tree],
+    laid: Laid,
     results: Results,
     *,
     services: Services,
@@ -81,11 +93,10 @@ def run_environment(
     Args:
         action: what is proven.
         level: ``load`` starts its programs, ``run`` has it serve a model that it makes itself.
-        bundle: its layers, laid.
-        trees: files of each layer.
+        laid: its layers.
         results: of the steps before.
         services: what links and runs.
-        work: a folder on the file system of ``bundle``.
+        work: a folder on the file system of the layers.
         step: that is told what goes on.
         python: of the host, for an environment that brings none.
 
@@ -97,7 +108,7 @@ def run_environment(
         raise TypeError("making an environment needs a disk")
     prefix = work / "environment"
     layers = [
-        LayerSource(role=_role(results[name].facts.get("role")), tree=trees[name], folder=bundle)
+        LayerSource(role=_role(results[name].facts.get("role")), tree=laid.trees[name], folder=laid.folder)
         for name in action.layers
     ]
     site = Site(

@@ -45,6 +45,8 @@ class DrillReport(Frozen):
         health: how far the engines were tried.
         installer: version that was installed from the mirror's own wheels and did the rest; None when it has none.
         rows: every target, in their order.
+        revoked: builds for this platform that the mirror holds and their publisher has withdrawn, with the reason; they
+            are not drilled, as nobody may install them.
         seconds: of all.
     """
 
@@ -54,6 +56,7 @@ class DrillReport(Frozen):
     health: ProofLevel
     installer: str | None
     rows: tuple[DrillRow, ...]
+    revoked: tuple[str, ...] = ()
     seconds: float
 
     @property

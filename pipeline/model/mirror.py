@@ -186,6 +186,7 @@ class MirrorOutcome(Frozen):
         files_removed: how many files.
         bytes_removed: their size.
         changes: every file, sorted by path.
+        revoked: what is held and was withdrawn by its publisher, with the reason; nobody may install it.
         development: signed with development keys.
     """
 
@@ -202,6 +203,7 @@ class MirrorOutcome(Frozen):
     files_removed: int = 0
     bytes_removed: int = 0
     changes: tuple[MirrorChange, ...] = ()
+    revoked: tuple[str, ...] = ()
     development: bool = False
 
 

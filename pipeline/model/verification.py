@@ -56,8 +56,8 @@ class VerifyReport(Frozen):
         bytes_per_second: ``bytes_read`` in that time.
         findings: every file that is not verified, sorted by path.
         notes: what there was nothing to check about, and of a mirror which lanes are fresh, in words.
-        revoked: of an installation, what is current and was withdrawn by its publisher, with the reason; no file is
-            wrong for that.
+        revoked: of an installation what is current, of a mirror what it holds, and was withdrawn by its publisher, with
+            the reason; no file is wrong for that.
     """
 
     path: str

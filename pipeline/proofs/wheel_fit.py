@@ -31,13 +31,14 @@ def wheel_misfit(filename: str, *, platform: str, python: str, floors: Floors) -
         _, _, _, tags = parse_wheel_filename(filename)
     except InvalidWheelFilename as error:
         return f"is no name of a wheel: {error}"
-    if tags & set(_supported(platform, python, floors)):
+    if tags & set(supported_tags(platform, python, floors)):
         return ""
     asked = ", ".join(sorted(str(tag) for tag in tags))
     return f"is for {asked}, which is not {platform} with Python {python}{_floor_text(platform, floors)}"
 
 
-def _supported(platform: str, python: str, floors: Floors) -> Iterator[Tag]:
+def supported_tags(platform: str, python: str, floors: Floors) -> Iterator[Tag]:
+    """Yield every tag that installs wherever an environment promises to run, the most specific first."""
     major, minor = (int(part) for part in python.split(".")[:2])
     platforms = list(_platform_tags(platform, floors))
     yield from cpython_tags((major, minor), abis=[f"cp{major}{minor}"], platforms=platforms)

@@ -38,7 +38,7 @@ sys.path.insert(0, str(PROJECT))
 
 from tests.simulators import mlx_environment as made  # noqa: E402 - found through the line above
 from tests.simulators.command_line import CommandLine  # noqa: E402 - as above
-from tests.simulators.environment_world import EnvironmentWorld, make_mlx_world, only_artifact  # noqa: E402 - as above
+from tests.simulators.environment_users import EnvironmentWorld, make_mlx_world, only_artifact  # noqa: E402 - as above
 
 MACOS = "mlx-lm/macos-arm64-mlx"
 AIMS = {

@@ -17,7 +17,7 @@ from pipeline.app.settings import default_cache_dir
 from tests.simulators import mlx_environment as made
 from tests.simulators.command_line import CommandLine
 from tests.simulators.engine_client import complete
-from tests.simulators.environment_world import EnvironmentWorld, make_mlx_world, only_artifact
+from tests.simulators.environment_users import EnvironmentWorld, make_mlx_world, only_artifact
 from tests.simulators.web import serving
 
 pytestmark = [

@@ -9,7 +9,7 @@ import pytest
 
 from tests.simulators.command_line import CommandLine
 from tests.simulators.engine_client import complete
-from tests.simulators.environment_world import EnvironmentWorld, make_tiny_world, only_artifact
+from tests.simulators.environment_users import EnvironmentWorld, make_tiny_world, only_artifact
 from tests.simulators.web import serving
 
 ZONES = "tzdata-2026a-0.conda"

@@ -1,4 +1,4 @@
-"""Results of the steps before an environment's proof, over a real store: layers of files, packages as they were brought.
+"""Results of the steps before an environment's proof, over a real store: layers, and packages as they were brought.
 
 What the layers' makers write into their facts and RECORDs is written here in the same form, so that a test can have it
 written wrong.

@@ -1,128 +1,163 @@
-"""Who builds an environment from a made channel, and who installs it: with real MLX wheels, or with tiny ones."""
+"""A small world of Python environments: bundles of conda packages and wheels, beside those of ``engine_world``.
+
+Packages are real ``.conda`` files and are linked for real; what they hold is tiny. The Python in them is a program that
+hands over to the Python that runs the tests, unless a test brings its own.
+"""
 
 from __future__ import annotations
 
-import json
-from dataclasses import dataclass, field
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
 
-from tests.simulators import mlx_environment as made
-from tests.simulators import tiny_environment as tiny
-from tests.simulators.command_line import CommandLine
-from tests.simulators.conda_channel import CondaChannel
-from tests.simulators.http_server import FaultyServer
+from pipeline.deploy.install import InstallRequest
+from pipeline.model.environment import EnvironmentCard
+from pipeline.model.manifest import Artifact, HealthCheck
+from pipeline.model.manifest_document import read_manifest, write_manifest
+from pipeline.ports import Services
+from pipeline.system.conda_tool import RattlerTool
+from tests.simulators.conda_packages import PLACEHOLDER, CondaPackage, Member, write_channel
+from tests.simulators.engine_world import FixedHost, LayerFiles, World
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-CHANNEL_VARIABLE = "ENGINE_PIPELINE_CHANNELS"
-
-
-@dataclass(frozen=True)
-class EnvironmentWorld:
-    """What an environment is built from; use it as a context, in which channel and index answer.
-
-    Attributes:
-        folder: everything lies below it.
-        engine, environment: what is built of it, and its folder below envs/.
-        records: file name of a conda package to the channel's record.
-        locks: version of the engine to what is asked of uv, and what is locked.
-        channel: has the conda packages.
-        index: has the wheels, of the tiny environment alone.
-        variables: for who builds.
-    """
-
-    folder: Path
-    engine: str
-    environment: str
-    records: dict[str, dict[str, Any]]
-    locks: dict[str, tuple[tuple[str, ...], list[dict[str, Any]]]]
-    channel: CondaChannel
-    index: FaultyServer = field(default_factory=FaultyServer)
-    variables: dict[str, str] = field(default_factory=dict)
-
-    def __enter__(self) -> Self:
-        self.channel.__enter__()
-        self.index.__enter__()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.index.__exit__()
-        self.channel.__exit__()
-
-    @property
-    def target(self) -> str:
-        """What is built."""
-        return f"{self.engine}/{made.PLATFORM}-mlx"
-
-    @property
-    def versions(self) -> tuple[str, ...]:
-        """Versions of the engine, the oldest first."""
-        return tuple(self.locks)
-
-    def builder(self, name: str = "builder", *, version: str = "", cache: Path | None = None) -> CommandLine:
-        """Return someone with a copy of the recipes and this environment in it; the same name is the same one."""
-        home = self.folder / name
-        if not home.exists():
-            home.mkdir(parents=True)
-            made.copy_recipes(home)
-            if self.engine == tiny.ENGINE:
-                tiny.write_recipe(home / "recipes")
-        self.lock(home, version or self.versions[-1])
-        variables = {CHANNEL_VARIABLE: f"{made.CONDA_FORGE}={self.channel.url}", **self.variables}
-        kept = {"ENGINE_PIPELINE_CACHE_DIR": str(cache)} if cache else {}
-        return CommandLine(home, home / "recipes", variables | kept)
-
-    def lock(self, home: Path, version: str) -> None:
-        """Write a builder's environment anew, with another version of the engine."""
-        asked, wheels = self.locks[version]
-        made.write_environment(home / "envs" / self.environment, self.records, wheels, asked)
-
-    def customer(self, home: Path, builder: CommandLine) -> CommandLine:
-        """Return someone who trusts a builder's keys."""
-        home.mkdir(parents=True, exist_ok=True)
-        return CommandLine(home, None, {"ENGINE_PIPELINE_TRUSTED_ROOT": str(builder.home / "keys" / "root.json")})
-
-    def publish(self, user: CommandLine, *, prove: str = "static") -> Path:
-        """Build every version and publish them; return the repository."""
-        user.ok("keys", "init", "--no-passphrase", "--keys", "keys")
-        for version in self.versions:
-            self.lock(user.home, version)
-            user.ok("build", "--target", self.target, "--prove", prove, "--output", version)
-            user.ok("publish", "--allow-development", "--to", "repository", "--from", version, "--keys", "keys")
-        return user.home / "repository"
+ENGINE = "mlx-lm"
+PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
+SITE = f"lib/python{PYTHON}/site-packages"
+SCRIPTS = {"mlx_lm.server": "mlx_lm.server:main"}
+HEALTH = HealthCheck(
+    program="bin/python",
+    version_args=("-c", "import mlx_lm; print('mlx-lm', mlx_lm.__version__)"),
+    version_pattern=r"^mlx-lm ",
+    device_program="bin/python",
+    device_args=("-c", "print('Available devices:'); print('  CPU: cpu')"),
+)
 
 
-def make_mlx_world(folder: Path) -> EnvironmentWorld:
-    """Return the world of the real MLX wheels: those of two versions of mlx-lm, locked by uv for this Python."""
-    locks = {
-        asked.partition("==")[2]: ((made.MLX, asked), made.lock_wheels((made.MLX, asked), folder / "locking" / asked))
-        for asked in (made.OLDER, made.NEWER)
+def python_package(subdir: str = "linux-64") -> CondaPackage:
+    """Return a Python whose programs are this test's; it knows its prefix in a text and in a binary file."""
+    program = f'#!/bin/sh\n# of {PLACEHOLDER}\nPYTHONPATH="{PLACEHOLDER}/{SITE}" exec {sys.executable} "$@"\n'
+    return CondaPackage(
+        "python",
+        f"{PYTHON}.1",
+        {
+            f"bin/python{PYTHON}": Member(program.encode(), executable=True),
+            "bin/python": Member(link=f"python{PYTHON}"),
+            f"lib/python{PYTHON}/config.py": Member(f"PREFIX = '{PLACEHOLDER}'\n".encode()),
+            f"lib/python{PYTHON}/os.py": Member(b"# as it is\n" * 200),
+            f"lib/python{PYTHON}/__pycache__/os.cpython-{PYTHON.replace('.', '')}.pyc": Member(b"compiled"),
+            "lib/libpython.so": Member(b"\x7fNOT\0" + PLACEHOLDER.encode() + b"/lib\0tail\0", binary=True),
+            "share/terminfo/n/ncr": Member(b"small"),
+            "share/terminfo/N/NCR": Member(b"large"),
+        },
+        subdir=subdir,
+    )
+
+
+def noarch_package() -> CondaPackage:
+    """Return a package of any Python, with a module and a program of its own."""
+    return CondaPackage(
+        "pack",
+        "1.0",
+        {"site-packages/pack/__init__.py": Member(b"NAME = 'pack'\n")},
+        subdir="noarch",
+        noarch="python",
+        depends=("python",),
+        entry_points=("pack = pack:main",),
+    )
+
+
+def wheel_files(version: str) -> dict[str, bytes | str]:
+    """Return what the layer of wheels holds."""
+    module = f"__version__ = {version!r}\n".encode()
+    server = b"import sys\n\ndef main():\n    print('serving', sys.argv[1:])\n"
+    return {
+        f"{SITE}/mlx_lm/__init__.py": module,
+        f"{SITE}/mlx_lm/server.py": server,
+        f"{SITE}/mlx_lm-{version}.dist-info/INSTALLER": b"engine-pipeline\n",
+        "bin/datascript": b"#!python\nimport mlx_lm\nprint('data', mlx_lm.__version__)\n",
+        "bin/plain.sh": b"#!/bin/sh\necho plain\n",
     }
-    return _world(folder, "mlx-lm", "mlx", locks)
 
 
-def make_tiny_world(folder: Path) -> EnvironmentWorld:
-    """Return a world with an engine of a few files, in two versions."""
-    wheels: dict[str, bytes] = {}
-    locks = {}
-    for version in ("1.0", "2.0"):
-        own = tiny.make_wheels(version)
-        wheels |= own
-        locks[version] = ((f"{tiny.ENGINE}=={version}",), tiny.locked(own))
-    world = _world(folder, tiny.ENGINE, tiny.ENVIRONMENT, locks)
-    url = tiny.host_index(world.index, wheels)
-    world.variables.update({"PIP_INDEX_URL": url, "PIP_EXTRA_INDEX_URL": url})
-    return world
+INSTALLER = LayerFiles("installer", {"share/engine-pipeline/environment.json": b"{}\n"})
 
 
-def _world(folder: Path, engine: str, environment: str, locks: Mapping[str, Any]) -> EnvironmentWorld:
-    records = made.make_channel(folder / "channel")
-    return EnvironmentWorld(folder, engine, environment, records, dict(locks), CondaChannel(folder / "channel"))
+@dataclass
+class EnvironmentWorld(World):
+    """Everything below one temporary folder; ``build_environment`` adds bundles to its dist folder."""
+
+    def build_environment(
+        self,
+        version: str,
+        *,
+        packages: tuple[CondaPackage, ...] | None = None,
+        wheels: Mapping[str, bytes | str] | None = None,
+        health: HealthCheck | None = HEALTH,
+        platform: str = "linux-x86_64",
+        dist: str = "dist",
+        bend: Callable[[Path], None] | None = None,
+        also: tuple[str, ...] = (),
+        **card: object,
+    ) -> Path:
+        """Write a dist folder with one bundle, or add the bundle to what is there.
+
+        Args:
+            version: of the bundle.
+            packages: of its base; none makes it one over the host's Python.
+            wheels: what the layer of wheels holds.
+            health: how it is checked.
+            platform: that it is for.
+            dist: name of the folder.
+            bend: changes the channel before it becomes a layer.
+            also: paths of packages that the channel does not have.
+            card: changes of what the manifest says of the environment.
+        """
+        if packages is None:
+            packages = (python_package(), noarch_package())
+        layers = [LayerFiles("wheels", wheel_files(version) if wheels is None else wheels), INSTALLER]
+        fields: dict[str, object] = {"python": PYTHON, "base": "host", "scripts": SCRIPTS}
+        if packages:
+            channel = self.folder / "channels" / version
+            write_channel(channel, packages)
+            if bend:
+                bend(channel)
+            listed = {f"conda/{p.relative_to(channel)}": p.read_bytes() for p in channel.rglob("*") if p.is_file()}
+            layers.insert(0, LayerFiles("base", listed))
+            fields |= {
+                "base": "conda",
+                "channel": "conda",
+                "packages": (*(f"{package.subdir}/{package.filename}" for package in packages), *also),
+                "prefix_limit": 255,
+            }
+        folder = self.build(
+            version,
+            tuple(layers),
+            accel="mlx",
+            dist=dist,
+            engine=ENGINE,
+            entry_points={"python": "bin/python", "mlx_lm.server": "bin/mlx_lm.server"},
+            health=health,
+        )
+        environment = EnvironmentCard(**(fields | card))
+        self.change(folder, lambda artifact: _as_environment(artifact, environment, platform), version)
+        return folder
+
+    def change(self, folder: Path, change: Callable[[Artifact], Artifact], version: str) -> None:
+        """Change the entry of a version in a dist folder's manifest."""
+        path = folder / "manifest.json"
+        manifest = read_manifest(path.read_bytes())
+        artifacts = [change(a) if (a.engine, a.version) == (ENGINE, version) else a for a in manifest.artifacts]
+        path.write_bytes(write_manifest(artifacts, release=manifest.release, created=manifest.created))
+
+    def request(self, **changes: object) -> InstallRequest:
+        return super().request(**({"target": f"{ENGINE}/linux-x86_64-mlx"} | changes))
+
+    def services(self, root: Path | None = None, *, host: FixedHost | None = None) -> Services:
+        return replace(super().services(root, host=host), conda=RattlerTool())
 
 
-def only_artifact(dist: Path) -> dict[str, Any]:
-    """Return the one artifact of a manifest."""
-    (artifact,) = json.loads((dist / "manifest.json").read_text())["artifacts"]
-    return artifact
+def _as_environment(artifact: Artifact, card: EnvironmentCard, platform: str) -> Artifact:
+    roles = {"base": "base", "wheels": "wheels", "installer": "installer"}
+    layers = tuple(layer.model_copy(update={"role": roles[layer.name]}) for layer in artifact.layers)
+    changes = {"environment": card, "origin": "assembled", "layers": layers, "platform": platform}
+    return artifact.model_copy(update=changes)

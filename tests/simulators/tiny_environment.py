@@ -1,199 +1,206 @@
-"""An environment whose machinery is real and whose engine is tiny: made wheels, on an index on loopback.
-
-``tiny-lm`` is to mlx-lm what the tiny engine is to llama.cpp: it has a version, lists a device, writes a model, serves.
-"""
+"""A small locked environment and the recipe of its engine: two conda packages and three wheels, of no bytes at all."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import io
-import zipfile
-from typing import TYPE_CHECKING, Any
+import copy
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
 
-from tests.simulators.conda_packages import ZIP_TIME
-from tests.simulators.http_server import FaultyServer
+import yaml
 
-if TYPE_CHECKING:
-    from pathlib import Path
+from pipeline.digest import sha256_bytes
 
-ENGINE = "tiny-lm"
-ENVIRONMENT = "tiny"
-TARGET = f"{ENGINE}/linux-x86_64-mlx"
-RUNTIME_TAG = "py3-none-manylinux_2_17_x86_64"
+CHANNEL = "https://conda.anaconda.org/conda-forge"
+PLATFORMS = {"osx-arm64": "macos-arm64", "linux-64": "linux-x86_64"}
+
 RECIPE = """
 schema_version = 1
 kind = "environment"
-name = "tiny-lm"
-repository = "example/tiny-lm"
+name = "tiny-mlx"
+repository = "example/tiny-mlx"
 environment = "tiny"
-package = "tiny-lm"
+package = "tiny-mlx"
 accel = "mlx"
-platforms = ["linux-x86_64"]
-runtimes = { metal = ["tiny-runtime"] }
+platforms = ["macos-arm64", "linux-x86_64"]
 
 [entry_points]
-"tiny_lm.server" = "bin/tiny_lm.server"
+tiny-mlx = "bin/tiny-mlx"
+
+[runtimes]
+metal = ["tiny-metal"]
+
+[licenses]
+tiny-metal = "MIT"
 
 [proof]
 program = "bin/python"
-version_args = ["-c", "import tiny_lm.server; print('tiny-lm ' + tiny_lm.__version__)"]
-version_pattern = '^tiny-lm {version}$'
-device_args = ["-m", "tiny_lm.devices"]
-expect_devices = { linux-x86_64 = ['^CPU'] }
-server_args = ["-m", "tiny_lm.server", "--model", "{model}", "--host", "{host}", "--port", "{port}"]
-model_args = ["-m", "tiny_lm.model", "{model}"]
-environment = { PYTHONNOUSERSITE = "1" }
+version_args = ["-c", "import tiny_mlx; print('tiny-mlx ' + tiny_mlx.__version__)"]
+version_pattern = '^tiny-mlx {version}$'
+device_args = ["-m", "tiny_mlx.devices"]
+expect_devices = { macos-arm64 = ['^Metal: '], linux-x86_64 = ['^CPU: '] }
+server_args = ["-m", "tiny_mlx", "--model", "{model}", "--host", "{host}", "--port", "{port}"]
+model_args = ["{tree}/share/engine-pipeline/tiny_model.py", "{model}"]
+environment = { HF_HUB_OFFLINE = "1" }
 prompt = "Say something."
-minimum_tokens = 16
-ready_timeout_seconds = 60
+minimum_tokens = 4
+ready_timeout_seconds = 20
 """
-DEVICES = """
-import tiny_runtime, tiny_words
-print("Available devices:")
-print("  CPU: " + tiny_runtime.NAME)
-"""
-MODEL = """
-import pathlib, sys
-folder = pathlib.Path(sys.argv[1])
-folder.mkdir(parents=True, exist_ok=True)
-(folder / "config.json").write_text("{}")
-"""
-SERVER = """
-import argparse, http.server, json, pathlib, tiny_words
 
-class Handler(http.server.BaseHTTPRequestHandler):
-    protocol_version = "HTTP/1.1"
-
-    def answer(self, body, kind="application/json"):
-        self.send_response(200)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def do_GET(self):
-        about = {"status": "ok"} if self.path == "/health" else {"object": "list", "data": [{"id": self.server.model}]}
-        self.answer(json.dumps(about).encode())
-
-    def do_POST(self):
-        asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        count = asked["max_tokens"]
-        words = [tiny_words.WORDS[number % len(tiny_words.WORDS)] for number in range(count)]
-        usage = {"completion_tokens": count, "prompt_tokens": 3, "total_tokens": count + 3}
-        if asked.get("stream"):
-            pieces = [{"choices": [{"index": 0, "delta": {"content": word + " "}}]} for word in words]
-            lines = [json.dumps(piece) for piece in pieces]
-            last = {"choices": [{"index": 0, "delta": {}, "finish_reason": "length"}], "usage": usage}
-            lines += [json.dumps(last), "[DONE]"]
-            return self.answer("".join(f"data: {line}\\n\\n" for line in lines).encode(), "text/event-stream")
-        message = {"role": "assistant", "content": " ".join(words)}
-        self.answer(json.dumps({"choices": [{"index": 0, "message": message}], "usage": usage}).encode())
-
-    def log_message(self, *_):
-        pass
-
-def main():
-    parser = argparse.ArgumentParser()
-    for name in ("--model", "--host", "--port"):
-        parser.add_argument(name)
-    options = parser.parse_args()
-    assert (pathlib.Path(options.model) / "config.json").exists()
-    server = http.server.ThreadingHTTPServer((options.host, int(options.port)), Handler)
-    server.model = options.model
-    server.serve_forever()
-
-if __name__ == "__main__":
-    main()
+UNSUPPORTED = """
+schema_version = 1
+kind = "unsupported"
+name = "old-mlx"
+accel = "mlx"
+platforms = ["macos-arm64"]
+reason = "it asks for an mlx that nothing else runs with"
+instead = "tiny-mlx"
 """
 
 
-def make_wheel(
-    project: str,
-    version: str,
-    files: dict[str, str],
-    *,
-    tag: str = "py3-none-any",
-    requires: tuple[str, ...] = (),
-    scripts: dict[str, str] | None = None,
-) -> tuple[str, bytes]:
-    """Return the name and the bytes of a wheel, the same every time."""
-    stem = f"{project.replace('-', '_')}-{version}"
-    info = f"{stem}.dist-info"
-    needs = "".join(f"Requires-Dist: {need}\n" for need in requires)
-    head = f"Metadata-Version: 2.4\nName: {project}\nVersion: {version}\nLicense-Expression: MIT\n"
-    pure = str(tag.endswith("-any")).lower()
-    contents = {
-        **files,
-        f"{info}/METADATA": f"{head}License-File: LICENSE\n{needs}",
-        f"{info}/WHEEL": f"Wheel-Version: 1.0\nGenerator: tests\nRoot-Is-Purelib: {pure}\nTag: {tag}\n",
-        f"{info}/licenses/LICENSE": "MIT License\n\nPermission is hereby granted, free of charge, to any person.\n",
-    }
-    if scripts:
-        lines = "".join(f"{name} = {value}\n" for name, value in scripts.items())
-        contents[f"{info}/entry_points.txt"] = f"[console_scripts]\n{lines}"
-    record = "".join(f"{path},sha256={_digest(text)},{len(text.encode())}\n" for path, text in contents.items())
-    contents[f"{info}/RECORD"] = f"{record}{info}/RECORD,,\n"
-    whole = io.BytesIO()
-    with zipfile.ZipFile(whole, "w", zipfile.ZIP_DEFLATED) as archive:
-        for path, text in contents.items():
-            entry = zipfile.ZipInfo(path, ZIP_TIME)
-            entry.external_attr = 0o100644 << 16
-            archive.writestr(entry, text, zipfile.ZIP_DEFLATED)
-    return f"{stem}-{tag}.whl", whole.getvalue()
+@dataclass
+class TinyEnvironment:
+    """The files of an environment as values, to be changed before they are written.
 
+    Attributes:
+        environment: environment.yml.
+        virtual_packages: virtual-packages.yml.
+        lock: conda-lock.yml; None writes none.
+        records: conda-records.json.
+        pylocks: platform to pylock.<platform>.toml; lists of (name, version, wheel, size).
+        header: first lines of each pylock.
+    """
 
-def make_wheels(version: str) -> dict[str, bytes]:
-    """Return file name to bytes of everything that a version of tiny-lm needs; only its own wheel differs."""
-    package = {
-        "tiny_lm/__init__.py": f"__version__ = {version!r}\n",
-        "tiny_lm/devices.py": DEVICES,
-        "tiny_lm/model.py": MODEL,
-        "tiny_lm/server.py": SERVER,
-    }
-    requires = ("tiny-runtime==1.0", "tiny-words>=1")
-    scripts = {"tiny_lm.server": "tiny_lm.server:main"}
-    runtime = {"tiny_runtime/__init__.py": "NAME = 'tiny'\n", "tiny_runtime/kernels.txt": "0123456789abcdef\n" * 4096}
-    return dict(
-        (
-            make_wheel("tiny-lm", version, package, requires=requires, scripts=scripts),
-            make_wheel("tiny-runtime", "1.0", runtime, tag=RUNTIME_TAG),
-            make_wheel("tiny-words", "1.2", {"tiny_words.py": "WORDS = ('a', 'few', 'words')\n"}),
-        )
-    )
-
-
-def locked(wheels: dict[str, bytes]) -> list[dict[str, Any]]:
-    """Return what a lock says of wheels."""
-    return [
-        {
-            "name": filename.split("-")[0].replace("_", "-"),
-            "version": filename.split("-")[1],
-            "path": filename,
-            "size": len(data),
-            "sha256": hashlib.sha256(data).hexdigest(),
+    environment: dict[str, Any] = field(
+        default_factory=lambda: {
+            "name": "tiny",
+            "channels": ["conda-forge"],
+            "platforms": list(PLATFORMS),
+            "dependencies": ["python 3.14.*"],
         }
-        for filename, data in sorted(wheels.items())
-    ]
+    )
+    virtual_packages: dict[str, Any] = field(
+        default_factory=lambda: {
+            "subdirs": {
+                "osx-arm64": {"packages": {"__unix": "0", "__osx": "14.0"}},
+                "linux-64": {"packages": {"__unix": "0", "__glibc": "2.35"}},
+            }
+        }
+    )
+    lock: dict[str, Any] | None = field(
+        default_factory=lambda: {
+            "version": 1,
+            "metadata": {"platforms": list(PLATFORMS)},
+            "package": [entry for subdir in PLATFORMS for entry in (_entry("python", subdir), _entry("tz", subdir))],
+        }
+    )
+    records: dict[str, Any] = field(
+        default_factory=lambda: {
+            "packages": dict(_record(name, subdir) for subdir in PLATFORMS for name in ("python", "tz"))
+        }
+    )
+    pylocks: dict[str, list[dict[str, Any]]] = field(
+        default_factory=lambda: {
+            "macos-arm64": [
+                wheel("tiny-mlx", "1.2.3", "tiny_mlx-1.2.3-py3-none-any.whl"),
+                wheel("tiny-metal", "4.5", "tiny_metal-4.5-py3-none-macosx_14_0_arm64.whl"),
+                wheel("Tiny.Array", "2.0", "tiny_array-2.0-cp314-cp314-macosx_11_0_arm64.whl"),
+            ],
+            "linux-x86_64": [
+                wheel("tiny-mlx", "1.2.3", "tiny_mlx-1.2.3-py3-none-any.whl"),
+                wheel("Tiny.Array", "2.0", "tiny_array-2.0-cp314-cp314-manylinux_2_35_x86_64.whl"),
+            ],
+        }
+    )
+    header: str = 'lock-version = "1.0"\ncreated-by = "uv"\nrequires-python = ">=3.14"\n'
+
+    def write(self, envs_dir: Path, folder: str = "tiny") -> Path:
+        """Write the files below ``envs_dir`` and return their folder."""
+        place = envs_dir / folder
+        place.mkdir(parents=True)
+        (place / "environment.yml").write_text(yaml.safe_dump(self.environment))
+        (place / "virtual-packages.yml").write_text(yaml.safe_dump(self.virtual_packages))
+        if self.lock is not None:
+            (place / "conda-lock.yml").write_text("# generated by `lock --env tiny`\n" + yaml.safe_dump(self.lock))
+            (place / "conda-records.json").write_text(json.dumps(self.records))
+        for platform, packages in self.pylocks.items():
+            text = self.header + "".join(_toml(package) for package in packages)
+            (place / f"pylock.{platform}.toml").write_text(text)
+        return place
+
+    def package(self, name: str, subdir: str = "osx-arm64") -> dict[str, Any]:
+        """Return a package's entry in conda-lock.yml."""
+        assert self.lock is not None
+        return next(e for e in self.lock["package"] if (e["name"], e["platform"]) == (name, subdir))
+
+    def record(self, name: str, subdir: str = "osx-arm64") -> dict[str, Any]:
+        """Return a package's record in conda-records.json."""
+        key, _ = _record(name, subdir)
+        return self.records["packages"][key]
 
 
-def host_index(server: FaultyServer, wheels: dict[str, bytes]) -> str:
-    """Put wheels on a server as a package index (PEP 503) has them; return the index's url."""
-    projects: dict[str, list[str]] = {}
-    for filename, data in sorted(wheels.items()):
-        server.host(f"/files/{filename}", data)
-        projects.setdefault(filename.split("-")[0].replace("_", "-"), []).append(filename)
-    for project, filenames in projects.items():
-        links = "".join(f'<a href="/files/{name}">{name}</a>\n' for name in filenames)
-        page = f"<!DOCTYPE html><html><body>{links}</body></html>".encode()
-        server.host(f"/simple/{project}/", page, media_type="text/html")
-    return server.url("/simple")
+def write_recipes(recipes: Path) -> Path:
+    """Add the environment's engine, and one that cannot be made, to a folder of recipes; return it."""
+    engines = recipes / "engines"
+    engines.mkdir(parents=True, exist_ok=True)
+    (engines / "tiny-mlx.toml").write_text(RECIPE)
+    (engines / "old-mlx.toml").write_text(UNSUPPORTED)
+    return recipes
 
 
-def write_recipe(recipes: Path) -> None:
-    """Add the recipe to a recipe folder."""
-    (recipes / "engines" / f"{ENGINE}.toml").write_text(RECIPE)
+def wheel(name: str, version: str, filename: str, size: int = 1000) -> dict[str, Any]:
+    """Return a package of a pylock file."""
+    digest = sha256_bytes(filename.encode())
+    return {"name": name, "version": version, "wheels": [{"path": filename, "size": size, "sha256": digest}]}
 
 
-def _digest(text: str) -> str:
-    return base64.urlsafe_b64encode(hashlib.sha256(text.encode()).digest()).rstrip(b"=").decode()
+def _record(name: str, subdir: str) -> tuple[str, dict[str, Any]]:
+    version = {"python": "3.14.9", "tz": "2026a"}[name]
+    place = "noarch" if name == "tz" else subdir
+    filename = f"{name}-{version}-h0_1.conda"
+    record: dict[str, Any] = {
+        "name": name,
+        "version": version,
+        "build": "h0_1",
+        "build_number": 1,
+        "depends": ["tz"] if name == "python" else [],
+        "constrains": [],
+        "license": {"python": "Python-2.0", "tz": "LicenseRef-Public-Domain"}[name],
+        "md5": sha256_bytes(f"md5 {place}/{filename}".encode())[:32],
+        "sha256": sha256_bytes(f"{place}/{filename}".encode()),
+        "size": {"python": 20_000_000, "tz": 100_000}[name],
+        "subdir": place,
+        "timestamp": 1_760_000_000_000,
+        "url": f"{CHANNEL}/{place}/{filename}",
+    }
+    if name == "tz":
+        record["noarch"] = "generic"
+    return f"{place}/{filename}", record
+
+
+def _entry(name: str, subdir: str) -> dict[str, Any]:
+    _, record = _record(name, subdir)
+    hashes = {key: record[key] for key in ("md5", "sha256")}
+    return {
+        **{key: record[key] for key in ("name", "version", "url")},
+        "manager": "conda",
+        "platform": subdir,
+        "dependencies": {},
+        "hash": copy.deepcopy(hashes),
+        "category": "main",
+        "optional": False,
+    }
+
+
+def _toml(package: dict[str, Any]) -> str:
+    lines = ["", "[[packages]]"]
+    for key, value in package.items():
+        if key != "wheels":
+            lines.append(f"{key} = {json.dumps(value)}")
+    for file in package.get("wheels", ()):
+        parts = [f"{key} = {json.dumps(value)}" for key, value in file.items() if key != "sha256"]
+        if "sha256" in file:
+            parts.append(f'hashes = {{ sha256 = "{file["sha256"]}" }}')
+        lines += ["", "[[packages.wheels]]", *parts]
+    return "\n".join(lines) + "\n"

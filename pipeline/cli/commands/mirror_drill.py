@@ -55,6 +55,8 @@ def command(session: Session, mirror: Path, trusted_root: Path | None, health: s
     with build_services(session.settings) as services:
         report = drill(request, services=services, disk=disk(), ground=drill_ground())
     session.show({**report.model_dump(mode="json"), "ok": report.ok}, lambda: _text(report))
+    for line in report.revoked:
+        session.warn(f"{line}; the mirror holds it, it was not drilled, and nobody may install it")
     if not report.ok:
         session.end_with(_failure(report))
 

@@ -81,6 +81,7 @@ def _record(plan: SyncPlan, request: MirrorRequest, layout: MirrorLayout) -> Com
         document_sha256=sha256_bytes((layout.folder / MIRROR_FILE).read_bytes()),
         installer_key="" if request.installer is None else request.installer.key,
         artifacts=len(plan.document.artifacts),
+        revoked=plan.revoked,
         files=files,
     )
 

@@ -31,6 +31,7 @@ class CompletedSync(Frozen):
         document_sha256: of ``mirror.json``.
         installer_key: which installer files were wanted, empty for none.
         artifacts: how many are held.
+        revoked: which of them were withdrawn, with the reason.
         files: path to size of every file that the sync has put there, but those that every timestamp changes.
     """
 
@@ -41,6 +42,7 @@ class CompletedSync(Frozen):
     document_sha256: Sha256
     installer_key: str = ""
     artifacts: int = Field(ge=0)
+    revoked: tuple[str, ...] = ()
     files: dict[str, int]
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.deploy.mirror.drill_commands import DrillCommands
 from pipeline.deploy.mirror.layout import MirrorLayout
+from pipeline.deploy.offering import offered_by, revoked_by
+from pipeline.deploy.revoked import in_words
 from pipeline.deploy.trust import TrustedRepository
 from pipeline.errors import HostError, NoSpaceError, NothingSelectedError, UsageError
 from pipeline.model.drill import DrillReport, DrillRow
@@ -14,6 +16,7 @@ from pipeline.model.repository_layout import blob_path
 from pipeline.names import version_key
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from pipeline.deploy.mirror.drill_commands import CutOff
@@ -32,7 +35,7 @@ class DrillRequest:
         mirror: its folder.
         trusted_root: root metadata that trust starts from.
         level: ``load`` starts the programs, ``run`` has a model answer as well.
-        model: for ``run``; None takes one that the mirror holds.
+        model: for ``run``, of engines that do not make one themselves; None takes one that the mirror holds.
         scratch: folder below which everything happens.
         package_dir: what the interpreter must look in to find this program.
     """
@@ -52,7 +55,7 @@ def drill(request: DrillRequest, *, services: Services, disk: Disk, ground: Dril
     by a program that was itself installed from them alone.
 
     Raises:
-        NothingSelectedError: the mirror holds nothing for this platform.
+        NothingSelectedError: the mirror holds nothing for this platform, or nothing that is not revoked.
         HostError: a process cannot be cut off from the network here.
         UsageError: ``run`` is asked for and there is no model.
         TrustError, IntegrityError: the mirror cannot be trusted or is damaged.
@@ -60,9 +63,9 @@ def drill(request: DrillRequest, *, services: Services, disk: Disk, ground: Dril
         NoSpaceError: there is no room for the largest target.
     """
     began = services.clock.monotonic()
-    model = _model(request)
     with ground.folder(request.scratch) as folder:
-        artifacts = _held(request, folder / "trust", services, disk)
+        artifacts, revoked = _held(request, folder / "trust", services, disk)
+        model = _model(request, artifacts)
         largest = max(artifact.installed_size + artifact.size for artifact in artifacts)
         if services.host.free_bytes(folder) < 2 * largest:
             raise NoSpaceError(f"{request.scratch} has no room for {2 * largest} bytes", hint="choose --cache-dir")
@@ -78,12 +81,13 @@ def drill(request: DrillRequest, *, services: Services, disk: Disk, ground: Dril
         health=request.level,
         installer=installer,
         rows=tuple(rows),
+        revoked=revoked,
         seconds=services.clock.monotonic() - began,
     )
 
 
-def _model(request: DrillRequest) -> Path | None:
-    if request.level != "run":
+def _model(request: DrillRequest, artifacts: Iterable[Artifact]) -> Path | None:
+    if request.level != "run" or all(_makes_a_model(artifact) for artifact in artifacts):
         return None
     if request.model is not None:
         return request.model
@@ -93,33 +97,48 @@ def _model(request: DrillRequest) -> Path | None:
     raise UsageError(f"{request.mirror} holds no model", hint="give one with --health-model, or drill --health load")
 
 
-def _held(request: DrillRequest, state_dir: Path, services: Services, disk: Disk) -> list[Artifact]:
-    """Return the newest version of each target for this platform that the mirror has all layers of."""
+def _makes_a_model(artifact: Artifact) -> bool:
+    return artifact.health is not None and bool(artifact.health.model_args)
+
+
+def _held(
+    request: DrillRequest, state_dir: Path, services: Services, disk: Disk
+) -> tuple[list[Artifact], tuple[str, ...]]:
+    """Return the newest version of each target for this platform that the mirror has all layers of; and the revoked."""
     platform = services.host.facts().platform
-    newest: dict[str, Artifact] = {}
     with TrustedRepository.open(
         str(request.mirror), state_dir=state_dir, trusted_root=request.trusted_root, services=services, disk=disk
     ) as repository:
-        for engine in repository.engines():
-            withdrawn = {build.sha256 for build in repository.revocations(engine).revoked}
-            for artifact in repository.manifest(engine).artifacts:
-                layers = [request.mirror / blob_path(layer.sha256) for layer in artifact.layers if not layer.optional]
-                if (
-                    artifact.platform != platform
-                    or artifact.sha256 in withdrawn
-                    or not all(p.is_file() for p in layers)
-                ):
-                    continue
-                before = newest.get(artifact.target)
-                if before is None or version_key(artifact.version) > version_key(before.version):
-                    newest[artifact.target] = artifact
+        held = [
+            artifact
+            for artifact in offered_by(repository)
+            if artifact.platform == platform and _is_whole(artifact, request.mirror)
+        ]
+        revoked = revoked_by(repository, (artifact.engine for artifact in held))
+    newest: dict[str, Artifact] = {}
+    for artifact in held:
+        before = newest.get(artifact.target)
+        is_newer = before is None or version_key(artifact.version) > version_key(before.version)
+        if artifact.sha256 not in revoked and is_newer:
+            newest[artifact.target] = artifact
+    said = tuple(in_words(revoked[artifact.sha256]) for artifact in held if artifact.sha256 in revoked)
+    if not newest and said:
+        raise NothingSelectedError(
+            f"every build for {platform} that {request.mirror} holds was revoked: {'; '.join(said)}",
+            hint="`mirror sync` brings what replaces them, once it is published",
+        )
     if not newest:
         raise NothingSelectedError(f"{request.mirror} holds nothing for {platform}", hint="drill it on another machine")
-    return [newest[target] for target in sorted(newest)]
+    return [newest[target] for target in sorted(newest)], said
+
+
+def _is_whole(artifact: Artifact, mirror: Path) -> bool:
+    return all((mirror / blob_path(layer.sha256)).is_file() for layer in artifact.layers if not layer.optional)
 
 
 def _drill(artifact: Artifact, request: DrillRequest, commands: DrillCommands, *, model: Path | None) -> DrillRow:
-    health = ("--health", request.level, *(() if model is None else ("--health-model", str(model))))
+    given = () if model is None or _makes_a_model(artifact) else ("--health-model", str(model))
+    health = ("--health", request.level, *given)
     with commands.root() as root:
         done = commands.install(artifact, request.mirror, root, *health)
         lacks = ""

@@ -15,6 +15,7 @@ from pipeline.deploy.mirror.metadata_writing import differing, outdated
 from pipeline.deploy.mirror.models import held_models, missing_models, unwanted_models, wanted_models
 from pipeline.deploy.mirror.signed_chain import lane_folders
 from pipeline.deploy.mirror.wanted import wanted_files
+from pipeline.deploy.offering import revoked_among
 from pipeline.deploy.shapes import walk
 from pipeline.model.manifest_document import write_document, write_manifest
 from pipeline.model.mirror import HeldArtifact, MirrorChange, MirrorDocument
@@ -66,6 +67,7 @@ class SyncPlan:
         wanted: every blob to hold, by digest.
         missing: those that have to be brought.
         models: those that have to be brought.
+        revoked: which of the artifacts were withdrawn by their publisher, with the reason.
         copies: name to bytes of the files for people.
         outdated: files that go after the switch.
         needs_installer: whether the installer's files have to be made anew.
@@ -81,6 +83,7 @@ class SyncPlan:
     wanted: dict[str, WantedFile]
     missing: tuple[WantedFile, ...]
     models: tuple[ModelRecipe, ...]
+    revoked: tuple[str, ...]
     copies: dict[str, bytes]
     outdated: tuple[Path, ...]
     needs_installer: bool
@@ -153,6 +156,7 @@ def make_plan(
         snapshot_sha256=reader.snapshot_sha256(),
         wanted=wanted,
         missing=missing_files(layout, wanted, repair=request.repair, jobs=services.jobs),
+        revoked=revoked_among(repository, artifacts),
         models=missing_models(layout, wanted_models(request), repair=request.repair),
         copies={name: copies[name] for name in differing(layout.folder, copies)},
         outdated=(

@@ -143,6 +143,7 @@ class _Sync:
             source=self._place.text,
             repository=self._repository.identity,
             artifacts=record.artifacts,
+            revoked=record.revoked,
             files_added=len(new),
             bytes_added=sum(len(top[name]) for name in new),
             development=self._repository.development,
@@ -167,6 +168,7 @@ class _Sync:
             files_removed=len(gone),
             bytes_removed=sum(change.size for change in gone),
             changes=changes,
+            revoked=plan.revoked,
             development=self._repository.development,
         )
 

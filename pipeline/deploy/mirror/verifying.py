@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.comparing import ListedFile, size_of
@@ -15,6 +16,7 @@ from pipeline.deploy.mirror.layout import MirrorLayout
 from pipeline.deploy.mirror.signed_chain import lane_folders, read_chain
 from pipeline.deploy.mirror.source_metadata import MetadataReader
 from pipeline.deploy.mirror.wanted import wanted_files
+from pipeline.deploy.offering import revoked_among
 from pipeline.deploy.reading import read_plain
 from pipeline.deploy.trust import TrustedRepository
 from pipeline.deploy.verify_repository import verify_metadata_file, verify_repository
@@ -208,6 +210,8 @@ class _MirrorVerification:
                 if held.get((artifact.target, artifact.version)) == artifact.sha256:
                     found.append(artifact)
                     del held[artifact.target, artifact.version]
+        with suppress(IntegrityError):  # the list is wanted, and will be named
+            self._comparison.revoked += revoked_among(repository, found)
         is_lane = repository.metadata_folder != METADATA_FOLDER
         for target, version in () if is_lane else held:  # a lane may have been sealed before the selection changed
             self._comparison.add(MIRROR_FILE, "changed", f"it lists {target} {version}, which no manifest has so")

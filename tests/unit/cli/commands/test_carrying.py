@@ -18,6 +18,7 @@ from pipeline.system import no_network
 from tests.simulators.checked_engine import engine, health
 from tests.simulators.command_line import CommandLine
 from tests.simulators.engine_world import CPU, LayerFiles, World
+from tests.simulators.revoking import revoke
 from tests.simulators.stand_in_wheel import write_wheel
 
 
@@ -210,6 +211,26 @@ def test_what_this_machine_cannot_run_is_installed_and_proves_nothing_alone(user
     assert found["cuda-12.8"]["outcome"] == "installed"
     assert "cannot run it" in found["cuda-12.8"]["detail"]
     assert report["ok"] is True
+
+
+@needs_namespaces
+def test_a_revoked_build_is_told_and_the_version_before_it_is_drilled(user, drilled):
+    revoke(drilled, "b2")
+    report = user.json(*drill(drilled))
+    assert [(row["target"].rpartition("-")[2], row["version"]) for row in report["rows"]] == [
+        ("avx2", "b1"),
+        ("cpu", "b1"),
+    ]
+    said = "llama.cpp/linux-x86_64-cpu b2 was revoked at 2026-11-25T12:00:00Z: it computes wrongly"
+    assert (report["ok"], report["revoked"]) == (True, [said])
+    user.ok(*drill(drilled))
+    assert f"{said}; the mirror holds it, it was not drilled" in user.err
+
+
+def test_a_mirror_with_revoked_builds_alone_ends_with_3_and_says_why(user, drilled):
+    revoke(drilled, "b1", "b2")
+    assert user.run(*drill(drilled)) == 3
+    assert "it computes wrongly" in user.err
 
 
 def test_a_mirror_that_holds_nothing_whole_for_this_platform_ends_with_3(user, drilled):

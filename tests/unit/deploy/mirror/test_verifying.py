@@ -14,6 +14,7 @@ from pipeline.system.clock import SystemClock
 from tests.simulators.engine_world import World
 from tests.simulators.hand_clock import HandClock
 from tests.simulators.mirrors import held, mirrored
+from tests.simulators.revoking import revoke
 
 DAY = 86400
 
@@ -138,3 +139,23 @@ def test_space_is_counted_by_target_version_and_kind(world, mirror):
     assert len(artifacts) == 2
     assert sum(row.own_bytes for row in usage.kinds) == stored
     assert {row.name for row in usage.kinds} == {"bundle", "layer", "list", "metadata"}
+
+
+REVOKED = ("llama.cpp/linux-x86_64-cpu b2 was revoked at 2026-11-25T12:00:00Z: it computes wrongly",)
+
+
+def test_a_revoked_build_that_is_held_is_told_by_verify_and_is_no_damage(part, mirror):
+    assert check(part, mirror).revoked == ()
+    revoke(part, "b1", "b2")
+    assert mirrored(part, mirror).revoked == REVOKED
+    report = check(part, mirror)
+    assert (report.ok, report.revoked) == (True, REVOKED), "b1 is revoked and not held"
+
+
+def test_every_sync_tells_of_revoked_builds_that_are_held(part, mirror):
+    revoke(part, "b2")
+    assert mirrored(part, mirror, dry_run=True).revoked == REVOKED
+    mirrored(part, mirror)
+    again = mirrored(part, mirror)
+    assert (again.changed, again.revoked) == (False, REVOKED)
+    assert mirrored(part, mirror, releases=("b1",)).revoked == ()
