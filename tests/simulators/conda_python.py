@@ -6,6 +6,7 @@ import configparser
 import platform
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import sysconfig
@@ -13,6 +14,8 @@ import tempfile
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import lief
 
 from tests.simulators.conda_packages import PLACEHOLDER, CondaPackage, Member
 
@@ -23,7 +26,11 @@ PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 LEFT_OUT = re.compile(
     r"(^|/)(__pycache__|test|tests|idlelib|tkinter|turtledemo|lib2to3|ensurepip|pydoc_data"
     r"|site-packages|dist-packages|config-[^/]*)(/|$)|_test[a-z]*\.|_xxtestfuzz|turtle\.py$"
+    r"|(^|/)(_tkinter|nis|readline|_curses|_curses_panel|_crypt|_gdbm|_dbm)\."  # they need libraries that are seldom there
 )
+SYSTEM_LIBRARIES = re.compile(r"(ld-linux.*|lib(c|m|dl|pthread|rt|util|resolv|nsl|gcc_s|stdc\+\+|z|expat))\.so\.[0-9]+")
+DYNAMIC_ENTRY = struct.Struct("<qQ")  # Elf64_Dyn
+DT_RPATH, DT_RUNPATH = 15, 29
 DEBIAN_SITE = "import site, sys; site.addsitedir(sys.prefix + '/lib/python{version}/site-packages')\n"
 
 
@@ -36,13 +43,14 @@ def python_package(build: str = "0_cpython") -> CondaPackage:
         "bin/python3": Member(link=f"python{PYTHON}"),
         "bin/python": Member(link=f"python{PYTHON}"),
     }
-    for library in _own_libraries(program):
-        files[f"lib/{library.name}"] = Member(_stripped(library.resolve()), executable=True)
     standard = Path(sysconfig.get_path("stdlib"))
     for path in sorted(standard.rglob("*")):
         inner = path.relative_to(standard).as_posix()
         if path.is_file() and not LEFT_OUT.search(inner):
             files[f"lib/python{PYTHON}/{inner}"] = _member(path)
+    loading = [path for path in standard.glob("lib-dynload/*.so") if not LEFT_OUT.search(f"lib-dynload/{path.name}")]
+    for library in _needed_libraries(program, *loading):
+        files[f"lib/{library.name}"] = Member(_stripped(library.resolve()), executable=True)
     files[f"lib/python{PYTHON}/site-packages/README.txt"] = Member(b"Packages of the environment.\n")
     if "deb_system" in sysconfig.get_scheme_names():
         site = DEBIAN_SITE.format(version=PYTHON).encode()
@@ -109,19 +117,28 @@ def _member(path: Path) -> Member:
     return Member(data)
 
 
-def _own_libraries(program: Path) -> list[Path]:
-    """Return the libraries below the interpreter's own prefix that it loads; all others are the system's."""
-    said = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
-    found = [Path(path) for path in re.findall(r"=> (/\S+)", said)]
-    system = ("/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/")
-    return [path for path in found if not str(path).startswith(system)]
+def _needed_libraries(*files: Path) -> list[Path]:
+    """Return the libraries that files load on this machine and that not every Linux has."""
+    said = subprocess.run(["ldd", *files], capture_output=True, text=True, check=True).stdout
+    found = {Path(path) for path in re.findall(r"=> (/\S+)", said)}
+    return sorted(path for path in found if not SYSTEM_LIBRARIES.fullmatch(path.name))
 
 
 def _relocated(data: bytes) -> bytes:
-    """Return an interpreter that finds its library next to itself, not where it was built."""
-    built = f"{sys.base_prefix}/lib".encode() + b"\0"
-    own = b"$ORIGIN/../lib"
-    return data.replace(b"\0" + built, b"\0" + own.ljust(len(built), b"\0"), 1) if len(built) > len(own) else data
+    """Return an interpreter that finds libraries next to itself, not where it was built, and on behalf of its modules.
+
+    ``DT_RUNPATH`` becomes ``DT_RPATH``, which holds for what the program's modules load too, as conda's own has it.
+    """
+    built, own = f"{sys.base_prefix}/lib".encode() + b"\0", b"$ORIGIN/../lib"
+    if b"\0" + built not in data or len(built) <= len(own):
+        return data
+    dynamic = next(s for s in lief.ELF.parse(list(data)).segments if s.type == lief.ELF.Segment.TYPE.DYNAMIC)
+    table = bytearray(data)
+    for offset in range(dynamic.file_offset, dynamic.file_offset + dynamic.physical_size, DYNAMIC_ENTRY.size):
+        tag, value = DYNAMIC_ENTRY.unpack_from(table, offset)
+        if tag == DT_RUNPATH:
+            DYNAMIC_ENTRY.pack_into(table, offset, DT_RPATH, value)
+    return bytes(table).replace(b"\0" + built, b"\0" + own.ljust(len(built), b"\0"), 1)
 
 
 def _stripped(path: Path) -> bytes:
