@@ -6,7 +6,6 @@ import configparser
 import platform
 import re
 import shutil
-import struct
 import subprocess
 import sys
 import sysconfig
@@ -14,8 +13,6 @@ import tempfile
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-import lief
 
 from tests.simulators.conda_packages import PLACEHOLDER, CondaPackage, Member
 
@@ -26,11 +23,9 @@ PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 LEFT_OUT = re.compile(
     r"(^|/)(__pycache__|test|tests|idlelib|tkinter|turtledemo|lib2to3|ensurepip|pydoc_data"
     r"|site-packages|dist-packages|config-[^/]*)(/|$)|_test[a-z]*\.|_xxtestfuzz|turtle\.py$"
-    r"|(^|/)(_tkinter|nis|readline|_curses|_curses_panel|_crypt|_gdbm|_dbm)\."  # they need libraries that are seldom there
+    r"|(^|/)(_tkinter|nis|readline|_curses|_curses_panel|_crypt|_gdbm|_dbm)\."  # need rare libraries
 )
 SYSTEM_LIBRARIES = re.compile(r"(ld-linux.*|lib(c|m|dl|pthread|rt|util|resolv|nsl|gcc_s|stdc\+\+|z|expat))\.so\.[0-9]+")
-DYNAMIC_ENTRY = struct.Struct("<qQ")  # Elf64_Dyn
-DT_RPATH, DT_RUNPATH = 15, 29
 DEBIAN_SITE = "import site, sys; site.addsitedir(sys.prefix + '/lib/python{version}/site-packages')\n"
 
 
@@ -39,7 +34,7 @@ def python_package(build: str = "0_cpython") -> CondaPackage:
     program = Path(sys.base_prefix, "bin", f"python{PYTHON}").resolve()
     name = f"bin/python{PYTHON}"
     files = {
-        name: Member(_relocated(_stripped(program)), executable=True),
+        name: Member(_relocated(_stripped(program), "$ORIGIN/../lib"), executable=True),
         "bin/python3": Member(link=f"python{PYTHON}"),
         "bin/python": Member(link=f"python{PYTHON}"),
     }
@@ -50,7 +45,7 @@ def python_package(build: str = "0_cpython") -> CondaPackage:
             files[f"lib/python{PYTHON}/{inner}"] = _member(path)
     loading = [path for path in standard.glob("lib-dynload/*.so") if not LEFT_OUT.search(f"lib-dynload/{path.name}")]
     for library in _needed_libraries(program, *loading):
-        files[f"lib/{library.name}"] = Member(_stripped(library.resolve()), executable=True)
+        files[f"lib/{library.name}"] = Member(_relocated(_stripped(library.resolve()), "$ORIGIN"), executable=True)
     files[f"lib/python{PYTHON}/site-packages/README.txt"] = Member(b"Packages of the environment.\n")
     if "deb_system" in sysconfig.get_scheme_names():
         site = DEBIAN_SITE.format(version=PYTHON).encode()
@@ -110,7 +105,7 @@ def _console_scripts(text: str) -> Iterator[str]:
 def _member(path: Path) -> Member:
     """Return a file of the standard library, the prefix marked in text; binary files stay as they are."""
     if path.suffix == ".so":
-        return Member(_stripped(path), executable=True)
+        return Member(_relocated(_stripped(path), "$ORIGIN/../.."), executable=True)
     data = path.read_bytes()
     if b"\0" not in data and path.name.startswith("_sysconfig"):
         data = data.replace(sys.base_prefix.encode(), PLACEHOLDER.encode())
@@ -124,21 +119,11 @@ def _needed_libraries(*files: Path) -> list[Path]:
     return sorted(path for path in found if not SYSTEM_LIBRARIES.fullmatch(path.name))
 
 
-def _relocated(data: bytes) -> bytes:
-    """Return an interpreter that finds libraries next to itself, not where it was built, and on behalf of its modules.
-
-    ``DT_RUNPATH`` becomes ``DT_RPATH``, which holds for what the program's modules load too, as conda's own has it.
-    """
-    built, own = f"{sys.base_prefix}/lib".encode() + b"\0", b"$ORIGIN/../lib"
-    if b"\0" + built not in data or len(built) <= len(own):
-        return data
-    dynamic = next(s for s in lief.ELF.parse(list(data)).segments if s.type == lief.ELF.Segment.TYPE.DYNAMIC)
-    table = bytearray(data)
-    for offset in range(dynamic.file_offset, dynamic.file_offset + dynamic.physical_size, DYNAMIC_ENTRY.size):
-        tag, value = DYNAMIC_ENTRY.unpack_from(table, offset)
-        if tag == DT_RUNPATH:
-            DYNAMIC_ENTRY.pack_into(table, offset, DT_RPATH, value)
-    return bytes(table).replace(b"\0" + built, b"\0" + own.ljust(len(built), b"\0"), 1)
+def _relocated(data: bytes, own: str) -> bytes:
+    """Return a program or library that looks for libraries at ``own`` and not where it was built (its RUNPATH)."""
+    built = f"{sys.base_prefix}/lib".encode() + b"\0"
+    found = own.encode()
+    return data.replace(b"\0" + built, b"\0" + found.ljust(len(built), b"\0")) if len(built) > len(found) else data
 
 
 def _stripped(path: Path) -> bytes:
