@@ -120,7 +120,7 @@ def run_environment(
         update={
             "generated_tokens": made.tokens,
             "model": made.model,
-            "ready_seconds": round(made.ready_seconds, 1),
+            "ready_milliseconds": round(made.ready_seconds * 1000),
             "resident_bytes": made.resident_bytes,
         }
     )
