@@ -101,7 +101,9 @@ def test_files_of_other_schemes_lie_where_they_belong(make):
 
 
 def test_a_program_for_python_finds_the_python_beside_it_whatever_the_path(make, tmp_path):
-    wheel = SmallWheel("toy", files={"toy-1.0.data/scripts/tell": b"#!python\nimport sys\nprint(sys.argv[1:], end='')\n"})
+    wheel = SmallWheel(
+        "toy", files={"toy-1.0.data/scripts/tell": b"#!python\nimport sys\nprint(sys.argv[1:], end='')\n"}
+    )
     _, tree = make(wheel)
     place = tmp_path / "a place with 'quotes'" / "bin"
     place.mkdir(parents=True)
