@@ -141,7 +141,7 @@ def run_environment(
         update={
             "generated_tokens": made.tokens,
             "model": made.model,
-            "ready_seconds": round(made.ready_seconds, 1),
+            "ready_milliseconds": round(1000 * made.ready_seconds),
             "resident_bytes": made.resident_bytes,
         }
     )
