@@ -1,4 +1,4 @@
-"""The real mlx_lm.server with a model made on the spot: asked, measured, stopped; and what it says when it cannot serve.
+"""The real mlx_lm.server with a model made on the spot: asked, measured, stopped; and what is said when it fails.
 
 Slow: the wheels of MLX are downloaded once, into an environment that is kept below the cache folder.
 """
