@@ -87,7 +87,7 @@ class Proof(Frozen):
         devices: compute devices it listed.
         generated_tokens: by the real generation; None when not tried.
         model: name and sha256 of the model it used.
-        ready_seconds: from start until the server was ready, rounded to tenths; None when not measured.
+        ready_milliseconds: from start until the server was ready; None when not measured. Documents have whole numbers.
         resident_bytes: most memory that the server had resident; None when not measured.
     """
 
@@ -97,7 +97,7 @@ class Proof(Frozen):
     devices: tuple[Line, ...] = ()
     generated_tokens: int | None = Field(default=None, ge=0)
     model: Line | None = None
-    ready_seconds: float | None = Field(default=None, ge=0)
+    ready_milliseconds: int | None = Field(default=None, ge=0)
     resident_bytes: int | None = Field(default=None, ge=0)
 
     def repeatable(self) -> Proof:
