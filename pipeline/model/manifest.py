@@ -100,10 +100,6 @@ class Proof(Frozen):
     ready_milliseconds: int | None = Field(default=None, ge=0)
     resident_bytes: int | None = Field(default=None, ge=0)
 
-    def repeatable(self) -> Proof:
-        """Return it without what differs from run to run."""
-        return self.model_copy(update={"ready_seconds": None, "resident_bytes": None})
-
 
 class HealthCheck(Frozen):
     """How a host finds out that an installed bundle works: the bundle's own proof, as an installer runs it.
@@ -260,14 +256,9 @@ class Artifact(Frozen):
         return f"{self.engine}/{self.platform}-{self.accel}"
 
     def is_same_build(self, other: Artifact) -> bool:
-        """Tell whether another entry is about the very same bytes.
-
-        Who signed the statements about them, and how long a proof took, is not asked.
-        """
-        return self._of_the_bytes() == other._of_the_bytes()
-
-    def _of_the_bytes(self) -> Artifact:
-        return self.model_copy(update={"provenance": None, "sbom": None, "proof": self.proof.repeatable()})
+        """Tell whether another entry is about the very same bytes, whoever has signed the statements about them."""
+        apart: dict[str, None] = {"provenance": None, "sbom": None}
+        return self.model_copy(update=apart) == other.model_copy(update=apart)
 
 
 class Manifest(Frozen):
