@@ -31,9 +31,11 @@ HEALTH = HealthCheck(
 )
 
 
-def bundle(folder, *, ready_seconds=3.2, packages=(BASE,)):
+def bundle(folder, *, ready_milliseconds=3200, packages=(BASE,)):
     made = MadeEnvironment(folder, packages=packages, wheels={"wheels": WHEELS, "metal": METAL})
-    proof = Proof(level="run", loads=True, version="mlx-lm 1.0", ready_seconds=ready_seconds, resident_bytes=7)
+    proof = Proof(
+        level="run", loads=True, version="mlx-lm 1.0", ready_milliseconds=ready_milliseconds, resident_bytes=7
+    )
     requires = Requires(glibc="2.35", cpu=(), libraries=(), driver=None, macos=None, gpu_architectures=())
     facts = {"proof": proof.model_dump(mode="json"), "requires": requires.model_dump(mode="json")}
     made.results["proof"] = StepResult(key=KEY, facts=facts)
@@ -80,7 +82,7 @@ def test_the_manifest_says_how_the_environment_is_made_and_what_was_measured(who
     assert artifact.environment is not None
     assert artifact.environment.model_dump(mode="json") == made.results["installer"].facts["environment"]
     assert artifact.environment.scripts == {"mlx_lm.server": "mlx_lm.server:main"}
-    assert (artifact.proof.ready_seconds, artifact.proof.resident_bytes) == (3.2, 7)
+    assert (artifact.proof.ready_milliseconds, artifact.proof.resident_bytes) == (3200, 7)
     assert [(layer.name, layer.role) for layer in artifact.layers] == [
         ("base", "base"), ("wheels", "wheels"), ("metal", "runtime"), ("installer", "installer"),
     ]  # fmt: skip
@@ -91,7 +93,7 @@ def test_the_manifest_says_how_the_environment_is_made_and_what_was_measured(who
 
 def test_the_same_bytes_come_of_the_same_packages_whatever_a_proof_measured(whole, tmp_path):
     _, first, artifact = whole
-    _, second, other = bundle(tmp_path / "again", ready_seconds=9.9)
+    _, second, other = bundle(tmp_path / "again", ready_milliseconds=9900)
     assert first.blobs == second.blobs
     assert artifact != other
     assert artifact.is_same_build(other)
@@ -104,7 +106,7 @@ def test_the_card_in_the_bundle_has_no_measurements(whole, tmp_path):
     made.services.archiver.unpack(archive, tmp_path / "unpacked")
     card = json.loads((tmp_path / "unpacked/bundle.json").read_text())
     assert card["artifact"]["proof"]["version"] == "mlx-lm 1.0"
-    assert card["artifact"]["proof"]["ready_seconds"] is None
+    assert card["artifact"]["proof"]["ready_milliseconds"] is None
     assert card["artifact"]["proof"]["resident_bytes"] is None
     assert card["artifact"]["environment"]["base"] == "conda"
     assert "share/engine-pipeline/install-offline.sh" in {entry["path"] for entry in card["files"]}
@@ -117,7 +119,7 @@ def test_every_package_is_in_the_provenance_by_its_digest(whole):
     used = statement["predicate"]["buildDefinition"]["resolvedDependencies"]
     assert {item["name"]: item["digest"]["sha256"] for item in used} == locked
     assert {item["uri"].partition("/")[0] for item in used} == {"pkg:conda", "pkg:pypi"}
-    assert "3.2" not in json.dumps(statement["predicate"]["runDetails"])
+    assert "3200" not in json.dumps(statement["predicate"]["runDetails"])
 
 
 def test_every_package_is_in_the_bill_of_materials_with_its_license(whole):
@@ -150,10 +152,10 @@ def test_it_is_delivered_published_and_verified_as_an_environment(whole, tmp_pat
     deliver(plan, made.results, made.services, tmp_path / "dist", release="2026.11.0")
     found = FileComparison()
     verify_dist(tmp_path / "dist", found)
-    assert (found.findings, found.verified) == ([], len(artifact.layers) + 2)
-    outcome = world.publish()
-    assert [name for name in outcome.published] == []
-    assert list((world.repository / "targets").rglob("envs/mlx-lm/*"))
+    assert (found.findings, found.verified) == ([], len(artifact.layers) + 4)  # bundle, manifest, two statements
+    world.publish()
+    targets = json.loads((world.repository / "metadata/1.env-mlx-lm.json").read_text())["signed"]["targets"]
+    assert {f"envs/mlx-lm/{artifact.sha256}", "envs/mlx-lm/manifest.json"} <= set(targets)
 
 
 def test_a_bundle_without_a_base_says_so(tmp_path):
