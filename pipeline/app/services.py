@@ -145,7 +145,7 @@ def open_services(
             clock=time,
             mirrors=settings.mirrors,
             ca_file=_ca_file(),
-            http_hosts=hosts_without_tls(os.environ, *settings.mirrors, location),
+            http_hosts=hosts_without_tls(os.environ, *settings.mirrors, *settings.channels.values(), location),
         )
         yield Services(
             downloader=downloader,
@@ -166,19 +166,21 @@ def open_services(
             offline=settings.offline,
             attestations=attestation_verifier(settings.sigstore_root),
             conda=conda_tool(),
+            channels=settings.channels,
+            disk=disk(),
         )
 
 
 def hosts_without_tls(environment: Mapping[str, str], *urls: str) -> frozenset[str]:
     """Return the hosts that this user has configured without TLS; every digest is checked all the same.
 
-    They are those of ``http:`` urls among mirrors, repository and package indexes, and pip's trusted hosts.
+    They are those of ``http:`` urls among mirrors, channels, repository and package indexes, and pip's trusted hosts.
 
     Raises:
         UsageError: one of them is no url; the variable it stands in is named.
     """
     indexes = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
-    named = [(url, "the repository or ENGINE_PIPELINE_MIRROR") for url in urls]
+    named = [(url, "the repository, ENGINE_PIPELINE_MIRROR or _CHANNELS") for url in urls]
     named += [(url, name) for name in indexes for url in environment.get(name, "").split()]
     plain = [_host_of(url, where) for url, where in named if url.lower().startswith("http://")]
     trusted = [_host_of(f"//{host}", "PIP_TRUSTED_HOST") for host in environment.get("PIP_TRUSTED_HOST", "").split()]

@@ -87,7 +87,7 @@ class Proof(Frozen):
         devices: compute devices it listed.
         generated_tokens: by the real generation; None when not tried.
         model: name and sha256 of the model it used.
-        ready_seconds: from start until the server was ready, rounded to tenths; None when not measured.
+        ready_milliseconds: from start until the server was ready; None when not measured.
         resident_bytes: most memory that the server had resident; None when not measured.
     """
 
@@ -97,8 +97,12 @@ class Proof(Frozen):
     devices: tuple[Line, ...] = ()
     generated_tokens: int | None = Field(default=None, ge=0)
     model: Line | None = None
-    ready_seconds: float | None = Field(default=None, ge=0)
+    ready_milliseconds: int | None = Field(default=None, ge=0)
     resident_bytes: int | None = Field(default=None, ge=0)
+
+    def repeatable(self) -> Proof:
+        """Return it without what differs from run to run."""
+        return self.model_copy(update={"ready_seconds": None, "resident_bytes": None})
 
 
 class HealthCheck(Frozen):
@@ -256,9 +260,14 @@ class Artifact(Frozen):
         return f"{self.engine}/{self.platform}-{self.accel}"
 
     def is_same_build(self, other: Artifact) -> bool:
-        """Tell whether another entry is about the very same bytes, whoever has signed the statements about them."""
-        apart: dict[str, None] = {"provenance": None, "sbom": None}
-        return self.model_copy(update=apart) == other.model_copy(update=apart)
+        """Tell whether another entry is about the very same bytes.
+
+        Who signed the statements about them, and how long a proof took, is not asked.
+        """
+        return self._of_the_bytes() == other._of_the_bytes()
+
+    def _of_the_bytes(self) -> Artifact:
+        return self.model_copy(update={"provenance": None, "sbom": None, "proof": self.proof.repeatable()})
 
 
 class Manifest(Frozen):
