@@ -76,7 +76,8 @@ def conda_packages(data=None, **changes):
 
 def wheels():
     files = tuple(
-        PackageFile(filename=f"{name}.whl", sha256=sha256_bytes(b"w"), size_bytes=1, project=name) for name in ("a", "b")
+        PackageFile(filename=f"{name}.whl", sha256=sha256_bytes(b"w"), size_bytes=1, project=name)
+        for name in ("a", "b")
     )
     return FetchPackages(environment="mlx", platform="macos-arm64", what="wheels", files=files)
 
