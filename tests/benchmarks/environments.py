@@ -137,7 +137,7 @@ class Bench:
             "install": spent(lambda: install("install", "--health", "none")),
             "checked": spent(lambda: install("checked")),
         }
-        self.customer.ok("uninstall", "mlx-lm", "--root", folder / "install")
+        self.customer.ok("uninstall", "--root", folder / "install")
         found["again"] = spent(lambda: install("install", "--health", "none"))
         shutil.rmtree(folder)
         return found
