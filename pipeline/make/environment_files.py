@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import HostError
-from pipeline.make.environment_lock import CHANNEL_DIR, WheelFiles
+from pipeline.make.channel_layer import CHANNEL_DIR
 from pipeline.make.findings import Finding
 from pipeline.proofs.distributions import read_distribution
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from pipeline.make.environment_lock import WheelFiles
     from pipeline.model.environment import CondaPackage, LockedEnvironment
     from pipeline.ports import Services
     from pipeline.proofs.distributions import Distribution

@@ -8,6 +8,7 @@ import json
 import posixpath
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline.make.channel_layer import CHANNEL_DIR
 from pipeline.make.findings import Finding
 from pipeline.proofs.wheel_tags import wheel_problem
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from pipeline.model.environment_actions import ProveEnvironment
     from pipeline.model.tree import Tree, TreeEntry
 
-CHANNEL_DIR = "conda"
 _INDEX = "repodata.json"
 _ANEW = "make the bundle anew; if that does not help, lock the environment anew with `lock`"
 # What of a channel's record decides what is solved and linked.

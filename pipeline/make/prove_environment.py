@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import HostError, IntegrityError, ProofError
 from pipeline.events import Notice, StepProgress
+from pipeline.make.channel_layer import CHANNEL_DIR
 from pipeline.make.environment_binaries import read_binaries
 from pipeline.make.environment_files import distributions, place_files
-from pipeline.make.environment_lock import CHANNEL_DIR, lock_findings, wheel_files
+from pipeline.make.environment_lock import lock_findings, wheel_files
 from pipeline.make.findings import Finding, refuse
 from pipeline.make.laying import lay_layer
 from pipeline.make.outputs import Outputs, Results, made

@@ -9,8 +9,7 @@ from pipeline.environments.host_python import find_host_python
 from pipeline.environments.laying import LayerSource
 from pipeline.environments.realizing import Site, realize
 from pipeline.errors import HostError, ProofError
-from pipeline.make.environment_lock import CHANNEL_DIR
-from pipeline.model.environment import EnvironmentCard
+from pipeline.make.environment_card import environment_card
 from pipeline.model.manifest import Proof
 from pipeline.proofs.programs import check_loads, clean_environment
 from pipeline.proofs.serving import generate
@@ -39,26 +38,6 @@ class Laid(NamedTuple):
 
 
 _ROLES: tuple[LayerRole, ...] = ("base", "wheels", "runtime", "installer")
-
-
-def environment_card(action: ProveEnvironment, results: Results) -> EnvironmentCard:
-    """Return how the environment is made, from its lock and what the makers of its layers said."""
-    locked = action.environment
-    scripts: dict[str, str] = {}
-    for name in action.wheel_layers:
-        found = results[name].facts.get("scripts")
-        scripts |= {key: str(value) for key, value in found.items()} if isinstance(found, dict) else {}
-    if action.channel_layer is None:
-        return EnvironmentCard(python=locked.python, base="host", scripts=scripts)
-    limit = results[action.channel_layer].facts.get("prefix_limit")
-    return EnvironmentCard(
-        python=locked.python,
-        base="conda",
-        channel=CHANNEL_DIR,
-        packages=tuple(f"{package.subdir}/{package.filename}" for package in locked.conda),
-        prefix_limit=limit if isinstance(limit, int) else None,
-        scripts=scripts,
-    )
 
 
 def usable_python(
@@ -141,7 +120,7 @@ def run_environment(
         update={
             "generated_tokens": made.tokens,
             "model": made.model,
-            "ready_milliseconds": round(1000 * made.ready_seconds),
+            "ready_milliseconds": round(made.ready_seconds * 1000),
             "resident_bytes": made.resident_bytes,
         }
     )

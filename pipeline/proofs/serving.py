@@ -129,8 +129,10 @@ def _wait_until_ready(served: Served) -> float:
         exit_code = server.exit_code()
         if exit_code is not None:
             server.stop(grace_seconds=0)  # its last words are read to the end
-            if any(phrase in line.lower() for line in server.output() for phrase in _PORT_TAKEN):
-                raise _PortTakenError
+        # mlx_lm has a thread that keeps it running without its port
+        if any(phrase in line.lower() for line in server.output() for phrase in _PORT_TAKEN):
+            raise _PortTakenError
+        if exit_code is not None:
             raise ProofError(
                 f"the server ended with exit code {exit_code} before it was ready{last_words(server)}",
                 hint="a model that is missing or damaged, or a library that does not load, shows in its last lines",
