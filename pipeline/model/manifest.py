@@ -102,7 +102,7 @@ class Proof(Frozen):
 
     def repeatable(self) -> Proof:
         """Return it without what differs from run to run."""
-        return self.model_copy(update={"ready_seconds": None, "resident_bytes": None})
+        return self.model_copy(update={"ready_milliseconds": None, "resident_bytes": None})
 
 
 class HealthCheck(Frozen):
