@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 # What the solvers are configured by; everything else of this process's environment stays here.
 _SOLVERS_OWN = ("UV_", "CONDA", "MAMBA", "XDG_", "SSL_CERT_", "REQUESTS_CA_BUNDLE", "NETRC", "COVERAGE_")
 _START = "import sys; sys.path.insert(0, sys.argv.pop(1)); from pipeline.system.conda_front import main; main()"
+BUILTIN = "builtin"
+"""What ``--conda`` calls our own solver, for machines that have a conda on PATH too."""
 _CONDAS = ("conda", "mamba", "micromamba")
 
 
@@ -25,13 +27,16 @@ def lock_tools(settings: Settings, *, conda: str | None) -> LockTools:
 
     Args:
         settings: of this run.
-        conda: the user's conda, mamba or micromamba, by path or name; None for the first of them on PATH, else our own.
+        conda: the user's conda, mamba or micromamba, by path or name, or ``BUILTIN``; None for the first of
+            them on PATH, else our own.
 
     Raises:
         HostError: ``conda`` is not there.
     """
-    found = shutil.which(conda) if conda else next((path for name in _CONDAS if (path := shutil.which(name))), None)
-    if conda and found is None:
+    found = None
+    if conda is None:
+        found = next((path for name in _CONDAS if (path := shutil.which(name))), None)
+    elif conda != BUILTIN and (found := shutil.which(conda)) is None:
         raise HostError(
             f"--conda {conda}: there is no such program", hint="leave it out to use what is on PATH, or ours"
         )

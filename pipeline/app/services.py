@@ -167,6 +167,7 @@ def open_services(
             attestations=attestation_verifier(settings.sigstore_root),
             conda=conda_tool(),
             channels=settings.channels,
+            disk=disk(),
         )
 
 

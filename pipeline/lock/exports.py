@@ -33,7 +33,9 @@ def export(folder: Path, platform: str, *, form: str, index: PackageIndex | None
     locked = read_environment(folder, platform)
     if form == "conda-explicit":
         return conda_explicit(locked)
-    urls = index and {wheel.filename: index.urls_of(wheel.project, wheel.filename)[0] for wheel in locked.wheels}
+    urls = None
+    if index is not None:
+        urls = {wheel.filename: index.urls_of(wheel.project, wheel.filename)[0] for wheel in locked.wheels}
     return (
         f"# {locked.name} for {platform}, from the lock: pip and uv install it with -r, into a Python {locked.python}\n"
         + pylock_body(locked.wheels, python=locked.python, platform=platform, urls=urls)

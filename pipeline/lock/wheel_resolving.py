@@ -34,8 +34,9 @@ _UV_PLATFORMS = {
 _DISABLED = ("network was disabled", "network connectivity is disabled", "Network connectivity is disabled")
 _UNSATISFIABLE = "No solution found"
 _NETWORK = re.compile(
-    r"Failed to fetch|Request failed|error sending request|Could not connect|client error|dns error|HTTP status server error"
+    r"Failed to fetch|Request failed|error sending request|Could not connect|client error|dns error|HTTP status server"
 )
+_CROSS = "\N{MULTIPLICATION SIGN}"  # before uv's reason
 _YANKED = re.compile(r"warning: .*\byanked\b.*")
 
 
@@ -85,7 +86,7 @@ def resolve_wheels(
 
 def _failure(platform: str, said: Sequence[str]) -> Exception:
     text = "\n".join(said)
-    starts = [at for at, line in enumerate(said) if line.lstrip().startswith(("error:", "×", "x "))]
+    starts = [at for at, line in enumerate(said) if line.lstrip().startswith(("error:", _CROSS, "x "))]
     message = f"{platform}: uv: " + "\n".join(said[starts[0] :] if starts else said[-20:])
     if any(words in text for words in _DISABLED):
         return OfflineError(message, hint="lock once with the network; uv keeps what it fetched")

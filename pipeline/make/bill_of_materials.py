@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import uuid
 from datetime import UTC, datetime
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from cyclonedx.model.bom import Bom, BomMetaData
@@ -30,11 +31,11 @@ from pipeline.make.bill_components import (
 from pipeline.model.bill_of_materials import bill_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pipeline.model.actions import MakeBundle
     from pipeline.model.manifest import Artifact, Layer
-    from pipeline.model.statements import Material
+    from pipeline.model.statements import Material, Part
     from pipeline.model.tree import TreeEntry
 
 _SHOWN = 400
@@ -47,6 +48,7 @@ def write_sbom(
     files: Mapping[str, Iterable[TreeEntry]],
     made_of: Iterable[Material],
     part_versions: Mapping[str, str] | None = None,
+    packages: Mapping[str, Sequence[Part]] | None = None,
 ) -> bytes:
     """Return a bundle's bill of materials, after holding it against CycloneDX's strict schema.
 
@@ -56,11 +58,12 @@ def write_sbom(
         files: name of a mandatory layer to what is in it.
         made_of: sources and archives, the engine's own first.
         part_versions: of parts whose version the source says.
+        packages: layer to the wheels and conda packages in it; empty for what is compiled.
 
     Raises:
         ProofError: the document does not follow the schema, or is none that ``verify`` would take.
     """
-    bom = _Writing(artifact, action, part_versions or {}).bom(files, tuple(made_of))
+    bom = _Writing(artifact, action, part_versions or {}, packages or {}).bom(files, tuple(made_of))
     data = JsonV1Dot6(bom).output_as_string(indent=2).encode() + b"\n"
     fault = JsonStrictValidator(SchemaVersion.V1_6).validate_str(data.decode())
     if said := str(fault) if fault else bill_fault(data, artifact):
@@ -74,14 +77,26 @@ def write_sbom(
 class _Writing:
     """The bill of one bundle."""
 
-    def __init__(self, artifact: Artifact, action: MakeBundle, part_versions: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        artifact: Artifact,
+        action: MakeBundle,
+        part_versions: Mapping[str, str],
+        packages: Mapping[str, Sequence[Part]],
+    ) -> None:
         self._artifact = artifact
         self._action = action
-        self._own = next((part.license for part in action.parts if part.name == artifact.engine), "")
-        self._parts = tuple(
-            part.model_copy(update={"version": part.version or part_versions.get(part.name)})
-            for part in action.parts
-            if part.name != artifact.engine
+        self._packages = packages
+        listed = [part for parts in packages.values() for part in parts] or action.parts
+        self._own = next((part.license for part in listed if part.name == artifact.engine), "")
+        self._parts = (
+            ()
+            if packages
+            else tuple(
+                part.model_copy(update={"version": part.version or part_versions.get(part.name)})
+                for part in action.parts
+                if part.name != artifact.engine
+            )
         )
         self._vendor = all_of(action.runtime_licenses)
 
@@ -90,6 +105,7 @@ class _Writing:
         root = bundle_component(artifact)
         engine = engine_component(artifact, license_text=self._own)
         parts = [part_component(part) for part in self._parts]
+        packages = {name: [part_component(part) for part in parts] for name, parts in self._packages.items()}
         layers = {
             layer.name: layer_component(layer, files.get(layer.name, ()), license_text=self._license(layer))
             for layer in artifact.layers
@@ -97,7 +113,7 @@ class _Writing:
         runtimes = {
             layer.name: runtime_component(artifact, layer, license_text=self._vendor)
             for layer in artifact.layers
-            if layer.role == "runtime"
+            if layer.role == "runtime" and not self._packages
         }
         sources = [
             material_component(material, license_text=self._own if number == 0 else self._vendor)
@@ -111,16 +127,28 @@ class _Writing:
                 timestamp=datetime.fromtimestamp(action.epoch_seconds, UTC),
                 tools=ToolRepository(components=[tool]),
             ),
-            components=[engine, *parts, *runtimes.values(), *layers.values(), *sources],
+            components=[
+                engine,
+                *parts,
+                *chain.from_iterable(packages.values()),
+                *runtimes.values(),
+                *layers.values(),
+                *sources,
+            ],
         )
         bom.register_dependency(root, layers.values())
         for name, layer in layers.items():
-            bom.register_dependency(layer, [runtimes.get(name, engine)])
+            bom.register_dependency(layer, packages.get(name, [runtimes.get(name, engine)]))
         bom.register_dependency(engine, [*parts, *sources])
         return bom
 
     def _license(self, layer: Layer) -> str:
-        """Return what the files of a layer are under: all parts are linked into the core, none into a runtime."""
+        """Return what the files of a layer are under.
+
+        All parts are linked into the core, none into a runtime; files of packages are under any of their licenses.
+        """
+        if self._packages:
+            return all_of(sorted({part.license for part in self._packages.get(layer.name, ()) if part.license}))
         if layer.role == "runtime":
             return self._vendor
         if layer.role == "backend":

@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from pipeline.model.filling import fill, require_pattern, require_server_args
+from pipeline.model.filling import fill, require_environment, require_model_args, require_pattern, require_server_args
 from pipeline.model.frozen import FileName, Frozen, Name, RelativePath
 
 
@@ -19,9 +19,11 @@ class EnvironmentProof(Frozen):
         version_pattern: regular expression that a line of it must match; ``{version}`` is filled in.
         device_args: make ``program`` list compute devices, in the form that ``proofs.devices`` reads.
         expect_devices: platform to regular expressions; each must match a device that is listed.
-        server_args: make ``program`` serve; ``{model}``, ``{port}`` and ``{host}`` are filled in.
-        model_args: make ``program`` write a small model with random weights into the new folder ``{model}``.
-        environment: variables that are set for all of them.
+        server_args: make ``program`` serve; ``{model}``, ``{port}``, ``{host}`` and ``{tree}``, its folder, are
+            filled in.
+        model_args: make ``program`` write a small model with random weights into the new folder ``{model}``; ``{tree}``
+            as above.
+        environment: variables that are set for all of them; ``{tree}`` as above.
         prompt: what to ask.
         minimum_tokens: a shorter answer has failed.
         ready_timeout_seconds: until ``/health`` answers.
@@ -49,6 +51,16 @@ class EnvironmentProof(Frozen):
     @classmethod
     def _server_args_can_be_filled(cls, arguments: tuple[str, ...]) -> tuple[str, ...]:
         return require_server_args(arguments)
+
+    @field_validator("model_args")
+    @classmethod
+    def _model_args_can_be_filled(cls, arguments: tuple[str, ...]) -> tuple[str, ...]:
+        return require_model_args(arguments)
+
+    @field_validator("environment")
+    @classmethod
+    def _environment_can_be_filled(cls, variables: dict[str, str]) -> dict[str, str]:
+        return require_environment(variables)
 
 
 class EnvironmentEngine(Frozen):

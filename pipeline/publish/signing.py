@@ -235,7 +235,7 @@ class _Signing:
 
     def _next(self, name: str, kind: RoleName) -> dict[str, Any]:
         return {
-            "version": self._state.highest.get(name, 0) + 1,
+            "version": max(self._state.highest.get(name, 0), self._state.floor) + 1,
             "expires": self._now + timedelta(days=self._lifetimes.days[kind]),
         }
 

@@ -1,7 +1,7 @@
-"""The program that conda-lock calls as its ``--conda``: the user's conda, or the solver over py-rattler; what it found is kept.
+"""The program that conda-lock calls as its ``--conda``: the user's conda, or the solver over py-rattler.
 
 conda-lock asks with ``create --dry-run --json`` and keeps neither sizes nor dependencies of what it is told, so each
-answer is written down whole. A channel may be read from another place than the one it is named by; urls stay those of its name.
+answer is written down whole. A channel may be read from another place than its own; urls in answers stay its own.
 """
 
 from __future__ import annotations

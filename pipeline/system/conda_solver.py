@@ -17,7 +17,8 @@ class SolveFailure(Exception):  # noqa: N818 - it is an answer that the program 
     """Nothing was solved.
 
     Attributes:
-        kind: ``unsatisfiable``, ``network``, ``damaged`` (a channel's repodata), ``specification`` or ``absent`` (py-rattler).
+        kind: ``unsatisfiable``, ``network``, ``damaged`` (a channel's repodata), ``specification``, or ``absent``
+            (py-rattler).
         message: the solver's words.
     """
 
@@ -44,7 +45,7 @@ class Question(NamedTuple):
 
 
 def solve_records(question: Question, cache_dir: Path) -> list[dict[str, Any]]:
-    """Return the channel's record of each package of the solution, with ``url``, ``fn`` and ``channel``, sorted by name.
+    """Return the record of each package of the solution, with ``url``, ``fn`` and ``channel``, sorted by name.
 
     Args:
         question: what to solve for.

@@ -10,76 +10,36 @@ from pipeline.app.locking import lock_tools
 from pipeline.app.services import build_services, disk
 from pipeline.app.settings import program_name
 from pipeline.catalog import envs_dir_of
+from pipeline.cli.lock_options import LockOptions, lock_options
 from pipeline.cli.locking import chosen_environments, outcome_text, platforms_of, show_stale
-from pipeline.cli.options import FILE, FOLDER, Command, changing_options
+from pipeline.cli.options import Command, changing_options
 from pipeline.errors import UsageError
-from pipeline.lock import LockRequest, lock_environment
+from pipeline.lock import LockOutcome, LockRequest, lock_environment
 from pipeline.lock.exports import export
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.cli.session import Session
-    from pipeline.lock import LockOutcome
 
 
 @click.command("lock", cls=Command)
-@click.option("--env", "names", multiple=True, metavar="E", help="Environment, a folder below envs/; repeats.")
-@click.option("--platform", metavar="P", help="One platform of it.  [default: all that its environment.yml has]")
-@click.option("--check", is_flag=True, help="Change nothing; say what is stale and why (exit code 1).")
-@click.option(
-    "--channel", metavar="URL_OR_DIR", help="Read the channel's packages there; urls in the lock stay its own."
-)
-@click.option("--conda", metavar="PATH", help="conda, mamba or micromamba.  [default: what is on PATH, else our own]")
-@click.option(
-    "--format",
-    "form",
-    type=click.Choice(["conda-explicit", "pylock"]),
-    help="Write the lock as it is, for other installers.",
-)
-@click.option("--output", type=FILE, metavar="FILE", help="Where --format writes.  [default: stdout]")
-@click.option("--with-urls", is_flag=True, help="With --format pylock: the urls of the configured index.")
-@click.option(
-    "--envs", "envs_dir", type=FOLDER, metavar="DIR", help="Folder of environments.  [default: the project's]"
-)
+@lock_options
 @changing_options
-def command(
-    session: Session,
-    *,
-    names: tuple[str, ...],
-    platform: str | None,
-    check: bool,
-    channel: str | None,
-    conda: str | None,
-    form: str | None,
-    output: Path | None,
-    with_urls: bool,
-    envs_dir: Path | None,
-) -> None:
+def command(session: Session, *, asked: LockOptions) -> None:
     """Solve environments anew and replace their lock files: conda packages by conda-lock, wheels by uv.
 
     uv's own variables choose the index (UV_DEFAULT_INDEX, UV_INDEX ...); the lock names none.
     """
-    folder = (envs_dir or envs_dir_of(session.settings.recipes_dir)).absolute()
-    if check and form:
+    folder = (asked.envs_dir or envs_dir_of(session.settings.recipes_dir)).absolute()
+    if asked.check and asked.form:
         raise UsageError("--check and --format exclude each other")
-    if check:
-        show_stale(session, chosen_environments(folder, names, all_of_them=True))
-    elif form:
-        _export(session, chosen_environments(folder, names), platform, form=form, output=output, with_urls=with_urls)
+    if asked.check:
+        show_stale(session, chosen_environments(folder, asked.names, all_of_them=True))
+    elif asked.form:
+        _export(session, asked, chosen_environments(folder, asked.names), asked.form)
     else:
-        tools = lock_tools(session.settings, conda=conda)
-        outcomes: list[LockOutcome] = []
-        with build_services(session.settings) as services:
-            for environment in chosen_environments(folder, names):
-                request = LockRequest(
-                    folder=environment,
-                    platforms=platforms_of(environment, platform),
-                    complete=platform is None,
-                    channel=channel,
-                    dry_run=session.dry_run,
-                )
-                outcomes.append(lock_environment(request, tools, services, disk=disk()))
+        outcomes = _lock(session, asked, chosen_environments(folder, asked.names))
         session.show(
             [outcome.model_dump(mode="json") for outcome in outcomes], lambda: "\n".join(map(outcome_text, outcomes))
         )
@@ -87,25 +47,36 @@ def command(
             session.hint(f"\nnext: {program_name()} lock --check, and commit the files")
 
 
-def _export(
-    session: Session, folders: list[Path], platform: str | None, *, form: str, output: Path | None, with_urls: bool
-) -> None:
-    if len(folders) != 1 or platform is None:
-        raise UsageError("--format writes one environment for one platform", hint="name them with --env and --platform")
-    platforms_of(folders[0], platform)
-    if with_urls:
-        with build_services(session.settings) as services:
-            text = export(folders[0], platform, form=form, index=services.index)
-    else:
-        text = export(folders[0], platform, form=form, index=None)
-    if output is None:
-        session.show(
-            {"environment": folders[0].name, "platform": platform, "format": form, "text": text}, lambda: text.rstrip()
+def _lock(session: Session, asked: LockOptions, folders: list[Path]) -> list[LockOutcome]:
+    requests = [
+        LockRequest(
+            folder=environment,
+            platforms=platforms_of(environment, asked.platform),
+            complete=asked.platform is None,
+            channel=asked.channel,
+            dry_run=session.dry_run,
         )
+        for environment in folders
+    ]
+    tools = lock_tools(session.settings, conda=asked.conda)
+    with build_services(session.settings) as services:
+        return [lock_environment(request, tools, services, disk=disk()) for request in requests]
+
+
+def _export(session: Session, asked: LockOptions, folders: list[Path], form: str) -> None:
+    if len(folders) != 1 or asked.platform is None:
+        raise UsageError("--format writes one environment for one platform", hint="name them with --env and --platform")
+    platforms_of(folders[0], asked.platform)
+    if asked.with_urls:
+        with build_services(session.settings) as services:
+            text = export(folders[0], asked.platform, form=form, index=services.index)
+    else:
+        text = export(folders[0], asked.platform, form=form, index=None)
+    document = {"environment": folders[0].name, "platform": asked.platform, "format": form}
+    if asked.output is None:
+        session.show({**document, "text": text}, text.rstrip)
         return
+    path = asked.output.absolute()
     if not session.dry_run:
-        disk().replace_file(output.absolute(), text.encode(), staging_dir=output.absolute().parent)
-    session.show(
-        {"environment": folders[0].name, "platform": platform, "format": form, "path": str(output)},
-        lambda: f"{'would write' if session.dry_run else 'wrote'} {output}",
-    )
+        disk().replace_file(path, text.encode(), staging_dir=path.parent)
+    session.show({**document, "path": str(path)}, lambda: f"{'would write' if session.dry_run else 'wrote'} {path}")

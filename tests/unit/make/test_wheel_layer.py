@@ -35,7 +35,7 @@ def make(tmp_path):
             locked.append(entry.model_copy(update=changes.pop("lock", {})))
         action = MakeWheelLayer(
             layer_name="wheels", role="wheels", fetched="fetch", wheels=tuple(locked), python="3.14", zstd_level=1,
-            epoch_seconds=0, **changes,
+            epoch_seconds=0, **{"platform": "macos-arm64", "floors": Floors(macos="14.0"), **changes},
         )  # fmt: skip
         folder = tmp_path / work
         folder.mkdir()
@@ -101,7 +101,9 @@ def test_files_of_other_schemes_lie_where_they_belong(make):
 
 
 def test_a_program_for_python_finds_the_python_beside_it_whatever_the_path(make, tmp_path):
-    wheel = SmallWheel("toy", files={"toy-1.0.data/scripts/tell": b"#!python\nimport sys\nprint(sys.argv[1:], end='')\n"})
+    wheel = SmallWheel(
+        "toy", files={"toy-1.0.data/scripts/tell": b"#!python\nimport sys\nprint(sys.argv[1:], end='')\n"}
+    )
     _, tree = make(wheel)
     place = tmp_path / "a place with 'quotes'" / "bin"
     place.mkdir(parents=True)
@@ -146,9 +148,9 @@ def test_two_wheels_may_bring_the_same_file(make):
         ((SmallWheel("one", says=("another", "1.0")),), "says of itself that it is another 1.0"),
         ((SmallWheel("one", says=("one", "2.0")),), "says of itself that it is one 2.0"),
         ((SmallWheel("one", says=("one", "not a version")),), "says of itself"),
-        ((SmallWheel("one", tag="cp312-cp312-macosx_14_0_arm64"),), "not for Python 3.14"),
-        ((SmallWheel("one", tag="cp315-abi3-macosx_14_0_arm64"),), "not for Python 3.14"),
-        ((SmallWheel("one", tag="pp3-none-any"),), "not for Python 3.14"),
+        ((SmallWheel("one", tag="cp312-cp312-macosx_14_0_arm64"),), "has Python 3.14"),
+        ((SmallWheel("one", tag="cp315-abi3-macosx_14_0_arm64"),), "has Python 3.14"),
+        ((SmallWheel("one", tag="pp3-none-any"),), "has Python 3.14"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_wheel_is_refused(make, wheels, said):
@@ -177,7 +179,7 @@ def test_a_wheel_must_be_for_the_platform_and_its_floor(make, tag, platform, fit
     if fits:
         make(wheel, platform=platform, floors=floors)
     else:
-        with pytest.raises(IntegrityError, match=f"is not for {platform} of the floor"):
+        with pytest.raises(IntegrityError, match="the floor is|not for"):
             make(wheel, platform=platform, floors=floors)
 
 
