@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pipeline.model.tree import TreeEntry
 
 _SHOWN = 400
+_OURS = "MIT"  # what this project's own files in a bundle are under: LICENSE
 
 
 def write_sbom(
@@ -148,7 +149,8 @@ class _Writing:
         All parts are linked into the core, none into a runtime; files of packages are under any of their licenses.
         """
         if self._packages:
-            return all_of(sorted({part.license for part in self._packages.get(layer.name, ()) if part.license}))
+            packages = self._packages.get(layer.name)
+            return _OURS if packages is None else all_of(sorted({part.license for part in packages if part.license}))
         if layer.role == "runtime":
             return self._vendor
         if layer.role == "backend":
