@@ -46,7 +46,9 @@ def stale(folder: Path, platforms: Sequence[str]) -> tuple[str, ...]:
         LockError: a hand-written file makes no sense.
     """
     specs = [read_spec(folder, platform) for platform in platforms]
-    wanted: dict[str, tuple[str, ...]] = dict.fromkeys((pylock_filename(platform) for platform in platforms), WHEEL_INPUTS)
+    wanted: dict[str, tuple[str, ...]] = dict.fromkeys(
+        (pylock_filename(platform) for platform in platforms), WHEEL_INPUTS
+    )
     if not (folder / CONDA_PROBLEM).is_file():
         wanted |= {CONDA_LOCK: CONDA_INPUTS, CONDA_RECORDS: CONDA_INPUTS}
     reasons = []
