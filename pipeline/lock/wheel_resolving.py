@@ -62,7 +62,16 @@ def resolve_wheels(
     platform = _UV_PLATFORMS[spec.platform].format(glibc=(spec.floors.glibc or "2.17").replace(".", "_"))
     argv = [*tools.python, "-m", "uv", "pip", "compile", str(folder / REQUIREMENTS), "--format", "pylock.toml"]
     argv += ["--output-file", str(output), "--python-version", spec.python, "--python-platform", platform]
-    argv += ["--only-binary", ":all:", "--no-header", "--no-annotate", "--no-progress", "--color", "never"]
+    argv += [
+        "--only-binary",
+        ":all:",
+        "--no-python-downloads",
+        "--no-header",
+        "--no-annotate",
+        "--no-progress",
+        "--color",
+        "never",
+    ]
     argv += ["--offline"] if services.offline else []
     environment = dict(tools.environment)
     if spec.floors.macos:
