@@ -108,7 +108,7 @@ class _Writing:
         parts = [part_component(part) for part in self._parts]
         packages = {name: [part_component(part) for part in parts] for name, parts in self._packages.items()}
         layers = {
-            layer.name: layer_component(layer, files.get(layer.name, ()), license_text=self._license(layer))
+            layer.name: layer_component(layer, self._files(layer, files), license_text=self._license(layer))
             for layer in artifact.layers
         }
         runtimes = {
@@ -142,6 +142,10 @@ class _Writing:
             bom.register_dependency(layer, packages.get(name, [runtimes.get(name, engine)]))
         bom.register_dependency(engine, [*parts, *sources])
         return bom
+
+    def _files(self, layer: Layer, files: Mapping[str, Iterable[TreeEntry]]) -> Iterable[TreeEntry]:
+        """Return the files to list: none of packages, which say theirs themselves, by the thousand (RECORD, paths)."""
+        return () if layer.name in self._packages else files.get(layer.name, ())
 
     def _license(self, layer: Layer) -> str:
         """Return what the files of a layer are under.

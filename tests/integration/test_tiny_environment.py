@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import subprocess
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ from tests.simulators import tiny_lm as tiny
 from tests.simulators.command_line import CommandLine
 from tests.simulators.engine_client import complete
 from tests.simulators.environment_users import EnvironmentWorld, make_tiny_world, only_artifact, publish
+from tests.simulators.mlx_environment import CONDA_FORGE
 from tests.simulators.web import serving
 
 ZONES = "tzdata-2026a-0.conda"
@@ -207,6 +211,24 @@ def test_a_lock_that_its_inputs_have_left_is_said(world):
     done = user.run("lock", "--env", world.environment, "--check")
     assert done.returncode != 0
     assert "requirements.in" in done.stdout + done.stderr
+
+
+def test_what_is_locked_anew_is_planned_and_exported_with_the_digests_of_its_bytes(world):
+    user = world.builder("locker")
+    asked = user.home / "envs" / world.environment / "requirements.in"
+    asked.write_text("tiny-lm\n")
+    user.ok("lock", "--env", world.environment, "--channel", world.channel.url)
+    assert f"{world.environment} is fresh" in user.ok("lock", "--env", world.environment, "--check")
+    plan = user.json("plan", "--target", world.target)
+    assert "locks 2 conda packages and 3 wheels" in json.dumps(plan)
+    exported = user.ok(
+        "lock", "--env", world.environment, "--platform", "linux-x86_64", "--format", "conda-explicit"
+    ).splitlines()
+    urls = dict(line.split("#") for line in exported[exported.index("@EXPLICIT") + 1 :])
+    assert {url.rsplit("/", 1)[1] for url in urls} == set(world.records)
+    for url, sha256 in urls.items():
+        with urllib.request.urlopen(url.replace(CONDA_FORGE, world.channel.url)) as answer:
+            assert hashlib.sha256(answer.read()).hexdigest() == sha256
 
 
 def test_a_prefix_that_is_too_long_is_refused_and_nothing_is_left(repository, world, customer):

@@ -19,7 +19,15 @@ from packaging.tags import sys_tags
 from packaging.utils import parse_wheel_filename
 
 from pipeline.lock.generated import (
-    CONDA_INPUTS, CONDA_LOCK, CONDA_RECORDS, WHEEL_INPUTS, Generated, canonical, input_digests, render, together,
+    CONDA_INPUTS,
+    CONDA_LOCK,
+    CONDA_RECORDS,
+    WHEEL_INPUTS,
+    Generated,
+    canonical,
+    input_digests,
+    render,
+    together,
 )  # fmt: skip
 from tests.simulators.conda_packages import PLACEHOLDER, Member, write_channel
 from tests.simulators.conda_python import PYTHON, data_package, python_package
