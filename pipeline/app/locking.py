@@ -12,6 +12,8 @@ from pipeline.errors import HostError
 from pipeline.lock.tools import LockTools
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pipeline.app.settings import Settings
 
 # What the solvers are configured by; everything else of this process's environment stays here.
@@ -22,13 +24,14 @@ BUILTIN = "builtin"
 _CONDAS = ("conda", "mamba", "micromamba")
 
 
-def lock_tools(settings: Settings, *, conda: str | None) -> LockTools:
+def lock_tools(settings: Settings, *, conda: str | None, environment: Mapping[str, str] = os.environ) -> LockTools:
     """Return the solvers of this machine.
 
     Args:
         settings: of this run.
         conda: the user's conda, mamba or micromamba, by path or name, or ``BUILTIN``; None for the first of
             them on PATH, else our own.
+        environment: of this process.
 
     Raises:
         HostError: ``conda`` is not there.
@@ -40,12 +43,11 @@ def lock_tools(settings: Settings, *, conda: str | None) -> LockTools:
         raise HostError(
             f"--conda {conda}: there is no such program", hint="leave it out to use what is on PATH, or ours"
         )
-    environment = {name: value for name, value in os.environ.items() if name.startswith(_SOLVERS_OWN)}
-    environment.pop("UV_SYSTEM_PYTHON", None)
+    own = {name: value for name, value in environment.items() if name.startswith(_SOLVERS_OWN)}
     return LockTools(
         python=(sys.executable, "-P"),
         front=(sys.executable, "-P", "-c", _START, str(package_dir())),
         conda=found,
-        environment={**settings.child_env, **environment, "PYTHONUTF8": "1"},
+        environment={**settings.child_env, **own, "PYTHONUTF8": "1"},
         repodata_dir=settings.cache_dir / "conda-repodata",
     )

@@ -125,10 +125,18 @@ def check_health(
         "passed": True,
         "version": loaded.version,
         "devices": list(loaded.devices),
-        "generated_tokens": None if ran is None else ran.tokens,
-        "ready_seconds": None if ran is None else round(ran.ready_seconds, 1),
-        "resident_bytes": None if ran is None else ran.resident_bytes,
+        **_figures(ran),
         "seconds": round(services.clock.monotonic() - began, 3),
+    }
+
+
+def _figures(ran: Generation | None) -> dict[str, object]:
+    if ran is None:
+        return {}
+    return {
+        "generated_tokens": ran.tokens,
+        "ready_seconds": round(ran.ready_seconds, 1),
+        "resident_bytes": ran.resident_bytes,
     }
 
 

@@ -11,9 +11,10 @@ from pipeline.catalog.pylock import pylock_filename
 from pipeline.errors import NetworkError, OfflineError, UsageError
 from pipeline.events import Notice
 from pipeline.lock.generated import REQUIREMENTS, WHEEL_INPUTS, Generated, input_digests
-from pipeline.lock.pylock import chosen_wheels, pylock_body
+from pipeline.lock.pylock import chosen_wheels
 from pipeline.lock.refusals import UnsatisfiableError, YankedError
 from pipeline.lock.tools import require_module
+from pipeline.model.pylock_text import pylock_body
 from pipeline.ports import Command
 
 if TYPE_CHECKING:
@@ -63,7 +64,16 @@ def resolve_wheels(
     platform = _UV_PLATFORMS[spec.platform].format(glibc=(spec.floors.glibc or "2.17").replace(".", "_"))
     argv = [*tools.python, "-m", "uv", "pip", "compile", str(folder / REQUIREMENTS), "--format", "pylock.toml"]
     argv += ["--output-file", str(output), "--python-version", spec.python, "--python-platform", platform]
-    argv += ["--only-binary", ":all:", "--no-header", "--no-annotate", "--no-progress", "--color", "never"]
+    argv += [
+        "--only-binary",
+        ":all:",
+        "--no-python-downloads",
+        "--no-header",
+        "--no-annotate",
+        "--no-progress",
+        "--color",
+        "never",
+    ]
     argv += ["--offline"] if services.offline else []
     environment = dict(tools.environment)
     if spec.floors.macos:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from pipeline.model.tree import TreeEntry
 
 _SHOWN = 400
+_OURS = "MIT"  # what this project's own files in a bundle are under: LICENSE
 
 
 def write_sbom(
@@ -107,7 +108,7 @@ class _Writing:
         parts = [part_component(part) for part in self._parts]
         packages = {name: [part_component(part) for part in parts] for name, parts in self._packages.items()}
         layers = {
-            layer.name: layer_component(layer, files.get(layer.name, ()), license_text=self._license(layer))
+            layer.name: layer_component(layer, self._files(layer, files), license_text=self._license(layer))
             for layer in artifact.layers
         }
         runtimes = {
@@ -142,13 +143,18 @@ class _Writing:
         bom.register_dependency(engine, [*parts, *sources])
         return bom
 
+    def _files(self, layer: Layer, files: Mapping[str, Iterable[TreeEntry]]) -> Iterable[TreeEntry]:
+        """Return the files to list: none of packages, which say theirs themselves, by the thousand (RECORD, paths)."""
+        return () if layer.name in self._packages else files.get(layer.name, ())
+
     def _license(self, layer: Layer) -> str:
         """Return what the files of a layer are under.
 
         All parts are linked into the core, none into a runtime; files of packages are under any of their licenses.
         """
         if self._packages:
-            return all_of(sorted({part.license for part in self._packages.get(layer.name, ()) if part.license}))
+            packages = self._packages.get(layer.name)
+            return _OURS if packages is None else all_of(sorted({part.license for part in packages if part.license}))
         if layer.role == "runtime":
             return self._vendor
         if layer.role == "backend":

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from pipeline.model.filling import fill, require_environment, require_model_args, require_pattern, require_server_args
+from pipeline.model.filling import fill, require_pattern
 from pipeline.model.frozen import FileName, Frozen, Name, RelativePath
+from pipeline.model.program_arguments import ModelArgs, ProgramEnvironment, ServerArgs
 
 
 class EnvironmentProof(Frozen):
@@ -34,9 +35,9 @@ class EnvironmentProof(Frozen):
     version_pattern: str
     device_args: tuple[str, ...]
     expect_devices: dict[Name, tuple[str, ...]]
-    server_args: tuple[str, ...]
-    model_args: tuple[str, ...] = ()
-    environment: dict[str, str] = {}
+    server_args: ServerArgs
+    model_args: ModelArgs = ()
+    environment: Annotated[dict[str, str], ProgramEnvironment] = {}
     prompt: str
     minimum_tokens: int = Field(ge=1)
     ready_timeout_seconds: int = Field(gt=0)
@@ -46,21 +47,6 @@ class EnvironmentProof(Frozen):
     def _version_pattern_can_be_filled(cls, pattern: str) -> str:
         require_pattern(fill(pattern, version="1"))
         return pattern
-
-    @field_validator("server_args")
-    @classmethod
-    def _server_args_can_be_filled(cls, arguments: tuple[str, ...]) -> tuple[str, ...]:
-        return require_server_args(arguments)
-
-    @field_validator("model_args")
-    @classmethod
-    def _model_args_can_be_filled(cls, arguments: tuple[str, ...]) -> tuple[str, ...]:
-        return require_model_args(arguments)
-
-    @field_validator("environment")
-    @classmethod
-    def _environment_can_be_filled(cls, variables: dict[str, str]) -> dict[str, str]:
-        return require_environment(variables)
 
 
 class EnvironmentEngine(Frozen):

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from pipeline.model.environment import EnvironmentCard
-from pipeline.model.filling import require_environment, require_model_args, require_pattern, require_server_args
+from pipeline.model.filling import require_pattern
 from pipeline.model.frozen import (
     FileName,
     FileSize,
@@ -20,6 +20,7 @@ from pipeline.model.frozen import (
     UtcTime,
     Version,
 )
+from pipeline.model.program_arguments import ModelArgs, ProgramEnvironment, ServerArgs
 from pipeline.model.tree import TreeEntry
 from pipeline.model.upstream import TrustLevel
 
@@ -131,9 +132,9 @@ class HealthCheck(Frozen):
     device_program: RelativePath
     device_args: tuple[str, ...]
     expect_devices: tuple[str, ...] = ()
-    server_args: tuple[str, ...] = ()
-    model_args: tuple[str, ...] = ()
-    environment: dict[Line, Line] = {}
+    server_args: ServerArgs = ()
+    model_args: ModelArgs = ()
+    environment: Annotated[dict[Line, Line], ProgramEnvironment] = {}
     prompt: str = ""
     minimum_tokens: int = Field(default=1, ge=1, le=4096)
     ready_timeout_seconds: int = Field(default=120, gt=0, le=3600)
@@ -147,21 +148,6 @@ class HealthCheck(Frozen):
     @classmethod
     def _device_patterns_are_some(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(require_pattern(pattern) for pattern in patterns)
-
-    @field_validator("server_args")
-    @classmethod
-    def _server_args_can_be_filled(cls, arguments: tuple[str, ...]) -> tuple[str, ...]:
-        return require_server_args(arguments)
-
-    @field_validator("model_args")
-    @classmethod
-    def _model_args_can_be_filled(cls, arguments: tuple[str, ...]) -> tuple[str, ...]:
-        return require_model_args(arguments)
-
-    @field_validator("environment")
-    @classmethod
-    def _environment_can_be_filled(cls, variables: dict[str, str]) -> dict[str, str]:
-        return require_environment(variables)
 
 
 class UpstreamArchive(Frozen):

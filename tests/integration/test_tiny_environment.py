@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import subprocess
+import urllib.request
 from pathlib import Path
 
 import pytest
@@ -10,7 +13,8 @@ import pytest
 from tests.simulators import tiny_lm as tiny
 from tests.simulators.command_line import CommandLine
 from tests.simulators.engine_client import complete
-from tests.simulators.environment_users import EnvironmentWorld, make_tiny_world, only_artifact
+from tests.simulators.environment_users import EnvironmentWorld, make_tiny_world, only_artifact, publish
+from tests.simulators.mlx_environment import CONDA_FORGE
 from tests.simulators.web import serving
 
 ZONES = "tzdata-2026a-0.conda"
@@ -69,9 +73,9 @@ def test_the_versions_share_all_that_did_not_change(publisher):
 
 def test_a_build_elsewhere_makes_the_same_bytes(world, publisher):
     other = world.builder("elsewhere")
-    other.ok("build", "--target", world.target, "--prove", "none", "--output", "dist")
+    other.ok("build", "--target", world.target, "--prove", "run", "--output", "dist")
     first, second = only_artifact(publisher.home / "2.0"), only_artifact(other.home / "dist")
-    assert first["bundle"]["sha256"] == second["bundle"]["sha256"]
+    assert first["sha256"] == second["sha256"]
 
 
 @pytest.mark.parametrize("length", [0, 200])
@@ -101,7 +105,7 @@ def test_the_life_of_an_installation(repository, world, customer, tmp_path):
     assert customer.json("verify", "engines")["ok"] is True
     customer.ok("gc", "--root", "engines")
     assert customer.json("verify", "engines")["ok"] is True
-    customer.ok("uninstall", world.engine, "--root", "engines")
+    customer.ok("uninstall", "--root", "engines")
     assert not list((customer.home / "engines").glob(f"generations/{world.engine}/*"))
     customer.ok("--offline", "install", world.target, "--from", repository, "--root", "engines")
     current = [g["version"] for g in customer.json("list", "--root", "engines")["generations"] if g["current"]]
@@ -128,8 +132,10 @@ def test_wheels_only_takes_the_python_that_is_there(world, tmp_path):
     finally:
         world.channel.recover()
     assert [layer["name"] for layer in only_artifact(user.home / "dist")["layers"]] == ["wheels", "metal", "installer"]
-    bundle = next((user.home / "dist").rglob(f"{world.engine}-*.tar.zst"))
-    outcome = user.json("install", "--from-file", bundle, "--root", "engines")
+    user.ok("keys", "init", "--no-passphrase", "--keys", "keys")
+    publish(user, "dist")
+    customer = world.customer(tmp_path / "customer", user)
+    outcome = customer.json("install", world.target, "--from", user.home / "repository", "--root", "engines")
     assert tokens(outcome, tmp_path / "model") == 16
 
 
@@ -205,6 +211,24 @@ def test_a_lock_that_its_inputs_have_left_is_said(world):
     done = user.run("lock", "--env", world.environment, "--check")
     assert done.returncode != 0
     assert "requirements.in" in done.stdout + done.stderr
+
+
+def test_what_is_locked_anew_is_planned_and_exported_with_the_digests_of_its_bytes(world):
+    user = world.builder("locker")
+    asked = user.home / "envs" / world.environment / "requirements.in"
+    asked.write_text("tiny-lm\n")
+    user.ok("lock", "--env", world.environment, "--channel", world.channel.url)
+    assert f"{world.environment} is fresh" in user.ok("lock", "--env", world.environment, "--check")
+    plan = user.json("plan", "--target", world.target)
+    assert "locks 2 conda packages and 3 wheels" in json.dumps(plan)
+    exported = user.ok(
+        "lock", "--env", world.environment, "--platform", "linux-x86_64", "--format", "conda-explicit"
+    ).splitlines()
+    urls = dict(line.split("#") for line in exported[exported.index("@EXPLICIT") + 1 :])
+    assert {url.rsplit("/", 1)[1] for url in urls} == set(world.records)
+    for url, sha256 in urls.items():
+        with urllib.request.urlopen(url.replace(CONDA_FORGE, world.channel.url)) as answer:
+            assert hashlib.sha256(answer.read()).hexdigest() == sha256
 
 
 def test_a_prefix_that_is_too_long_is_refused_and_nothing_is_left(repository, world, customer):

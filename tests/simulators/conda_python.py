@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import configparser
+import importlib.util
+import marshal
 import platform
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import sysconfig
 import tempfile
 import zipfile
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.simulators.conda_packages import PLACEHOLDER, CondaPackage, Member
+from tests.simulators.conda_packages import EPOCH_SECONDS, PLACEHOLDER, CondaPackage, Member
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +46,9 @@ def python_package(build: str = "0_cpython") -> CondaPackage:
     for path in sorted(standard.rglob("*")):
         inner = path.relative_to(standard).as_posix()
         if path.is_file() and not LEFT_OUT.search(inner):
-            files[f"lib/python{PYTHON}/{inner}"] = _member(path)
+            files[f"lib/python{PYTHON}/{inner}"] = member = _member(path)
+            if inner.startswith("encodings/"):  # imported before any .pth file can say where bytecode goes
+                files[cache_from_source(f"lib/python{PYTHON}/{inner}")] = Member(_compiled(inner, member.data))
     loading = [path for path in standard.glob("lib-dynload/*.so") if not LEFT_OUT.search(f"lib-dynload/{path.name}")]
     for library in _needed_libraries(program, *loading):
         files[f"lib/{library.name}"] = Member(_relocated(_stripped(library.resolve()), "$ORIGIN"), executable=True)
@@ -110,6 +116,12 @@ def _member(path: Path) -> Member:
     if b"\0" not in data and path.name.startswith("_sysconfig"):
         data = data.replace(sys.base_prefix.encode(), PLACEHOLDER.encode())
     return Member(data)
+
+
+def _compiled(path: str, source: bytes) -> bytes:
+    """Return a module's bytecode as conda-forge's Python brings it: for a source of that time and size (PEP 552)."""
+    head = importlib.util.MAGIC_NUMBER + struct.pack("<III", 0, EPOCH_SECONDS, len(source))
+    return head + marshal.dumps(compile(source, path, "exec", dont_inherit=True))
 
 
 def _needed_libraries(*files: Path) -> list[Path]:

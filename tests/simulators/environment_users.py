@@ -90,8 +90,13 @@ class EnvironmentWorld:
         for version in self.versions:
             self.lock(user.home, version)
             user.ok("build", "--target", self.target, "--prove", prove, "--output", version)
-            user.ok("publish", "--allow-development", "--to", "repository", "--from", version, "--keys", "keys")
+            publish(user, version)
         return user.home / "repository"
+
+
+def publish(user: CommandLine, dist: str) -> None:
+    """Add what was built to a builder's repository."""
+    user.ok("publish", "--allow-development", "--to", "repository", "--from", dist, "--keys", "keys")
 
 
 def make_mlx_world(folder: Path) -> EnvironmentWorld:

@@ -94,9 +94,9 @@ fi
 case $bundle$prefix in
     *[[:cntrl:]]*) fail "a path with control characters in it does not do" ;;
 esac
-length=$(printf '%s' "$prefix" | LC_ALL=C wc -c)
+length=$(($(printf '%s' "$prefix" | LC_ALL=C wc -c)))
 [ -z "$PREFIX_LIMIT" ] || [ "$length" -le "$PREFIX_LIMIT" ] ||
-    fail "$prefix has $((length)) bytes, and the packages can be linked into a path of at most $PREFIX_LIMIT"
+    fail "$prefix has $length bytes, and the packages can be linked into a path of at most $PREFIX_LIMIT"
 
 finished=no
 work=$(mktemp -d "$parent/.environment-XXXXXX")

@@ -55,7 +55,12 @@ def make(tmp_path):
             blobs[package.filename] = services.store.add_blob(path, filename=package.filename)
             records.append(locked(package, data, **changes))
         action = MakeChannelLayer(
-            layer_name="base", fetched="fetch", packages=tuple(records), subdir="osx-arm64", zstd_level=1, epoch_seconds=0
+            layer_name="base",
+            fetched="fetch",
+            packages=tuple(records),
+            subdir="osx-arm64",
+            zstd_level=1,
+            epoch_seconds=0,
         )
         folder = tmp_path / work
         folder.mkdir()

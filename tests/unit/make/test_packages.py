@@ -76,7 +76,8 @@ def conda_packages(data=None, **changes):
 
 def wheels():
     files = tuple(
-        PackageFile(filename=f"{name}.whl", sha256=sha256_bytes(b"w"), size_bytes=1, project=name) for name in ("a", "b")
+        PackageFile(filename=f"{name}.whl", sha256=sha256_bytes(b"w"), size_bytes=1, project=name)
+        for name in ("a", "b")
     )
     return FetchPackages(environment="mlx", platform="macos-arm64", what="wheels", files=files)
 
@@ -158,6 +159,6 @@ def test_wheels_are_found_through_the_index_by_project(server, make_services, tm
 
 def test_a_wheel_that_no_index_has_any_more_names_the_lock(make_services, tmp_path):
     index = Index(NothingSelectedError("no configured index has a.whl"))
-    with pytest.raises(NothingSelectedError, match="no configured index has a.whl") as caught:
+    with pytest.raises(NothingSelectedError, match=r"no configured index has a\.whl") as caught:
         fetch_packages(wheels(), "fetch", make_services(index=index), tmp_path)
     assert "lock --env mlx" in caught.value.hint
