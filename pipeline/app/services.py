@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
         TreeReader,
     )
     from pipeline.system.downloads import HttpDownloader
+    from pipeline.system.package_index import ConfiguredIndex
 
 
 @contextlib.contextmanager
@@ -79,18 +81,23 @@ def install_services(
         yield services
 
 
-@dataclass(frozen=True, slots=True)
 class _LaterIndex:
     """The configured package index; most commands never ask it, and do not pay for its imports."""
 
-    downloader: HttpDownloader
-    commands: CommandRunner
+    def __init__(self, downloader: HttpDownloader, commands: CommandRunner) -> None:
+        self._downloader = downloader
+        self._commands = commands
+        self._index: ConfiguredIndex | None = None
+        self._lock = threading.Lock()
 
     def urls_of(self, package: str, filename: str) -> tuple[str, ...]:
         """Return where a file of a project can be had; see ``ports.PackageIndex``."""
         from pipeline.system.package_index import ConfiguredIndex
 
-        return ConfiguredIndex(self.downloader, self.commands, os.environ).urls_of(package, filename)
+        with self._lock:  # one for all files: it asks pip and each page once
+            if self._index is None:
+                self._index = ConfiguredIndex(self._downloader, self._commands, os.environ)
+        return self._index.urls_of(package, filename)
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ class _Installation:
         self._services = services
         self._disk = disk
         self._wanted = [layer for layer in artifact.layers if request.with_debug or not layer.optional]
-        self._comparison = FileComparison()
+        self._comparison = FileComparison(jobs=services.jobs)
         self._pointer = layout.pointer(artifact.engine)
         numbers = (0, *layout.numbers(artifact.engine))
         self._number = max(*numbers, 0 if self._pointer is None else self._pointer.generation) + 1

@@ -24,11 +24,12 @@ if TYPE_CHECKING:
 
 SHARE_DIR = "share/engine-pipeline"
 """Folder within a bundle, and within an environment."""
-_PROGRAMS = (
+PROGRAMS = (
     ("pipeline.make.offline", "install-offline.sh"),
     ("pipeline.make.offline", "finish.py"),
     ("pipeline.proofs", "tiny_model.py"),
 )
+"""Package and name of each file that travels as it is; a change of one raises the step's format (``plan.keys``)."""
 
 
 def make_installer_layer(
@@ -49,7 +50,7 @@ def make_installer_layer(
     share.mkdir(parents=True)
     for name, text in _documents(action, card, packages_of(results[name] for name in names)):
         (share / name).write_bytes(text)
-    for package, name in _PROGRAMS:
+    for package, name in PROGRAMS:
         (share / name).write_bytes(files(package).joinpath(name).read_bytes())
     (share / "install-offline.sh").chmod(0o755)
     packed = pack_layer(

@@ -11,7 +11,7 @@ from pipeline.app.services import build_services
 from pipeline.catalog import load
 from pipeline.cli.build_options import BuildOptions, build_options, make_request, with_mirrors
 from pipeline.cli.options import Command, common_options
-from pipeline.cli.plan_view import plan_document, plan_text
+from pipeline.cli.plan_view import plan_document, plan_text, steps_to_download
 from pipeline.plan import github_matrix, look_around, make_plan, states
 
 if TYPE_CHECKING:
@@ -43,4 +43,9 @@ def command(session: Session, output_format: str, asked: BuildOptions) -> None:
         plan = make_plan(request, catalog, look_around(request, catalog, services))
         found = states(plan, services.store)
     document = plan_document(plan, found)
+    if session.settings.offline and (absent := steps_to_download(plan, found)):
+        session.warn(
+            f"offline, and not here: what {', '.join(absent)} would download;"
+            " `build` ends with 12 unless a file:// mirror has it"
+        )
     session.show(document, lambda: json.dumps(document) if output_format == "json" else plan_text(plan, found))

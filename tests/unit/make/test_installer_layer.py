@@ -8,14 +8,18 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 from installer.scripts import Script
 
+from pipeline.digest import sha256_bytes
 from pipeline.errors import ProofError
 from pipeline.make.environment_card import environment_card
+from pipeline.make.installer_layer import PROGRAMS
 from pipeline.make.offline import finish
+from pipeline.plan.keys import FORMATS
 from tests.simulators.conda_packages import PLACEHOLDER, Member
 from tests.simulators.conda_packages import CondaPackage as SmallPackage
 from tests.simulators.made_environment import PYTHON, MadeEnvironment
@@ -220,3 +224,13 @@ def test_the_same_inputs_give_the_same_layers(tmp_path):
     for name in first.layers:
         assert first.results[name].trees == second.results[name].trees
         assert first.results[name].blobs == second.results[name].blobs
+
+
+def test_whoever_changes_what_travels_raises_the_format_of_the_step():
+    travels = {name: files(package).joinpath(name).read_bytes() for package, name in PROGRAMS}
+    digest = sha256_bytes(b"".join(sha256_bytes(data).encode() for data in travels.values()))
+    # A store keeps what a step made under a key with its format: raise FORMATS["make_installer_layer"], then note both.
+    assert (FORMATS["make_installer_layer"], digest) == (
+        1,
+        "1cd1e04b418f716f71ed1d265a7845a95d9c67f3db0c216ef11fb4482558f140",
+    )

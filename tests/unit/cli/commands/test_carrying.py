@@ -66,6 +66,8 @@ def test_missing_parts_end_with_13_and_are_named(user, repository, root_file, tm
     assert json.loads(user.out)["missing"] == parts
     (tmp_path / parts[0]).rename(tmp_path / "usb" / parts[0])
     assert "is export" in user.ok(*arguments)
+    files = len(json.loads((tmp_path / "usb/index.json").read_text())["files"])
+    assert f"{files} files (" in user.out
 
 
 def test_a_dry_run_of_either_writes_nothing(user, repository, root_file, tmp_path):
