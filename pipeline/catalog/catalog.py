@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import Field
@@ -12,7 +11,7 @@ from pipeline.catalog.engines import read_engines
 from pipeline.catalog.pins import check_pins, find_attestations
 from pipeline.catalog.recipes import RecipeError, read_recipe
 from pipeline.catalog.upstream import read_pinned_releases
-from pipeline.errors import HostError, NothingSelectedError
+from pipeline.errors import NothingSelectedError
 from pipeline.model.archives import ArchiveParts
 from pipeline.model.environment_recipe import EnvironmentEngine, UnsupportedEngine
 from pipeline.model.frozen import Frozen
@@ -23,8 +22,7 @@ from pipeline.names import PLATFORMS, Target, UnknownNameError, family_of, is_fa
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
-
-    from pipeline.model.environment import LockedEnvironment
+    from pathlib import Path
 
 Recipe = TypeVar("Recipe", AcceleratorRecipe, ModelRecipe)
 
@@ -86,20 +84,6 @@ class Catalog(Frozen):
                 recipe = self.unsupported[meant[0].engine]
                 instead = f"take {recipe.instead} instead" if recipe.instead else "`targets` lists what can be made"
                 raise NothingSelectedError(f"{meant[0]} cannot be made: {recipe.reason}", hint=instead)
-
-    def locked_environment(self, engine: str, platform: str) -> LockedEnvironment:
-        """Read what an engine's environment is made of on a platform.
-
-        Raises:
-            LockError: its files are missing or wrong, or do not lock the engine itself.
-            HostError: what reads locks is not installed.
-        """
-        try:  # YAML and wheel names cost what most commands need not pay
-            from pipeline.catalog.environments import read_locked_engine  # noqa: PLC0415 - see above
-        except ModuleNotFoundError as error:
-            hint = "pip install 'engine-pipeline[build]' brings it"
-            raise HostError(f"{error.name} is needed to read the locks of environments", hint=hint) from error
-        return read_locked_engine(Path(self.envs_dir), self.environments[engine], platform)
 
     def accelerator(self, accel: str) -> AcceleratorRecipe:
         """Return the recipe of an accelerator, which may be a version of its family.

@@ -15,6 +15,7 @@ from pipeline.model.frozen import Name, Version
 from pipeline.names import PLATFORMS, conda_subdir
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from pipeline.model.environment import CondaPackage
@@ -191,6 +192,30 @@ def read_locked_engine(envs_dir: Path, engine: EnvironmentEngine, platform: str)
             hint=f"add it to requirements.in; {relock(engine.environment)}",
         )
     return environment
+
+
+def check_environments(envs_dir: Path, engines: Iterable[EnvironmentEngine]) -> tuple[str, ...]:
+    """Return the names of all environments, after reading each for every platform of its engines.
+
+    Raises:
+        LockError: any file is missing or wrong; the complaints about all of them are listed.
+    """
+    complaints: list[str] = []
+    names: tuple[str, ...] = ()
+    try:
+        names = environment_names(envs_dir)
+    except LockError as error:
+        complaints.append(error.message)
+    for engine in engines:
+        for platform in engine.platforms:
+            try:
+                read_locked_engine(envs_dir, engine, platform)
+            except LockError as error:
+                complaints.append(error.message)
+    if complaints:
+        lines = dict.fromkeys(line for text in complaints for line in text.split("\n"))
+        raise LockError("\n".join(lines), hint="`lock --env NAME` writes the locks of an environment anew")
+    return names
 
 
 def _conda_packages(folder: Path, platform: str) -> tuple[tuple[CondaPackage, ...], str]:

@@ -11,7 +11,7 @@ from pydantic import Field
 from pipeline.catalog.lock_files import Foreign, LockError, read_part, read_toml, relock
 from pipeline.model.environment import WheelFile
 from pipeline.model.frozen import Name, Sha256
-from pipeline.proofs.wheel_fit import wheel_misfit
+from pipeline.proofs.wheel_tags import wheel_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -72,8 +72,8 @@ def read_wheels(folder: Path, platform: str, *, python: str, full_python: str, f
             continue
         if wheel.project in wheels:
             complaints.append(f"{where}: is listed twice")
-        if misfit := wheel_misfit(wheel.filename, platform=platform, python=python, floors=floors):
-            complaints.append(f"{where}: {wheel.filename} {misfit}")
+        if problem := wheel_problem(wheel.filename, platform=platform, python=python, floors=floors):
+            complaints.append(f"{where}: {wheel.filename} {problem}")
         wheels[wheel.project] = wheel
     if not (wheels or complaints):
         complaints.append(f"{path}: packages: lists nothing")

@@ -57,6 +57,13 @@ def plan_text(plan: Plan, states: Sequence[StepState]) -> str:
     )
 
 
+def steps_to_download(plan: Plan, states: Sequence[StepState]) -> tuple[str, ...]:
+    """Return the names of the steps that need bytes which are not here."""
+    return tuple(
+        step.name for step, state in zip(plan.steps, states, strict=True) if step.download_bytes and not state.reused
+    )
+
+
 def _state(step: Step, state: StepState) -> str:
     if state.reused:
         return "reused"

@@ -8,11 +8,10 @@ from pipeline.deploy.assembling import check_programs
 from pipeline.deploy.environment_caches import keep_bytecode, keep_packages, list_packages, reusable_packages
 from pipeline.deploy.places import FILES_FILE
 from pipeline.environments.host_python import find_host_python
-from pipeline.environments.listing import list_prefix
+from pipeline.environments.listing import list_prefix, listed_text
 from pipeline.environments.prefixes import check_prefix
 from pipeline.environments.realizing import Site, realize
 from pipeline.errors import HostError, UsageError
-from pipeline.model.manifest_document import write_document
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -105,7 +104,7 @@ class EnvironmentAssembly:
         )
         tree = list_prefix(tree_dir, digests=self._comparison.digests)
         check_programs(artifact, tree, over_host=self._card.base == "host")
-        self._disk.write_file(tree_dir.parent / FILES_FILE, write_document(tree))
+        self._disk.write_file(tree_dir.parent / FILES_FILE, listed_text(tree))
         if self._made is not None:
             list_packages(self._made[1], comparison=self._comparison, disk=self._disk)
         return tree

@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.changing import set_aside
-from pipeline.environments.listing import list_prefix
-from pipeline.model.manifest_document import write_document
+from pipeline.environments.listing import list_prefix, listed_text
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,14 +19,14 @@ def reusable_packages(layout: Layout, layer_sha256: str, *, comparison: FileComp
     """Return the folder of a layer's unpacked packages after reading all of them, None when it is not whole."""
     folder = layout.unpacked_of(layer_sha256)
     tree = layout.unpacked_tree(layer_sha256) if folder.is_dir() else None
-    whole = tree is not None and comparison.compare_tree(folder, tree.entries, name=f"unpacked/{layer_sha256}")
+    whole = tree is not None and comparison.compare_ahead(folder, tree.entries, name=f"unpacked/{layer_sha256}")
     return folder if whole else None
 
 
 def list_packages(folder: Path, *, comparison: FileComparison, disk: Disk) -> None:
     """Write the list of unpacked packages beside their folder."""
     tree = list_prefix(folder, digests=comparison.digests)
-    disk.write_file(folder.with_name(f"{folder.name}.json"), write_document(tree))
+    disk.write_file(folder.with_name(f"{folder.name}.json"), listed_text(tree))
 
 
 def keep_packages(layout: Layout, layer_sha256: str, folder: Path, *, disk: Disk) -> None:

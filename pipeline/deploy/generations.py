@@ -11,7 +11,7 @@ from pipeline.composing import compose
 from pipeline.deploy import pins
 from pipeline.deploy.changing import changing, switch
 from pipeline.deploy.comparing import FileComparison
-from pipeline.deploy.health import ALREADY_CURRENT, Candidate, check_health, not_run
+from pipeline.deploy.health import ALREADY_CURRENT, Candidate, check_health, not_run, require_model
 from pipeline.deploy.layout import Layout
 from pipeline.deploy.revoked import require_standing
 from pipeline.deploy.shapes import looks_whole
@@ -162,7 +162,9 @@ def check_generation(
 
     Raises:
         HealthCheckError: it does not work here.
+        UsageError: a run has no model, and the engine cannot make one.
     """
+    require_model(generation.artifact.health, wish, generation.target)
     candidate = Candidate(
         target=generation.target,
         platform=generation.artifact.platform,

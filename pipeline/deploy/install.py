@@ -14,7 +14,7 @@ from pipeline.deploy.changing import changing, switch
 from pipeline.deploy.comparing import FileComparison
 from pipeline.deploy.environment import Workplace, prepared_environment, unpacked_bytes
 from pipeline.deploy.generations import check_generation, find_generation, is_whole
-from pipeline.deploy.health import ALREADY_CURRENT, HealthCheckError, not_run
+from pipeline.deploy.health import ALREADY_CURRENT, HealthCheckError, not_run, require_model
 from pipeline.deploy.install_request import InstallRequest, Resolved, resolve
 from pipeline.deploy.layers import LayerBringer, keep_layers, remove_damaged_layer, reusable_layer
 from pipeline.deploy.layout import Layout
@@ -98,12 +98,13 @@ class _Installation:
         self._services = services
         self._disk = disk
         self._wanted = [layer for layer in artifact.layers if request.with_debug or not layer.optional]
-        self._comparison = FileComparison()
+        self._comparison = FileComparison(jobs=services.jobs)
         self._pointer = layout.pointer(artifact.engine)
         numbers = (0, *layout.numbers(artifact.engine))
         self._number = max(*numbers, 0 if self._pointer is None else self._pointer.generation) + 1
 
     def run(self, staging: Path) -> InstallOutcome:
+        require_model(self._artifact.health, self._request.health, self._artifact.target)
         kept = find_generation(self._layout, self._artifact, layers=[layer.name for layer in self._wanted])
         current = kept is not None and self._pointer is not None and self._pointer.generation == kept.number
         if kept is not None and self._is_usable(kept, is_current=current):

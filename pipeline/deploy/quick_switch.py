@@ -55,6 +55,7 @@ class _Check(NamedTuple):
     device_program: str
     device_args: tuple[str, ...]
     expect_devices: tuple[str, ...]
+    environment: dict[str, str]
 
 
 class NotPlainError(Exception):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.comparing import FileComparison
@@ -12,12 +13,16 @@ from pipeline.deploy.verify_bundle import verify_bundle
 from pipeline.deploy.verify_dist import verify_dist
 from pipeline.deploy.verify_installation import verify_installation
 from pipeline.errors import IntegrityError, PipelineError, UsageError
-from pipeline.model.repository_layout import METADATA_FOLDER, MIRROR_FILE, MIRROR_STATE_FOLDER
+from pipeline.model.repository_layout import (
+    BLOBS_FOLDER,
+    LANES_FOLDER,
+    METADATA_FOLDER,
+    MIRROR_FILE,
+    MIRROR_STATE_FOLDER,
+)
 from pipeline.model.verification import VerifyReport
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from pipeline.model.verification import SubjectKind
     from pipeline.ports import Disk, Services
 
@@ -106,10 +111,26 @@ def report_error(report: VerifyReport) -> PipelineError:
         "installation": "`install --repair` replaces what is damaged",
         "bundle": "get the bundle again",
         "dist": "build it again",
-        "mirror": "`mirror sync --repair` brings what is damaged anew",
+        "mirror": _mirror_hint(report),
         "repository": "sync it again from a whole copy; nothing that is damaged will be installed from it",
     }
     return IntegrityError(f"{report.path} is not as it should be: {shown}{more}", hint=hints[report.kind])
+
+
+def _mirror_hint(report: VerifyReport) -> str:
+    """Return what mends a mirror: a sync, for a lane its keys, for what does not belong there its owner."""
+    lanes = Path(report.path) / LANES_FOLDER
+    hints: list[str] = []
+    for finding in report.findings:
+        of_lane, of_blobs = (finding.path.startswith(f"{top}/") for top in (LANES_FOLDER, BLOBS_FOLDER))
+        if finding.state == "unexpected":
+            hints.append("remove what is unexpected")
+        elif not of_lane:
+            hints.append("`mirror sync --repair` brings what is damaged anew")
+        if finding.state != "unexpected" and (of_lane or (of_blobs and lanes.is_dir())):
+            own = "" if of_lane else "what then is still missing is a lane's own: "
+            hints.append(f"{own}`mirror seal --anew` signs a lane again; `mirror import` brings it from an export")
+    return "; ".join(dict.fromkeys(hints))
 
 
 def _kind(path: Path) -> SubjectKind:

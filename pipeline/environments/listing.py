@@ -6,16 +6,16 @@ import os
 import stat
 from typing import TYPE_CHECKING
 
-from pipeline.digest import tree_digest
+from pipeline.digest import canonical_json, tree_digest
 from pipeline.errors import IntegrityError
 from pipeline.model.frozen import require_relative
 from pipeline.model.tree import Tree, TreeEntry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
-    Digests = Callable[[Sequence[str]], Sequence[str]]
+    Digests = Callable[[Mapping[str, os.stat_result]], Mapping[str, str]]
 
 
 def list_prefix(prefix: Path, *, digests: Digests) -> Tree:
@@ -26,17 +26,21 @@ def list_prefix(prefix: Path, *, digests: Digests) -> Tree:
 
     Args:
         prefix: made a moment ago.
-        digests: returns the sha256 of each of many files.
+        digests: returns path to sha256 of many plain files, by path to status.
 
     Raises:
         IntegrityError: it holds something that is neither file, link nor folder, or a name that not every system has.
     """
     found = sorted(_walk(prefix), key=lambda item: item[0].encode())
     statuses = [(path, place, os.lstat(place)) for path, place in found]
-    files = [place for _, place, status in statuses if stat.S_ISREG(status.st_mode)]
-    known = dict(zip(files, digests(files), strict=True))
+    known = digests({place: status for _, place, status in statuses if stat.S_ISREG(status.st_mode)})
     entries = tuple(_entry(path, place, status, known.get(place)) for path, place, status in statuses)
     return Tree(sha256=tree_digest(entries), entries=entries)
+
+
+def listed_text(tree: Tree) -> bytes:
+    """Return the list as it is written: without indents, of tens of thousands of files, for nobody to read."""
+    return canonical_json(tree.model_dump(mode="json")) + b"\n"
 
 
 def _entry(path: str, place: str, status: os.stat_result, sha256: str | None) -> TreeEntry:

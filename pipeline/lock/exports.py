@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.catalog.environments import read_environment
 from pipeline.errors import UsageError
-from pipeline.lock.pylock import pylock_body
+from pipeline.model.pylock_text import pylock_body
 from pipeline.names import conda_subdir
 
 if TYPE_CHECKING:

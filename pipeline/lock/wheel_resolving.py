@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from pipeline.errors import NetworkError, OfflineError, UsageError
 from pipeline.events import Notice
 from pipeline.lock.generated import REQUIREMENTS, WHEEL_INPUTS, Generated, input_digests
-from pipeline.lock.pylock import chosen_wheels, pylock_body, pylock_filename
+from pipeline.lock.pylock import chosen_wheels, pylock_filename
 from pipeline.lock.refusals import UnsatisfiableError, YankedError
 from pipeline.lock.tools import require_module
+from pipeline.model.pylock_text import pylock_body
 from pipeline.ports import Command
 
 if TYPE_CHECKING:

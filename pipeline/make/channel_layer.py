@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from packageurl import PackageURL
+
 from pipeline.errors import IntegrityError
 from pipeline.events import StepProgress
 from pipeline.make.conda_archive import read_conda_info
+from pipeline.make.licenses import spdx
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.make.packing import pack_layer
 from pipeline.model.document_text import document_text
@@ -33,8 +36,6 @@ def make_channel_layer(
     Raises:
         IntegrityError: a package is not what was locked, or not what its record says.
     """
-    from pipeline.make.licenses import spdx  # noqa: PLC0415 - packaging is an extra of who makes bundles
-
     layer_dir = work / "layer"
     channel = layer_dir / CHANNEL_DIR
     fetched = results[action.fetched].blobs
@@ -108,8 +109,6 @@ def _examine(path: Path, package: CondaPackage) -> int | None:
 
 def _part(package: CondaPackage, license_text: str) -> Part:
     """Return a package as the bill of materials lists it; purl specification, type conda."""
-    from packageurl import PackageURL  # noqa: PLC0415 - as licenses
-
     channel = package.url.removesuffix(f"/{package.subdir}/{package.filename}").rpartition("/")[2]
     kind = "conda" if package.filename.endswith(".conda") else "tar.bz2"
     qualifiers = {"build": package.build, "channel": channel, "subdir": package.subdir, "type": kind}

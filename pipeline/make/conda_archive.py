@@ -68,9 +68,9 @@ def read_conda_info(path: Path) -> CondaInfo:
             found = _read_members(archive)
         index = CondaIndex.model_validate_json(found[_INDEX])
         paths = _Paths.model_validate_json(found[_PATHS])
-    except (zipfile.BadZipFile, tarfile.TarError, zstandard.ZstdError, EOFError, OSError, StopIteration) as error:
+    except (zipfile.BadZipFile, tarfile.TarError, zstandard.ZstdError, EOFError, OSError) as error:
         raise IntegrityError(
-            f"{path.name} is no conda package: {str(error) or 'it has no metadata'}", hint=hint
+            f"{path.name} is no conda package: {str(error) or 'it ends too early'}", hint=hint
         ) from error
     except KeyError as error:
         raise IntegrityError(f"{path.name} has no {error.args[0]}", hint=hint) from error
@@ -94,9 +94,11 @@ def _open_info(path: Path) -> Iterator[tarfile.TarFile]:
             yield archive
         return
     with zipfile.ZipFile(path) as container:
-        name = next(name for name in container.namelist() if name.startswith("info-") and name.endswith(".tar.zst"))
+        names = [name for name in container.namelist() if name.startswith("info-") and name.endswith(".tar.zst")]
+        if len(names) != 1:
+            raise zipfile.BadZipFile("it has not one archive of metadata")
         with (
-            container.open(name) as packed,
+            container.open(names[0]) as packed,
             zstandard.ZstdDecompressor().stream_reader(packed) as stream,
             tarfile.open(fileobj=cast("IO[bytes]", stream), mode="r|") as archive,
         ):

@@ -6,13 +6,14 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import IntegrityError
+from pipeline.make.environment_files import CONDA_OWNER
 from pipeline.make.findings import Finding
 from pipeline.make.linkage import LIBRARY_NAMES, Linkage, fits, highest, measure
 from pipeline.make.loading import LoaderView
 from pipeline.names import is_older
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
     from pathlib import Path
 
     from pipeline.make.environment_files import PlacedFile
@@ -67,8 +68,8 @@ def read_binaries(
     Raises:
         HostError: what reads this kind of binary is not installed.
     """
-    cards, findings = _cards(files, inspector, view_dir)
-    findings += _impostors(files, cards, platform)
+    cards, findings, damaged = _cards(files, inspector, view_dir)
+    findings += _impostors(files, {*cards, *damaged}, platform)
     system = platform.partition("-")[0]
     view = LoaderView(view_dir, cards, SYSTEM_LIBRARIES[system])
     from_host: dict[str, str] = {}
@@ -90,10 +91,11 @@ def read_binaries(
 
 def _cards(
     files: Mapping[str, PlacedFile], inspector: BinaryInspector, view_dir: Path
-) -> tuple[dict[str, BinaryCard], list[Finding]]:
-    """Return the cards of all that a loader may see, laid into the view with all links."""
+) -> tuple[dict[str, BinaryCard], list[Finding], set[str]]:
+    """Return the cards of all that a loader may see, laid into the view with all links, and what is damaged."""
     cards: dict[str, BinaryCard] = {}
-    findings = []
+    findings: list[Finding] = []
+    damaged: set[str] = set()
     for path, placed in sorted(files.items()):
         destination = view_dir / path
         if placed.path.is_symlink():
@@ -105,6 +107,7 @@ def _cards(
         try:
             card = inspector.inspect(placed.path)
         except IntegrityError as error:
+            damaged.add(path)
             said = error.message.replace(str(placed.path.resolve()), path).replace(str(placed.path), path)
             findings.append(Finding(f"{placed.owner}: {said}", "the package is broken: lock another build of it"))
             continue
@@ -112,18 +115,16 @@ def _cards(
             cards[path] = card
             destination.parent.mkdir(parents=True, exist_ok=True)
             destination.hardlink_to(placed.path)
-    return cards, findings
+    return cards, findings, damaged
 
 
-def _impostors(
-    files: Mapping[str, PlacedFile], cards: Mapping[str, BinaryCard], platform: str
-) -> Iterator[Finding]:
+def _impostors(files: Mapping[str, PlacedFile], binaries: Collection[str], platform: str) -> Iterator[Finding]:
     """Yield files of wheels that are named like a library and are none; conda has texts for linkers among its own."""
     pattern = re.compile(rf"{LIBRARY_NAMES[platform.partition('-')[0]]}|\.so$")
     for path, placed in files.items():
-        if pattern.search(path) and path not in cards and not placed.owner.startswith("conda package "):
-            if not placed.path.is_symlink() and placed.path.is_file():
-                yield Finding(f"{placed.owner}: {path} is named like a library and is none", "lock another build of it")
+        named = pattern.search(path) and path not in binaries and not placed.path.is_symlink()
+        if named and not placed.owner.startswith(CONDA_OWNER):
+            yield Finding(f"{placed.owner}: {path} is named like a library and is none", "lock another build of it")
 
 
 def _refusals(card: BinaryCard, floors: Floors) -> Iterator[tuple[str, str]]:

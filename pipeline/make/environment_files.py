@@ -8,17 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import HostError
-from pipeline.make.environment_lock import CHANNEL_DIR, WheelFiles
+from pipeline.make.channel_layer import CHANNEL_DIR
 from pipeline.make.findings import Finding
 from pipeline.proofs.distributions import read_distribution
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from pipeline.make.environment_lock import WheelFiles
     from pipeline.model.environment import CondaPackage, LockedEnvironment
     from pipeline.ports import Services
     from pipeline.proofs.distributions import Distribution
 
+CONDA_OWNER = "conda package "
+"""What stands before the name of a conda package that owns a file."""
 _INFO = "info/"
 # Where the files of a package for every platform go (CEP 20, "noarch: python").
 _NOARCH_FOLDERS = {"site-packages": "lib/python{python}/site-packages", "python-scripts": "bin"}
@@ -80,7 +83,7 @@ def _conda_files(
     unpacked.mkdir()
     places = services.conda.unpack([_package_path(package, bundle) for package in there], unpacked)
     for package, place in zip(there, places, strict=True):
-        owner = f"conda package {package.name}"
+        owner = f"{CONDA_OWNER}{package.name}"
         for relative in _walk(place):
             if not relative.startswith(_INFO):
                 yield _linked_path(relative, package, locked.python), PlacedFile(place / relative, owner)
@@ -112,7 +115,7 @@ def distributions(files: Mapping[str, PlacedFile], locked: LockedEnvironment) ->
         folder, _, name = path.rpartition("/")
         if posixpath.dirname(folder) != site or _METADATA.get(posixpath.splitext(folder)[1]) != name:
             continue
-        is_wheel = not placed.owner.startswith("conda package ")
+        is_wheel = not placed.owner.startswith(CONDA_OWNER)
         text = placed.path.read_text(encoding="utf-8", errors="replace")
         distribution = read_distribution(text, brought_by=placed.owner, is_wheel=is_wheel)
         if distribution is not None:

@@ -8,6 +8,7 @@ import json
 import posixpath
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline.make.channel_layer import CHANNEL_DIR
 from pipeline.make.findings import Finding
 from pipeline.proofs.wheel_tags import wheel_problem
 
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from pipeline.model.environment_actions import ProveEnvironment
     from pipeline.model.tree import Tree, TreeEntry
 
-CHANNEL_DIR = "conda"
 _INDEX = "repodata.json"
 _ANEW = "make the bundle anew; if that does not help, lock the environment anew with `lock`"
 # What of a channel's record decides what is solved and linked.
@@ -58,9 +58,7 @@ def lock_findings(
         blob = fetched.get(wheel.filename)
         found = None if blob is None else (blob.sha256, blob.size_bytes)
         yield from _same_file(wheel.filename, found, (wheel.sha256, wheel.size_bytes))
-        problem = wheel_problem(
-            wheel.filename, platform=locked.platform, python=locked.python, floors=locked.floors
-        )
+        problem = wheel_problem(wheel.filename, platform=locked.platform, python=locked.python, floors=locked.floors)
         if problem:
             yield Finding(f"{wheel.filename} {problem}", "lock the environment anew, with the right floor")
     if action.channel_layer is not None:
@@ -193,4 +191,6 @@ def _record_findings(wheel: str, path: str, digest: str, entry: TreeEntry | None
     except ValueError:
         wanted = ""
     if kind != "sha256" or entry.sha256 != wanted:
-        yield Finding(f"{path} is not the file that {wheel} says: it has sha256 {entry.sha256}, its RECORD {digest}", _ANEW)
+        yield Finding(
+            f"{path} is not the file that {wheel} says: it has sha256 {entry.sha256}, its RECORD {digest}", _ANEW
+        )

@@ -32,8 +32,17 @@ class Proving(Protocol):
         ...
 
 
-def provable(action: Proving, platform: str, requires: Requires, services: Services) -> ProofLevel:
+def provable(
+    action: Proving, platform: str, requires: Requires, services: Services, *, missing: str = ""
+) -> ProofLevel:
     """Return how much is proven: less than was planned only where this machine cannot run what was measured.
+
+    Args:
+        action: the step.
+        platform: of what is proven.
+        requires: what was measured.
+        services: what looks at this machine, and is told.
+        missing: what else this machine lacks, in words; empty for nothing.
 
     Raises:
         HostError: it cannot, and nothing less will do.
@@ -42,7 +51,7 @@ def provable(action: Proving, platform: str, requires: Requires, services: Servi
         return "none"
     facts = services.host.facts()
     other = foreign(platform, facts)
-    reasons = (other,) if other else lacks(requires, facts)
+    reasons = (other,) if other else (*lacks(requires, facts), *([missing] if missing else []))
     if not reasons:
         return action.level
     why = "; ".join(reasons)

@@ -14,7 +14,7 @@ from pipeline.make.outputs import Outputs, Results, made
 from pipeline.make.proof_level import provable
 from pipeline.model.manifest import Proof, Requires
 from pipeline.names import parse_target
-from pipeline.proofs.programs import check_loads, clean_environment, find_program
+from pipeline.proofs.programs import check_loads, clean_environment
 from pipeline.proofs.serving import generate
 
 if TYPE_CHECKING:
@@ -69,8 +69,7 @@ def _run_bundle(
     if level != "run":
         return proof, said
     model, digest = _model(action, services, results, work)
-    program = find_program(root, action.health.program)
-    made_text = generate(action.health, program=program, model=model, services=services, env=env, cwd=work, step=step)
+    made_text = generate(action.health, root=root, model=model, services=services, env=env, cwd=work, step=step)
     named = f"{Path(model).name} sha256:{digest}"
     proof = proof.model_copy(update={"generated_tokens": made_text.tokens, "model": named})
     return proof, f"{said}, {made_text.tokens} tokens, ready in {made_text.ready_seconds:.1f} s"

@@ -6,15 +6,17 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import HostError, IntegrityError, ProofError
 from pipeline.events import Notice, StepProgress
+from pipeline.make.channel_layer import CHANNEL_DIR
 from pipeline.make.environment_binaries import read_binaries
 from pipeline.make.environment_files import distributions, place_files
-from pipeline.make.environment_lock import CHANNEL_DIR, lock_findings, wheel_files
+from pipeline.make.environment_lock import lock_findings, wheel_files
 from pipeline.make.findings import Finding, refuse
 from pipeline.make.laying import lay_layer
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.make.proof_level import provable
-from pipeline.make.run_environment import run_environment
+from pipeline.make.run_environment import Laid, run_environment, usable_python
 from pipeline.model.manifest import Proof, Requires
+from pipeline.names import conda_subdir
 from pipeline.proofs.distributions import set_problems, target_markers
 
 if TYPE_CHECKING:
@@ -28,12 +30,9 @@ if TYPE_CHECKING:
     from pipeline.proofs.distributions import Distribution
 
 _SHOWN = 20
-SUBDIRS = {"linux-x86_64": "linux-64", "linux-arm64": "linux-aarch64", "macos-arm64": "osx-arm64"}
 
 
-def prove_environment(
-    action: ProveEnvironment, step: str, services: Services, results: Results, work: Path
-) -> Outputs:
+def prove_environment(action: ProveEnvironment, step: str, services: Services, results: Results, work: Path) -> Outputs:
     """Prove the layers of an environment, at the level that was asked for.
 
     At every level, on every machine: packages, files and the bundled channel are those of the lock; solving in that
@@ -48,7 +47,8 @@ def prove_environment(
     locked = action.environment
     bundle = work / "bundle"
     trees = {name: lay_layer(name, services, results, bundle, work) for name in action.layers}
-    services.events.emit(StepProgress(step, 0, len(action.layers), "layers", "comparing with the lock"))
+    packages = len(locked.conda) + len(locked.wheels)
+    services.events.emit(StepProgress(step, 0, packages, "files", "comparing packages with the lock"))
     findings = [*lock_findings(action, results, trees, bundle)]
     wheels = wheel_files(locked, {name: trees[name] for name in action.wheel_layers}, bundle)
     findings += wheels.findings
@@ -59,7 +59,7 @@ def prove_environment(
     found = distributions(files, locked)
     findings += findings_twice
     findings += _set_findings(locked, found)
-    services.events.emit(StepProgress(step, 1, 2, "", f"reading the binaries among {len(files)} files"))
+    services.events.emit(StepProgress(step, 0, len(files), "files", "reading binaries"))
     binaries = read_binaries(
         files,
         platform=locked.platform,
@@ -71,9 +71,14 @@ def prove_environment(
     _tell_foreign_folders(action.target, binaries, services)
     requires = _requires(binaries)
     proof, said = Proof(level="none"), ""
-    level = provable(action, locked.platform, requires, services)
+    python, missing = (
+        (None, "") if action.level == "none" else usable_python(action, results, services=services, work=work)
+    )
+    level = provable(action, locked.platform, requires, services, missing=missing)
     if level != "none":
-        proof, said = run_environment(action, level, bundle, trees, results, services=services, work=work, step=step)
+        proof, said = run_environment(
+            action, level, Laid(bundle, trees), results, services=services, work=work, step=step, python=python
+        )
     linkage = binaries.linkage
     floor = f"macOS {linkage.macos}" if linkage.macos else f"glibc {linkage.glibc}"
     return made(
@@ -100,7 +105,7 @@ def _solve_findings(locked: LockedEnvironment, bundle: Path, services: Services)
         solved = services.conda.solve(
             bundle / CHANNEL_DIR,
             locked.specs,
-            subdir=SUBDIRS[locked.platform],
+            subdir=conda_subdir(locked.platform),
             virtual_packages=locked.virtual_packages,
         )
     except (ProofError, IntegrityError) as error:

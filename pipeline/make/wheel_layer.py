@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import posixpath
 import zipfile
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from installer import install
 from installer.exceptions import InstallerError
@@ -20,27 +20,19 @@ from pipeline.events import StepProgress
 from pipeline.make.licenses import license_of_metadata
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.make.packing import pack_layer
-from pipeline.make.wheel_tags import accepted_tags, fits_python
 from pipeline.make.wheel_unpacking import INSTALLER_NAME, LayerTree
 from pipeline.model.statements import Part
+from pipeline.proofs.wheel_tags import wheel_problem
 
 if TYPE_CHECKING:
     from email.message import Message
     from pathlib import Path
-
-    from packaging.tags import Tag
 
     from pipeline.model.environment import WheelFile
     from pipeline.model.environment_actions import MakeWheelLayer
     from pipeline.ports import Services
 
 _SHOWN = 300  # characters of what the library says of a wheel
-
-
-class _Named(NamedTuple):
-    project: str
-    version: Version
-    tags: frozenset[Tag]
 
 
 def make_wheel_layer(action: MakeWheelLayer, step: str, services: Services, results: Results, work: Path) -> Outputs:
@@ -104,29 +96,23 @@ def _unpack(path: Path, wheel: WheelFile, tree: LayerTree) -> Message:
 
 def _require_fit(wheel: WheelFile, action: MakeWheelLayer) -> None:
     """Refuse a wheel by its name: of another project or version, for another Python, system or processor."""
-    named = _parse(wheel)
     try:
         version = Version(wheel.version)
     except InvalidVersion as error:
         raise _contradiction(wheel, f"is locked with the version {wheel.version}") from error
-    if (named.project, named.version) != (wheel.project, version):
+    if _parse(wheel) != (wheel.project, version):
         raise _contradiction(wheel, f"is locked as {wheel.project} {wheel.version}")
-    if not fits_python(named.tags, action.python):
-        raise _contradiction(wheel, f"is not for Python {action.python}")
-    if action.platform is None or not named.tags.isdisjoint(
-        accepted_tags(action.python, action.platform, action.floors)
-    ):
-        return
-    floor = action.floors.macos or action.floors.glibc or "none"
-    raise _contradiction(wheel, f"is not for {action.platform} of the floor {floor}")
+    problem = wheel_problem(wheel.filename, platform=action.platform, python=action.python, floors=action.floors)
+    if problem:
+        raise _contradiction(wheel, problem)
 
 
-def _parse(wheel: WheelFile) -> _Named:
+def _parse(wheel: WheelFile) -> tuple[str, Version]:
     try:
-        project, version, _, tags = parse_wheel_filename(wheel.filename)
+        project, version, _, _ = parse_wheel_filename(wheel.filename)
     except InvalidWheelFilename as error:
         raise _contradiction(wheel, "has no wheel's name") from error
-    return _Named(project, version, tags)
+    return project, version
 
 
 def _require_itself(wheel: WheelFile, metadata: Message, source: WheelArchive) -> None:

@@ -88,7 +88,7 @@ class MakeWheelLayer(Frozen):
         fetched: step that brought the wheels.
         wheels: which of them.
         python: ``3.14``.
-        platform: of the contract's names, which the wheels must be for; None asks only whether they are for the Python.
+        platform: of the contract's names, which the wheels must be for.
         floors: the oldest systems that the wheels must be for.
         licenses: project to SPDX expression, where its metadata says none or says it in other words.
         zstd_level: of the archive.
@@ -101,8 +101,8 @@ class MakeWheelLayer(Frozen):
     fetched: StepName
     wheels: tuple[WheelFile, ...] = Field(min_length=1)
     python: str
-    platform: Name | None = None
-    floors: Floors = Floors()
+    platform: Name
+    floors: Floors
     licenses: dict[Name, str] = {}
     zstd_level: int
     epoch_seconds: int

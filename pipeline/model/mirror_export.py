@@ -151,7 +151,7 @@ class ImportOutcome(Frozen):
         changed: whether the mirror's content changed, or would.
         taken: parts that were read now.
         missing: parts that are still needed.
-        files_added: that the mirror did not have.
+        files_added: that the mirror did not have, from all disks.
         bytes_added: size of them.
         timestamp: version of the timestamp that the trusted root's lane has now; None while parts are missing.
     """

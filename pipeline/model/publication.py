@@ -144,6 +144,8 @@ class PublishOutcome(Frozen):
         unchanged: of those that were there already.
         blobs_added: how many files.
         bytes_added: their size.
+        signed: roles that have new metadata, or with dry_run would have, in the order of writing; a root among them was
+            signed before.
         versions: metadata role to its version now.
         expires: metadata role to RFC 3339.
         development: signed with development keys.
@@ -157,6 +159,7 @@ class PublishOutcome(Frozen):
     unchanged: tuple[str, ...] = ()
     blobs_added: int = 0
     bytes_added: int = 0
+    signed: tuple[str, ...] = ()
     versions: dict[str, int] = {}
     expires: dict[str, str] = {}
     development: bool = False

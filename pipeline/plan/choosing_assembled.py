@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.catalog import locked_environment
 from pipeline.errors import NothingSelectedError, UsageError
 from pipeline.model.plan import Decision
 from pipeline.names import UnknownNameError
 
 if TYPE_CHECKING:
+    from pipeline.catalog import Catalog
     from pipeline.model.environment import LockedEnvironment
     from pipeline.model.environment_recipe import EnvironmentEngine
     from pipeline.model.manifest import ProofLevel
@@ -16,12 +18,14 @@ if TYPE_CHECKING:
     from pipeline.plan.request import BuildRequest
 
 
-def locked_version(engine: EnvironmentEngine, environment: LockedEnvironment) -> str:
-    """Return the version of an engine, which is that of its package in the lock."""
-    wheel = environment.wheel(engine.package)
-    if wheel is None:
-        raise AssertionError(f"the catalog reads no environment of {engine.name} without {engine.package}")
-    return wheel.version
+def locked_version(target: Target, catalog: Catalog) -> str:
+    """Return the version that an environment's target has.
+
+    Raises:
+        LockError: its lock is missing or wrong.
+    """
+    engine = catalog.environments[target.engine]
+    return _version(engine, locked_environment(catalog, target))
 
 
 def decide_assembled(
@@ -47,7 +51,7 @@ def decide_assembled(
             was said of doing without.
         UsageError: an option of a build was given, or a model file.
     """
-    version = locked_version(engine, environment)
+    version = _version(engine, environment)
     if request.release not in {None, version} and not request.release_is_default:
         raise UnknownNameError(
             f"{target} is locked at {version}, and {request.release} was asked for",
@@ -80,3 +84,11 @@ def decide_assembled(
 def has_base(request: BuildRequest, environment: LockedEnvironment) -> bool:
     """Tell whether the conda packages of an environment are bundled."""
     return bool(environment.conda) and not request.wheels_only
+
+
+def _version(engine: EnvironmentEngine, environment: LockedEnvironment) -> str:
+    """Return the version of an engine, which is that of its package in the lock."""
+    wheel = environment.wheel(engine.package)
+    if wheel is None:
+        raise AssertionError(f"the catalog reads no environment of {engine.name} without {engine.package}")
+    return wheel.version

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from pipeline.catalog import locked_environment
 from pipeline.digest import sha256_stream
 from pipeline.errors import HostError, UsageError
 from pipeline.model.manifest import Requires
@@ -74,7 +75,7 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
     """
     facts = services.host.facts()
     environments = {
-        str(target): catalog.locked_environment(target.engine, target.platform)
+        str(target): locked_environment(catalog, target)
         for target in request.targets
         if target.engine in catalog.environments
     }

@@ -1,7 +1,7 @@
 """What installed Python distributions say of themselves, and whether a set of them is complete and consistent. Pure.
 
-The rules are those of "Core metadata" and "Dependency specifiers" (packaging.python.org), read by ``packaging``; markers
-are evaluated for the target, never for this machine.
+The rules are those of "Core metadata" and "Dependency specifiers" (packaging.python.org), read by ``packaging``;
+markers are evaluated for the target, never for this machine.
 """
 
 from __future__ import annotations
@@ -98,9 +98,8 @@ def set_problems(
     for each in distributions:
         known = first.setdefault(each.project, each)
         if known is not each:
-            problems.append(
-                f"{each.project} is there twice: {known.version} by {known.brought_by}, {each.version} by {each.brought_by}"
-            )
+            both = f"{known.version} by {known.brought_by}, {each.version} by {each.brought_by}"
+            problems.append(f"{each.project} is there twice: {both}")
     for each in distributions:
         if each.is_wheel:
             problems += _python_problems(each, markers["python_full_version"])

@@ -1,7 +1,7 @@
 """Wheel file names against a platform, a Python and the oldest systems that are served. Pure.
 
-Rules: "Platform compatibility tags" (packaging.python.org) and PEP 600 for manylinux; which tags an interpreter takes is
-``packaging.tags``' business, asked for the target and never for this machine.
+Rules: "Platform compatibility tags" (packaging.python.org) and PEP 600 for manylinux; which tags an interpreter takes
+is ``packaging.tags``' business, asked for the target and never for this machine.
 """
 
 from __future__ import annotations

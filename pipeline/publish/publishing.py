@@ -114,20 +114,18 @@ class Publishing:
         documents = {sha256_bytes(data): data for data in (*merged.manifests.values(), *lists.values())}
         documents |= dist.documents
         documents = {sha: data for sha, data in documents.items() if not self._is_there(sha, data)}
+        # before gigabytes are copied
+        signed = sign_changes(state, targets, keys=self._keys, now=self._now, policy=change.policy, dry_run=dry_run)
         if dry_run:
             for file in new_files:
                 check_file(file)
-            signed: tuple[NewMetadata, ...] = ()
         else:
-            # before gigabytes are copied
-            signed = sign_changes(state, targets, keys=self._keys, now=self._now, policy=change.policy)
             self._stage_blobs(new_files, documents)
             self._write(state, signed, staged=[*(f.sha256 for f in new_files), *documents])
             self._write_copies(merged)
         if change.must_live:
             require_alive(found, (metadata.role for metadata in signed), repository=self._to, now=self._now)
-        would = bool(merged.added or merged.replaced or targets != state.published)
-        return self._outcome(state, merged, signed, new_files=new_files, dry_run=dry_run, would=would)
+        return self._outcome(state, merged, signed, new_files=new_files, dry_run=dry_run)
 
     def _new_files(self, dist: Dist) -> tuple[DistFile, ...]:
         """Return the files that have no blob yet, after hashing those that have one."""
@@ -194,8 +192,9 @@ class Publishing:
         found = endings(state, self._keys, self._now)
         for ending in found:
             self._notice(ending.text(self._to))
-        if state.stale:
-            self._notice(f"a new root is out, and {', '.join(sorted(state.stale))} not yet signed by its keys")
+        left = sorted(role for role in state.stale if not self._keys.can_sign(state.root.roles[role]))
+        if left:
+            self._notice(f"a new root is out, and {', '.join(left)} not yet signed by its keys, which are not here")
         return found
 
     def _tell_waiting(self) -> None:
@@ -212,7 +211,6 @@ class Publishing:
         *,
         new_files: tuple[DistFile, ...],
         dry_run: bool,
-        would: bool,
     ) -> PublishOutcome:
         current = {
             role: (metadata.version, metadata.expires)
@@ -225,15 +223,17 @@ class Publishing:
             )
             if metadata is not None
         }
-        current.update({metadata.role: (metadata.version, metadata.expires) for metadata in signed})
+        if not dry_run:
+            current.update({metadata.role: (metadata.version, metadata.expires) for metadata in signed})
         return PublishOutcome(
-            changed=bool(signed or (dry_run and would)),
+            changed=bool(signed),
             dry_run=dry_run,
             added=_names(merged.added),
             replaced=_names(merged.replaced),
             unchanged=_names(merged.unchanged),
             blobs_added=len(new_files),
             bytes_added=sum(file.size_bytes for file in new_files),
+            signed=tuple(dict.fromkeys(metadata.role for metadata in signed)),
             versions={role: version for role, (version, _) in current.items()},
             expires={role: f"{expires:%Y-%m-%dT%H:%M:%SZ}" for role, (_, expires) in current.items()},
             development=self._keys.listing.development,

@@ -33,14 +33,21 @@ class RootChain:
     missing: dict[int, bytes]
 
 
-def read_chain(metadata_dir: Path, own: Mapping[int, bytes]) -> RootChain:
+def read_chain(metadata_dir: Path, own: Mapping[int, bytes], *, leave_damaged: bool = False) -> RootChain:
     """Follow the roots in a repository and those that came with the keys.
+
+    Args:
+        metadata_dir: of the repository or the lane.
+        own: that came with the keys, by version.
+        leave_damaged: take roots of the repository that nobody has signed for such that are not there.
 
     Raises:
         TrustError: the repository is signed by other keys, or a root does not follow from the one before.
         IntegrityError: a root is malformed, no plain file, or longer than clients read.
     """
     served = _served(metadata_dir)
+    if leave_damaged:
+        served = {version: data for version, data in served.items() if _is_signed(data)}
     common = sorted(served.keys() & own.keys())
     strange = [version for version in common if served[version] != own[version]]
     if strange or (served and not common):
@@ -75,6 +82,14 @@ def _served(metadata_dir: Path) -> dict[int, bytes]:
         if number.isascii() and number.isdigit():
             roots[int(number)] = _read_root_file(path)
     return roots
+
+
+def _is_signed(data: bytes) -> bool:
+    try:
+        require_signed(root_quorums(read_root(data, what="a root"), None), what="a root")
+    except (IntegrityError, TrustError):
+        return False
+    return True
 
 
 def _read_root_file(path: Path) -> bytes:

@@ -23,6 +23,7 @@ from pipeline.model.repository_layout import (
     delegated_role,
     manifest_target,
     revocations_target,
+    role_of_filename,
 )
 from pipeline.publish.signing import Lifetimes, moment, sign_changes
 from pipeline.publish.state import read_state
@@ -72,6 +73,7 @@ def seal(  # noqa: PLR0913 - what is sealed, where, and with what
     now: int,
     dry_run: bool = False,
     allow_development: bool = False,
+    anew: bool = False,
 ) -> SealOutcome:
     """Sign a lane over what a mirror holds; doing it again changes nothing until a third of its life is gone.
 
@@ -86,6 +88,7 @@ def seal(  # noqa: PLR0913 - what is sealed, where, and with what
         now: seconds since 1970, from which lifetimes count.
         dry_run: check and tell, change nothing.
         allow_development: sign with development keys too.
+        anew: sign all of the lane again, above every version that is there: its metadata is damaged.
 
     Raises:
         UsageError: the keys are no lane's, or ``days`` is out of range.
@@ -97,12 +100,14 @@ def seal(  # noqa: PLR0913 - what is sealed, where, and with what
     lane = _lane_of(keys, allow_development=allow_development)
     require_days(days)
     _require_files(content, folder)
-    state = read_state(folder, trusted_root=keys.root, roots=keys.roots)
+    state = read_state(folder, trusted_root=keys.root, roots=keys.roots, anew=anew)
     documents, targets = _lists(content)
     fields = {BUILDERS_FIELD: _builders(content)}
     signed = sign_changes(state, targets, keys=keys, now=moment(now), lifetimes=_lifetimes(days), fields=fields)
     if not dry_run:
         _write(state, signed, documents, folder=folder, staging_dir=staging_dir, disk=disk)
+        if anew:
+            _drop_others(state.metadata_dir, {metadata.filename for metadata in signed}, disk)
     outcome = _outcome(content, state, signed, folder=folder, lane=lane, dry_run=dry_run)
     _warn_of_root(outcome, services)
     return outcome.model_copy(update={"development": keys.listing.development})
@@ -192,12 +197,20 @@ def _write(
     """Put manifests in place, then metadata, the timestamp last."""
     for sha256, data in documents.items():
         path = folder / blob_path(sha256)
-        if not path.is_file():
+        if not path.is_file() or path.read_bytes() != data:
             disk.make_dirs(path.parent)
             disk.replace_file(path, data, staging_dir=staging_dir)
     disk.make_dirs(state.metadata_dir)
     for metadata in signed:
         disk.replace_file(state.metadata_dir / metadata.filename, metadata.data, staging_dir=staging_dir)
+
+
+def _drop_others(metadata_dir: Path, current: set[str], disk: Disk) -> None:
+    """Remove earlier metadata, which may be damaged; roots stay."""
+    for path in sorted(metadata_dir.glob("*.json")):
+        role, version = role_of_filename(path.name) or ("root", None)
+        if role != "root" and version is not None and path.name not in current:
+            disk.remove(path)
 
 
 def _outcome(

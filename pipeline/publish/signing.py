@@ -80,6 +80,7 @@ def sign_changes(
     policy: bytes | None = None,
     lifetimes: Lifetimes = PUBLISHED,
     fields: Mapping[str, Any] | None = None,
+    dry_run: bool = False,
 ) -> tuple[NewMetadata, ...]:
     """Sign what has to be new, in the order in which it must be written: delegated roles first, timestamp last.
 
@@ -94,6 +95,7 @@ def sign_changes(
         policy: targets metadata that was signed elsewhere and shall be published.
         lifetimes: how long the signatures hold.
         fields: what the targets metadata says beside TUF's own fields; None leaves them as they are.
+        dry_run: leave the signatures out, and open no key.
 
     Raises:
         TrustError: a key cannot be opened, or an engine is new and the keys of the targets role are elsewhere, or the
@@ -101,7 +103,8 @@ def sign_changes(
         UsageError: a key needs a passphrase and there is none.
         HostError: what a key outside needs is not installed.
     """
-    return _Signing(state, keys, now, lifetimes=lifetimes, fields=fields).run(targets, policy)
+    signing = _Signing(state, keys, now, lifetimes=lifetimes, fields=fields, dry_run=dry_run)
+    return signing.run(targets, policy)
 
 
 class _Signing:
@@ -115,11 +118,13 @@ class _Signing:
         *,
         lifetimes: Lifetimes,
         fields: Mapping[str, Any] | None,
+        dry_run: bool,
     ) -> None:
         self._state = state
         self._keys = keys
         self._now = now
         self._lifetimes = lifetimes
+        self._dry_run = dry_run
         before = {} if state.targets is None else state.targets.unrecognized_fields
         self._fields: dict[str, Any] = before if fields is None else dict(fields)
         self._changed: list[NewMetadata] = []
@@ -206,7 +211,7 @@ class _Signing:
 
     def _sign(self, name: str, signed: Targets | Snapshot | Timestamp, roles: Sequence[Role]) -> None:
         metadata: Metadata[Any] = Metadata(signed)
-        for role in roles:
+        for role in () if self._dry_run else roles:
             sign_with(metadata, self._keys.signers_for(name, role))
         self._add(name, signed, metadata.to_bytes())
 
@@ -235,7 +240,7 @@ class _Signing:
 
     def _next(self, name: str, kind: RoleName) -> dict[str, Any]:
         return {
-            "version": self._state.highest.get(name, 0) + 1,
+            "version": max(self._state.highest.get(name, 0), self._state.floor) + 1,
             "expires": self._now + timedelta(days=self._lifetimes.days[kind]),
         }
 

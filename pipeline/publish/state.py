@@ -50,6 +50,7 @@ class RepositoryState:
         manifests: engine to its published manifest.
         revocations: engine to its published list of revoked builds.
         highest: role to the highest version that any file in the folder has; the next one is above it.
+        floor: version that every next one is above, whatever the role.
     """
 
     root: Root
@@ -64,6 +65,7 @@ class RepositoryState:
     manifests: dict[str, Manifest] = field(default_factory=dict)
     revocations: dict[str, RevocationList] = field(default_factory=dict)
     highest: dict[str, int] = field(default_factory=dict)
+    floor: int = 0
 
     @property
     def published(self) -> dict[str, TargetFile]:
@@ -78,7 +80,12 @@ class RepositoryState:
 
 
 def read_state(
-    repository: Path, *, trusted_root: bytes, roots: Mapping[int, bytes] | None = None, allow_new: bool = True
+    repository: Path,
+    *,
+    trusted_root: bytes,
+    roots: Mapping[int, bytes] | None = None,
+    allow_new: bool = True,
+    anew: bool = False,
 ) -> RepositoryState:
     """Read a repository, or an empty folder that will be one.
 
@@ -90,6 +97,7 @@ def read_state(
         trusted_root: root metadata that came with the keys; of a lane, the lane is read.
         roots: others that came with the keys, by version.
         allow_new: whether a folder with nothing in it will do.
+        anew: whether of what is there the versions alone count, because it is damaged and will all be signed again.
 
     Raises:
         TrustError: it is signed by other keys, or its signatures are not right.
@@ -98,7 +106,7 @@ def read_state(
     """
     trusted = read_root(trusted_root, what="root.json of the keys").signed
     metadata_dir = repository / metadata_folder(lane_of(trusted))
-    chain = read_chain(metadata_dir, {**(roots or {}), trusted.version: trusted_root})
+    chain = read_chain(metadata_dir, {**(roots or {}), trusted.version: trusted_root}, leave_damaged=anew)
     state = RepositoryState(
         root=chain.roots[0],
         metadata_dir=metadata_dir,
@@ -106,6 +114,8 @@ def read_state(
         root_bytes=chain.missing,
         highest=_highest_versions(metadata_dir),
     )
+    if anew:
+        return replace(state, floor=_highest_of_all(metadata_dir, state.highest))
     if not (metadata_dir / "timestamp.json").exists():
         if not allow_new:
             raise NothingSelectedError(f"{repository} is no published repository", hint="`publish` makes one")
@@ -224,6 +234,19 @@ def _read_blob(repository: Path, target: TargetFile, what: str) -> bytes:
     except RepositoryError as error:
         raise IntegrityError(f"{blob}, the {what}, was changed: {error}") from error
     return data
+
+
+def _highest_of_all(metadata_dir: Path, highest: Mapping[str, int]) -> int:
+    """Return a version that no role can have been above, though its file may be damaged or lost.
+
+    Whatever is signed makes a new snapshot and a new timestamp, so the timestamp or any other file that is left tells.
+    """
+    try:
+        timestamp = Metadata[Timestamp].from_bytes((metadata_dir / "timestamp.json").read_bytes()).signed
+        told = (timestamp.version, timestamp.snapshot_meta.version)
+    except (OSError, DeserializationError):
+        told = (0, 0)
+    return max(*told, *highest.values(), 0)
 
 
 def _highest_versions(metadata_dir: Path) -> dict[str, int]:

@@ -16,6 +16,7 @@ from pipeline.errors import HostError, IntegrityError, NoSpaceError, PipelineErr
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+_CODESIGN = Path("/usr/bin/codesign")  # where py-rattler looks for it
 _MADE_WRONG = "the bundle is damaged, or its publisher made it wrong"
 # rattler passes the system's errors on as text, with errno in it (Rust's Display of std::io::Error).
 _FULL = re.compile(r"os error (?:28|122|27|69)\b")  # ENOSPC, EDQUOT (Linux, macOS), EFBIG
@@ -34,9 +35,8 @@ def link(channel: str, packages: Sequence[str], prefix: str, final_prefix: str, 
         NoSpaceError: the disk is full.
     """
     records = list(_records(Path(channel), packages))
-    subdirs = {path.partition("/")[0] for path in packages} - {"noarch"}
     try:
-        asyncio.run(_install(records, Subdir(next(iter(subdirs), "noarch")), prefix, final_prefix, Path(scratch)))
+        asyncio.run(_install(records, _platform(packages), prefix, final_prefix, Path(scratch)))
     except Exception as error:  # rattler has a class for each of its parts, and OSError comes among them
         raise _fault(error, final_prefix) from error
     for record in records:
@@ -56,6 +56,16 @@ async def _install(records: list[RepoDataRecord], platform: Subdir, prefix: str,
         show_progress=False,
         alternative_target_prefix=final,
     )
+
+
+def _platform(packages: Sequence[str]) -> Subdir:
+    """Return the platform that packages are linked for.
+
+    For arm64 Macs py-rattler signs changed binaries with Apple's program and fails where that is not: there it is told
+    of Linux, whose prefixes have the same folders, and binaries are left to ``environments.signatures``.
+    """
+    subdir = next((path.partition("/")[0] for path in packages if not path.startswith("noarch/")), "noarch")
+    return Subdir("linux-64" if subdir.startswith("osx-") and not _CODESIGN.exists() else subdir)
 
 
 def _records(channel: Path, packages: Sequence[str]) -> Iterator[RepoDataRecord]:

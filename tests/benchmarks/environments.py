@@ -88,7 +88,7 @@ class Bench:
     def __init__(self, world: EnvironmentWorld) -> None:
         self.world = world
         self.user = world.builder()
-        self.user.ok("build", "--target", world.target, "--prove", "static", "--output", "dist")
+        self.user.ok("build", "--target", world.target, "--prove", "none", "--output", "dist")
         self.user.ok("keys", "init", "--no-passphrase", "--keys", "keys")
         self.user.ok("publish", "--allow-development", "--to", "repository", "--from", "dist", "--keys", "keys")
         self.customer = world.customer(world.folder / "customer", self.user)
@@ -105,18 +105,18 @@ class Bench:
         """Return the bytes of the bundle, and of the packages and wheels that it was made of."""
         published = sum(record["size"] for record in self.world.records.values())
         published += sum(wheel["size"] for wheel in self.wheels)
-        return {"bundle": only_artifact(self.user.home / "dist")["bundle"]["size"], "published": published}
+        return {"bundle": only_artifact(self.user.home / "dist")["size"], "published": published}
 
     def size_macos(self) -> dict[str, int]:
         """Return the same for macOS, from a bundle of its wheels and the sizes of its locked conda packages."""
         user = CommandLine(self.world.folder / "macos")
         user.home.mkdir()
-        user.ok("build", "--target", MACOS, "--wheels-only", "--prove", "static", "--output", "dist")
+        user.ok("build", "--target", MACOS, "--wheels-only", "--prove", "none", "--output", "dist")
         environment = PROJECT / "envs" / "mlx"
         pylock = tomllib.loads((environment / "pylock.macos-arm64.toml").read_text())
         wheels = sum(package["wheels"][0]["size"] for package in pylock["packages"])
         conda = sum(record["size"] for record in locked_records(environment, "osx-arm64"))
-        bundle = only_artifact(user.home / "dist")["bundle"]["size"]
+        bundle = only_artifact(user.home / "dist")["size"]
         return {"bundle": bundle + conda, "published": wheels + conda, "wheels": wheels, "wheels_bundle": bundle}
 
     def round(self, folder: Path) -> dict[str, float]:
@@ -137,7 +137,7 @@ class Bench:
             "install": spent(lambda: install("install", "--health", "none")),
             "checked": spent(lambda: install("checked")),
         }
-        self.customer.ok("uninstall", "mlx-lm", "--root", folder / "install")
+        self.customer.ok("uninstall", "--root", folder / "install")
         found["again"] = spent(lambda: install("install", "--health", "none"))
         shutil.rmtree(folder)
         return found

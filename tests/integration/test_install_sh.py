@@ -60,7 +60,8 @@ def test_it_installs_updates_and_goes_back_in_every_shell(machine, shell):
     assert machine.runs() == "core b1"
     assert findings(machine) == []
     next_version(machine, "b2")
-    machine.ok("--from", machine.folder)
+    code, _, err = machine.run("--from", machine.folder)
+    assert (code, [line for line in err.splitlines() if "works" in line]) == (0, ["works here: core b2"])
     assert machine.runs() == "core b2"
     machine.ok("--rollback")
     assert machine.runs() == "core b1"

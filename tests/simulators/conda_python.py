@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import configparser
+import importlib.util
+import marshal
 import platform
 import re
 import shutil
+import struct
 import subprocess
 import sys
 import sysconfig
 import tempfile
 import zipfile
+from importlib.util import cache_from_source
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tests.simulators.conda_packages import PLACEHOLDER, CondaPackage, Member
+from tests.simulators.conda_packages import EPOCH_SECONDS, PLACEHOLDER, CondaPackage, Member
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,7 +27,9 @@ PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 LEFT_OUT = re.compile(
     r"(^|/)(__pycache__|test|tests|idlelib|tkinter|turtledemo|lib2to3|ensurepip|pydoc_data"
     r"|site-packages|dist-packages|config-[^/]*)(/|$)|_test[a-z]*\.|_xxtestfuzz|turtle\.py$"
+    r"|(^|/)(_tkinter|nis|readline|_curses|_curses_panel|_crypt|_gdbm|_dbm)\."  # need rare libraries
 )
+SYSTEM_LIBRARIES = re.compile(r"(ld-linux.*|lib(c|m|dl|pthread|rt|util|resolv|nsl|gcc_s|stdc\+\+|z|expat))\.so\.[0-9]+")
 DEBIAN_SITE = "import site, sys; site.addsitedir(sys.prefix + '/lib/python{version}/site-packages')\n"
 
 
@@ -32,17 +38,20 @@ def python_package(build: str = "0_cpython") -> CondaPackage:
     program = Path(sys.base_prefix, "bin", f"python{PYTHON}").resolve()
     name = f"bin/python{PYTHON}"
     files = {
-        name: Member(_relocated(_stripped(program)), executable=True),
+        name: Member(_relocated(_stripped(program), "$ORIGIN/../lib"), executable=True),
         "bin/python3": Member(link=f"python{PYTHON}"),
         "bin/python": Member(link=f"python{PYTHON}"),
     }
-    for library in _own_libraries(program):
-        files[f"lib/{library.name}"] = Member(_stripped(library.resolve()), executable=True)
     standard = Path(sysconfig.get_path("stdlib"))
     for path in sorted(standard.rglob("*")):
         inner = path.relative_to(standard).as_posix()
         if path.is_file() and not LEFT_OUT.search(inner):
-            files[f"lib/python{PYTHON}/{inner}"] = _member(path)
+            files[f"lib/python{PYTHON}/{inner}"] = member = _member(path)
+            if inner.startswith("encodings/"):  # imported before any .pth file can say where bytecode goes
+                files[cache_from_source(f"lib/python{PYTHON}/{inner}")] = Member(_compiled(inner, member.data))
+    loading = [path for path in standard.glob("lib-dynload/*.so") if not LEFT_OUT.search(f"lib-dynload/{path.name}")]
+    for library in _needed_libraries(program, *loading):
+        files[f"lib/{library.name}"] = Member(_relocated(_stripped(library.resolve()), "$ORIGIN"), executable=True)
     files[f"lib/python{PYTHON}/site-packages/README.txt"] = Member(b"Packages of the environment.\n")
     if "deb_system" in sysconfig.get_scheme_names():
         site = DEBIAN_SITE.format(version=PYTHON).encode()
@@ -102,26 +111,31 @@ def _console_scripts(text: str) -> Iterator[str]:
 def _member(path: Path) -> Member:
     """Return a file of the standard library, the prefix marked in text; binary files stay as they are."""
     if path.suffix == ".so":
-        return Member(_stripped(path), executable=True)
+        return Member(_relocated(_stripped(path), "$ORIGIN/../.."), executable=True)
     data = path.read_bytes()
     if b"\0" not in data and path.name.startswith("_sysconfig"):
         data = data.replace(sys.base_prefix.encode(), PLACEHOLDER.encode())
     return Member(data)
 
 
-def _own_libraries(program: Path) -> list[Path]:
-    """Return the libraries below the interpreter's own prefix that it loads; all others are the system's."""
-    said = subprocess.run(["ldd", program], capture_output=True, text=True, check=True).stdout
-    found = [Path(path) for path in re.findall(r"=> (/\S+)", said)]
-    system = ("/lib/", "/lib64/", "/usr/lib/", "/usr/lib64/")
-    return [path for path in found if not str(path).startswith(system)]
+def _compiled(path: str, source: bytes) -> bytes:
+    """Return a module's bytecode as conda-forge's Python brings it: for a source of that time and size (PEP 552)."""
+    head = importlib.util.MAGIC_NUMBER + struct.pack("<III", 0, EPOCH_SECONDS, len(source))
+    return head + marshal.dumps(compile(source, path, "exec", dont_inherit=True))
 
 
-def _relocated(data: bytes) -> bytes:
-    """Return an interpreter that finds its library next to itself, not where it was built."""
+def _needed_libraries(*files: Path) -> list[Path]:
+    """Return the libraries that files load on this machine and that not every Linux has."""
+    said = subprocess.run(["ldd", *files], capture_output=True, text=True, check=True).stdout
+    found = {Path(path) for path in re.findall(r"=> (/\S+)", said)}
+    return sorted(path for path in found if not SYSTEM_LIBRARIES.fullmatch(path.name))
+
+
+def _relocated(data: bytes, own: str) -> bytes:
+    """Return a program or library that looks for libraries at ``own`` and not where it was built (its RUNPATH)."""
     built = f"{sys.base_prefix}/lib".encode() + b"\0"
-    own = b"$ORIGIN/../lib"
-    return data.replace(b"\0" + built, b"\0" + own.ljust(len(built), b"\0"), 1) if len(built) > len(own) else data
+    found = own.encode()
+    return data.replace(b"\0" + built, b"\0" + found.ljust(len(built), b"\0")) if len(built) > len(found) else data
 
 
 def _stripped(path: Path) -> bytes:

@@ -84,14 +84,19 @@ class EnvironmentWorld:
         home.mkdir(parents=True, exist_ok=True)
         return CommandLine(home, None, {"ENGINE_PIPELINE_TRUSTED_ROOT": str(builder.home / "keys" / "root.json")})
 
-    def publish(self, user: CommandLine, *, prove: str = "static") -> Path:
+    def publish(self, user: CommandLine, *, prove: str = "none") -> Path:
         """Build every version and publish them; return the repository."""
         user.ok("keys", "init", "--no-passphrase", "--keys", "keys")
         for version in self.versions:
             self.lock(user.home, version)
             user.ok("build", "--target", self.target, "--prove", prove, "--output", version)
-            user.ok("publish", "--allow-development", "--to", "repository", "--from", version, "--keys", "keys")
+            publish(user, version)
         return user.home / "repository"
+
+
+def publish(user: CommandLine, dist: str) -> None:
+    """Add what was built to a builder's repository."""
+    user.ok("publish", "--allow-development", "--to", "repository", "--from", dist, "--keys", "keys")
 
 
 def make_mlx_world(folder: Path) -> EnvironmentWorld:
@@ -113,7 +118,7 @@ def make_tiny_world(folder: Path) -> EnvironmentWorld:
         locks[version] = ((f"{tiny.ENGINE}=={version}",), tiny.locked(own))
     world = _world(folder, tiny.ENGINE, tiny.ENVIRONMENT, locks)
     url = tiny.host_index(world.index, wheels)
-    world.variables.update({"PIP_INDEX_URL": url, "PIP_EXTRA_INDEX_URL": url})
+    world.variables.update({"PIP_INDEX_URL": url, "PIP_EXTRA_INDEX_URL": url, "UV_DEFAULT_INDEX": url})
     return world
 
 

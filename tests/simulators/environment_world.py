@@ -35,7 +35,8 @@ HEALTH = HealthCheck(
 
 def python_package(subdir: str = "linux-64") -> CondaPackage:
     """Return a Python whose programs are this test's; it knows its prefix in a text and in a binary file."""
-    program = f'#!/bin/sh\n# of {PLACEHOLDER}\nPYTHONPATH="{PLACEHOLDER}/{SITE}" exec {sys.executable} "$@"\n'
+    settings = f'PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="{PLACEHOLDER}/{SITE}"'
+    program = f'#!/bin/sh\n# of {PLACEHOLDER}\n{settings} exec {sys.executable} "$@"\n'
     return CondaPackage(
         "python",
         f"{PYTHON}.1",

@@ -78,12 +78,14 @@ def sealed(world: World, folder: Path, *, keys: KeyFolder | None = None, **choic
     """Seal a mirror as the command does."""
     layout, services = MirrorLayout(folder), mirror_services(world, folder)
     fields = {"days": 120, "allow_development": True} | choices
-    with sealing(layout, trusted_root=world.trusted_root, services=services, disk=world.disk) as held:
+    keys = keys or lane_keys(world)
+    anew = keys.listing.lane if choices.get("anew") else None
+    with sealing(layout, trusted_root=world.trusted_root, services=services, disk=world.disk, anew=anew) as held:
         outcome = seal(
             held.content,
             folder=folder,
             staging_dir=layout.staging_dir,
-            keys=keys or lane_keys(world),
+            keys=keys,
             services=services,
             disk=world.disk,
             now=world.clock.now_seconds(),

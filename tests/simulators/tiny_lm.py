@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import io
+import json
 import zipfile
 from typing import TYPE_CHECKING, Any
 
@@ -178,16 +179,33 @@ def locked(wheels: dict[str, bytes]) -> list[dict[str, Any]]:
 
 
 def host_index(server: FaultyServer, wheels: dict[str, bytes]) -> str:
-    """Put wheels on a server as a package index (PEP 503) has them; return the index's url."""
-    projects: dict[str, list[str]] = {}
+    """Put wheels on a server as a package index has them; return the index's url."""
+    projects: dict[str, dict[str, bytes]] = {}
     for filename, data in sorted(wheels.items()):
-        server.host(f"/files/{filename}", data)
-        projects.setdefault(filename.split("-")[0].replace("_", "-"), []).append(filename)
-    for project, filenames in projects.items():
-        links = "".join(f'<a href="/files/{name}">{name}</a>\n' for name in filenames)
-        page = f"<!DOCTYPE html><html><body>{links}</body></html>".encode()
-        server.host(f"/simple/{project}/", page, media_type="text/html")
+        projects.setdefault(filename.split("-")[0].replace("_", "-"), {})[filename] = data
+    for project, own in projects.items():
+        host_project(server, project, own)
     return server.url("/simple")
+
+
+def host_project(server: FaultyServer, project: str, wheels: dict[str, bytes]) -> None:
+    """Put a project's page (PEP 691) and its wheels on a server."""
+    files = []
+    for filename, data in sorted(wheels.items()):
+        metadata = _metadata(data)
+        url = server.host(f"/files/{filename}", data)
+        server.host(f"/files/{filename}.metadata", metadata)  # PEP 658: what a resolver reads instead of the wheel
+        entry = {"filename": filename, "url": url, "size": len(data), "upload-time": "2026-01-01T00:00:00Z"}
+        digests = {"sha256": hashlib.sha256(data).hexdigest()}
+        files.append({**entry, "hashes": digests, "core-metadata": {"sha256": hashlib.sha256(metadata).hexdigest()}})
+    versions = sorted({filename.split("-")[1] for filename in wheels})
+    page = {"meta": {"api-version": "1.1"}, "name": project, "files": files, "versions": versions}
+    server.host(f"/simple/{project}/", json.dumps(page).encode(), media_type="application/vnd.pypi.simple.v1+json")
+
+
+def _metadata(wheel: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
+        return next(archive.read(name) for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
 
 
 def write_recipe(recipes: Path) -> None:

@@ -85,7 +85,8 @@ def command(
         session.hint(f"\nnext, each holder: {program_name()} sign --role root --in root.json --keys DIR --out FILE")
     else:
         allowed = " --allow-development" if outcome.development else ""
-        session.hint(f"\nnext: {program_name()} publish --to REPOSITORY --keys {place}{allowed}")
+        what = "publish --to REPOSITORY" if lane is None else "mirror seal MIRROR"
+        session.hint(f"\nnext: {program_name()} {what} --keys {place}{allowed}")
 
 
 def _assemble(

@@ -90,7 +90,7 @@ def _failure(report: DrillReport) -> ProofError:
     failed = [f"{row.target} {row.version}: {row.detail}" for row in report.rows if row.outcome == "failed"]
     if failed:
         return ProofError(
-            "\n".join(failed), hint="`mirror verify` says whether the mirror is damaged; `mirror sync` mends it"
+            "\n".join(failed), hint="`mirror verify` says whether the mirror is damaged, and what mends it"
         )
     return ProofError(
         "every target was installed and this machine can run none of them",

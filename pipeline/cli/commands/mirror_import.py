@@ -31,7 +31,7 @@ _SHOWN = 8
     multiple=True,
     required=True,
     metavar="DIR",
-    help="Folder with parts; repeats. The disk with the index comes first, the others in any order.",
+    help="Folder with parts; repeats. The disk with index.json comes first, the others in any order.",
 )
 @click.option("--to", type=FOLDER, required=True, metavar="MIRROR", help="Folder of the mirror; made when not there.")
 @click.option("--trusted-root", type=FILE, metavar="FILE", help="Root metadata that the publisher gave you.")
@@ -66,8 +66,8 @@ def _text(outcome: ImportOutcome) -> str:
         return f"export {outcome.id}: {came}; nothing is missing"
     if not outcome.changed:
         return f"{outcome.mirror} has export {outcome.id} already (timestamp version {outcome.timestamp})"
-    added = f"{outcome.files_added} files, {size_text(outcome.bytes_added)}"
-    return f"{outcome.mirror} is export {outcome.id} now: {added}, verified; timestamp version {outcome.timestamp}"
+    added = f"{outcome.files_added} files ({size_text(outcome.bytes_added)}) came, all verified"
+    return f"{outcome.mirror} is export {outcome.id} now (timestamp version {outcome.timestamp}): {added}"
 
 
 def _missing(outcome: ImportOutcome) -> PartialError:

@@ -40,8 +40,9 @@ if TYPE_CHECKING:
     default=None,
     help="Seal with development keys too.  [env: ENGINE_PIPELINE_ALLOW_DEVELOPMENT]",
 )
+@click.option("--anew", is_flag=True, help="Sign all of the lane again, above its versions: where it is damaged.")
 @changing_options
-def command(
+def command(  # noqa: PLR0913 - click gives a callback every option by name
     session: Session,
     mirror: Path,
     folder: Path | None,
@@ -51,6 +52,7 @@ def command(
     trusted_root: Path | None,
     *,
     allow_development: bool | None,
+    anew: bool,
 ) -> None:
     """Verify the mirror in DIR from its publisher's root, then sign a lane over what it holds.
 
@@ -65,7 +67,9 @@ def command(
     keys = open_key_folder(session, folder, passphrase_file=passphrase_file, passphrase_fd=passphrase_fd)
     with (
         open_mirror(session.settings, layout.folder, location="", dry_run=session.dry_run) as services,
-        sealing(layout, trusted_root=root, services=services, disk=disk()) as held,
+        sealing(
+            layout, trusted_root=root, services=services, disk=disk(), anew=keys.listing.lane if anew else None
+        ) as held,
     ):
         outcome = seal(
             held.content,
@@ -77,6 +81,7 @@ def command(
             disk=disk(),
             now=services.clock.now_seconds(),
             dry_run=session.dry_run,
+            anew=anew,
             allow_development=session.settings.allow_development if allow_development is None else allow_development,
         )
         held.changed = outcome.changed and not outcome.dry_run

@@ -9,6 +9,7 @@ import click
 from pipeline.cli.locations import location_of
 from pipeline.cli.mirror_options import mirror_options, run_sync, selection_changes
 from pipeline.cli.options import FOLDER, Command, changing_options
+from pipeline.deploy.mirror.completed import last_sync
 from pipeline.deploy.mirror.layout import MirrorLayout
 
 if TYPE_CHECKING:
@@ -39,13 +40,13 @@ def command(
     """
     layout = MirrorLayout(mirror.absolute())
     layout.check()
-    document = layout.require_document()
-    changes = selection_changes(session, document.selection, options)
+    source, selection = last_sync(layout)
+    changes = selection_changes(session, selection, options)
     run_sync(
         session,
         folder=layout.folder,
-        source=document.source if location is None else location_of(location),
-        selection=document.selection.model_copy(update=changes),
+        source=source if location is None else location_of(location),
+        selection=selection.model_copy(update=changes),
         trusted_root=trusted_root,
         repair=repair,
         wheel=wheel,

@@ -9,9 +9,9 @@ import click
 
 from pipeline.app.services import build_services
 from pipeline.catalog import load
-from pipeline.cli.build_options import BuildOptions, build_options, make_request
+from pipeline.cli.build_options import BuildOptions, build_options, make_request, with_mirrors
 from pipeline.cli.options import Command, common_options
-from pipeline.cli.plan_view import plan_document, plan_text
+from pipeline.cli.plan_view import plan_document, plan_text, steps_to_download
 from pipeline.plan import github_matrix, look_around, make_plan, states
 
 if TYPE_CHECKING:
@@ -34,11 +34,18 @@ def command(session: Session, output_format: str, asked: BuildOptions) -> None:
     catalog = load(session.settings.recipes_dir)
     request = make_request(asked, session.settings, catalog)
     if output_format == "github-matrix":
-        matrix = github_matrix(request.targets, release=request.release, source=request.source)
+        matrix = github_matrix(
+            request.targets, release=request.release, source=request.source, wheels_only=request.wheels_only
+        )
         session.show(matrix, lambda: json.dumps(matrix))
         return
-    with build_services(session.settings) as services:
+    with build_services(with_mirrors(session.settings, asked)) as services:
         plan = make_plan(request, catalog, look_around(request, catalog, services))
         found = states(plan, services.store)
     document = plan_document(plan, found)
+    if session.settings.offline and (absent := steps_to_download(plan, found)):
+        session.warn(
+            f"offline, and not here: what {', '.join(absent)} would download;"
+            " `build` ends with 12 unless a file:// mirror has it"
+        )
     session.show(document, lambda: json.dumps(document) if output_format == "json" else plan_text(plan, found))

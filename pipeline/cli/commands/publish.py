@@ -72,7 +72,8 @@ def command(  # noqa: PLR0913 - one parameter an option
         )
     session.show(outcome.model_dump(mode="json"), lambda: outcome_text(outcome))
     if outcome.development:
-        session.warn("signed with development keys; do not ship this repository")
+        verb = "would be signed" if outcome.dry_run else "signed"
+        session.warn(f"{verb} with development keys; do not ship this repository")
     for name, reason in outcome.revoked.items():
         session.warn(f"{name} was revoked and nobody may install it: {reason}")
     if outcome.revoked.keys() >= {*outcome.added, *outcome.replaced, *outcome.unchanged} and outcome.revoked:
@@ -82,12 +83,24 @@ def command(  # noqa: PLR0913 - one parameter an option
 
 
 def outcome_text(outcome: PublishOutcome) -> str:
-    """Return what publishing did, for people."""
-    verb = "would add" if outcome.dry_run else "added"
-    lines = [f"{verb}      {name}" for name in outcome.added]
-    lines += [f"replaced   {name}" for name in outcome.replaced]
-    lines += [f"unchanged  {name}" for name in outcome.unchanged]
-    lines.append(f"{outcome.blobs_added} files, {size_text(outcome.bytes_added)}")
+    """Return what publishing did or would do, for people."""
+    add, replace = ("would add", "would replace") if outcome.dry_run else ("added", "replaced")
+    lines = [f"{add:10} {name}" for name in outcome.added]
+    lines += [f"{replace:10} {name}" for name in outcome.replaced]
+    lines += [f"{'unchanged':10} {name}" for name in outcome.unchanged]
+    files = f"{outcome.blobs_added} files, {size_text(outcome.bytes_added)}"
+    if outcome.blobs_added:
+        lines.append(f"would write {files}" if outcome.dry_run else files)
+    lines.append(_signed_text(outcome))
     if outcome.expires:
-        lines.append("valid until " + ", ".join(f"{role} {until}" for role, until in outcome.expires.items()))
+        now = "now valid until" if outcome.dry_run else "valid until"
+        lines.append(f"{now} {', '.join(f'{role} {until}' for role, until in outcome.expires.items())}")
     return "\n".join(lines)
+
+
+def _signed_text(outcome: PublishOutcome) -> str:
+    if not outcome.signed:
+        return "no signature is needed: nothing is new, and nothing ends soon"
+    if outcome.dry_run:
+        return f"would put in place: {', '.join(outcome.signed)}"
+    return f"signed and put in place: {', '.join(f'{role} {outcome.versions[role]}' for role in outcome.signed)}"

@@ -60,5 +60,6 @@ def command(  # noqa: PLR0913 - one parameter an option
             now=services.clock.now_seconds(),
             dry_run=session.dry_run,
         )
-    verb = "revoked" if outcome.changed else "was revoked already:"
+    new = "would revoke" if outcome.dry_run else "revoked"
+    verb = new if outcome.changed else "was revoked already:"
     session.show(outcome.model_dump(mode="json"), lambda: f"{verb} {target} {version}\n{outcome_text(outcome)}")

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
+from contextlib import suppress
 from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
-from pipeline.errors import PipelineError
+from pipeline.errors import IntegrityError, PipelineError, UsageError
 from pipeline.model.frozen import Frozen, Sha256
 from pipeline.model.manifest_document import read_document, write_document
 from pipeline.model.mirror import MirrorSelection
+from pipeline.model.repository_layout import MIRROR_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,6 +54,23 @@ def read_completed(layout: MirrorLayout) -> CompletedSync | None:
         return read_document(CompletedSync, layout.completed_path.read_bytes(), what=str(layout.completed_path))
     except (FileNotFoundError, PipelineError):
         return None
+
+
+def last_sync(layout: MirrorLayout) -> tuple[str, MirrorSelection]:
+    """Return where a mirror was synced from and what it shall hold: by ``mirror.json``, else by the record.
+
+    Raises:
+        UsageError: neither says.
+    """
+    with suppress(IntegrityError):
+        if (document := layout.document()) is not None:
+            return document.source, document.selection
+    if (record := read_completed(layout)) is not None:
+        return record.source, record.selection
+    raise UsageError(
+        f"{layout.folder} has no {MIRROR_FILE} that can be read",
+        hint=f"`mirror create --from URL_OR_DIR --to {layout.folder}` with what it shall hold writes it",
+    )
 
 
 def write_completed(layout: MirrorLayout, record: CompletedSync, disk: Disk) -> None:

@@ -80,5 +80,5 @@ def _check(path: Path, file: ExportedFile, found: str) -> None:
 def _changed(path: Path, why: str) -> IntegrityError:
     return IntegrityError(
         f"{path}: {why}",
-        hint="the mirror is damaged or was changed meanwhile: `mirror verify` says what is, `mirror sync` mends it",
+        hint="the mirror is damaged or was changed meanwhile: `mirror verify` says which, and what mends it",
     )

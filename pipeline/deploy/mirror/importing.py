@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.deploy.mirror.signed_chain import SignedChain
-    from pipeline.model.mirror_export import ExportIndex
+    from pipeline.model.mirror_export import ExportedFile, ExportIndex
     from pipeline.ports import Disk, Services
 
 _STEP = "import"
@@ -104,17 +104,20 @@ class _Importing:
         return self._outcome(complete=len(found) == len(needed), taken=found, dry_run=True, changed=bool(found))
 
     def run(self, sources: Sequence[Path], trusted_root: bytes) -> ImportOutcome:
-        left = self._pieces.left
-        added = len(left), sum(file.size for file in left.values())
         self._keep_index()
         taken = self._take_parts(sources)
         self._pieces.join()
         if self._pieces.left:
             return self._outcome(complete=False, taken=taken, changed=False)
-        timestamp, changed = self._switch(trusted_root)
+        timestamp, moved = self._switch(trusted_root)
         self._pieces.drop()
         return self._outcome(
-            complete=True, taken=taken, changed=changed, timestamp=timestamp, files_added=added[0], bytes_added=added[1]
+            complete=True,
+            taken=taken,
+            changed=bool(moved),
+            timestamp=timestamp,
+            files_added=len(moved),
+            bytes_added=sum(file.size for file in moved),
         )
 
     def _keep_index(self) -> None:
@@ -165,10 +168,10 @@ class _Importing:
                 hint="free some space there; what came already is kept",
             )
 
-    def _switch(self, trusted_root: bytes) -> tuple[int, bool]:
-        """Judge what came, then put it in place; return the version of the timestamp and whether anything changed."""
+    def _switch(self, trusted_root: bytes) -> tuple[int, list[ExportedFile]]:
+        """Judge what came, then put it in place; return the version of the timestamp and the files, of all disks."""
         view = self._pieces.view
-        moving = [file.path for file in self._index.files if (view / file.path).is_file()]
+        moving = [file for file in self._index.files if (view / file.path).is_file()]
         complete_view(view, self._mirror, self._index, self._disk)
         try:
             chains = read_view(view, self._index)
@@ -185,10 +188,10 @@ class _Importing:
             services=self._services,
             disk=self._disk,
         )
-        self._place(moving, chains)
+        self._place([file.path for file in moving], chains)
         if not self._layout.trusted_root_path.is_file():
             self._disk.replace_file(self._layout.trusted_root_path, trusted_root, staging_dir=self._folder)
-        return timestamp, bool(moving)
+        return timestamp, moving
 
     def _place(self, moving: Sequence[str], chains: Sequence[SignedChain]) -> None:
         """Move files in, in the order that keeps every moment consistent for whoever reads the mirror meanwhile."""

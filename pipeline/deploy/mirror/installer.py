@@ -8,6 +8,7 @@ they are made of a mirror that is there already.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.mirror.bringing import take_away
@@ -23,7 +24,6 @@ from pipeline.ports import Command
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from pathlib import Path
 
     from pipeline.deploy.mirror.layout import MirrorLayout
     from pipeline.model.mirror import InstallerSelection
@@ -96,10 +96,19 @@ class InstallerSource:
             and all_there(folder, {file.path: file.size for file in listed.files})
         )
 
+    def is_intact(self, folder: Path) -> bool:
+        """Tell whether every file that the list has is what it says, read again."""
+        listed = read_files_list(folder)
+        try:
+            return listed is not None and all(_sha256(folder / file.path) == file.sha256 for file in listed.files)
+        except OSError:
+            return False
+
     def bring(self, layout: MirrorLayout, services: Services, disk: Disk) -> None:
         """Download and make everything in staging, for ``put``.
 
-        Wheels that the mirror has already are taken from there; with the network forbidden they must be enough.
+        Wheels that the mirror has already are taken from there where none is damaged; with the network forbidden they
+        must be enough.
 
         Raises:
             NetworkError, OfflineError: pip could not bring all wheels.
@@ -107,19 +116,20 @@ class InstallerSource:
         """
         staged = layout.staging_dir / INSTALLER_FOLDER
         wheels = staged / WHEELS_FOLDER
+        known = layout.installer_dir / WHEELS_FOLDER if self.is_intact(layout.installer_dir) else None
         disk.make_dirs(wheels, durable=False)
         disk.write_file(staged / REQUIREMENTS, self.requirements)
         with step(services, "wheels"):
             for platform in self.selection.platforms:
                 for python in self.selection.pythons:
-                    self._download(platform, python, staged, layout.installer_dir / WHEELS_FOLDER, services)
+                    self._download(platform, python, staged, known, services)
             self._own_wheel(wheels, services, disk)
         for name, data in self.scripts.items():
             disk.write_file(staged / name, data)
         disk.write_file(staged / FILES_LIST, write_document(self._list(staged)))
         disk.sync(staged)
 
-    def _download(self, platform: str, python: str, staged: Path, known: Path, services: Services) -> None:
+    def _download(self, platform: str, python: str, staged: Path, known: Path | None, services: Services) -> None:
         tag = f"cp{python.replace('.', '')}"
         arguments = ["download", *_QUIET, "--require-hashes", "--no-deps", "--only-binary", ":all:"]
         arguments += ["--dest", str(staged / WHEELS_FOLDER), "-r", str(staged / REQUIREMENTS)]
@@ -128,7 +138,7 @@ class InstallerSource:
             arguments += ["--abi", abi]
         for name in PIP_PLATFORMS[platform]:
             arguments += ["--platform", name]
-        if known.is_dir():
+        if known is not None and known.is_dir():
             arguments += ["--find-links", str(known)]
         if services.offline:
             arguments.append("--no-index")
@@ -161,15 +171,19 @@ class InstallerSource:
     def _list(self, folder: Path) -> InstallerFiles:
         files = []
         for path, place in walk(folder):
-            with open(place, "rb") as stream:  # noqa: PTH123 - walk gives strings
-                sha256, size = sha256_stream(stream)
-            files.append(HeldFile(path=path, sha256=sha256, size=size))
+            found = Path(place)
+            files.append(HeldFile(path=path, sha256=_sha256(found), size=found.stat().st_size))
         return InstallerFiles(
             version=self.version,
             selection=self.selection,
             requirements_sha256=sha256_bytes(self.requirements),
             files=tuple(sorted(files, key=lambda file: file.path)),
         )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as stream:
+        return sha256_stream(stream)[0]
 
 
 def read_files_list(folder: Path) -> InstallerFiles | None:

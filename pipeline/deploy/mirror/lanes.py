@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from tuf.api.metadata import Metadata, Root, TargetFile, Targets
 
@@ -51,15 +51,25 @@ def lane_needs(mirror: Path, folder: str) -> set[str]:
         return set()
 
 
-def half_made_files(mirror: Path) -> dict[str, tuple[str, ...]]:
-    """Return what first seals left that died: metadata folder of a lane to the paths of its files.
+class HeadlessLane(NamedTuple):
+    """A lane without its timestamp, which is written last: nobody can read it.
 
-    The timestamp comes last, so nobody can have read such a lane. Where a version above 1 is there, the lane was whole
-    once and is damaged now.
+    Attributes:
+        folder: of its metadata, relative to the mirror.
+        paths: of its metadata files, relative to the mirror.
+        half_made: whether its first seal died; where a version above 1 is there, the lane was whole and is damaged.
     """
+
+    folder: str
+    paths: tuple[str, ...]
+    half_made: bool
+
+
+def headless_lanes(mirror: Path) -> tuple[HeadlessLane, ...]:
+    """Return the lanes of a mirror that have metadata and no timestamp, by name."""
     lanes = (path.name for path in (mirror / LANES_FOLDER).glob("*") if re.fullmatch(LANE_PATTERN, path.name))
-    found = {folder: _half_made(mirror / folder) for folder in map(metadata_folder, sorted(lanes))}
-    return {folder: tuple(f"{folder}/{name}" for name in names) for folder, names in found.items() if names}
+    found = (_headless(mirror, metadata_folder(lane)) for lane in sorted(lanes))
+    return tuple(lane for lane in found if lane is not None)
 
 
 def drop_half_made_lanes(mirror: Path, disk: Disk) -> None:
@@ -68,21 +78,24 @@ def drop_half_made_lanes(mirror: Path, disk: Disk) -> None:
     Raises:
         HostError: it cannot be removed.
     """
-    for paths in half_made_files(mirror).values():
-        for path in paths:
+    for lane in headless_lanes(mirror):
+        for path in lane.paths if lane.half_made else ():
             disk.remove(mirror / path)
 
 
-def _half_made(metadata_dir: Path) -> list[str]:
-    if metadata_dir.is_symlink() or not metadata_dir.is_dir():
-        return []
-    names = sorted(path.name for path in metadata_dir.iterdir() if path.is_file())
-    roles = {name: found for name in names if (found := role_of_filename(name)) is not None}
-    if ("timestamp", None) in roles.values() or any(
-        role != "root" and version not in {None, 1} for role, version in roles.values()
-    ):
-        return []
-    return [name for name, (_, version) in roles.items() if version is not None]
+def _headless(mirror: Path, folder: str) -> HeadlessLane | None:
+    place = mirror / folder
+    if place.is_symlink() or not place.is_dir():
+        return None
+    names = sorted(path.name for path in place.iterdir() if path.is_file())
+    roles = {name: role for name in names if (role := role_of_filename(name)) is not None}
+    if ("timestamp", None) in roles.values():
+        return None
+    versioned = {name: (role, version) for name, (role, version) in roles.items() if version is not None}
+    if not versioned:
+        return None
+    half_made = all(role == "root" or version == 1 for role, version in versioned.values())
+    return HeadlessLane(folder, tuple(f"{folder}/{name}" for name in versioned), half_made)
 
 
 def _targets(mirror: Path, folder: str) -> dict[str, TargetFile]:

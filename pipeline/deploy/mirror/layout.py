@@ -88,6 +88,6 @@ class MirrorLayout:
         if document is None:
             raise UsageError(
                 f"{self.folder} has no {MIRROR_FILE}",
-                hint="`mirror create` with the same options finishes a mirror that was begun",
+                hint="`mirror sync` writes it where one has ended before, else `mirror create` with the same options",
             )
         return document

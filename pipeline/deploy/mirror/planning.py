@@ -161,11 +161,25 @@ def make_plan(
         copies={name: copies[name] for name in differing(layout.folder, copies)},
         outdated=(
             *outdated(metadata_dir, metadata.files),
+            *(_damaged_metadata(metadata_dir, metadata.files, repository) if request.repair else ()),
             *unwanted_models(layout, models),
             *_unwanted_blobs(layout, wanted, mirrored=repository.metadata_folder),
         ),
-        needs_installer=installer is not None and not installer.is_there(layout.installer_dir),
+        needs_installer=installer is not None
+        and not (
+            installer.is_there(layout.installer_dir)
+            and (not request.repair or installer.is_intact(layout.installer_dir))
+        ),
         drops_installer=installer is None and bool(own_names(layout.installer_dir)),
+    )
+
+
+def _damaged_metadata(metadata_dir: Path, current: Iterable[str], repository: TrustedRepository) -> tuple[Path, ...]:
+    """Return files of earlier versions that are kept and are not signed as they must be: they cannot be brought."""
+    known = set(outdated(metadata_dir, current))
+    kept = [path for path in sorted(metadata_dir.glob("*.json")) if path.name not in set(current) and path not in known]
+    return tuple(
+        path for path in kept if path.is_file() and repository.is_signed_metadata(path.name, path.read_bytes()) is False
     )
 
 

@@ -81,5 +81,8 @@ def _read(folder: Path, path: str, listed: dict[str, str]) -> bytes:
     except (FileNotFoundError, NotADirectoryError) as error:
         raise IntegrityError(f"{path} is missing", hint="the mirror is incomplete: `mirror sync` brings it") from error
     if sha256_bytes(data) != listed.get(path):
-        raise IntegrityError(f"{path} is not what it is listed as", hint="it was changed a moment ago, or is damaged")
+        raise IntegrityError(
+            f"{path} is not what it is listed as",
+            hint="it was changed a moment ago, or is damaged: `mirror sync --repair`",
+        )
     return data

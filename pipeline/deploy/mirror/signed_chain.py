@@ -54,6 +54,13 @@ def lane_folders(mirror: Path) -> tuple[str, ...]:
     return tuple(folder for folder in folders if (mirror / folder / "timestamp.json").is_file())
 
 
+def how_to_mend(path: str) -> str:
+    """Return what brings damaged metadata of a mirror anew, by where it lies."""
+    if path.startswith(f"{LANES_FOLDER}/"):
+        return "`mirror seal --anew` signs the lane again where its keys are; `mirror import` brings it from an export"
+    return "`mirror sync --repair` brings what is damaged anew, or `mirror import` from a whole export"
+
+
 def read_chain(mirror: Path, folder: str) -> SignedChain:
     """Read the roots and the current metadata of a lane, each signed as the one above it says.
 
@@ -183,5 +190,5 @@ class _ChainReader:
     def _damaged(self, name: str, why: str) -> IntegrityError:
         return IntegrityError(
             f"{self._mirror / self._chain.folder / name}: {why}",
-            hint="sync or import the mirror again from a whole copy",
+            hint=how_to_mend(self._chain.folder),
         )

@@ -7,7 +7,7 @@ leaves the old state or the new one; the next sync goes on from there.
 from __future__ import annotations
 
 import shutil
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.location import FolderLocation, locate
@@ -21,7 +21,7 @@ from pipeline.deploy.mirror.source_metadata import MetadataReader
 from pipeline.deploy.steps import step
 from pipeline.deploy.trust import TrustedRepository
 from pipeline.digest import sha256_bytes
-from pipeline.errors import UsageError
+from pipeline.errors import IntegrityError, UsageError
 from pipeline.model.mirror import MirrorOutcome
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from pipeline.deploy.mirror.planning import SyncPlan
     from pipeline.deploy.mirror.request import MirrorRequest
-    from pipeline.model.mirror import MirrorChange
+    from pipeline.model.mirror import MirrorChange, MirrorDocument
     from pipeline.ports import Disk, Services
 
 
@@ -97,7 +97,7 @@ class _Sync:
         )
 
     def run(self) -> MirrorOutcome:
-        document = self._layout.document()
+        document = self._document()
         if document is not None and document.repository != self._repository.identity:
             raise UsageError(
                 f"{self._layout.folder} is a mirror of another repository ({document.source})",
@@ -112,6 +112,12 @@ class _Sync:
         if not self._request.dry_run:
             apply(plan, self._request, self._layout, place=self._place, services=self._services, disk=self._disk)
         return self._outcome(plan, changes)
+
+    def _document(self) -> MirrorDocument | None:
+        """Return ``mirror.json``; one that is damaged is written anew, as is one that is not there."""
+        with suppress(IntegrityError):
+            return self._layout.document()
+        return None
 
     def _nothing_new(self) -> MirrorOutcome | None:
         """Return the outcome where the last sync holds still: sizes are looked at and, at most, the timestamp written.

@@ -11,7 +11,7 @@ from pipeline.deploy.metadata_client import read_root
 from pipeline.deploy.metadata_door import TARGETS_LIMIT_BYTES
 from pipeline.deploy.metadata_refusals import ExpiredRepositoryError
 from pipeline.deploy.mirror.installer import FILES_LIST, read_files_list
-from pipeline.deploy.mirror.lanes import half_made_files, lane_needs
+from pipeline.deploy.mirror.lanes import headless_lanes, lane_needs
 from pipeline.deploy.mirror.layout import MirrorLayout
 from pipeline.deploy.mirror.signed_chain import lane_folders, read_chain
 from pipeline.deploy.mirror.source_metadata import MetadataReader
@@ -101,7 +101,7 @@ class _MirrorVerification:
             self._comparison.add(MIRROR_FILE, "changed", error.message)
             return None
         if document is None and self._layout.completed_path.is_file():
-            self._comparison.add(MIRROR_FILE, "missing", "`mirror create` with the same options writes it again")
+            self._comparison.add(MIRROR_FILE, "missing", "`mirror sync` writes it again")
         return document
 
     def _verify_lane(self, root: bytes, document: MirrorDocument | None, lanes: list[str]) -> str:
@@ -164,12 +164,14 @@ class _MirrorVerification:
             self._comparison.add(folder, "changed", error.message)
 
     def _name_strangers_of_lanes(self, lanes: list[str]) -> None:
-        half_made = half_made_files(self._folder)
-        for lane in half_made:
-            self._comparison.notes.append(
-                f"{lane} has no timestamp: its seal never ended, and `mirror seal` replaces it"
-            )
-        left = {path for paths in half_made.values() for path in paths}
+        headless = headless_lanes(self._folder)
+        for lane in headless:
+            if lane.half_made:
+                note = f"{lane.folder} has no timestamp: its seal never ended, and `mirror seal` replaces it"
+                self._comparison.notes.append(note)
+            else:
+                self._comparison.add(f"{lane.folder}/timestamp.json", "missing")
+        left = {path for lane in headless for path in lane.paths}
         for path, place in self._comparison.walk(self._folder / LANES_FOLDER, name=LANES_FOLDER):
             full = f"{LANES_FOLDER}/{path}"
             if full not in left and not any(full.startswith(f"{lane}/") for lane in lanes):

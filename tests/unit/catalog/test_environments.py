@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.catalog.environments import environment_names, read_environment, read_spec
 from pipeline.catalog.lock_files import LockError
-from tests.simulators.tiny_environment import CHANNEL, TinyEnvironment, wheel
+from tests.simulators.locked_environment import CHANNEL, TinyEnvironment, wheel
 
 MAC = "macos-arm64"
 LINUX = "linux-x86_64"
@@ -146,11 +146,11 @@ def test_a_malformed_file_is_named(tiny, tmp_path, name, text, said):
 @pytest.mark.parametrize(
     ("filename", "why"),
     [
-        ("tiny_array-2.0-cp314-cp314-manylinux_2_28_x86_64.whl", "not macos-arm64"),
-        ("tiny_array-2.0-cp313-cp313-macosx_11_0_arm64.whl", "with Python 3.14"),
-        ("tiny_array-2.0-cp314-cp314-macosx_15_0_arm64.whl", "on macOS 14.0"),
-        ("tiny_array-2.0-cp314-cp314t-macosx_11_0_arm64.whl", "with Python 3.14"),
-        ("tiny_array-2.0-cp314-cp314-macosx_11_0_x86_64.whl", "not macos-arm64"),
+        ("tiny_array-2.0-cp314-cp314-manylinux_2_28_x86_64.whl", "not for macos-arm64"),
+        ("tiny_array-2.0-cp313-cp313-macosx_11_0_arm64.whl", "has Python 3.14"),
+        ("tiny_array-2.0-cp314-cp314-macosx_15_0_arm64.whl", "needs macOS 15.0 or newer, the floor is 14.0"),
+        ("tiny_array-2.0-cp314-cp314t-macosx_11_0_arm64.whl", "has Python 3.14"),
+        ("tiny_array-2.0-cp314-cp314-macosx_11_0_x86_64.whl", "not for macos-arm64"),
     ],
 )
 def test_a_wheel_for_another_platform_python_or_a_higher_floor_is_refused(tiny, tmp_path, filename, why):
@@ -162,7 +162,7 @@ def test_a_wheel_for_another_platform_python_or_a_higher_floor_is_refused(tiny, 
 
 def test_a_wheel_for_a_newer_glibc_than_the_floor_is_refused(tiny, tmp_path):
     tiny.pylocks[LINUX][1] = wheel("Tiny.Array", "2.0", "tiny_array-2.0-cp314-cp314-manylinux_2_36_x86_64.whl")
-    assert "on glibc 2.35" in refused(tiny, tmp_path, LINUX)
+    assert "needs glibc 2.36 or newer, the floor is 2.35" in refused(tiny, tmp_path, LINUX)
 
 
 @pytest.mark.parametrize(

@@ -279,10 +279,9 @@ def test_a_reader_that_has_gone_is_no_error_to_talk_about():
 def test_a_signal_ends_the_program_with_130(how):
     script = (
         "import sys, time, pipeline.cli.failures\nfrom pipeline import __main__ as entry\n"
-        "entry.run = lambda arguments: entry_run(arguments)\n"
         "import pipeline.cli.main as m\n"
         "def slow(*a, **k):\n    print('ready', flush=True)\n    time.sleep(60)\n"
-        "m.pipeline.main = slow\nentry_run = m.run\nentry.main()\n"
+        "m.pipeline.main = slow\nentry.main()\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -292,6 +291,23 @@ def test_a_signal_ends_the_program_with_130(how):
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130
     assert err.lstrip().startswith("error: interrupted")
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_the_program_loads_ends_it_with_130_and_no_traceback(how):
+    script = (
+        "import sys, time\nfrom pipeline import __main__ as entry\n"
+        "class Slow:\n    def find_spec(self, name, path=None, target=None):\n"
+        "        if name == 'pipeline.cli.main':\n            print('ready', flush=True)\n            time.sleep(60)\n"
+        "sys.meta_path.insert(0, Slow())\nentry.main()\n"
+    )
+    process = subprocess.Popen(
+        [sys.executable, "-c", script], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(how)
+    _, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (130, "error: interrupted\n")
 
 
 def test_a_shell_is_told_the_commands_without_importing_one(monkeypatch, capsys):

@@ -5,18 +5,24 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import sys
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from pipeline.deploy.generations import list_generations, rollback, use
+from pipeline.deploy.health import HealthWish
 from pipeline.deploy.layout import Layout
 from pipeline.deploy.quick_switch import quick_switch
 from pipeline.deploy.removal import gc, uninstall
 from pipeline.deploy.switching import Switching
 from pipeline.deploy.verify import verify
 from pipeline.errors import HostError, IntegrityError, NoSpaceError, UsageError
-from tests.simulators.conda_packages import Member
+from pipeline.system.conda_tool import RattlerTool
+from tests.simulators.conda_packages import PLACEHOLDER, Member
+from tests.simulators.crash_points import for_every_point, in_memory
 from tests.simulators.engine_world import FixedHost, close_stores
 from tests.simulators.environment_world import PYTHON, SITE, EnvironmentWorld, python_package, wheel_files
 
@@ -305,3 +311,92 @@ def test_without_what_links_packages_nothing_is_downloaded(published: Environmen
     with pytest.raises(HostError, match="links conda packages"):
         published.install(services=services)
     assert services.downloader.brought == []
+
+
+def test_changed_binaries_of_a_macos_environment_are_signed_again_or_it_is_not_installed(world: EnvironmentWorld):
+    base = python_package("osx-arm64")
+    mach_o = bytes.fromhex("cffaedfe") + b"code" * 100 + PLACEHOLDER.encode() + b"/lib\0"
+    base.files["lib/libx.dylib"] = Member(mach_o, binary=True)
+    world.build_environment("0.32.2", packages=(base,), platform="macos-arm64")
+    world.publish()
+    wish = {"target": "mlx-lm/macos-arm64-mlx", "check_host": False, "health": HealthWish(level="none")}
+    with pytest.raises(HostError, match=r"libx\.dylib must be signed again"):
+        world.install(**wish)
+    assert list_generations(world.root) == ()
+    program = world.folder / "tools/codesign"
+    program.parent.mkdir()
+    program.write_text(
+        '#!/bin/sh\nfor file; do :; done\n[ "$1" = --verify ] && exec grep -q signed "$file"\nprintf signed >> "$file"\n'
+    )
+    program.chmod(0o755)
+    services = replace(world.services(), base_env={"PATH": f"{program.parent}:{os.defpath}"})
+    tree = Path(world.install(services=services, **wish).path)
+    assert (tree / "lib/libx.dylib").read_bytes().endswith(b"signed")
+    assert f"{tree}/lib".encode() in (tree / "lib/libx.dylib").read_bytes()
+    assert is_whole(world)
+
+
+def test_an_interrupted_installation_leaves_the_old_one(published: EnvironmentWorld):
+    before = published.install().path
+
+    class Interrupted(RattlerTool):
+        def link(self, *arguments: object, **named: object) -> None:
+            super().link(*arguments, **named)
+            raise KeyboardInterrupt
+
+    published.build_environment("0.33.0")
+    published.publish()
+    with pytest.raises(KeyboardInterrupt):
+        published.install(services=replace(published.services(), conda=Interrupted()))
+    assert [(g.version, g.path) for g in list_generations(published.root)] == [("0.32.2", before)]
+    assert list((published.root / "staging").iterdir()) == []
+    assert published.install().version == "0.33.0"
+
+
+def test_a_process_that_is_killed_while_it_links_takes_the_linking_process_along(published: EnvironmentWorld):
+    script = published.folder / "linker.py"
+    script.write_text(
+        "import sys, time\n"
+        f"sys.path.insert(0, {str(Path(__file__).resolve().parents[3])!r})\n"
+        "from pathlib import Path\n"
+        "from pipeline.system.conda_child import work\n"
+        "sleeper = (sys.executable, '-c', 'import os, sys, time; open(sys.argv[-1] and \"pid\", \"w\").write(str(os.getpid())); time.sleep(60)')\n"
+        "work('link', {}, seconds=60, command=sleeper)\n"
+    )
+    process = subprocess.Popen([sys.executable, str(script)], cwd=published.folder)
+    pid = published.folder / "pid"
+    while not (pid.exists() and pid.read_text()):
+        assert process.poll() is None
+        time.sleep(0.01)
+    child = int(pid.read_text())
+    process.kill()
+    process.wait()
+    while Path(f"/proc/{child}").exists() and "(zombie)" not in Path(f"/proc/{child}/status").read_text():
+        time.sleep(0.05)
+
+
+@pytest.mark.slow
+def test_an_installation_that_dies_anywhere_leaves_the_old_or_the_new_version():
+    with in_memory() as folder:
+        world = EnvironmentWorld(folder)
+        for version in ("0.32.2", "0.33.0"):
+            world.build_environment(version, packages=(python_package(),), wheels=SMALL[version], health=None)
+        world.publish()
+        world.install(version="0.32.2")
+
+        def check(root: Path, number: int) -> None:
+            assert current(root) in {"0.32.2", "0.33.0"}, number
+            world.install(root=root)
+            assert current(root) == "0.33.0", number
+            assert [g.version for g in list_generations(root)] == ["0.33.0", "0.32.2"], number
+            assert is_whole(world, root), number
+            assert Layout(root).orphans() == (), number
+
+        assert for_every_point(world, world.root, lambda root: world.install(root=root), check) > 50
+
+
+SMALL = {version: {f"{SITE}/mlx_lm.py": version.encode()} for version in ("0.32.2", "0.33.0")}
+
+
+def current(root: Path) -> str:
+    return json.loads((root / "current/mlx-lm.json").read_text())["version"]

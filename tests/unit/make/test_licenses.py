@@ -18,8 +18,9 @@ from pipeline.make.licenses import license_of_metadata, spdx
         ("License: " + "the whole text of it " * 20 + "\n", ""),
         ("Classifier: License :: OSI Approved :: BSD License\n", ""),
         (
-            "Classifier: License :: OSI Approved :: MIT License\n"
-            "Classifier: License :: OSI Approved :: ISC License (ISCL)\n",
+            "".join(
+                f"Classifier: License :: OSI Approved :: {name}\n" for name in ("MIT License", "ISC License (ISCL)")
+            ),
             "ISC AND MIT",
         ),
         ("Name: x\n", ""),

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from pipeline.digest import sha256_bytes
 from pipeline.errors import IntegrityError
 from pipeline.make.wheel_layer import make_wheel_layer
 from pipeline.model.environment import Floors
@@ -17,6 +18,7 @@ from pipeline.model.result import StepResult
 from tests.simulators.engine_world import services_for
 from tests.simulators.small_wheels import SmallWheel
 
+WRONG = f"a.py,sha256={'A' * 43},1\n"
 SITE = "lib/python3.14/site-packages"
 TOY = SmallWheel("toy_box", files={"toy_box/__init__.py": b"x = 1\n"}, scripts={"toy": "toy_box:main"})
 
@@ -35,7 +37,7 @@ def make(tmp_path):
             locked.append(entry.model_copy(update=changes.pop("lock", {})))
         action = MakeWheelLayer(
             layer_name="wheels", role="wheels", fetched="fetch", wheels=tuple(locked), python="3.14", zstd_level=1,
-            epoch_seconds=0, **changes,
+            epoch_seconds=0, **{"platform": "macos-arm64", "floors": Floors(macos="14.0"), **changes},
         )  # fmt: skip
         folder = tmp_path / work
         folder.mkdir()
@@ -77,7 +79,7 @@ def test_record_lists_every_file_as_it_lies_and_the_programs_to_come(make):
     assert ["../../../bin/toy", "", ""] in rows
     listed = {os.path.normpath(f"{SITE}/{name}") for name in names} - {"bin/toy"}
     assert listed == set(files_of(tree))
-    assert [row for row in rows if row[0] == "toy_box/__init__.py"][0][2] == "6"
+    assert next(row for row in rows if row[0] == "toy_box/__init__.py")[2] == "6"
 
 
 def test_files_of_other_schemes_lie_where_they_belong(make):
@@ -95,13 +97,14 @@ def test_files_of_other_schemes_lie_where_they_belong(make):
     _, tree = make(wheel)
     expected = {"share/toy/a.txt", "include/python3.14/toy-box/toy.h", f"{SITE}/toy.so", "bin/plain"}
     assert expected <= set(files_of(tree))
-    assert [tree.joinpath(name).stat().st_mode & 0o777 for name in ("bin/plain", f"{SITE}/toy.so", "share/toy/a.txt")] == [
-        0o755, 0o755, 0o644,
-    ]  # fmt: skip
+    modes = {path: (tree / path).stat().st_mode & 0o777 for path in expected}
+    assert [path for path, mode in modes.items() if mode != (0o644 if path.endswith((".h", ".txt")) else 0o755)] == []
 
 
 def test_a_program_for_python_finds_the_python_beside_it_whatever_the_path(make, tmp_path):
-    wheel = SmallWheel("toy", files={"toy-1.0.data/scripts/tell": b"#!python\nimport sys\nprint(sys.argv[1:], end='')\n"})
+    wheel = SmallWheel(
+        "toy", files={"toy-1.0.data/scripts/tell": b"#!python\nimport sys\nprint(sys.argv[1:], end='')\n"}
+    )
     _, tree = make(wheel)
     place = tmp_path / "a place with 'quotes'" / "bin"
     place.mkdir(parents=True)
@@ -132,7 +135,7 @@ def test_two_wheels_may_bring_the_same_file(make):
 @pytest.mark.parametrize(
     ("wheels", "said"),
     [
-        ((SmallWheel("one", files={"a.py": b"1"}), SmallWheel("two", files={"a.py": b"2"})), "one-1.0-py3-none-any.whl has"),
+        ((SmallWheel("one", files={"a.py": b"1"}), SmallWheel("two", files={"a.py": b"2"})), "one-1.0-py3-none.* has"),
         ((SmallWheel("one", files={"a": b"1"}), SmallWheel("two", files={"a/b": b"2"})), "in the way"),
         ((SmallWheel("one", scripts={"x": "a:b"}), SmallWheel("two", scripts={"x": "c:d"})), "another program x"),
         ((SmallWheel("one", scripts={"../x": "a:b"}),), "refused"),
@@ -140,15 +143,15 @@ def test_two_wheels_may_bring_the_same_file(make):
         ((SmallWheel("one", files={"one-1.0.data/scripts/../../x": b""}),), "refused"),
         ((SmallWheel("one", files={"/tmp/escaped": b""}),), "cannot be used"),
         ((SmallWheel("one", files={"a.py": b"1"}, record={"a.py": ""}),), "not mentioned in RECORD"),
-        ((SmallWheel("one", files={"a.py": b"1"}, record={"a.py": f"a.py,sha256={'A' * 43},1\n"}),), "didn't match RECORD"),
+        ((SmallWheel("one", files={"a.py": b"1"}, record={"a.py": WRONG}),), "didn't match RECORD"),
         ((SmallWheel("one", record={"lost": "one-1.0.dist-info/lost,sha256=AA,1\n"}),), "lacks one-1.0.dist-info/lost"),
         ((SmallWheel("one", files={"one-1.0.data/nowhere/x": b""}),), "not contained in a valid .data"),
         ((SmallWheel("one", says=("another", "1.0")),), "says of itself that it is another 1.0"),
         ((SmallWheel("one", says=("one", "2.0")),), "says of itself that it is one 2.0"),
         ((SmallWheel("one", says=("one", "not a version")),), "says of itself"),
-        ((SmallWheel("one", tag="cp312-cp312-macosx_14_0_arm64"),), "not for Python 3.14"),
-        ((SmallWheel("one", tag="cp315-abi3-macosx_14_0_arm64"),), "not for Python 3.14"),
-        ((SmallWheel("one", tag="pp3-none-any"),), "not for Python 3.14"),
+        ((SmallWheel("one", tag="cp312-cp312-macosx_14_0_arm64"),), "has Python 3.14"),
+        ((SmallWheel("one", tag="cp315-abi3-macosx_14_0_arm64"),), "has Python 3.14"),
+        ((SmallWheel("one", tag="pp3-none-any"),), "has Python 3.14"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_wheel_is_refused(make, wheels, said):
@@ -177,17 +180,15 @@ def test_a_wheel_must_be_for_the_platform_and_its_floor(make, tag, platform, fit
     if fits:
         make(wheel, platform=platform, floors=floors)
     else:
-        with pytest.raises(IntegrityError, match=f"is not for {platform} of the floor"):
+        with pytest.raises(IntegrityError, match=r"the floor is|not for"):
             make(wheel, platform=platform, floors=floors)
 
 
-def test_a_wheel_that_is_no_zip_is_refused(make, tmp_path, monkeypatch):
+def test_a_wheel_that_is_no_zip_is_refused(make):
     class Broken(SmallWheel):
         def write(self, folder):
             entry = super().write(folder)
             (folder / self.filename).write_bytes(b"PK no")
-            from pipeline.digest import sha256_bytes
-
             return entry.model_copy(update={"sha256": sha256_bytes(b"PK no"), "size_bytes": 5})
 
     with pytest.raises(IntegrityError, match=r"toy-1\.0-py3-none-any\.whl cannot be used"):
@@ -195,7 +196,7 @@ def test_a_wheel_that_is_no_zip_is_refused(make, tmp_path, monkeypatch):
 
 
 def test_a_wheel_of_another_project_than_locked_is_refused(make):
-    with pytest.raises(IntegrityError, match="is locked as other 1.0"):
+    with pytest.raises(IntegrityError, match=r"is locked as other 1\.0"):
         make(TOY, lock={"project": "other"})
 
 

@@ -84,9 +84,7 @@ def test_a_conda_package_provides_with_metadata_or_without():
 
 def test_a_version_that_is_only_condas_satisfies_no_bound():
     assert problems(wheel("app", "1.0", "lib"), lib="9e") == ()
-    assert problems(wheel("app", "1.0", "lib>=1"), lib="9e") == (
-        "app 1.0 requires lib>=1, the environment has 9e",
-    )
+    assert problems(wheel("app", "1.0", "lib>=1"), lib="9e") == ("app 1.0 requires lib>=1, the environment has 9e",)
 
 
 def test_what_a_conda_package_requires_is_condas_business():

@@ -200,6 +200,37 @@ def test_ci_gets_a_new_key_for_engines_when_the_policy_says_so(ceremony, world, 
     )
 
 
+def test_a_refresh_after_a_rotation_says_what_it_signed_and_warns_of_nothing(user, world):
+    keys = ("--to", "r", "--keys", world.keys_dir)
+    user.ok("publish", "--allow-development", "--from", world.folder / "dist", *keys)
+    user.ok("keys", "rotate", "timestamp", "--keys", world.keys_dir, "--no-passphrase")
+    foreseen = user.ok("refresh", *keys, "--dry-run")
+    assert "would put in place: timestamp, root" in foreseen
+    assert "now valid until" in foreseen
+    said = user.ok("refresh", *keys)
+    assert "signed and put in place: timestamp 2, root 2" in said
+    assert "new root is out" not in user.err
+    assert "no signature is needed" in user.ok("refresh", *keys)
+    assert user.json("refresh", *keys)["signed"] == []
+
+
+def test_dry_runs_are_worded_as_such_and_change_nothing(user, world):
+    publish = ("publish", "--allow-development", "--from", world.folder / "dist", "--to", "r", "--keys", world.keys_dir)
+    said = user.ok(*publish, "--dry-run")
+    assert f"would add  {TARGET} 1" in said
+    assert "would put in place: root, engine-llama.cpp, targets, snapshot, timestamp" in said
+    assert "would write 4 files" in said
+    assert "would be signed with development keys" in user.err
+    assert not Path("r").exists()
+    user.ok(*publish)
+    revoke = ("revoke", TARGET, "--version", "1", "--reason", "it leaks", "--to", "r", "--keys", world.keys_dir)
+    said = user.ok(*revoke, "--dry-run")
+    assert f"would revoke {TARGET} 1" in said
+    assert "files" not in said
+    assert user.json(*revoke, "--dry-run")["signed"] == ["engine-llama.cpp", "snapshot", "timestamp"]
+    assert f"revoked {TARGET} 1" in user.ok(*revoke)
+
+
 def test_old_signatures_are_verified_after_every_key_was_replaced(user, world):
     at_once = ("--keys", world.keys_dir, "--no-passphrase")
     publish = ("publish", "--allow-development", "--from", world.folder / "dist", "--to", "r", "--keys", world.keys_dir)

@@ -56,6 +56,13 @@ def test_a_plan_on_an_empty_cache_says_what_is_downloaded_and_built(user):
     assert "8 steps: 0 reused, 8 to do, 275.6 MB to download" in out
 
 
+def test_a_plan_with_the_network_forbidden_names_what_is_not_here(user):
+    user.ok("plan", "--target", "linux-x86_64-cpu", "--offline")
+    assert "offline, and not here: what source llama.cpp b11434" in user.err
+    user.ok("plan", "--target", "linux-x86_64-cpu")
+    assert "offline" not in user.err
+
+
 def test_a_plan_as_json_has_whole_keys_and_reasons(user):
     document = user.json("plan", "--target", "linux-x86_64-cpu,linux-x86_64-avx2")
     assert document["targets"] == ["llama.cpp/linux-x86_64-avx2", CPU]

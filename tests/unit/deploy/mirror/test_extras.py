@@ -17,7 +17,7 @@ from pipeline.digest import sha256_bytes
 from pipeline.errors import NetworkError, NothingSelectedError, OfflineError
 from pipeline.make.fetch import fetch_model
 from pipeline.model.actions import FetchModel
-from pipeline.model.mirror import InstallerSelection
+from pipeline.model.mirror import InstallerSelection, MirrorOutcome
 from pipeline.model.recipe import ModelPart, ModelRecipe
 from pipeline.ports import Command, CommandOutcome, Services
 from tests.simulators.engine_world import World
@@ -150,10 +150,14 @@ def installer(world: World, **changes: object) -> InstallerSource:
     return InstallerSource(**fields)
 
 
-def hold(world: World, mirror: Path, pip: Pip, *, offline: bool = False, **changes: object):
+def hold(
+    world: World, mirror: Path, pip: Pip, *, offline: bool = False, repair: bool = False, **changes: object
+) -> MirrorOutcome:
     source = installer(world, **changes)
     services = dataclasses.replace(mirror_services(world, mirror), commands=pip, offline=offline)
-    return mirrored(world, mirror, services=services, installer_source=source, installer=source.selection)
+    return mirrored(
+        world, mirror, services=services, installer_source=source, installer=source.selection, repair=repair
+    )
 
 
 def test_the_wheels_for_every_platform_and_python_are_held_with_their_digests(published, mirror, pip):
@@ -226,6 +230,17 @@ def test_any_file_of_the_installer_that_goes_or_changes_is_named(published, mirr
         hold(published, mirror, pip)
         assert place.read_bytes() == data, "a sync sees that it has another size"
         assert (mirror / "installer" / FILES_LIST).is_file()
+
+
+def test_a_damaged_file_of_the_installer_is_brought_anew_by_repair(published, mirror, pip):
+    hold(published, mirror, pip)
+    wheel = next((mirror / "installer/wheels").glob("click-*"))
+    data = wheel.read_bytes()
+    wheel.write_bytes(b"X" + data[1:])
+    assert not hold(published, mirror, pip).changed, "it has the size that it should have"
+    assert hold(published, mirror, pip, repair=True).changed
+    assert wheel.read_bytes() == data
+    assert "--find-links" not in pip.commands[-2], "nothing is taken from wheels of which one is damaged"
 
 
 def test_an_installer_that_is_not_wanted_any_more_goes(published, mirror, pip):

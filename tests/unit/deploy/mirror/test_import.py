@@ -112,6 +112,7 @@ def test_parts_come_one_disk_after_another_in_any_order(published, usb, mirror, 
         assert outcome.complete == (position == len(order) - 1)
         assert (mirror / "metadata").exists() == outcome.complete
     assert content(mirror) == content(published.repository)
+    assert outcome.files_added == len(content(mirror)), "from all disks"
     assert leftovers(mirror) == []
 
 

@@ -5,11 +5,12 @@ from pathlib import Path
 import pytest
 from tuf.api.metadata import Metadata, Targets
 
+from pipeline.deploy.mirror.lanes import lane_blobs
 from pipeline.deploy.trust import TrustedRepository
-from pipeline.deploy.verify import verify
+from pipeline.deploy.verify import report_error, verify
 from pipeline.errors import IntegrityError, TrustError, UsageError
 from pipeline.model.manifest_document import read_manifest
-from pipeline.model.repository_layout import BUILDERS_FIELD
+from pipeline.model.repository_layout import BUILDERS_FIELD, blob_path
 from pipeline.system.clock import SystemClock
 from tests.simulators.engine_world import World
 from tests.simulators.hand_clock import HandClock
@@ -293,14 +294,56 @@ def test_a_stray_file_in_a_half_made_lane_is_unexpected_and_stays(part, mirror):
     assert (mirror / LANE / "notes.txt").is_file()
 
 
-def test_a_whole_lane_that_lost_its_timestamp_is_no_leftover(part, mirror):
+@pytest.fixture
+def twice(part, mirror) -> World:
+    """A lane that was sealed twice, so that it has versions above 1."""
     sealed(part, mirror)
     part.build("b3")
     part.publish()
     mirrored(part, mirror)
     sealed(part, mirror)
+    return part
+
+
+def test_a_whole_lane_that_lost_its_timestamp_is_no_leftover(twice, mirror):
     (mirror / LANE / "timestamp.json").unlink()
     before = held(mirror)
-    with pytest.raises(IntegrityError, match="unexpected"):
-        sealed(part, mirror)
+    with pytest.raises(IntegrityError, match=r"be: lanes/airgap/metadata/timestamp\.json \(missing\)$") as caught:
+        sealed(twice, mirror)
+    assert "mirror seal --anew" in caught.value.hint
+    assert held(mirror) == before
+
+
+@pytest.mark.parametrize("fault", ["changed", "gone"])
+def test_whatever_is_damaged_of_a_lane_a_new_one_mends_for_machines_that_knew_it(twice, mirror, fault):
+    install(twice, mirror)
+    (manifest,) = lane_blobs(mirror, LANE.as_posix()) - lane_blobs(mirror, "metadata")
+    roles = ("root", "targets", "engine-llama.cpp", "snapshot")
+    names = [blob_path(manifest), f"{LANE}/timestamp.json", *(f"{LANE}/*.{role}.json" for role in roles)]
+    for name in names:
+        path = max(mirror.glob(name))  # no version has two digits
+        if fault == "gone":
+            path.unlink()
+        else:
+            path.write_bytes(b"X" + path.read_bytes()[1:])
+        report = verify(mirror, twice.services(), disk=twice.disk, trusted_root=twice.trusted_root)
+        assert "mirror seal --anew" in report_error(report).hint, name
+        with pytest.raises(IntegrityError):
+            sealed(twice, mirror)
+        assert sealed(twice, mirror, anew=True).changed
+        assert found(twice, mirror, by_lane=False) == {}, name
+        assert found(twice, mirror, by_lane=True) == {}, name
+        assert install(twice, mirror) == b"#!/bin/sh\necho core b3\n", name
+
+
+def test_a_lane_made_anew_still_needs_its_own_keys_and_a_whole_mirror(twice, mirror):
+    (mirror / LANE / "timestamp.json").write_text("{")
+    before = held(mirror)
+    with pytest.raises(TrustError, match="signed by other keys"):
+        sealed(twice, mirror, keys=lane_keys(twice, "others"), anew=True)
+    (mirror / "letters.txt").write_text("dear")
+    with pytest.raises(IntegrityError, match=r"letters\.txt \(unexpected\)$") as caught:
+        sealed(twice, mirror, anew=True)
+    assert caught.value.hint == "remove what is unexpected"
+    (mirror / "letters.txt").unlink()
     assert held(mirror) == before

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.deploy.mirror.completed import last_sync
 from pipeline.deploy.mirror.layout import MirrorLayout
 from pipeline.deploy.mirror.usage import mirror_usage
 from pipeline.deploy.verify import report_error, verify
@@ -87,7 +88,41 @@ def test_what_does_not_belong_there_is_unexpected(part, mirror):
     assert found == dict.fromkeys(
         ("letters.txt", "blobs/ab/notes", "metadata/notes.txt", "models/other.gguf"), "unexpected"
     )
+    assert report_error(check(part, mirror)).hint == "remove what is unexpected"
+    (mirror / "manifest.json").unlink()
+    (mirror / "mirror.json").unlink()
     assert "mirror sync --repair" in report_error(check(part, mirror)).hint
+
+
+def test_a_repairing_sync_mends_whatever_a_sync_has_written(part, mirror):
+    part.build("b3")
+    part.publish()
+    mirrored(part, mirror)
+    assert len(list((mirror / "metadata").glob("*.snapshot.json"))) == 2, "the version before is kept"
+    for path, data in held(mirror).items():
+        (mirror / path).write_bytes(bytes([data[0] ^ 1]) + data[1:])
+        mirrored(part, mirror, repair=True)
+        assert check(part, mirror).ok, path
+        (mirror / path).unlink(missing_ok=True)
+        mirrored(part, mirror)
+        assert check(part, mirror).ok, path
+
+
+@pytest.mark.parametrize("fault", ["lost", "damaged"])
+def test_where_mirror_json_is_no_more_the_last_sync_says_what_is_held(part, mirror, fault):
+    layout = MirrorLayout(mirror)
+    before = last_sync(layout)
+    if fault == "lost":
+        layout.document_path.unlink()
+    else:
+        layout.document_path.write_bytes(b"{")
+    assert last_sync(layout) == before
+    layout.completed_path.unlink()
+    with pytest.raises(UsageError) as caught:
+        last_sync(layout)
+    assert "mirror create --from" in caught.value.hint
+    mirrored(part, mirror)
+    assert check(part, mirror).ok
 
 
 def test_mirror_json_that_lists_what_no_manifest_has_is_a_change(part, mirror):
