@@ -52,8 +52,11 @@ def folders_of(entries: Iterable[TreeEntry]) -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def program_fault(tree: Tree, path: str) -> str | None:
-    """Return why ``path`` is no program of the tree, None when it is one; links are followed within the tree."""
+def program_fault(tree: Tree, path: str, *, may_lead_out: bool = False) -> str | None:
+    """Return why ``path`` is no program of the tree, None when it is one; links are followed within the tree.
+
+    With ``may_lead_out`` an absolute link counts as a program.
+    """
     entries = {entry.path: entry for entry in tree.entries}
     for _ in range(_MAX_LINKS):
         entry = entries.get(path)
@@ -61,6 +64,8 @@ def program_fault(tree: Tree, path: str) -> str | None:
             return "it is not there"
         if entry.link is None:
             return None if entry.mode & 0o100 else "it is not executable"
+        if may_lead_out and entry.link.startswith("/"):
+            return None
         path = posixpath.normpath(posixpath.join(posixpath.dirname(path), entry.link))
     return "it is a loop of links"
 

@@ -37,6 +37,14 @@ _MACHINES = {
     "arm64": "arm64",
     "aarch64": "arm64",
 }
+_CONDA_SUBDIRS = {  # conda/base/constants.py, KNOWN_SUBDIRS
+    "linux-x86_64": "linux-64",
+    "linux-arm64": "linux-aarch64",
+    "macos-arm64": "osx-arm64",
+    "macos-x86_64": "osx-64",
+    "windows-x86_64": "win-64",
+    "windows-arm64": "win-arm64",
+}
 _SYSTEMS = {"linux": "linux", "darwin": "macos", "macos": "macos", "windows": "windows", "win32": "windows"}
 
 
@@ -66,6 +74,10 @@ class Target:
     def short(self) -> str:
         """The target without its engine: ``linux-x86_64-cpu``."""
         return f"{self.platform}-{self.accel}"
+
+    def is_named(self, pattern: str) -> bool:
+        """Tell whether a target, one without its engine, or a glob over either names this one."""
+        return fnmatch.fnmatchcase(str(self) if "/" in pattern else self.short, pattern)
 
     def __str__(self) -> str:
         """Return ``<engine>/<platform>-<accel>``."""
@@ -148,6 +160,11 @@ def platform_of(system: str, machine: str) -> str:
     return name
 
 
+def conda_subdir(platform: str) -> str:
+    """Return what conda calls a platform, for example ``osx-arm64``."""
+    return _CONDA_SUBDIRS[platform]
+
+
 def select_targets(patterns: Sequence[str], known: Iterable[Target]) -> tuple[Target, ...]:
     """Return the known targets that any of ``patterns`` names, in the order of ``known``.
 
@@ -160,7 +177,7 @@ def select_targets(patterns: Sequence[str], known: Iterable[Target]) -> tuple[Ta
     everything = tuple(known)
     chosen: set[Target] = set()
     for pattern in (part.strip() for text in patterns for part in text.split(",")):
-        matches = [t for t in everything if pattern and _matches(pattern, t)]
+        matches = [t for t in everything if pattern and t.is_named(pattern)]
         if not matches:
             raise UnknownNameError(f"no target matches {pattern!r}", hint=_near(pattern, everything))
         is_glob = any(c in pattern for c in "*?[")
@@ -170,11 +187,6 @@ def select_targets(patterns: Sequence[str], known: Iterable[Target]) -> tuple[Ta
             )
         chosen.update(matches)
     return tuple(t for t in everything if t in chosen)
-
-
-def _matches(pattern: str, target: Target) -> bool:
-    name = str(target) if "/" in pattern else target.short
-    return fnmatch.fnmatchcase(name, pattern)
 
 
 def _near(pattern: str, known: Sequence[Target]) -> str:

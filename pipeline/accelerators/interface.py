@@ -34,6 +34,7 @@ class AcceleratorKind(NamedTuple):
         example_accel: an accelerator of the kind.
         example_host: a host that it fits.
         driver_floor: lowest version of the driver for (accelerator's name, platform), None when none is asked for.
+        gpu_platforms: platforms on which ``is_gpu`` holds; empty for all of them.
     """
 
     families: tuple[str, ...]
@@ -45,6 +46,11 @@ class AcceleratorKind(NamedTuple):
     example_accel: str
     example_host: HostFacts
     driver_floor: Callable[[str, str], str | None] = no_driver
+    gpu_platforms: tuple[str, ...] = ()
+
+    def uses_gpu(self, platform: str) -> bool:
+        """Tell whether artifacts for a platform compute on something else than the processor."""
+        return self.is_gpu and (not self.gpu_platforms or platform in self.gpu_platforms)
 
 
 def unseen(facts: HostFacts, probe: ProbeName, *, what: str) -> str:

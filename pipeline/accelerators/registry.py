@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pipeline.accelerators import cpu, cuda, metal, opencl, openvino, rocm, sycl, vulkan
+from pipeline.accelerators import cpu, cuda, metal, mlx, opencl, openvino, rocm, sycl, vulkan
 from pipeline.accelerators.interface import AcceleratorKind
 from pipeline.names import family_of
 
@@ -10,6 +10,7 @@ KINDS: dict[str, AcceleratorKind] = {
     "cpu": cpu.KIND,
     "cuda": cuda.KIND,
     "metal": metal.KIND,
+    "mlx": mlx.KIND,
     "opencl": opencl.KIND,
     "openvino": openvino.KIND,
     "rocm": rocm.KIND,

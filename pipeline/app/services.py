@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
         AttestationVerifier,
         Clock,
         CommandRunner,
+        CondaTool,
         Disk,
         HostProbe,
         KeyFiles,
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
         TreeReader,
     )
     from pipeline.system.downloads import HttpDownloader
+    from pipeline.system.package_index import ConfiguredIndex
 
 
 @contextlib.contextmanager
@@ -78,18 +81,23 @@ def install_services(
         yield services
 
 
-@dataclass(frozen=True, slots=True)
 class _LaterIndex:
     """The configured package index; most commands never ask it, and do not pay for its imports."""
 
-    downloader: HttpDownloader
-    commands: CommandRunner
+    def __init__(self, downloader: HttpDownloader, commands: CommandRunner) -> None:
+        self._downloader = downloader
+        self._commands = commands
+        self._index: ConfiguredIndex | None = None
+        self._lock = threading.Lock()
 
     def urls_of(self, package: str, filename: str) -> tuple[str, ...]:
         """Return where a file of a project can be had; see ``ports.PackageIndex``."""
         from pipeline.system.package_index import ConfiguredIndex
 
-        return ConfiguredIndex(self.downloader, self.commands, os.environ).urls_of(package, filename)
+        with self._lock:  # one for all files: it asks pip and each page once
+            if self._index is None:
+                self._index = ConfiguredIndex(self._downloader, self._commands, os.environ)
+        return self._index.urls_of(package, filename)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +152,7 @@ def open_services(
             clock=time,
             mirrors=settings.mirrors,
             ca_file=_ca_file(),
-            http_hosts=hosts_without_tls(os.environ, *settings.mirrors, location),
+            http_hosts=hosts_without_tls(os.environ, *settings.mirrors, *settings.channels.values(), location),
         )
         yield Services(
             downloader=downloader,
@@ -164,19 +172,22 @@ def open_services(
             device_env=device_environment(),
             offline=settings.offline,
             attestations=attestation_verifier(settings.sigstore_root),
+            conda=conda_tool(),
+            channels=settings.channels,
+            disk=disk(),
         )
 
 
 def hosts_without_tls(environment: Mapping[str, str], *urls: str) -> frozenset[str]:
     """Return the hosts that this user has configured without TLS; every digest is checked all the same.
 
-    They are those of ``http:`` urls among mirrors, repository and package indexes, and pip's trusted hosts.
+    They are those of ``http:`` urls among mirrors, channels, repository and package indexes, and pip's trusted hosts.
 
     Raises:
         UsageError: one of them is no url; the variable it stands in is named.
     """
     indexes = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
-    named = [(url, "the repository or ENGINE_PIPELINE_MIRROR") for url in urls]
+    named = [(url, "the repository, ENGINE_PIPELINE_MIRROR or _CHANNELS") for url in urls]
     named += [(url, name) for name in indexes for url in environment.get(name, "").split()]
     plain = [_host_of(url, where) for url, where in named if url.lower().startswith("http://")]
     trusted = [_host_of(f"//{host}", "PIP_TRUSTED_HOST") for host in environment.get("PIP_TRUSTED_HOST", "").split()]
@@ -248,6 +259,13 @@ def archiver() -> Archiver:
     from pipeline.system.archives import FileArchiver
 
     return FileArchiver()
+
+
+def conda_tool() -> CondaTool:
+    """Return what links, solves and unpacks conda packages that are at hand."""
+    from pipeline.system.conda_tool import RattlerTool
+
+    return RattlerTool()
 
 
 def clock() -> Clock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,6 +31,7 @@ FOR_THE_NETWORK = (
 )  # fmt: skip
 """What programs that fetch need besides; a proxy's url may hold a password, so others are started without."""
 _LAST_SECOND = 253402300799  # 9999-12-31T23:59:59Z: RFC 3339 has four digits for a year
+_URL = re.compile(r"(?:https?|file)://.")
 _SWITCH = {
     "": None,
     "1": True,
@@ -69,6 +71,7 @@ class Settings:
         allow_development: whether development keys may sign a repository.
         recipes_dir: folder with ``engines/``, ``accelerators/`` and ``models/``.
         mirrors: asked before a file's own urls, in order.
+        channels: base of a conda channel, as a lock has it, to the base that is asked instead; no slash at their ends.
         offline: whether the network is forbidden.
         locked: whether anything that is not pinned by a digest is refused.
         jobs: compilers or downloads at once; None for as many as this process has processors.
@@ -97,6 +100,7 @@ class Settings:
     github_api: str = GITHUB_API
     github_token: str | None = field(default=None, repr=False)
     mirrors: tuple[str, ...] = ()
+    channels: Mapping[str, str] = field(default_factory=dict)
     offline: bool = False
     locked: bool = False
     jobs: int | None = None
@@ -146,6 +150,7 @@ def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> 
         github_api=environment.get(f"{PREFIX}GITHUB_API") or GITHUB_API,
         github_token=_token(environment),
         mirrors=tuple(environment.get(f"{PREFIX}MIRROR", "").split()) or project.get("mirrors", ()),
+        channels=_channels(environment) or _without_slash(project.get("channels", {})),
         offline=_first(flags.offline, _switch(environment, f"{PREFIX}OFFLINE"), project.get("offline"), default=False),
         locked=flags.locked or False,
         jobs=flags.jobs or project.get("jobs"),
@@ -236,6 +241,22 @@ def _token(environment: Mapping[str, str]) -> str | None:
     if text and not (text.isascii() and text.isprintable() and " " not in text):
         raise UsageError("GITHUB_TOKEN holds what is no token", hint="set it anew, or unset it")
     return text or None
+
+
+def _channels(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the channels that ENGINE_PIPELINE_CHANNELS replaces: ``base=base``, several with spaces between."""
+    pairs = [text.partition("=") for text in environment.get(f"{PREFIX}CHANNELS", "").split()]
+    for locked, equals, configured in pairs:
+        if not (equals and _URL.match(locked) and _URL.match(configured)):  # not shown: a url may hold a password
+            raise UsageError(
+                f"{PREFIX}CHANNELS holds what is not url=url",
+                hint="for example https://conda.anaconda.org/conda-forge=https://mirror.example/conda-forge",
+            )
+    return _without_slash({locked: configured for locked, _, configured in pairs})
+
+
+def _without_slash(channels: Mapping[str, str]) -> dict[str, str]:
+    return {locked.rstrip("/"): configured.rstrip("/") for locked, configured in channels.items()}
 
 
 def _cmake_options(environment: Mapping[str, str]) -> dict[str, str]:

@@ -1,6 +1,15 @@
 """Recipes and environments, read from files into frozen models; errors name the file and the dotted key."""
 
-from pipeline.catalog.catalog import Catalog, load, read_archive_parts
+from pipeline.catalog.catalog import Catalog, envs_dir_of, load, read_archive_parts
+from pipeline.catalog.locked import check_locks, locked_environment
 from pipeline.catalog.recipes import RecipeError
 
-__all__ = ["Catalog", "RecipeError", "load", "read_archive_parts"]
+__all__ = [
+    "Catalog",
+    "RecipeError",
+    "check_locks",
+    "envs_dir_of",
+    "load",
+    "locked_environment",
+    "read_archive_parts",
+]

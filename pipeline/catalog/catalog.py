@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from pydantic import Field
+
 from pipeline.accelerators import registry as accelerator_kinds
+from pipeline.catalog.engines import read_engines
 from pipeline.catalog.pins import check_pins, find_attestations
 from pipeline.catalog.recipes import RecipeError, read_recipe
 from pipeline.catalog.upstream import read_pinned_releases
+from pipeline.errors import NothingSelectedError
 from pipeline.model.archives import ArchiveParts
+from pipeline.model.environment_recipe import EnvironmentEngine, UnsupportedEngine
 from pipeline.model.frozen import Frozen
 from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe, ModelRecipe, Pin
 from pipeline.model.source import LocalTree
@@ -16,17 +21,20 @@ from pipeline.model.upstream import PinnedRelease
 from pipeline.names import PLATFORMS, Target, UnknownNameError, family_of, is_family, parse_target, version_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-Recipe = TypeVar("Recipe", EngineRecipe, AcceleratorRecipe, ModelRecipe)
+Recipe = TypeVar("Recipe", AcceleratorRecipe, ModelRecipe)
 
 
 class Catalog(Frozen):
     """All recipes.
 
     Attributes:
-        engines: by name.
+        engines: that are compiled, or fetched as upstream compiled them, by name.
+        environments: engines that are Python environments, by name.
+        unsupported: engines that cannot be made, by name, with the reason.
+        envs_dir: folder of the environments' files, which are read when such an engine is planned.
         accelerators: by name.
         models: by name.
         upstream: engine to tag to the pinned list of that release's files.
@@ -34,13 +42,16 @@ class Catalog(Frozen):
     """
 
     engines: dict[str, EngineRecipe]
+    environments: dict[str, EnvironmentEngine] = Field(default_factory=dict)
+    unsupported: dict[str, UnsupportedEngine] = Field(default_factory=dict)
+    envs_dir: str = ""
     accelerators: dict[str, AcceleratorRecipe]
     models: dict[str, ModelRecipe]
     upstream: dict[str, dict[str, PinnedRelease]]
     attestations: dict[str, str]
 
     def targets(self) -> tuple[Target, ...]:
-        """Return every target, sorted: those that can be built, and those of which an archive is pinned."""
+        """Return every target that can be made, sorted: built, fetched from a pinned archive, or assembled."""
         built = {
             Target(engine.name, platform, accelerator.name)
             for engine in self.engines.values()
@@ -53,7 +64,26 @@ class Catalog(Frozen):
             for release in releases.values()
             for short in release.targets
         }
-        return tuple(sorted({target for target in built if self.can_build(target)} | fetched))
+        assembled = _targets_of(self.environments.values())
+        return tuple(sorted({target for target in built if self.can_build(target)} | fetched | assembled))
+
+    def unsupported_targets(self) -> tuple[Target, ...]:
+        """Return every target that people ask for and that cannot be made, sorted."""
+        return tuple(sorted(_targets_of(self.unsupported.values())))
+
+    def refuse_unsupported(self, patterns: Sequence[str]) -> None:
+        """Refuse to make what cannot be made, wherever a pattern names it and nothing else.
+
+        Raises:
+            NothingSelectedError: a pattern of ``names.select_targets`` does; the reason is in the message.
+        """
+        known = self.targets()
+        for pattern in (part.strip() for text in patterns for part in text.split(",")):
+            meant = [target for target in self.unsupported_targets() if target.is_named(pattern)]
+            if meant and not any(target.is_named(pattern) for target in known):
+                recipe = self.unsupported[meant[0].engine]
+                instead = f"take {recipe.instead} instead" if recipe.instead else "`targets` lists what can be made"
+                raise NothingSelectedError(f"{meant[0]} cannot be made: {recipe.reason}", hint=instead)
 
     def accelerator(self, accel: str) -> AcceleratorRecipe:
         """Return the recipe of an accelerator, which may be a version of its family.
@@ -75,6 +105,8 @@ class Catalog(Frozen):
 
     def can_build(self, target: Target) -> bool:
         """Tell whether the recipes say how a target is compiled, on whatever machine."""
+        if target.engine in self.environments:
+            return False
         engine, accelerator = self.engine(target.engine), self.accelerator(target.accel)
         return (
             accelerator.name == target.accel
@@ -138,7 +170,7 @@ def load(folder: Path) -> Catalog:
     complaints: list[str] = []
     if not (folder / "engines").is_dir():
         raise RecipeError(f"{folder} is no folder of recipes: it has no engines/", hint="set ENGINE_PIPELINE_RECIPES")
-    engines = _read_all(folder / "engines", EngineRecipe, complaints)
+    engines, environments, unsupported = read_engines(folder / "engines", complaints)
     accelerators = _read_all(folder / "accelerators", AcceleratorRecipe, complaints)
     models = _read_all(folder / "models", ModelRecipe, complaints)
     complaints += _cross_check(folder, engines.values(), accelerators.values(), models)
@@ -154,11 +186,19 @@ def load(folder: Path) -> Catalog:
     engines = {name: _with_absolute_sources(engine, folder / "engines") for name, engine in engines.items()}
     return Catalog(
         engines=engines,
+        environments=environments,
+        unsupported=unsupported,
+        envs_dir=str(envs_dir_of(folder)),
         accelerators=accelerators,
         models=models,
         upstream=upstream,
         attestations=find_attestations(folder / "upstream"),
     )
+
+
+def envs_dir_of(folder: Path) -> Path:
+    """Return the folder of the environments' files, which lies beside that of the recipes."""
+    return folder.absolute().parent / "envs"
 
 
 def read_archive_parts(folder: Path, engine: str) -> dict[str, ArchiveParts]:
@@ -172,6 +212,10 @@ def read_archive_parts(folder: Path, engine: str) -> dict[str, ArchiveParts]:
     if complaints:
         raise RecipeError("\n".join(complaints), hint="CONTRIBUTING.md describes the keys of a recipe")
     return _archive_parts(accelerators, engine)
+
+
+def _targets_of(engines: Iterable[EnvironmentEngine | UnsupportedEngine]) -> set[Target]:
+    return {Target(engine.name, platform, engine.accel) for engine in engines for platform in engine.platforms}
 
 
 def _archive_parts(accelerators: Mapping[str, AcceleratorRecipe], engine: str) -> dict[str, ArchiveParts]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -78,6 +78,19 @@ _OPTIONS = (
         metavar="NAME=VALUE",
         help="CMake cache entry of your own; the manifest records it. May be repeated.",
     ),
+    click.option(
+        "--wheels-only",
+        is_flag=True,
+        help="Environments: leave the conda packages out; a Python of the machine that it goes to is used.",
+    ),
+    click.option(
+        "--from-mirror",
+        "from_mirror",
+        multiple=True,
+        metavar="URL_OR_DIR",
+        help="Ask for every file there first, by its name: before upstream, channels and the package index. May be "
+        "repeated.",
+    ),
 )
 
 
@@ -92,6 +105,8 @@ class BuildOptions:
     model: Path | None
     web_ui: bool | None
     cmake_options: tuple[str, ...]
+    wheels_only: bool
+    from_mirror: tuple[str, ...]
 
 
 def build_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -107,16 +122,32 @@ def build_options(function: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def with_mirrors(settings: Settings, asked: BuildOptions) -> Settings:
+    """Return the settings with the mirrors of the options first.
+
+    Raises:
+        UsageError: one is neither a url nor a folder.
+    """
+    for place in asked.from_mirror:
+        if "://" not in place and not Path(place).is_dir():
+            raise UsageError(f"--from-mirror {place}: there is no such folder", hint="give a folder, or a url")
+    places = tuple(place if "://" in place else str(Path(place).absolute()) for place in asked.from_mirror)
+    return replace(settings, mirrors=(*places, *settings.mirrors))
+
+
 def make_request(asked: BuildOptions, settings: Settings, catalog: Catalog) -> BuildRequest:
     """Return what the options ask for.
 
     Raises:
         UsageError: a target, a release or an option makes no sense, or --locked meets what no digest pins.
+        NothingSelectedError: a target is one that cannot be made at all.
     """
+    catalog.refuse_unsupported(asked.targets)
     given = dict(_name_and_value(text) for text in asked.cmake_options)
     request = BuildRequest(
         targets=select_targets(asked.targets, catalog.targets()),
         release=asked.release or settings.release,
+        release_is_default=asked.release is None,
         prove=asked.prove,
         model_file=asked.model.absolute() if asked.model else None,
         web_ui=asked.web_ui,
@@ -124,6 +155,7 @@ def make_request(asked: BuildOptions, settings: Settings, catalog: Catalog) -> B
         epoch_seconds=settings.epoch_seconds,
         cmake_options={**settings.cmake_options, **given},
         insisted_options=frozenset(given),
+        wheels_only=asked.wheels_only,
         builder_version=version(),
     )
     if settings.locked:
@@ -140,6 +172,8 @@ def _name_and_value(text: str) -> tuple[str, str]:
 
 def _require_locked(request: BuildRequest, catalog: Catalog) -> None:
     for engine in dict.fromkeys(target.engine for target in request.targets):
+        if engine in catalog.environments:  # every one of its packages is pinned by a digest
+            continue
         wanted = request.release or catalog.engine(engine).default_release
         pin = next((pin for pin in catalog.engine(engine).releases if pin.version == wanted), None)
         if pin is not None and isinstance(pin.source, LocalTree):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -63,6 +64,7 @@ def examine(services: Services, catalog: Catalog, cache_dir: Path) -> list[Findi
         *_machine(services.host),
         *_devices(services.host),
         *_tools(services.host, catalog),
+        _conda_packages(),
         *_places(services, cache_dir),
     ]
 
@@ -96,6 +98,15 @@ def _tools(host: HostProbe, catalog: Catalog) -> Iterator[Finding]:
             yield Finding("ok", name, f"{tool.vendor} {tool.version}".strip() + f" in {tool.path}")
         else:
             yield Finding("missing" if name in _REQUIRED else "absent", name, "not found", advice)
+
+
+def _conda_packages() -> Finding:
+    what = "conda packages"
+    try:
+        return Finding("ok", what, f"py-rattler {metadata.version('py-rattler')} links them")
+    except metadata.PackageNotFoundError:
+        advice = "for Python environments (mlx-lm): pip install 'engine-pipeline[environments]'"
+        return Finding("absent", what, "py-rattler is not installed", advice)
 
 
 def _places(services: Services, cache_dir: Path) -> Iterator[Finding]:

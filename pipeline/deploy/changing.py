@@ -64,6 +64,8 @@ def recover(layout: Layout, disk: Disk) -> None:
             folder = layout.generation_dir(engine, number)
             if not (folder / "generation.json").is_file():
                 set_aside(folder, layout.staging_dir, disk)
+    for path in layout.orphans():
+        set_aside(path, layout.staging_dir, disk)
 
 
 def set_aside(path: Path, staging: Path, disk: Disk) -> None:

@@ -18,7 +18,7 @@ from pipeline.deploy.tallying import Meter, Tally
 from pipeline.model.verification import FileState, Finding
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pipeline.model.tree import TreeEntry
@@ -143,17 +143,33 @@ class FileComparison:
             self.bytes_read += meter.done
         self._known.update((inode, found[place]) for inode, place in inodes.items())
 
+    def digests(self, files: Mapping[str, os.stat_result]) -> dict[str, str]:
+        """Return path to sha256 of plain files, by path to status; what was read under any name is not read again.
+
+        Raises:
+            OSError: one of them cannot be read.
+        """
+        inodes = {place: _inode(status) for place, status in files.items()}
+        self.read_ahead((place, None) for place, inode in inodes.items() if inode not in self._known)
+        found = {}
+        for place, inode in inodes.items():
+            digest = self._known[inode]
+            if isinstance(digest, OSError):
+                raise digest
+            found[place] = digest
+        return found
+
     def compare_trees(self, trees: Iterable[ListedTree]) -> None:
         """Compare folders with the lists of their files, reading all of them ahead."""
         listed = tuple(trees)
-        self.read_ahead(
-            (os.path.join(tree.folder, entry.path), entry.size_bytes)  # noqa: PTH118 - as ``walk`` spells it
-            for tree in listed
-            for entry in tree.entries
-            if entry.sha256 is not None
-        )
+        self.read_ahead(place for tree in listed for place in _places(tree.folder, tree.entries))
         for tree in listed:
             self.compare_tree(tree.folder, tree.entries, name=tree.name)
+
+    def compare_ahead(self, folder: Path, entries: Sequence[TreeEntry], *, name: str) -> bool:
+        """Compare as ``compare_tree``, reading all files ahead."""
+        self.read_ahead(_places(folder, entries))
+        return self.compare_tree(folder, entries, name=name)
 
     def compare_tree(self, folder: Path, entries: Iterable[TreeEntry], *, name: str) -> bool:
         """Compare a folder with a list of its files; return whether it is exactly that.
@@ -223,6 +239,13 @@ class FileComparison:
         if isinstance(found, OSError):
             raise found
         return None if found == sha256 else f"sha256 is {found}"
+
+
+def _places(folder: Path, entries: Iterable[TreeEntry]) -> Iterator[tuple[str, int]]:
+    """Yield path and size of each listed file."""
+    for entry in entries:
+        if entry.sha256 is not None:
+            yield os.path.join(folder, entry.path), entry.size_bytes  # noqa: PTH118 - as ``walk`` spells it
 
 
 def _lookup(path: Path) -> None:

@@ -31,4 +31,4 @@ def misfits(artifact: Artifact, facts: HostFacts) -> tuple[str, ...]:
 def is_gpu(artifact: Artifact) -> bool:
     """Tell whether an artifact computes on something else than the processor."""
     kind = kind_of(artifact.accel)
-    return kind is not None and kind.is_gpu
+    return kind is not None and kind.uses_gpu(artifact.platform)

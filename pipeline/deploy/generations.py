@@ -11,7 +11,7 @@ from pipeline.composing import compose
 from pipeline.deploy import pins
 from pipeline.deploy.changing import changing, switch
 from pipeline.deploy.comparing import FileComparison
-from pipeline.deploy.health import ALREADY_CURRENT, Candidate, check_health, not_run
+from pipeline.deploy.health import ALREADY_CURRENT, Candidate, check_health, not_run, require_model
 from pipeline.deploy.layout import Layout
 from pipeline.deploy.revoked import require_standing
 from pipeline.deploy.shapes import looks_whole
@@ -162,7 +162,9 @@ def check_generation(
 
     Raises:
         HealthCheckError: it does not work here.
+        UsageError: a run has no model, and the engine cannot make one.
     """
+    require_model(generation.artifact.health, wish, generation.target)
     candidate = Candidate(
         target=generation.target,
         platform=generation.artifact.platform,
@@ -187,11 +189,13 @@ def find_generation(layout: Layout, artifact: Artifact, *, layers: Iterable[str]
 
 
 def generation_tree(layout: Layout, generation: Generation) -> Tree:
-    """Return the files that a generation must have, from the lists of its layers.
+    """Return the files that a generation must have, from the lists of its layers or, for an environment, its own.
 
     Raises:
         IntegrityError: a list is missing or damaged.
     """
+    if generation.artifact.environment is not None:
+        return layout.environment_tree(generation)
     digests = {layer.name: layer.tree_sha256 for layer in generation.artifact.layers}
     layers = []
     for name in generation.layers:

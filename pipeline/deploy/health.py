@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.errors import HostError, ProofError
+from pipeline.errors import HostError, ProofError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from pipeline.model.manifest import ProofLevel
+    from pipeline.model.manifest import HealthCheck, ProofLevel
     from pipeline.ports import Disk, Running
     from pipeline.proofs.programs import LoadCheck
+    from pipeline.proofs.serving import Generation
 
 
 ALREADY_CURRENT = "it was current already"
@@ -31,7 +32,7 @@ class HealthWish(NamedTuple):
 
     Attributes:
         level: ``none`` switches without a check; ``load`` starts the programs; ``run`` has a model answer as well.
-        model: a GGUF file, for ``run``.
+        model: a file or folder that the server takes, for ``run``; None where the engine can make one itself.
         platform: of this host; a generation for another one is not checked. Empty compares nothing.
         not_here: why nothing is checked on this host, where the caller knows; empty otherwise.
     """
@@ -71,6 +72,8 @@ def not_run(level: ProofLevel, reason: str) -> dict[str, object]:
         "version": None,
         "devices": [],
         "generated_tokens": None,
+        "ready_seconds": None,
+        "resident_bytes": None,
         "seconds": 0.0,
     }
 
@@ -110,9 +113,9 @@ def check_health(
     env = {**services.device_env, **clean_environment(scratch, services.base_env)}
     try:
         loaded = check_loads(check, candidate.tree, commands=services.commands, env=env, cwd=scratch)
-        tokens = None
+        ran = None
         if wish.level == "run":
-            tokens = _complete(check, candidate, wish, services=services, env=env, cwd=scratch)
+            ran = _complete(check, candidate, wish, services=services, env=env, cwd=scratch)
     except (ProofError, HostError) as error:
         raise _failure(candidate, wish, error) from error
     finally:
@@ -122,8 +125,18 @@ def check_health(
         "passed": True,
         "version": loaded.version,
         "devices": list(loaded.devices),
-        "generated_tokens": tokens,
+        **_figures(ran),
         "seconds": round(services.clock.monotonic() - began, 3),
+    }
+
+
+def _figures(ran: Generation | None) -> dict[str, object]:
+    if ran is None:
+        return {}
+    return {
+        "generated_tokens": ran.tokens,
+        "ready_seconds": round(ran.ready_seconds, 1),
+        "resident_bytes": ran.resident_bytes,
     }
 
 
@@ -135,19 +148,26 @@ def _complete(
     services: Running,
     env: Mapping[str, str],
     cwd: Path,
-) -> int:
-    """Have the model answer; return how many tokens came."""
+) -> Generation:
+    """Have the model answer; return what the server did."""
     from pipeline.model.manifest import HealthCheck  # noqa: PLC0415 - see above
-    from pipeline.proofs.programs import find_program  # noqa: PLC0415 - as above
     from pipeline.proofs.serving import generate  # noqa: PLC0415 - as above
 
-    if not isinstance(check, HealthCheck) or wish.model is None:
-        raise TypeError("a run needs the whole check and a model")
+    if not isinstance(check, HealthCheck):
+        raise TypeError("a run needs the whole check")
     if not check.server_args:
         raise ProofError(f"{candidate.target} serves nothing", hint="check it with --health load")
-    program = find_program(candidate.tree, check.program)
-    done = generate(check, program=program, model=wish.model, services=services, env=env, cwd=cwd, step="check")
-    return done.tokens
+    return generate(check, root=candidate.tree, model=wish.model, services=services, env=env, cwd=cwd, step="check")
+
+
+def require_model(check: HealthCheck | None, wish: HealthWish, target: str) -> None:
+    """Require a model where one is to answer and the engine cannot make one.
+
+    Raises:
+        UsageError: there is none.
+    """
+    if wish.level == "run" and wish.model is None and check is not None and not check.model_args:
+        raise UsageError(f"--health run of {target} needs a model", hint="give a GGUF file with --health-model")
 
 
 def _failure(candidate: Candidate, wish: HealthWish, error: ProofError | HostError) -> HealthCheckError:

@@ -6,22 +6,20 @@ Until the last step, the replacement of one pointer file, what runs now runs on 
 from __future__ import annotations
 
 from contextlib import ExitStack, suppress
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from pipeline.composing import compose
 from pipeline.deploy import pins
-from pipeline.deploy.assembling import check_laid, check_programs, lay
+from pipeline.deploy.assembling import describe, lay_engine, write_record
 from pipeline.deploy.changing import changing, switch
 from pipeline.deploy.comparing import FileComparison
+from pipeline.deploy.environment import Workplace, prepared_environment, unpacked_bytes
 from pipeline.deploy.generations import check_generation, find_generation, is_whole
-from pipeline.deploy.health import ALREADY_CURRENT, HealthCheckError, not_run
+from pipeline.deploy.health import ALREADY_CURRENT, HealthCheckError, not_run, require_model
 from pipeline.deploy.install_request import InstallRequest, Resolved, resolve
 from pipeline.deploy.layers import LayerBringer, keep_layers, remove_damaged_layer, reusable_layer
 from pipeline.deploy.layout import Layout
 from pipeline.deploy.location import shown
 from pipeline.deploy.needed import needed_layers
-from pipeline.deploy.places import SEAL_FILE, seal_of
 from pipeline.deploy.removal import Staying, prune
 from pipeline.deploy.repairing import remove_damaged
 from pipeline.deploy.requirements import check_space
@@ -29,15 +27,16 @@ from pipeline.deploy.revoked import in_words
 from pipeline.deploy.steps import step, warn
 from pipeline.deploy.trust import TrustedRepository
 from pipeline.deploy.verify_trust import is_root
+from pipeline.environments.laying import LayerSource
 from pipeline.errors import IntegrityError, PipelineError
-from pipeline.model.installation import Generation, HealthOutcome, InstallOutcome
-from pipeline.model.manifest_document import write_document
+from pipeline.model.installation import HealthOutcome, InstallOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
-    from pipeline.model.installation import NeededLayer
+    from pipeline.deploy.environment import EnvironmentAssembly
+    from pipeline.model.installation import Generation, NeededLayer
     from pipeline.model.manifest import Layer
     from pipeline.model.tree import Tree
     from pipeline.ports import Disk, Services
@@ -99,10 +98,13 @@ class _Installation:
         self._services = services
         self._disk = disk
         self._wanted = [layer for layer in artifact.layers if request.with_debug or not layer.optional]
-        self._comparison = FileComparison()
+        self._comparison = FileComparison(jobs=services.jobs)
         self._pointer = layout.pointer(artifact.engine)
+        numbers = (0, *layout.numbers(artifact.engine))
+        self._number = max(*numbers, 0 if self._pointer is None else self._pointer.generation) + 1
 
     def run(self, staging: Path) -> InstallOutcome:
+        require_model(self._artifact.health, self._request.health, self._artifact.target)
         kept = find_generation(self._layout, self._artifact, layers=[layer.name for layer in self._wanted])
         current = kept is not None and self._pointer is not None and self._pointer.generation == kept.number
         if kept is not None and self._is_usable(kept, is_current=current):
@@ -112,15 +114,18 @@ class _Installation:
                 self._switch(kept)
             self._mend(kept)
             return self._outcome(kept, changed=not current, layers=self._needed(None), health=health)
+        at = Workplace(self._layout, self._comparison, self._services, self._disk)
+        environment = prepared_environment(self._artifact, self._number, staging, at, python=self._request.python)
         trees = self._reusable()
         missing = {layer.tree_sha256: layer for layer in self._wanted if layer.tree_sha256 not in trees}
         if self._request.dry_run:
             return self._outcome(None, changed=True, layers=self._needed(trees))
         needed = self._needed(trees)
-        check_space(missing.values(), folder=self._layout.root, host=self._services.host)
+        written = unpacked_bytes(self._artifact)
+        check_space(missing.values(), folder=self._layout.root, host=self._services.host, written_bytes=written)
         trees |= self._bring(missing.values(), staging)
         with step(self._services, "assemble"):
-            generation = self._assemble(trees, set(missing), staging)
+            generation = self._assemble(trees, set(missing), staging, environment)
         health = self._check(generation, staging)
         self._switch(generation)
         self._mend(generation)
@@ -179,48 +184,36 @@ class _Installation:
             self._comparison.know(staging / "layers" / tree_sha256, tree.entries)
         return trees
 
-    def _assemble(self, trees: dict[str, Tree], staged: set[str], staging: Path) -> Generation:
+    def _assemble(
+        self, trees: dict[str, Tree], staged: set[str], staging: Path, environment: EnvironmentAssembly | None
+    ) -> Generation:
         """Lay the layers together in staging, bring everything to the disk, then move it into place."""
-        ordered = list(dict.fromkeys(layer.tree_sha256 for layer in self._wanted))
-        tree, origin = compose((sha256, trees[sha256]) for sha256 in ordered)
-        check_programs(self._artifact, tree)
-        generation = self._describe(tree)
-        sources = {
-            sha256: staging / "layers" / sha256 if sha256 in staged else self._layout.layer_dir(sha256)
-            for sha256 in ordered
-        }
         folder = staging / "generation"
-        lay(tree, origin=origin, sources=sources, destination=folder / "tree", disk=self._disk)
-        check_laid(tree, folder / "tree", comparison=self._comparison)
-        record = write_document(generation)
-        self._disk.write_file(folder / SEAL_FILE, seal_of(record))
-        self._disk.write_file(folder / "generation.json", record)
+        layers = [
+            LayerSource(
+                layer.role,
+                trees[layer.tree_sha256],
+                (staging / "layers" if layer.tree_sha256 in staged else self._layout.layers_dir) / layer.tree_sha256,
+            )
+            for layer in self._wanted
+        ]
+        if environment is not None:
+            tree = environment.make(layers, staging)
+        else:
+            place = folder / "tree"
+            tree = lay_engine(self._artifact, layers, place, comparison=self._comparison, disk=self._disk)
+        now = self._services.clock.now_seconds()
+        generation = describe(self._artifact, tree, self._wanted, self._repository, number=self._number, now=now)
+        write_record(generation, folder, disk=self._disk)
         place = self._layout.generation_dir(generation.engine, generation.number)
         self._disk.make_dirs(place.parent)
         self._disk.sync(staging)
         keep_layers(self._layout, staged, disk=self._disk, staging=staging)
+        if environment is not None:
+            environment.keep(staging)
         self._disk.move(folder, place, durable=False)
         self._disk.sync_names(place.parent)
         return generation
-
-    def _describe(self, tree: Tree) -> Generation:
-        artifact = self._artifact
-        numbers = (0, *self._layout.numbers(artifact.engine))
-        number = max(*numbers, 0 if self._pointer is None else self._pointer.generation) + 1
-        now = datetime.fromtimestamp(self._services.clock.now_seconds(), UTC)
-        return Generation(
-            engine=artifact.engine,
-            number=number,
-            target=artifact.target,
-            version=artifact.version,
-            artifact=artifact,
-            layers=tuple(layer.name for layer in self._wanted),
-            tree_sha256=tree.sha256,
-            installed_at=f"{now:%Y-%m-%dT%H:%M:%SZ}",
-            source=self._repository.location,
-            repository=self._repository.identity,
-            development=self._repository.development,
-        )
 
     def _switch(self, generation: Generation) -> None:
         history = () if self._pointer is None else (self._pointer.generation, *self._pointer.history)

@@ -48,6 +48,7 @@ class InstallRequest:
         health: how what is installed is checked before it becomes current.
         pins: engine to the version that the project file holds it at.
         unpin: let the engine go that the installation holds at a version.
+        python: the Python to use for a bundle that brings none; None takes the host's of the right version.
     """
 
     location: str | None
@@ -66,6 +67,7 @@ class InstallRequest:
     health: HealthWish = field(default_factory=HealthWish)
     pins: Mapping[str, str] = field(default_factory=dict)
     unpin: bool = False
+    python: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)

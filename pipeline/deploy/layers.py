@@ -37,7 +37,7 @@ def reusable_layer(layout: Layout, tree_sha256: str, *, comparison: FileComparis
         tree = layout.layer_tree(tree_sha256)
     except IntegrityError:
         return None
-    if tree is None or not comparison.compare_tree(
+    if tree is None or not comparison.compare_ahead(
         layout.layer_dir(tree_sha256), tree.entries, name=f"layers/{tree_sha256}"
     ):
         return None

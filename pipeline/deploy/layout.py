@@ -51,7 +51,11 @@ class Layout(Places):
             return  # the format file alone is lost
         if not may_be_new:
             raise UsageError(f"{self.root} is no installation", hint="give the --root that `install` was given")
-        own = {*self.FOLDERS, self.format_path.name}  # another process may have written the file a moment ago
+        own = {
+            *self.FOLDERS,
+            *self.ON_DEMAND,
+            self.format_path.name,
+        }  # another process may have written the file a moment ago
         if self.root.is_dir() and any(path.name not in own for path in self.root.iterdir()):
             raise UsageError(
                 f"{self.root} holds other files and is no installation", hint="give an empty folder or a new one"
@@ -151,6 +155,39 @@ class Layout(Places):
         if tree is not None and not (tree.sha256 == tree_sha256 == tree_digest(tree.entries)):
             raise IntegrityError(f"{path} is not the list of the layer it is named after")
         return tree
+
+    def environment_tree(self, generation: Generation) -> Tree:
+        """Return the list of an environment's files, which is beside its record; the files are not looked at.
+
+        Raises:
+            IntegrityError: the list is missing, malformed or not the one whose digest is in the record.
+        """
+        path = self.files_path(generation.engine, generation.number)
+        tree = _read(Tree, path)
+        if tree is None or not (tree.sha256 == generation.tree_sha256 == tree_digest(tree.entries)):
+            raise IntegrityError(f"{path} is not the list of the files that were installed")
+        return tree
+
+    def orphans(self) -> tuple[Path, ...]:
+        """Return what is kept of bytecode and unpacked packages for generations and layers that are gone, sorted."""
+        found = [
+            folder
+            for engine in listing(self.bytecode_dir)
+            for folder in listing(engine)
+            if not (self.generations_dir / engine.name / folder.name / "generation.json").is_file()
+        ]
+        for path in listing(self.unpacked_dir):
+            digest = path.name.removesuffix(".json")
+            if not (is_sha256(digest) and self.layer_dir(digest).is_dir() and self.unpacked_of(digest).is_dir()):
+                found.append(path)
+        return tuple(sorted(found))
+
+    def unpacked_tree(self, tree_sha256: str) -> Tree | None:
+        """Return the list of a layer's unpacked packages, None when there is none; the files are not looked at."""
+        with suppress(IntegrityError):
+            tree = _read(Tree, self.unpacked_list_path(tree_sha256))
+            return tree if tree is not None and tree.sha256 == tree_digest(tree.entries) else None
+        return None
 
 
 def _read(model: type[Document], path: Path) -> Document | None:

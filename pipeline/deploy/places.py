@@ -1,8 +1,10 @@
 """Where things are below the root of an installation; nothing is read here.
 
 ``layers/`` holds verified trees under their digest, ``generations/<engine>/<n>/tree`` the same files laid together by
-hard links, ``current/<engine>.json`` the pointer, ``pins/<engine>.json`` the version that an engine is held at. Nothing
-of these is ever changed in place; everything half-made is in ``staging/``.
+hard links, or a Python environment made of them, ``current/<engine>.json`` the pointer, ``pins/<engine>.json`` the
+version that an engine is held at. Nothing of these is ever changed in place; everything half-made is in ``staging/``.
+Two folders are there only beside environments and can be lost without loss: ``bytecode/<engine>/<n>`` is what a
+generation's Python has compiled, ``unpacked/`` the conda packages of a layer, compared with their list before each use.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
 
 ENGINE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,127}")
 SEAL_FILE = "generation.sha256"
+FILES_FILE = "files.json"
 
 
 class Places:
@@ -28,6 +31,7 @@ class Places:
     """
 
     FOLDERS = ("layers", "generations", "current", "staging", "locks", "downloads", "trust", "pins")
+    ON_DEMAND = ("bytecode", "unpacked")
 
     def __init__(self, root: Path) -> None:
         """Look at nothing yet."""
@@ -39,6 +43,8 @@ class Places:
         self.staging_dir = self.root / "staging"
         self.downloads_dir = self.root / "downloads"
         self.trust_dir = self.root / "trust"
+        self.bytecode_dir = self.root / "bytecode"
+        self.unpacked_dir = self.root / "unpacked"
         self.lock_path = self.root / "locks" / "root.lock"
         self.format_path = self.root / "format.json"
         self.trusted_root_path = self.trust_dir / "root.json"
@@ -58,6 +64,22 @@ class Places:
     def tree_dir(self, engine: str, number: int) -> Path:
         """Return the folder with a generation's files."""
         return self.generation_dir(engine, number) / "tree"
+
+    def files_path(self, engine: str, number: int) -> Path:
+        """Return the file that lists what is in a generation whose files are not those of its layers."""
+        return self.generation_dir(engine, number) / FILES_FILE
+
+    def bytecode_of(self, engine: str, number: int) -> Path:
+        """Return the folder of what a generation's Python has compiled."""
+        return self.bytecode_dir / checked_name(engine) / str(number)
+
+    def unpacked_of(self, tree_sha256: str) -> Path:
+        """Return the folder of a layer's conda packages, unpacked."""
+        return self.unpacked_dir / tree_sha256
+
+    def unpacked_list_path(self, tree_sha256: str) -> Path:
+        """Return the file that lists a layer's unpacked packages."""
+        return self.unpacked_dir / f"{tree_sha256}.json"
 
     def pointer_path(self, engine: str) -> Path:
         """Return the file that says which generation is current."""

@@ -55,6 +55,7 @@ class _Check(NamedTuple):
     device_program: str
     device_args: tuple[str, ...]
     expect_devices: tuple[str, ...]
+    environment: dict[str, str]
 
 
 class NotPlainError(Exception):
@@ -207,7 +208,7 @@ def _generation(places: Places, engine: str, number: int) -> dict[str, Any]:
 
 
 def _require_whole(places: Places, generation: dict[str, Any], *, jobs: int) -> None:
-    """Compare every file of a generation with the signed lists of its layers."""
+    """Compare every file of a generation with the signed lists of its layers, or with an environment's own list."""
     entries = {entry.path: entry for entry in _entries(places, generation)}
     if tree_digest(entries.values()) != generation["tree_sha256"]:
         raise NotPlainError
@@ -220,6 +221,10 @@ def _require_whole(places: Places, generation: dict[str, Any], *, jobs: int) -> 
 
 
 def _entries(places: Places, generation: dict[str, Any]) -> Iterator[_Entry]:
+    if generation["artifact"].get("environment") is not None:
+        listed = _document(places.files_path(generation["engine"], generation["number"]))
+        yield from (_Entry(**entry) for entry in listed["entries"])
+        return
     digests = {layer["name"]: layer["tree_sha256"] for layer in generation["artifact"]["layers"]}
     for name in generation["layers"]:
         listed = _document(places.layer_list_path(digests[name]))

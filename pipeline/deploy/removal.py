@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.deploy import pins
 from pipeline.deploy.changing import changing, set_aside
+from pipeline.deploy.environment_caches import remove_bytecode, remove_packages
 from pipeline.deploy.layout import Layout
 from pipeline.deploy.shapes import walk
 from pipeline.errors import IntegrityError
@@ -64,6 +65,8 @@ def uninstall(
         pins.remove_pin(layout, name, disk=disk)
         _remove(layout, leaving, outcome.layers, disk=disk)
         disk.remove(layout.generations_dir / name)
+        if (layout.bytecode_dir / name).is_dir():
+            disk.remove(layout.bytecode_dir / name)
         return outcome
 
 
@@ -150,7 +153,9 @@ def _unneeded_layers(layout: Layout, leaving: Iterable[tuple[str, int]]) -> tupl
 def _remove(layout: Layout, leaving: Iterable[tuple[str, int]], layers: Iterable[str], *, disk: Disk) -> None:
     for engine, number in leaving:
         set_aside(layout.generation_dir(engine, number), layout.staging_dir, disk)
+        remove_bytecode(layout, engine, number, disk=disk)
     for digest in layers:
+        remove_packages(layout, digest, disk=disk)
         set_aside(layout.layer_dir(digest), layout.staging_dir, disk)
         disk.remove(layout.layer_list_path(digest))
 
@@ -182,7 +187,8 @@ def _outcome(
     leaving = list(leaving)
     layers = _unneeded_layers(layout, leaving)
     going = [layout.generation_dir(engine, number) for engine, number in leaving]
-    going += [layout.layer_dir(digest) for digest in layers]
+    going += [layout.bytecode_of(engine, number) for engine, number in leaving]
+    going += [folder for digest in layers for folder in (layout.layer_dir(digest), layout.unpacked_of(digest))]
     if with_leftovers:
         going += _leftovers(layout)
     seen: dict[tuple[int, int], tuple[int, os.stat_result]] = {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.changing import set_aside
+from pipeline.deploy.environment_caches import remove_bytecode
 from pipeline.deploy.generations import is_whole
 from pipeline.deploy.steps import warn
 from pipeline.errors import IntegrityError
@@ -34,6 +35,7 @@ def remove_damaged(
         if fault := _fault(layout, current, number, comparison):
             warn(services, f"generation {number} of {current.engine} is removed: {fault}")
             set_aside(layout.generation_dir(current.engine, number), layout.staging_dir, disk)
+            remove_bytecode(layout, current.engine, number, disk=disk)
 
 
 def _fault(layout: Layout, current: Generation, number: int, comparison: FileComparison) -> str:

@@ -31,16 +31,23 @@ def check_host(artifact: Artifact, facts: HostFacts) -> None:
         )
 
 
-def check_space(layers: Iterable[Layer], *, folder: Path, host: HostProbe) -> None:
+def check_space(layers: Iterable[Layer], *, folder: Path, host: HostProbe, written_bytes: int = 0) -> None:
     """Refuse to begin what the disk cannot hold: all files, and the archives until they are unpacked.
+
+    ``written_bytes`` are written beside the files of the layers.
 
     Raises:
         NoSpaceError: there is too little; both figures are named.
     """
     missing = tuple(layers)
-    if not missing:
+    if not missing and not written_bytes:
         return
-    needed = sum(layer.installed_size for layer in missing) + sum(layer.size for layer in missing) + _SPARE_BYTES
+    needed = (
+        written_bytes
+        + sum(layer.installed_size for layer in missing)
+        + sum(layer.size for layer in missing)
+        + _SPARE_BYTES
+    )
     free = host.free_bytes(folder)
     if free < needed:
         raise NoSpaceError(

@@ -1,1 +1,4 @@
-"""Python environments made of layers: linked, filled with wheels, given their programs; shared by make and deploy."""
+"""Python environments made of a bundle's layers: linked, laid, and given their programs.
+
+A build proves with it what an installation does.
+"""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.errors import HostError
+from pipeline.make.bundle_packages import bundle_card, bundle_licenses, bundle_packages, package_materials
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.make.provenance import materials, write_provenance
 from pipeline.model.manifest import Artifact, BundleCard, Layer, Proof, Requires, UpstreamArchive
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
     from pipeline.model.actions import MakeBundle
     from pipeline.model.result import BlobRef
+    from pipeline.model.statements import Part
     from pipeline.model.tree import TreeEntry
     from pipeline.ports import Services
 
@@ -43,8 +45,13 @@ def make_bundle(action: MakeBundle, services: Services, results: Results, work: 
         services.store.verify_tree(result.trees["layer"])
         files[str(result.facts["name"])] = services.trees.scan(services.store.tree_path(result.trees["layer"])).entries
     filename = f"{action.engine}-{action.version}-{action.platform}-{action.accel}.tar.zst"
-    draft = _artifact(action, tuple(layers), results, url=f"{action.engine}/{action.version}/{filename}")
-    described = draft.model_dump(mode="json", exclude=_TRANSPORT)
+    packages = bundle_packages(action, results)
+    draft = _artifact(action, tuple(layers), results, url=f"{action.engine}/{action.version}/{filename}").model_copy(
+        update={"licenses": bundle_licenses(action, packages), "environment": bundle_card(action, results)}
+    )
+    # What the proof measured is in the manifest alone: bundles are the same bytes whenever they are made.
+    repeatable = draft.model_copy(update={"proof": draft.proof.repeatable()})
+    described = repeatable.model_dump(mode="json", exclude=_TRANSPORT)
     everything = sorted((entry for entries in files.values() for entry in entries), key=lambda f: f.path.encode())
     card = BundleCard(schema_version=1, artifact=described, files=tuple(everything))
     extra = work / "extra"
@@ -64,9 +71,12 @@ def make_bundle(action: MakeBundle, services: Services, results: Results, work: 
     )
     statements = {
         "provenance": write_provenance(
-            entry, action, tools_from=_locks(action, results), component_options=_component_options(action, results)
+            entry,
+            action,
+            tools_from=(*package_materials(action, packages), *_locks(action, results)),
+            component_options=_component_options(action, results),
         ),
-        "sbom": _sbom(entry, action, files, part_versions=_part_versions(action, results)),
+        "sbom": _sbom(entry, action, files, part_versions=_part_versions(action, results), packages=packages),
     }
     return made(
         blobs={"bundle": blob, **_keep(entry, statements, services, work)},
@@ -76,7 +86,12 @@ def make_bundle(action: MakeBundle, services: Services, results: Results, work: 
 
 
 def _sbom(
-    entry: Artifact, action: MakeBundle, files: Mapping[str, Sequence[TreeEntry]], *, part_versions: Mapping[str, str]
+    entry: Artifact,
+    action: MakeBundle,
+    files: Mapping[str, Sequence[TreeEntry]],
+    *,
+    part_versions: Mapping[str, str],
+    packages: Mapping[str, Sequence[Part]],
 ) -> bytes:
     try:
         from pipeline.make.bill_of_materials import write_sbom  # noqa: PLC0415 - 0.4 s, and an extra of who makes bundles
@@ -86,7 +101,7 @@ def _sbom(
             hint="install engine-pipeline[build]; ./ci/pipeline in a checkout brings it",
         ) from error
     made_of = materials(entry, action)
-    return write_sbom(entry, action, files=files, made_of=made_of, part_versions=part_versions)
+    return write_sbom(entry, action, files=files, made_of=made_of, part_versions=part_versions, packages=packages)
 
 
 def _part_versions(action: MakeBundle, results: Results) -> dict[str, str]:
@@ -162,11 +177,18 @@ def _artifact(action: MakeBundle, layers: tuple[Layer, ...], results: Results, *
         entry_points=action.entry_points,
         options=dict(sorted(options.items())),
         toolchain=dict(sorted(toolchain.items())),
-        web_ui=any(results[name].facts["web_ui"] is True for name in action.compiled) if action.compiled else None,
+        web_ui=_web_ui(action, results),
         proof=Proof.model_validate(proven["proof"], strict=False),
         health=action.health,
         licenses=action.licenses,
     )
+
+
+def _web_ui(action: MakeBundle, results: Results) -> bool | None:
+    """Tell whether the server has its web interface inside; of what upstream compiled nobody knows."""
+    if action.origin == "fetched":
+        return None
+    return any(results[name].facts["web_ui"] is True for name in action.compiled)
 
 
 def _archive(name: str, results: Results) -> UpstreamArchive:

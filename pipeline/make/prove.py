@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.accelerators.registry import KINDS
-from pipeline.errors import HostError, ProofError
-from pipeline.events import Notice
+from pipeline.errors import ProofError
+from pipeline.make.laying import lay_layer
 from pipeline.make.linkage import check_linkage, read_cards
 from pipeline.make.outputs import Outputs, Results, made
-from pipeline.model.host_rules import lacks
+from pipeline.make.proof_level import provable
 from pipeline.model.manifest import Proof, Requires
 from pipeline.names import parse_target
-from pipeline.proofs.programs import check_loads, clean_environment, find_program
+from pipeline.proofs.programs import check_loads, clean_environment
 from pipeline.proofs.serving import generate
 
 if TYPE_CHECKING:
@@ -38,13 +38,13 @@ def prove(action: Prove, step: str, services: Services, results: Results, work: 
     """
     root = work / "bundle"
     for name in (name for name in action.layers if "layer" in results[name].blobs):
-        _unpack_layer(name, services, results, root, work)
+        lay_layer(name, services, results, root, work)
     cards = read_cards(root, services.binaries)
     linkage = check_linkage(
         root, cards, action.system_libraries, platform=action.platform, macos_floor=action.macos_floor
     )
     requires = _requires(action, linkage, results)
-    level = _level(action, requires, services)
+    level = provable(action, action.platform, requires, services)
     summary = f"{linkage.files} binaries, glibc {linkage.glibc}"
     proof = Proof(level=level)
     if level != "none":
@@ -52,26 +52,6 @@ def prove(action: Prove, step: str, services: Services, results: Results, work: 
         summary += said
     facts = {"proof": proof.model_dump(mode="json"), "requires": requires.model_dump(mode="json")}
     return made(facts=facts, summary=summary)
-
-
-def _level(action: Prove, requires: Requires, services: Services) -> ProofLevel:
-    """Return how much is proven: less than was planned only where this machine cannot run what was measured.
-
-    Raises:
-        HostError: it cannot, and nothing less will do.
-    """
-    reasons = lacks(requires, services.host.facts()) if action.level != "none" else ()
-    if not reasons:
-        return action.level
-    why = "; ".join(reasons)
-    if action.insist:
-        raise HostError(
-            f"{action.target} cannot be run here: {why}",
-            hint="prove it on another machine, or take --prove none and say so",
-        )
-    text = f"{action.target} is measured and not run (proof level none): {why}"
-    services.events.emit(Notice(text, "warning"))
-    return "none"
 
 
 def _run_bundle(
@@ -89,28 +69,10 @@ def _run_bundle(
     if level != "run":
         return proof, said
     model, digest = _model(action, services, results, work)
-    program = find_program(root, action.health.program)
-    made_text = generate(action.health, program=program, model=model, services=services, env=env, cwd=work, step=step)
+    made_text = generate(action.health, root=root, model=model, services=services, env=env, cwd=work, step=step)
     named = f"{Path(model).name} sha256:{digest}"
     proof = proof.model_copy(update={"generated_tokens": made_text.tokens, "model": named})
     return proof, f"{said}, {made_text.tokens} tokens, ready in {made_text.ready_seconds:.1f} s"
-
-
-def _unpack_layer(name: str, services: Services, results: Results, root: Path, work: Path) -> None:
-    """Lay one layer over what is there; two layers never bring the same file."""
-    blob = results[name].blobs["layer"]
-    archive, part = work / blob.filename, work / blob.sha256
-    services.store.copy_blob(blob, archive)
-    services.archiver.unpack(archive, part)
-    found = services.trees.scan(part)
-    if found.sha256 != results[name].trees["layer"].sha256:
-        raise ProofError(f"{name}: its archive unpacks to another tree than it was packed from", hint="this is a bug")
-    for entry in found.entries:
-        destination = root / entry.path
-        if destination.exists() or destination.is_symlink():
-            raise ProofError(f"{entry.path} is in two layers of the bundle", hint="correct the components' outputs")
-        destination.parent.mkdir(parents=True, exist_ok=True)
-        (part / entry.path).rename(destination)
 
 
 def _requires(action: Prove, linkage: Linkage, results: Results) -> Requires:

@@ -65,7 +65,7 @@ def write_provenance(
                 },
                 "runDetails": {
                     "builder": {"id": BUILDER_ID, "version": {"engine-pipeline": action.builder_version}},
-                    "metadata": {_PROOF_FIELD: artifact.proof.model_dump(mode="json")},
+                    "metadata": {_PROOF_FIELD: artifact.proof.repeatable().model_dump(mode="json")},
                 },
             },
         }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 from pipeline.errors import PipelineError
 from pipeline.events import Notice, StepFailed, StepFinished, StepReused, StepStarted
@@ -10,6 +10,7 @@ from pipeline.make.archive import download_archives, fetch_archive
 from pipeline.make.bundle import make_bundle
 from pipeline.make.compile import compile_component
 from pipeline.make.deliver import deliver, prepare
+from pipeline.make.environment_steps import carry_out
 from pipeline.make.fetch import fetch_model, fetch_source
 from pipeline.make.layer import make_layer
 from pipeline.make.prove import prove
@@ -123,5 +124,5 @@ def _dispatch(step: Step, services: Services, results: Results, work: Path) -> O
         case MakeBundle() as action:
             outputs = make_bundle(action, services, results, work)
         case _:
-            assert_never(step.action)
+            outputs = carry_out(step.action, step.name, services, results, work)
     return outputs

@@ -28,6 +28,7 @@ class BinaryCard(Frozen):
         lowest_system: lowest version of that system, for example ``13.3``; for PE the subsystem version (``6.0``).
         signature: ``adhoc`` or ``cms`` (Mach-O, of the arm64 part where there is one), ``authenticode`` (PE), None when
             unsigned. That it is there was measured, not that it is valid.
+        is_object: whether it is an object file, a stub or a debugging companion, which no loader ever sees.
     """
 
     format: Literal["elf", "pe", "macho"]
@@ -45,6 +46,7 @@ class BinaryCard(Frozen):
     system: str | None = None
     lowest_system: str | None = None
     signature: Literal["adhoc", "cms", "authenticode"] | None = None
+    is_object: bool = False
 
     @property
     def machines(self) -> tuple[str, ...]:

@@ -116,7 +116,7 @@ class EnvironmentCard(Frozen):
     Attributes:
         python: ``3.14``; its ``site-packages`` is ``lib/python3.14/site-packages``.
         base: ``conda`` links the packages of ``channel``; ``host`` takes a Python that the host has.
-        channel: folder within the bundle of the conda packages (``<subdir>/repodata.json`` and files); None for ``host``.
+        channel: folder within the bundle of the conda packages, a ``<subdir>`` each; None for ``host``.
         packages: file names of the conda packages to link, as ``<subdir>/<filename>``; empty for ``host``.
         prefix_limit: longest path, in bytes, that the packages can be linked into; None where nothing bounds it.
         scripts: name to ``module:function``, of programs that are made in ``bin/`` when it is installed.

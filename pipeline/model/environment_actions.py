@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pipeline.model.environment import CondaPackage, EnvironmentBase, LockedEnvironment, WheelFile
+from pipeline.model.environment import CondaPackage, EnvironmentBase, Floors, LockedEnvironment, WheelFile
 from pipeline.model.frozen import FileName, Frozen, Name, Sha256
 from pipeline.model.manifest import HealthCheck, LayerRole, ProofLevel
 
@@ -56,7 +56,7 @@ class FetchPackages(Frozen):
 class MakeChannelLayer(Frozen):
     """Make the base layer: the conda packages as a local channel below ``conda/``, with their repodata.
 
-    The step's facts have ``prefix_limit`` (bytes, or null) and ``packages`` (name, version, license and sha256 of each).
+    The step's facts have ``prefix_limit`` (bytes, or null) and ``packages`` (name, version, license, sha256 of each).
 
     Attributes:
         layer_name: of the layer.
@@ -88,6 +88,9 @@ class MakeWheelLayer(Frozen):
         fetched: step that brought the wheels.
         wheels: which of them.
         python: ``3.14``.
+        platform: of the contract's names, which the wheels must be for.
+        floors: the oldest systems that the wheels must be for.
+        licenses: project to SPDX expression, where its metadata says none or says it in other words.
         zstd_level: of the archive.
         epoch_seconds: time stamp of every file.
     """
@@ -98,12 +101,15 @@ class MakeWheelLayer(Frozen):
     fetched: StepName
     wheels: tuple[WheelFile, ...] = Field(min_length=1)
     python: str
+    platform: Name
+    floors: Floors
+    licenses: dict[Name, str] = {}
     zstd_level: int
     epoch_seconds: int
 
 
 class MakeInstallerLayer(Frozen):
-    """Make the layer with what installs the bundle by other means, and what checks it, below ``share/engine-pipeline/``.
+    """Make the layer below ``share/engine-pipeline/``: what installs the bundle by other means, and what checks it.
 
     Attributes:
         layer_name: of the layer.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
-from pipeline.model.filling import fill, require_pattern, require_server_args
+from pipeline.model.filling import fill, require_pattern
 from pipeline.model.frozen import FileName, Frozen, Name, RelativePath
+from pipeline.model.program_arguments import ModelArgs, ProgramEnvironment, ServerArgs
 
 
 class EnvironmentProof(Frozen):
@@ -19,9 +20,11 @@ class EnvironmentProof(Frozen):
         version_pattern: regular expression that a line of it must match; ``{version}`` is filled in.
         device_args: make ``program`` list compute devices, in the form that ``proofs.devices`` reads.
         expect_devices: platform to regular expressions; each must match a device that is listed.
-        server_args: make ``program`` serve; ``{model}``, ``{port}`` and ``{host}`` are filled in.
-        model_args: make ``program`` write a small model with random weights into the new folder ``{model}``.
-        environment: variables that are set for all of them.
+        server_args: make ``program`` serve; ``{model}``, ``{port}``, ``{host}`` and ``{tree}``, its folder, are
+            filled in.
+        model_args: make ``program`` write a small model with random weights into the new folder ``{model}``; ``{tree}``
+            as above.
+        environment: variables that are set for all of them; ``{tree}`` as above.
         prompt: what to ask.
         minimum_tokens: a shorter answer has failed.
         ready_timeout_seconds: until ``/health`` answers.
@@ -32,9 +35,9 @@ class EnvironmentProof(Frozen):
     version_pattern: str
     device_args: tuple[str, ...]
     expect_devices: dict[Name, tuple[str, ...]]
-    server_args: tuple[str, ...]
-    model_args: tuple[str, ...] = ()
-    environment: dict[str, str] = {}
+    server_args: ServerArgs
+    model_args: ModelArgs = ()
+    environment: Annotated[dict[str, str], ProgramEnvironment] = {}
     prompt: str
     minimum_tokens: int = Field(ge=1)
     ready_timeout_seconds: int = Field(gt=0)
@@ -44,11 +47,6 @@ class EnvironmentProof(Frozen):
     def _version_pattern_can_be_filled(cls, pattern: str) -> str:
         require_pattern(fill(pattern, version="1"))
         return pattern
-
-    @field_validator("server_args")
-    @classmethod
-    def _server_args_can_be_filled(cls, arguments: tuple[str, ...]) -> tuple[str, ...]:
-        return require_server_args(arguments)
 
 
 class EnvironmentEngine(Frozen):

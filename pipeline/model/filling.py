@@ -34,11 +34,35 @@ def require_pattern(pattern: str) -> str:
 
 
 def require_server_args(arguments: tuple[str, ...]) -> tuple[str, ...]:
-    """Return a server's arguments if ``{model}``, ``{port}`` and ``{host}`` are all that has to be filled in.
+    """Return a server's arguments if only ``{model}``, ``{port}``, ``{host}`` and ``{tree}`` are to be filled in.
 
     Raises:
         ValueError: one has something else to fill in.
     """
     for argument in arguments:
-        fill(argument, model="m", port="1", host="h")
+        fill(argument, model="m", port="1", host="h", tree="t")
     return arguments
+
+
+def require_model_args(arguments: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the arguments that make a model if ``{model}`` and ``{tree}`` are all that has to be filled in.
+
+    Raises:
+        ValueError: one has something else to fill in.
+    """
+    for argument in arguments:
+        fill(argument, model="m", tree="t")
+    return arguments
+
+
+def require_environment(variables: dict[str, str]) -> dict[str, str]:
+    """Return variables for programs if ``{tree}`` is all that has to be filled in.
+
+    Raises:
+        ValueError: one has something else to fill in, or a name that no variable can have.
+    """
+    for name, value in variables.items():
+        if not name or "=" in name:
+            raise ValueError(f"has {name!r}, which no variable can be called")
+        fill(value, tree="t")
+    return variables

@@ -135,6 +135,8 @@ class HealthOutcome(Frozen):
         version: what the program says of itself.
         devices: compute devices that it listed.
         generated_tokens: by a real model; None when none was asked.
+        ready_seconds: from start until the server was ready, rounded to tenths; None as above.
+        resident_bytes: most memory that the server had resident; None as above, or where nobody knows.
         seconds: that it took.
     """
 
@@ -144,6 +146,8 @@ class HealthOutcome(Frozen):
     version: str | None = None
     devices: tuple[str, ...] = ()
     generated_tokens: int | None = None
+    ready_seconds: float | None = None
+    resident_bytes: int | None = None
     seconds: float = 0.0
 
 

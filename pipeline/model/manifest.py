@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
 from pipeline.model.environment import EnvironmentCard
-from pipeline.model.filling import require_pattern, require_server_args
+from pipeline.model.filling import require_pattern
 from pipeline.model.frozen import (
     FileName,
     FileSize,
@@ -20,6 +20,7 @@ from pipeline.model.frozen import (
     UtcTime,
     Version,
 )
+from pipeline.model.program_arguments import ModelArgs, ProgramEnvironment, ServerArgs
 from pipeline.model.tree import TreeEntry
 from pipeline.model.upstream import TrustLevel
 
@@ -87,7 +88,7 @@ class Proof(Frozen):
         devices: compute devices it listed.
         generated_tokens: by the real generation; None when not tried.
         model: name and sha256 of the model it used.
-        ready_seconds: from start until the server was ready, rounded to tenths; None when not measured.
+        ready_milliseconds: from start until the server was ready; None when not measured.
         resident_bytes: most memory that the server had resident; None when not measured.
     """
 
@@ -97,8 +98,12 @@ class Proof(Frozen):
     devices: tuple[Line, ...] = ()
     generated_tokens: int | None = Field(default=None, ge=0)
     model: Line | None = None
-    ready_seconds: float | None = Field(default=None, ge=0)
+    ready_milliseconds: int | None = Field(default=None, ge=0)
     resident_bytes: int | None = Field(default=None, ge=0)
+
+    def repeatable(self) -> Proof:
+        """Return it without what differs from run to run."""
+        return self.model_copy(update={"ready_milliseconds": None, "resident_bytes": None})
 
 
 class HealthCheck(Frozen):
@@ -111,10 +116,11 @@ class HealthCheck(Frozen):
         device_program: path within the bundle of the program that lists compute devices.
         device_args: its arguments.
         expect_devices: regular expressions; each must match a device that is listed.
-        server_args: of ``program``; ``{model}``, ``{port}`` and ``{host}`` are filled in. Empty when it serves nothing.
-        model_args: of ``program``; they make it write a small model into the new folder ``{model}``. Empty where only a
-            model that somebody has will do.
-        environment: variables that are set for all of them.
+        server_args: of ``program``; ``{model}``, ``{port}``, ``{host}`` and ``{tree}``, the folder of its files, are
+            filled in. Empty when it serves nothing.
+        model_args: of ``program``; they make it write a small model into the new folder ``{model}``; ``{tree}`` as
+            above. Empty where only a model that somebody has will do.
+        environment: variables that are set for all of them; ``{tree}`` as above.
         prompt: what to ask the server.
         minimum_tokens: a shorter answer has failed.
         ready_timeout_seconds: until ``/health`` answers.
@@ -126,9 +132,9 @@ class HealthCheck(Frozen):
     device_program: RelativePath
     device_args: tuple[str, ...]
     expect_devices: tuple[str, ...] = ()
-    server_args: tuple[str, ...] = ()
-    model_args: tuple[str, ...] = ()
-    environment: dict[Line, Line] = {}
+    server_args: ServerArgs = ()
+    model_args: ModelArgs = ()
+    environment: Annotated[dict[Line, Line], ProgramEnvironment] = {}
     prompt: str = ""
     minimum_tokens: int = Field(default=1, ge=1, le=4096)
     ready_timeout_seconds: int = Field(default=120, gt=0, le=3600)
@@ -142,11 +148,6 @@ class HealthCheck(Frozen):
     @classmethod
     def _device_patterns_are_some(cls, patterns: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(require_pattern(pattern) for pattern in patterns)
-
-    @field_validator("server_args")
-    @classmethod
-    def _server_args_can_be_filled(cls, arguments: tuple[str, ...]) -> tuple[str, ...]:
-        return require_server_args(arguments)
 
 
 class UpstreamArchive(Frozen):
@@ -245,9 +246,14 @@ class Artifact(Frozen):
         return f"{self.engine}/{self.platform}-{self.accel}"
 
     def is_same_build(self, other: Artifact) -> bool:
-        """Tell whether another entry is about the very same bytes, whoever has signed the statements about them."""
-        apart: dict[str, None] = {"provenance": None, "sbom": None}
-        return self.model_copy(update=apart) == other.model_copy(update=apart)
+        """Tell whether another entry is about the very same bytes.
+
+        Who signed the statements about them, and how long a proof took, is not asked.
+        """
+        return self._of_the_bytes() == other._of_the_bytes()
+
+    def _of_the_bytes(self) -> Artifact:
+        return self.model_copy(update={"provenance": None, "sbom": None, "proof": self.proof.repeatable()})
 
 
 class Manifest(Frozen):

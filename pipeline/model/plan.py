@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import Field
 
-from pipeline.model.actions import Action, StepName
+from pipeline.model.actions import Action
+from pipeline.model.environment_actions import StepName
 from pipeline.model.frozen import Frozen, Sha256
 from pipeline.model.manifest import ProofLevel
 

@@ -8,9 +8,10 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.model.archives import ArchiveParts, ArchiveRecipe
-from pipeline.model.filling import fill, require_pattern, require_server_args
+from pipeline.model.filling import fill, require_pattern
 from pipeline.model.frozen import CommitId, FileName, Frozen, Name, RelativePath, Sha256, UtcTime, require_relative
 from pipeline.model.manifest import LayerRole
+from pipeline.model.program_arguments import ServerArgs
 from pipeline.model.source import Source
 
 
@@ -141,7 +142,7 @@ class ProofRecipe(Frozen):
     version_pattern: str
     device_program: FileName
     device_args: tuple[str, ...]
-    server_args: tuple[str, ...]
+    server_args: ServerArgs
     model: Name
     prompt: str
     minimum_tokens: int = Field(ge=1)
@@ -152,11 +153,6 @@ class ProofRecipe(Frozen):
     def _version_pattern_can_be_filled(cls, pattern: str) -> str:
         require_pattern(fill(pattern, build_number="1"))
         return pattern
-
-    @field_validator("server_args")
-    @classmethod
-    def _server_args_can_be_filled(cls, arguments: tuple[str, ...]) -> tuple[str, ...]:
-        return require_server_args(arguments)
 
 
 class EngineRecipe(Frozen):

@@ -1,6 +1,7 @@
 """Pure planning: a request and the catalog become steps with keys."""
 
 from pipeline.plan.choosing import default_release, releases_of
+from pipeline.plan.choosing_assembled import locked_version
 from pipeline.plan.looking import look_around
 from pipeline.plan.planner import make_plan
 from pipeline.plan.request import BuildRequest, PlanInputs
@@ -11,6 +12,7 @@ __all__ = [
     "PlanInputs",
     "default_release",
     "github_matrix",
+    "locked_version",
     "look_around",
     "make_plan",
     "releases_of",

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.accelerators.registry import KINDS
-from pipeline.errors import HostError, NothingSelectedError
+from pipeline.accelerators.registry import KINDS, kind_of
+from pipeline.errors import HostError, NothingSelectedError, UsageError
 from pipeline.model.plan import Decision, Origin
 from pipeline.names import version_key
+from pipeline.plan.choosing_assembled import decide_assembled
 
 if TYPE_CHECKING:
+    from pipeline.accelerators.interface import AcceleratorKind
     from pipeline.catalog import Catalog
+    from pipeline.model.environment import LockedEnvironment
     from pipeline.model.manifest import ProofLevel
     from pipeline.names import Target
     from pipeline.plan.request import BuildRequest
@@ -39,6 +42,7 @@ def decide(
     platform: str,
     unreachable: str = "",
     no_device: str = NOT_LOOKED,
+    environment: LockedEnvironment | None = None,
 ) -> Decision:
     """Return where a target comes from and how much is proven of it.
 
@@ -49,21 +53,41 @@ def decide(
         platform: of this machine; nothing is built for another one.
         unreachable: why upstream's archives cannot be had now, empty when they can or nobody looked.
         no_device: why this machine cannot run a GPU's target, empty when it can.
+        environment: what is locked for the target, where it is an environment.
 
     Raises:
         UnknownNameError: the release is not pinned.
         NothingSelectedError: the target cannot be made from that source in that release.
         HostError: it can only be built, and not on this machine; or a proof was asked for that cannot be run here.
+        UsageError: an option has no meaning for the target.
     """
+    kind = kind_of_target(target, catalog)
+    if environment is not None:
+        proven = _proof(target, request, platform, no_device if kind.uses_gpu(target.platform) else "")
+        engine = catalog.environments[target.engine]
+        return decide_assembled(target, request, engine, environment, proof=proven)
+    if request.wheels_only:
+        raise UsageError(f"{target} is no Python environment", hint="--wheels-only is for environments alone")
     sources = releases_of(target, catalog)
     release, origin, why = _origin(target, request, catalog, sources, platform=platform, unreachable=unreachable)
-    is_gpu = KINDS[catalog.accelerator(target.accel).kind].is_gpu
-    proof, proof_why = _proof(target, request, platform, no_device if is_gpu else "")
+    proof, proof_why = _proof(target, request, platform, no_device if kind.is_gpu else "")
     return Decision(target=str(target), version=release, origin=origin, why=why, proof=proof, proof_why=proof_why)
+
+
+def kind_of_target(target: Target, catalog: Catalog) -> AcceleratorKind:
+    """Return the kind of a target's accelerator: an environment's by its name, any other's by its recipe.
+
+    Raises:
+        UnknownNameError: there is no recipe for the accelerator.
+    """
+    kind = kind_of(target.accel) if target.engine in catalog.environments else None
+    return kind or KINDS[catalog.accelerator(target.accel).kind]
 
 
 def needs_network(target: Target, request: BuildRequest, catalog: Catalog, *, platform: str) -> str | None:
     """Return the release whose archives ``auto`` would fetch if they can be had and would otherwise build, or None."""
+    if target.engine in catalog.environments:
+        return None
     if request.source != "auto" or request.insists_on_build:
         return None
     sources = releases_of(target, catalog)
@@ -72,7 +96,9 @@ def needs_network(target: Target, request: BuildRequest, catalog: Catalog, *, pl
 
 
 def releases_of(target: Target, catalog: Catalog) -> Sources:
-    """Return the releases from which a target can be made."""
+    """Return the releases from which a target can be fetched or built; an environment's can only be assembled."""
+    if target.engine in catalog.environments:
+        return Sources((), ())
     pinned = catalog.upstream.get(target.engine, {})
     fetched = [tag for tag, release in pinned.items() if target.short in release.targets]
     built = [pin.version for pin in catalog.engine(target.engine).releases] if catalog.can_build(target) else []

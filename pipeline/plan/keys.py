@@ -19,6 +19,13 @@ from pipeline.model.actions import (
     Prove,
     SplitLayer,
 )
+from pipeline.model.environment_actions import (
+    FetchPackages,
+    MakeChannelLayer,
+    MakeInstallerLayer,
+    MakeWheelLayer,
+    ProveEnvironment,
+)
 from pipeline.sources.registry import identity_of
 
 if TYPE_CHECKING:
@@ -31,11 +38,16 @@ FORMATS: Mapping[str, int] = {
     "fetch_source": 1,
     "fetch_model": 1,
     "fetch_archive": 1,
+    "fetch_packages": 1,
     "build_web_ui": 2,
     "compile": 1,
     "make_layer": 1,
     "split_layer": 1,
+    "make_channel_layer": 1,
+    "make_wheel_layer": 1,
+    "make_installer_layer": 1,
     "prove": 2,
+    "prove_environment": 1,
     "make_bundle": 3,
 }
 
@@ -45,6 +57,10 @@ _REFERENCES: Mapping[type[Action], frozenset[str]] = {
     Compile: frozenset({"source", "web_ui", "component_name", "place"}),
     MakeLayer: frozenset({"source", "compiled"}),
     SplitLayer: frozenset({"archive"}),
+    MakeChannelLayer: frozenset({"fetched"}),
+    MakeWheelLayer: frozenset({"fetched"}),
+    MakeInstallerLayer: frozenset({"channel_layer", "wheel_layers"}),
+    ProveEnvironment: frozenset({"fetched", "layers", "channel_layer", "wheel_layers"}),
     Prove: frozenset({"layers", "compiled", "model", "model_file"}),
     MakeBundle: frozenset({"layers", "proof", "compiled", "archives", "materials"}),
 }
@@ -78,4 +94,6 @@ def _identity(action: Action) -> dict[str, object]:
         # What vouches for the digest is written into the manifest; where it was and who else has it is not.
         vouched = {"level": action.asset.level, "attested": action.attestation is not None}
         return {"archive": action.asset.sha256, "name": action.asset.name, **vouched}
+    if isinstance(action, FetchPackages):
+        return {"files": [[file.filename, file.sha256] for file in action.files]}
     return action.model_dump(mode="json", exclude={"kind", *_REFERENCES[type(action)]})

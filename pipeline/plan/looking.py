@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from pipeline.accelerators.registry import KINDS
+from pipeline.catalog import locked_environment
 from pipeline.digest import sha256_stream
 from pipeline.errors import HostError, UsageError
 from pipeline.model.manifest import Requires
 from pipeline.model.source import LocalTree
 from pipeline.names import version_key
-from pipeline.plan.choosing import NOT_LOOKED, decide, needs_network, releases_of
+from pipeline.plan.choosing import NOT_LOOKED, decide, kind_of_target, needs_network, releases_of
 from pipeline.plan.request import PlanInputs
 from pipeline.ports import DownloadRequest
 
@@ -65,14 +65,20 @@ class Surroundings(Protocol):
 def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings) -> PlanInputs:
     """Find the tools and take the digests that a plan needs; ask for upstream's archives where that decides something.
 
-    Tools are looked for only where something is built.
+    What is locked for environments is read here, so that planning itself reads no file. Tools are looked for only where
+    something is built.
 
     Raises:
         HostError: a tool is missing or too old; the message says what to install.
-        UsageError: a model file or a local source is not there.
+        UsageError: a model file or a local source is not there; a lock of an environment is missing or wrong.
         PipelineError: as ``choosing.decide``.
     """
     facts = services.host.facts()
+    environments = {
+        str(target): locked_environment(catalog, target)
+        for target in request.targets
+        if target.engine in catalog.environments
+    }
     unreachable: dict[str, str] = {}
     tools: dict[str, Tool] = {}
     local_trees: dict[str, str] = {}
@@ -89,6 +95,7 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
             platform=facts.platform,
             unreachable=unreachable.get(str(target), ""),
             no_device=no_device.get(str(target), NOT_LOOKED),
+            environment=environments.get(str(target)),
         )
         decisions.append((target, decision))
     for target, decision in decisions:
@@ -107,13 +114,14 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
         model_sha256=_digest_of_model(request.model_file) if runs else None,
         unreachable=unreachable,
         no_device=no_device,
+        environments=environments,
     )
 
 
 def _no_devices(request: BuildRequest, catalog: Catalog, platform: str, host: HostProbe) -> dict[str, str]:
     """Return for each GPU's target of this platform why it cannot be run here, empty where it can."""
-    kinds = {target: KINDS[catalog.accelerator(target.accel).kind] for target in request.targets}
-    here = [target for target, kind in kinds.items() if kind.is_gpu and target.platform == platform]
+    kinds = {target: kind_of_target(target, catalog) for target in request.targets}
+    here = [target for target, kind in kinds.items() if kind.uses_gpu(platform) and target.platform == platform]
     facts = host.survey() if here else None
     if facts is None:
         return {}

@@ -5,14 +5,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.model.plan import Plan
+from pipeline.plan.assembling import add_assembled
 from pipeline.plan.building import add_built
 from pipeline.plan.choosing import NOT_LOOKED, decide
 from pipeline.plan.collecting import Planning
 from pipeline.plan.fetching import add_fetched
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from pipeline.catalog import Catalog
+    from pipeline.model.plan import Decision, Origin
+    from pipeline.names import Target
     from pipeline.plan.request import BuildRequest, PlanInputs
+
+_ADD: Mapping[Origin, Callable[[Planning, Target, Decision], None]] = {
+    "assembled": add_assembled,
+    "built": add_built,
+    "fetched": add_fetched,
+}
 
 
 def make_plan(request: BuildRequest, catalog: Catalog, inputs: PlanInputs) -> Plan:
@@ -22,7 +33,8 @@ def make_plan(request: BuildRequest, catalog: Catalog, inputs: PlanInputs) -> Pl
         UnknownNameError: a release is not pinned.
         NothingSelectedError: a target cannot be made from that source in that release.
         HostError: this host cannot build for a target's platform, or cannot run the proof that was asked for.
-        UsageError: an option is one that the build sets itself, or is for a build where nothing is built.
+        UsageError: an option is one that the build sets itself, or is for a build where nothing is built, or for an
+            environment where none is made.
     """
     planning = Planning(request, catalog, inputs)
     decisions = []
@@ -34,9 +46,10 @@ def make_plan(request: BuildRequest, catalog: Catalog, inputs: PlanInputs) -> Pl
             platform=inputs.platform,
             unreachable=inputs.unreachable.get(str(target), ""),
             no_device=inputs.no_device.get(str(target), NOT_LOOKED),
+            environment=inputs.environments.get(str(target)),
         )
         decisions.append(decision)
-        (add_fetched if decision.origin == "fetched" else add_built)(planning, target, decision)
+        _ADD[decision.origin](planning, target, decision)
     return Plan(
         targets=tuple(str(target) for target in request.targets),
         decisions=tuple(decisions),

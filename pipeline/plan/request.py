@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pipeline.model.environment import LockedEnvironment
     from pipeline.model.host import Tool
     from pipeline.model.manifest import ProofLevel
     from pipeline.names import Target
@@ -23,6 +24,7 @@ class BuildRequest:
     Attributes:
         targets: what to make.
         release: pinned release, None for each engine's default.
+        release_is_default: whether a project's defaults name it, which an engine that is locked need not heed.
         prove: how much to prove; None for all that this machine can.
         model_file: a GGUF of the user's own for the proof, None for the recipe's model.
         web_ui: None for the recipe's default.
@@ -30,6 +32,7 @@ class BuildRequest:
         cmake_options: overrides, recorded in the manifest.
         insisted_options: those of them that were asked for in this very command; a project's defaults do not keep
             anything from being fetched.
+        wheels_only: whether environments are made without their conda packages, for a Python that is there.
         zstd_level: of layer archives.
         epoch_seconds: SOURCE_DATE_EPOCH for everything that is made; None for the date of the release.
         builder_version: of this program, for statements about what it makes.
@@ -37,12 +40,14 @@ class BuildRequest:
 
     targets: tuple[Target, ...]
     release: str | None = None
+    release_is_default: bool = False
     prove: ProofLevel | None = None
     model_file: Path | None = None
     web_ui: bool | None = None
     source: SourceChoice = "auto"
     cmake_options: Mapping[str, str] = field(default_factory=dict)
     insisted_options: frozenset[str] = frozenset()
+    wheels_only: bool = False
     zstd_level: int = 19
     epoch_seconds: int | None = None
     builder_version: str = ""
@@ -65,6 +70,7 @@ class PlanInputs:
         model_sha256: of ``BuildRequest.model_file``.
         unreachable: target to the reason why upstream's archives for it cannot be had now; others can, or need not.
         no_device: target of a GPU to the reason why it cannot be run here, empty where it can.
+        environments: target that is an environment to what is locked for it.
     """
 
     platform: str
@@ -74,3 +80,4 @@ class PlanInputs:
     model_sha256: str | None = None
     unreachable: Mapping[str, str] = field(default_factory=dict)
     no_device: Mapping[str, str] = field(default_factory=dict)
+    environments: Mapping[str, LockedEnvironment] = field(default_factory=dict)

@@ -72,10 +72,13 @@ def states(plan: Plan, store: Store) -> tuple[StepState, ...]:
     return tuple(found)
 
 
-def github_matrix(targets: Sequence[Target], *, release: str | None, source: str) -> dict[str, list[dict[str, Any]]]:
+def github_matrix(
+    targets: Sequence[Target], *, release: str | None, source: str, wheels_only: bool = False
+) -> dict[str, list[dict[str, Any]]]:
     """Return the ``strategy.matrix`` of a GitHub Actions job: one entry a platform, so that its targets share steps.
 
-    What is fetched could be made on any runner; on its own platform it is run as well.
+    What is fetched or assembled could be made on any runner; on its own platform it is run as well. An entry says
+    ``wheels_only`` where that was asked for.
     """
     by_platform: dict[str, list[str]] = {}
     for target in targets:
@@ -88,6 +91,7 @@ def github_matrix(targets: Sequence[Target], *, release: str | None, source: str
                 "targets": ",".join(names),
                 "release": release or "",
                 "source": source,
+                **({"wheels_only": True} if wheels_only else {}),
             }
             for platform, names in by_platform.items()
         ]

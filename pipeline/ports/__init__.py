@@ -5,11 +5,19 @@ Only ``pipeline.system`` implements these; tests use the real thing on loopback,
 
 from pipeline.ports.attestation import AttestationVerifier
 from pipeline.ports.commands import Command, CommandOutcome, CommandRunner, RunningCommand
-from pipeline.ports.environments import CondaTool
 from pipeline.ports.drills import DrillGround
+from pipeline.ports.environments import CondaTool
 from pipeline.ports.files import Archiver, BinaryInspector, Disk, KeyFiles, TreeReader
 from pipeline.ports.host import Clock, HostProbe
-from pipeline.ports.network import Downloader, DownloadRequest, FolderServer, HttpAnswer, LoopbackHttp, PackageIndex
+from pipeline.ports.network import (
+    Downloader,
+    DownloadRequest,
+    EventStream,
+    FolderServer,
+    HttpAnswer,
+    LoopbackHttp,
+    PackageIndex,
+)
 from pipeline.ports.releases import ApiDocument, ReleaseApi, RemoteHasher
 from pipeline.ports.services import Reporting, Running, Services
 from pipeline.ports.store import Store
@@ -28,6 +36,7 @@ __all__ = [
     "DownloadRequest",
     "Downloader",
     "DrillGround",
+    "EventStream",
     "FolderServer",
     "HostProbe",
     "HttpAnswer",

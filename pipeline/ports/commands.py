@@ -53,6 +53,13 @@ class RunningCommand(Protocol):
         """Return its last lines so far, at most 200."""
         ...
 
+    def peak_resident_bytes(self) -> int | None:
+        """Return the most memory that it and its children have had resident, as far as this system tells.
+
+        None once it has ended, or where nothing can be known.
+        """
+        ...
+
     def stop(self, *, grace_seconds: float) -> int:
         """Ask it to end, kill it and its children after ``grace_seconds``; return the exit code (negative: signal)."""
         ...

@@ -12,9 +12,7 @@ if TYPE_CHECKING:
 class CondaTool(Protocol):
     """What works with conda packages that are at hand; it never uses the network."""
 
-    def link(
-        self, channel: Path, packages: Sequence[str], prefix: Path, *, final_prefix: Path, scratch: Path
-    ) -> None:
+    def link(self, channel: Path, packages: Sequence[str], prefix: Path, *, final_prefix: Path, scratch: Path) -> None:
         """Link packages of a local channel into a new folder.
 
         Args:
@@ -22,7 +20,8 @@ class CondaTool(Protocol):
             packages: ``<subdir>/<filename>`` of each.
             prefix: where files are written; made here.
             final_prefix: the path that is written into files; ``prefix`` is moved there afterwards.
-            scratch: an empty folder on the same file system, for unpacked packages; removed by the caller.
+            scratch: a folder on the same file system, for unpacked packages; what an earlier call has left in it is
+                used again, as it is. It belongs to the caller.
 
         Raises:
             IntegrityError: a package is damaged, or not what the channel's repodata says.
@@ -38,6 +37,18 @@ class CondaTool(Protocol):
 
         Raises:
             ProofError: nothing in the channel satisfies them; the solver's words are in the message.
-            HostError: the solver is not installed.
+            IntegrityError: the channel's index is missing or damaged.
+            HostError: the solver is not installed, takes too long, or dies.
+        """
+        ...
+
+    def unpack(self, packages: Sequence[Path], folder: Path) -> tuple[Path, ...]:
+        """Unpack packages as they are, nothing replaced, each into a folder of its own below ``folder``.
+
+        Returns those folders, in order.
+
+        Raises:
+            IntegrityError: a package is damaged.
+            HostError: what unpacks is not installed, takes too long, or dies.
         """
         ...

@@ -116,6 +116,24 @@ class HttpAnswer:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class EventStream:
+    """What a server on loopback sent as it came (``text/event-stream``).
+
+    Attributes:
+        status: of the answer.
+        content_type: as the server says it, without parameters; empty where it says none.
+        events: the data of each event, in order; of an answer with another content type, none.
+        problem: why reading ended early: the time was up, the connection broke, too much came; empty where the server
+            ended it, or the last event was taken for the end.
+    """
+
+    status: int
+    content_type: str
+    events: tuple[str, ...]
+    problem: str = ""
+
+
 class LoopbackHttp(Protocol):
     """Talks to a server that this process started on 127.0.0.1, never through a proxy."""
 
@@ -131,6 +149,26 @@ class LoopbackHttp(Protocol):
         self, port: int, path: str, body: Mapping[str, object], *, timeout_seconds: float
     ) -> HttpAnswer | None:
         """Post a JSON document; as ``get``."""
+        ...
+
+    def post_for_events(
+        self,
+        port: int,
+        path: str,
+        body: Mapping[str, object],
+        *,
+        timeout_seconds: float,
+        on_event: Callable[[str], bool],
+    ) -> EventStream | None:
+        """Post a JSON document and read a stream of events to its end; None when nobody listens.
+
+        Args:
+            port: of the server.
+            path: of the request.
+            body: the document.
+            timeout_seconds: for all of it.
+            on_event: is told each event's data at once; True says that it was the last.
+        """
         ...
 
 

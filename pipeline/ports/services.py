@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from pipeline.ports.attestation import AttestationVerifier
     from pipeline.ports.commands import CommandRunner
     from pipeline.ports.environments import CondaTool
-    from pipeline.ports.files import Archiver, BinaryInspector, TreeReader
+    from pipeline.ports.files import Archiver, BinaryInspector, Disk, TreeReader
     from pipeline.ports.host import Clock, HostProbe
     from pipeline.ports.network import Downloader, LoopbackHttp, PackageIndex
     from pipeline.ports.store import Store
@@ -70,6 +70,7 @@ class Services:
         attestations: what checks upstream's signed statements; None where nothing of upstream's is fetched.
         conda: what links and solves conda packages.
         channels: base of a conda channel, as it was locked, to the base that is configured instead.
+        disk: how folders are changed; None where nothing makes environments.
     """
 
     downloader: Downloader
@@ -91,3 +92,4 @@ class Services:
     attestations: AttestationVerifier | None = None
     conda: CondaTool | None = None
     channels: Mapping[str, str] = field(default_factory=dict)
+    disk: Disk | None = None

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pipeline.errors import ProofError
+from pipeline.model.filling import fill
 from pipeline.ports.commands import Command
 from pipeline.proofs.devices import read_devices
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
+    from pipeline.model.manifest import HealthCheck
     from pipeline.ports import CommandRunner
 
 PROGRAM_TIMEOUT_SECONDS = 60
@@ -53,6 +55,11 @@ class LoadCheck(Protocol):
         """Regular expressions; each must match a device that is listed."""
         ...
 
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """Variables that are set for all of them; ``{tree}`` is the bundle's folder."""
+        ...
+
 
 class Loaded(NamedTuple):
     """What the programs said.
@@ -84,7 +91,7 @@ def check_loads(check: LoadCheck, root: Path, *, commands: CommandRunner, env: M
         check: what is expected.
         root: folder of the bundle's files.
         commands: what runs programs; each has a minute.
-        env: the whole environment.
+        env: the environment, without what the check sets.
         cwd: a folder outside the bundle, where a program may leave something.
 
     Raises:
@@ -92,6 +99,7 @@ def check_loads(check: LoadCheck, root: Path, *, commands: CommandRunner, env: M
             the processor); the message has its last lines.
         HostError: a program may not be run, or is none of this machine's.
     """
+    env = own_environment(check, root, env)
     said = _run(find_program(root, check.program), check.version_args, commands=commands, env=env, cwd=cwd)
     version = next((line.strip() for line in said if re.search(check.version_pattern, line)), None)
     if version is None:
@@ -111,6 +119,36 @@ def check_loads(check: LoadCheck, root: Path, *, commands: CommandRunner, env: M
                 " be used",
             )
     return Loaded(version, devices)
+
+
+def own_environment(check: LoadCheck, root: Path, env: Mapping[str, str]) -> dict[str, str]:
+    """Return the environment with what a check sets, which counts more."""
+    return {**env, **{name: fill(value, tree=str(root)) for name, value in check.environment.items()}}
+
+
+def make_model(
+    check: HealthCheck, root: Path, folder: Path, *, commands: CommandRunner, env: Mapping[str, str], cwd: Path
+) -> Path:
+    """Make a small model with random weights, as the check says, and return its folder.
+
+    Args:
+        check: how.
+        root: folder of the bundle's files.
+        folder: that does not exist yet.
+        commands: what runs programs.
+        env: the whole environment.
+        cwd: a folder outside the bundle.
+
+    Raises:
+        ProofError: the check does not say how, or what it says makes none.
+    """
+    if not check.model_args:
+        raise ProofError("a run needs a model, and the bundle does not say how to make one", hint="give a model")
+    arguments = tuple(fill(argument, tree=str(root), model=str(folder)) for argument in check.model_args)
+    said = _run(find_program(root, check.program), arguments, commands=commands, env=env, cwd=cwd)
+    if not folder.is_dir() or not any(folder.iterdir()):
+        raise ProofError(f"{check.program} should have made a model and wrote none; it said:{_last(said)}")
+    return folder
 
 
 def find_program(root: Path, path: str) -> Path:

@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import IntegrityError
 from pipeline.model.binary import BinaryCard
-from pipeline.system.elf_reading import EXECUTABLE_TYPE, INTERPRETER_SEGMENT, MAGIC, DamagedElfError, ElfFile
+from pipeline.system.elf_reading import (
+    EXECUTABLE_TYPE,
+    INTERPRETER_SEGMENT,
+    MAGIC,
+    OBJECT_TYPE,
+    DamagedElfError,
+    ElfFile,
+)
 from pipeline.system.lief_process import LiefProcess
 
 if TYPE_CHECKING:
@@ -84,6 +91,7 @@ def _card(elf: ElfFile) -> BinaryCard:
         needed=tuple(elf.string(value) for tag, value in elf.dynamic if tag == _NEEDED),
         runpath=_runpath(elf),
         version_needs=_by_library(elf.version_needs()),
+        is_object=elf.kind == OBJECT_TYPE,
         has_symbols=".symtab" in sections,
         has_debug=any(name.startswith((".debug_", ".zdebug_")) for name in sections),
         build_id=next((content.hex() for *kind, content in elf.notes() if tuple(kind) == _BUILD_ID_NOTE), None),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import socket
 from typing import TYPE_CHECKING
 
-from pipeline.ports import HttpAnswer
+from pipeline.ports import EventStream, HttpAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 _HOST = "127.0.0.1"
 
@@ -32,6 +32,37 @@ class LocalHttp:
     ) -> HttpAnswer | None:
         """Post a JSON document; as ``get``."""
         return self._ask("POST", port, path, body, timeout_seconds)
+
+    def post_for_events(
+        self,
+        port: int,
+        path: str,
+        body: Mapping[str, object],
+        *,
+        timeout_seconds: float,
+        on_event: Callable[[str], bool],
+    ) -> EventStream | None:
+        """Post a JSON document and read a stream of events; ``on_event`` gets each at once, True says it was the last.
+
+        None when nobody listens, or nothing came in time.
+        """
+        import httpx  # noqa: PLC0415  # as in _ask
+
+        from pipeline.system.event_stream import read_events  # noqa: PLC0415  # it needs httpx
+
+        url = f"http://{_HOST}:{port}{path}"
+        try:
+            with (
+                httpx.Client(trust_env=False, timeout=timeout_seconds) as client,
+                client.stream("POST", url, json=body, headers={"Accept": "text/event-stream"}) as answer,
+            ):
+                content_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+                if content_type != "text/event-stream":
+                    return EventStream(answer.status_code, content_type, ())
+                events, problem = read_events(answer.iter_raw(), timeout_seconds=timeout_seconds, on_event=on_event)
+                return EventStream(answer.status_code, content_type, events, problem)
+        except httpx.TransportError:
+            return None
 
     def _ask(
         self, method: str, port: int, path: str, body: Mapping[str, object] | None, timeout_seconds: float

@@ -24,6 +24,7 @@ _MAX_ARCHITECTURES = 44
 _HEADER_BYTES = 32
 _MAX_COMMAND_BYTES = 16 << 20
 _MACHINES = {"X86_64": "x86_64", "ARM64": "arm64", "X86": "x86", "ARM": "arm"}
+_UNLOADED = {1, 9, 10}  # MH_OBJECT, MH_DYLIB_STUB, MH_DSYM
 _SUPER_BLOB, _CMS_SLOT, _EMPTY_BLOB_BYTES = 0xFADE0CC0, 0x10000, 8
 
 
@@ -91,6 +92,7 @@ def _read_part(stream: BinaryIO, start: int, size: int) -> BinaryCard:
         system=system,
         lowest_system=lowest,
         signature=_signature(stream, start, size, binary),
+        is_object=int(binary.header.file_type) in _UNLOADED,
     )
 
 

@@ -112,7 +112,8 @@ class ConfiguredIndex:
                 self._asked = {str(key): str(value) for key, value in json.loads(outcome.tail[-1]).items()}
             except (ValueError, IndexError, AttributeError) as error:
                 raise HostError(
-                    "pip does not say which package index it uses",
+                    f"pip does not say which package index it uses (it ended with {outcome.exit_code}): "
+                    f"{outcome.tail[-1] if outcome.tail else 'it said nothing'}",
                     hint="set PIP_INDEX_URL and PIP_EXTRA_INDEX_URL, or install pip beside Python",
                 ) from error
         return next((urls for name in settings if (urls := self._asked.get(name, "").split())), [])

@@ -16,6 +16,7 @@ from pipeline.ports import Command, CommandOutcome
 from pipeline.system.disk import disk_errors
 from pipeline.system.line_reading import LineReader
 from pipeline.system.process_guard import ProcessGuard
+from pipeline.system.resident_memory import peak_resident_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -117,6 +118,10 @@ class RunningProcess:
         """Return its last lines so far, at most 200."""
         with self._lock:
             return tuple(self._lines.tail)
+
+    def peak_resident_bytes(self) -> int | None:
+        """Return the most memory it and its children have had resident; None once it ended, or where nobody knows."""
+        return None if self.exit_code() is not None else peak_resident_bytes(self._process.pid)
 
     def stop(self, *, grace_seconds: float) -> int:
         """Ask it to end, kill it and its children after ``grace_seconds``; return the exit code (negative: signal)."""

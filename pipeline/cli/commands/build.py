@@ -10,7 +10,7 @@ import click
 from pipeline.app.services import build_services
 from pipeline.app.settings import program_name
 from pipeline.catalog import load
-from pipeline.cli.build_options import BuildOptions, build_options, make_request
+from pipeline.cli.build_options import BuildOptions, build_options, make_request, with_mirrors
 from pipeline.cli.options import FOLDER, Command, changing_options
 from pipeline.cli.plan_view import plan_document, plan_text
 from pipeline.cli.tables import markdown, size_text, table
@@ -41,7 +41,7 @@ def command(
     asked: BuildOptions,
     compiler_cache: bool,
 ) -> None:
-    """Make bundles: fetch upstream's archives or compile its source, split into layers, prove; write them.
+    """Make bundles: fetch upstream's archives, compile its source or assemble an environment; prove, write them.
 
     What is there already under the same key is not made again. A proof that fails leaves no bundle.
     """
@@ -49,7 +49,7 @@ def command(
     catalog = load(session.settings.recipes_dir)
     request = make_request(asked, session.settings, catalog)
     output_dir = (output or session.settings.output).absolute()
-    with build_services(session.settings, compiler_cache=compiler_cache) as services:
+    with build_services(with_mirrors(session.settings, asked), compiler_cache=compiler_cache) as services:
         plan = make_plan(request, catalog, look_around(request, catalog, services))
         if session.dry_run:
             found = states(plan, services.store)

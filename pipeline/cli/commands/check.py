@@ -1,4 +1,4 @@
-"""``check``: whether recipes and project file are what they should be."""
+"""``check``: whether recipes, locks of environments and the project file are what they should be."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.catalog import load
+from pipeline.catalog import check_locks, load
 from pipeline.cli.options import FOLDER, Command, common_options
 
 if TYPE_CHECKING:
@@ -19,22 +19,31 @@ if TYPE_CHECKING:
 @click.option("--recipes", type=FOLDER, metavar="DIR", help="Folder of recipes.  [default: the project's]")
 @common_options
 def command(session: Session, recipes: Path | None) -> None:
-    """Read every recipe and the project file; every mistake is named with its file and dotted key (exit code 2)."""
+    """Read every recipe, the locks of environments and the project file.
+
+    Every mistake is named with its file and dotted key or entry (exit code 2).
+    """
     folder = recipes or session.settings.recipes_dir
     catalog = load(folder)
+    environments = check_locks(catalog)
     pins = sum(len(engine.releases) for engine in catalog.engines.values())
+    engines = sorted({*catalog.engines, *catalog.environments})
+    targets = [str(target) for target in catalog.targets()]
     document = {
         "recipes": str(folder),
-        "engines": sorted(catalog.engines),
+        "engines": engines,
+        "environments": list(environments),
+        "unsupported": sorted(catalog.unsupported),
         "accelerators": sorted(catalog.accelerators),
         "models": sorted(catalog.models),
         "pins": pins,
-        "targets": [str(target) for target in catalog.targets()],
+        "targets": targets,
     }
-    session.show(
-        document,
-        lambda: (
-            f"{folder} is right: {len(catalog.engines)} engines with {pins} pinned releases, "
-            f"{len(catalog.accelerators)} accelerators, {len(catalog.models)} models, {len(catalog.targets())} targets"
-        ),
+    counts = (
+        f"{len(engines)} engines with {pins} pinned releases",
+        f"{len(environments)} environments",
+        f"{len(catalog.accelerators)} accelerators",
+        f"{len(catalog.models)} models",
+        f"{len(targets)} targets",
     )
+    session.show(document, lambda: f"{folder} is right: {', '.join(counts)}")

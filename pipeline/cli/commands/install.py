@@ -55,6 +55,12 @@ if TYPE_CHECKING:
 @require_accel_option
 @click.option("--check-host/--no-check-host", default=True, help="Refuse what this machine cannot run.")
 @click.option("--unpin", is_flag=True, help="Let the engine go that `use --pin` holds at a version.")
+@click.option(
+    "--python",
+    type=FILE,
+    metavar="FILE",
+    help="Python for a bundle that brings none.  [default: python3.X of PATH, as the bundle needs]",
+)
 @changing_options
 @health_options
 def command(
@@ -66,6 +72,7 @@ def command(
     trusted_root: Path | None,
     keep: int | None,
     health: HealthWish,
+    python: Path | None,
     **choices: str | bool | None,
 ) -> None:
     """Install or update an engine; the switch is atomic, and what runs now stays until then.
@@ -86,6 +93,7 @@ def command(
         keep=keep or session.settings.keep,
         health=health,
         pins=session.settings.pins,
+        python=None if python is None else python.absolute(),
         **choices,  # type: ignore[arg-type] # click checks the options
     )
     with install_services(

@@ -13,7 +13,7 @@ from pipeline.cli.options import Command, common_options
 from pipeline.cli.tables import table
 from pipeline.errors import PipelineError
 from pipeline.names import version_key
-from pipeline.plan import BuildRequest, default_release, look_around, make_plan, releases_of
+from pipeline.plan import BuildRequest, default_release, locked_version, look_around, make_plan, releases_of
 
 if TYPE_CHECKING:
     from pipeline.catalog import Catalog
@@ -54,6 +54,8 @@ def command(session: Session) -> None:
     catalog = load(session.settings.recipes_dir)
     with build_services(session.settings) as services:
         rows = [_row(target, catalog, services) for target in catalog.targets()]
+    rows += [_unsupported_row(target, catalog) for target in catalog.unsupported_targets()]
+    rows.sort(key=lambda row: row.target)
     session.show({"targets": [asdict(row) for row in rows]}, lambda: _text(rows))
 
 
@@ -73,18 +75,38 @@ def _text(rows: list[_Row]) -> str:
 
 
 def _row(target: Target, catalog: Catalog, services: Services) -> _Row:
-    fetched, built = releases_of(target, catalog)
-    request = BuildRequest(targets=(target,), prove="none")
+    sources, releases, default = _origins(target, catalog)
     why_not = ""
     try:
+        request = BuildRequest(targets=(target,), prove="none")
         make_plan(request, catalog, look_around(request, catalog, _Quiet(services.host, services.trees)))
     except PipelineError as error:  # of one recipe or this machine; the other targets are listed all the same
         why_not = "; ".join(filter(None, (error.message, error.hint)))
     return _Row(
         target=str(target),
-        releases=tuple(sorted({*fetched, *built}, key=version_key, reverse=True)),
-        default_release=default_release(target, catalog),
-        sources=tuple(name for name, found in (("fetch", fetched), ("build", built)) if found),
+        releases=releases,
+        default_release=default,
+        sources=sources,
         makeable_here=not why_not,
         why_not=why_not,
     )
+
+
+def _origins(target: Target, catalog: Catalog) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+    """Return where a target can come from, its releases, and the one that is meant when none is named."""
+    if target.engine in catalog.environments:
+        try:
+            locked = locked_version(target, catalog)
+        except PipelineError:  # the plan says the same
+            return ("env",), (), ""
+        return ("env",), (locked,), locked
+    fetched, built = releases_of(target, catalog)
+    releases = tuple(sorted({*fetched, *built}, key=version_key, reverse=True))
+    sources = tuple(name for name, found in (("fetch", fetched), ("build", built)) if found)
+    return sources, releases, default_release(target, catalog)
+
+
+def _unsupported_row(target: Target, catalog: Catalog) -> _Row:
+    recipe = catalog.unsupported[target.engine]
+    why_not = f"it cannot be made: {recipe.reason}" + (f"; take {recipe.instead}" if recipe.instead else "")
+    return _Row(target=str(target), releases=(), default_release="", sources=(), makeable_here=False, why_not=why_not)

@@ -16,6 +16,7 @@ from pipeline.model.repository_layout import blob_path
 from pipeline.names import version_key
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from pipeline.deploy.mirror.drill_commands import CutOff
@@ -34,7 +35,7 @@ class DrillRequest:
         mirror: its folder.
         trusted_root: root metadata that trust starts from.
         level: ``load`` starts the programs, ``run`` has a model answer as well.
-        model: for ``run``; None takes one that the mirror holds.
+        model: for ``run``, of engines that do not make one themselves; None takes one that the mirror holds.
         scratch: folder below which everything happens.
         package_dir: what the interpreter must look in to find this program.
     """
@@ -62,9 +63,9 @@ def drill(request: DrillRequest, *, services: Services, disk: Disk, ground: Dril
         NoSpaceError: there is no room for the largest target.
     """
     began = services.clock.monotonic()
-    model = _model(request)
     with ground.folder(request.scratch) as folder:
         artifacts, revoked = _held(request, folder / "trust", services, disk)
+        model = _model(request, artifacts)
         largest = max(artifact.installed_size + artifact.size for artifact in artifacts)
         if services.host.free_bytes(folder) < 2 * largest:
             raise NoSpaceError(f"{request.scratch} has no room for {2 * largest} bytes", hint="choose --cache-dir")
@@ -85,8 +86,8 @@ def drill(request: DrillRequest, *, services: Services, disk: Disk, ground: Dril
     )
 
 
-def _model(request: DrillRequest) -> Path | None:
-    if request.level != "run":
+def _model(request: DrillRequest, artifacts: Iterable[Artifact]) -> Path | None:
+    if request.level != "run" or all(_makes_a_model(artifact) for artifact in artifacts):
         return None
     if request.model is not None:
         return request.model
@@ -94,6 +95,10 @@ def _model(request: DrillRequest) -> Path | None:
     for held in document.models if document else ():
         return MirrorLayout(request.mirror).models_dir / held.filename
     raise UsageError(f"{request.mirror} holds no model", hint="give one with --health-model, or drill --health load")
+
+
+def _makes_a_model(artifact: Artifact) -> bool:
+    return artifact.health is not None and bool(artifact.health.model_args)
 
 
 def _held(
@@ -132,7 +137,8 @@ def _is_whole(artifact: Artifact, mirror: Path) -> bool:
 
 
 def _drill(artifact: Artifact, request: DrillRequest, commands: DrillCommands, *, model: Path | None) -> DrillRow:
-    health = ("--health", request.level, *(() if model is None else ("--health-model", str(model))))
+    given = () if model is None or _makes_a_model(artifact) else ("--health-model", str(model))
+    health = ("--health", request.level, *given)
     with commands.root() as root:
         done = commands.install(artifact, request.mirror, root, *health)
         lacks = ""

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.model.manifest import Artifact
     from pipeline.ports import Disk, DrillGround, Services
 
-_PROJECT = "engine-pipeline"
+_PROJECT = "engine-pipeline[environments]"  # of a mirror that is older than this extra pip takes the rest
 _INSTALL_SECONDS = 3600.0
 _START_SECONDS = 60.0
 _SHOWN_CHARACTERS = 500

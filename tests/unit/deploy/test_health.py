@@ -13,9 +13,10 @@ from pipeline.deploy.health import HealthCheckError, HealthWish
 from pipeline.deploy.quick_switch import quick_switch
 from pipeline.deploy.removal import gc
 from pipeline.deploy.switching import Switching
-from pipeline.errors import IntegrityError
+from pipeline.errors import IntegrityError, UsageError
+from tests.simulators import model_server
 from tests.simulators.checked_engine import engine, health
-from tests.simulators.engine_world import CPU, FixedHost, World
+from tests.simulators.engine_world import CPU, FixedHost, LayerFiles, World
 
 RUN = "run"
 
@@ -30,6 +31,20 @@ def checked(world: World) -> World:
 def add(world: World, version: str, *, expect: str = "^CPU$", **engine_choices: object) -> None:
     core = engine(version, **engine_choices)
     world.build(version, (core, CPU), health=health(version, device=expect))
+    world.publish()
+
+
+@pytest.fixture
+def making(world: World) -> World:
+    """A world with a version b1 of an engine that makes itself a model."""
+    make(world, "b1")
+    return world
+
+
+def make(world: World, version: str, *, fault: str = "") -> None:
+    core = LayerFiles("core", {model_server.PROGRAM: model_server.program_text(fault)})
+    points = {"tiny": model_server.PROGRAM}
+    world.build(version, (core, CPU), health=model_server.health(version), entry_points=points)
     world.publish()
 
 
@@ -157,6 +172,35 @@ def test_a_model_answers_before_the_switch(world: World):
     assert (outcome.health.level, outcome.health.passed, outcome.health.generated_tokens) == (RUN, True, 4)
 
 
+def test_an_engine_that_makes_a_model_answers_without_one(making: World):
+    outcome = making.install(health=HealthWish(RUN))
+    assert (outcome.health.passed, outcome.health.generated_tokens) == (True, 4)
+    assert outcome.health.ready_seconds > 0
+    assert outcome.health.resident_bytes > 1 << 20
+    assert list((making.root / "staging").iterdir()) == []
+
+
+def test_an_engine_that_cannot_answer_what_it_made_is_never_current(making: World):
+    make(making, "b2", fault="no stream")
+    making.install(version="b1", health=HealthWish(RUN))
+    with pytest.raises(HealthCheckError, match="b1 stays current: the server was asked for a stream"):
+        making.install(health=HealthWish(RUN))
+    assert current(making.root) == "b1"
+
+
+def test_an_install_with_a_run_that_has_no_model_is_refused_before_anything_is_brought(checked: World):
+    with pytest.raises(UsageError, match="needs a model"):
+        checked.install(health=HealthWish(RUN))
+    assert list_generations(checked.root) == ()
+
+
+def test_a_switch_with_a_run_that_has_no_model_is_refused(broken: World):
+    use(broken.root, "b2", services=broken.services(), disk=broken.disk, how=Switching(HealthWish("none")))
+    with pytest.raises(UsageError, match="needs a model"):
+        long(broken, "b1", Switching(HealthWish(RUN)))
+    assert current(broken.root) == "b2"
+
+
 def test_a_model_that_is_none_fails_with_the_servers_last_words(world: World):
     add(world, "b1", serves=True)
     with pytest.raises(HealthCheckError, match="not a GGUF file"):
@@ -237,7 +281,7 @@ def test_a_switch_says_what_the_programs_said(broken: World, way):
     assert found.pop("seconds") >= 0
     assert found == {
         "level": "load", "passed": True, "reason": "", "version": "version: b1", "devices": ["CPU"],
-        "generated_tokens": None,
+        "generated_tokens": None, "ready_seconds": None, "resident_bytes": None,
     }  # fmt: skip
 
 

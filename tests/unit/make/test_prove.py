@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from pipeline.errors import HostError
-from pipeline.make.prove import _level
+from pipeline.make.proof_level import provable
 from pipeline.model.actions import Prove
 from pipeline.model.host import HostFacts
 from pipeline.model.manifest import HealthCheck, Requires
@@ -50,7 +50,7 @@ NEEDS = Requires(glibc="2.38", cpu=(), libraries=(), driver=None, macos=None, gp
 
 def test_what_this_machine_cannot_run_is_measured_only_and_that_is_said_loudly():
     around = Around(OldHost(), Recorder())
-    assert _level(proof("linux-x86_64"), NEEDS, around) == "none"
+    assert provable(proof("linux-x86_64"), "linux-x86_64", NEEDS, around) == "none"
     (notice,) = around.events.events
     assert notice.level == "warning"
     assert "2.38" in notice.message
@@ -60,9 +60,16 @@ def test_what_this_machine_cannot_run_is_measured_only_and_that_is_said_loudly()
 def test_a_proof_that_nothing_less_will_do_for_is_an_error_where_it_cannot_be_run():
     insisting = proof("linux-x86_64").model_copy(update={"insist": True})
     with pytest.raises(HostError, match=r"2\.38"):
-        _level(insisting, NEEDS, Around(OldHost(), Recorder()))
+        provable(insisting, "linux-x86_64", NEEDS, Around(OldHost(), Recorder()))
 
 
 def test_a_machine_that_has_all_it_takes_runs_everything():
     fitting = NEEDS.model_copy(update={"glibc": "2.31"})
-    assert _level(proof("linux-x86_64"), fitting, Around(OldHost(), Recorder())) == "run"
+    assert provable(proof("linux-x86_64"), "linux-x86_64", fitting, Around(OldHost(), Recorder())) == "run"
+
+
+def test_what_is_for_another_platform_is_not_run_whatever_this_machine_has():
+    around = Around(OldHost(), Recorder())
+    nothing = Requires(glibc=None, cpu=(), libraries=(), driver=None, macos="14.0", gpu_architectures=())
+    assert provable(proof("macos-arm64"), "macos-arm64", nothing, around) == "none"
+    assert "it is for macos-arm64, this is linux-x86_64" in around.events.events[0].message

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.system import no_network
+from tests.simulators import model_server
 from tests.simulators.checked_engine import engine, health
 from tests.simulators.command_line import CommandLine
 from tests.simulators.engine_world import CPU, LayerFiles, World
@@ -149,6 +150,35 @@ def test_a_model_answers_on_loopback_where_that_is_asked_for(user, drilled, tmp_
     report = user.json(*drill(drilled, "--health", "run", "--health-model", tmp_path / "model.gguf"))
     assert [row["outcome"] for row in report["rows"]] == ["ran", "ran"]
     assert report["health"] == "run"
+
+
+def add_one_that_makes_a_model(world: World) -> None:
+    core = LayerFiles("core", {model_server.PROGRAM: model_server.program_text()})
+    points = {"tiny": model_server.PROGRAM}
+    world.build("1.0", (core,), accel="mlx", health=model_server.health("1.0"), entry_points=points, dist="making")
+
+
+@needs_namespaces
+def test_an_engine_that_makes_itself_a_model_is_drilled_without_one(user, tmp_path):
+    (tmp_path / "making").mkdir()
+    world = World(tmp_path / "making")
+    add_one_that_makes_a_model(world)
+    world.publish("making")
+    report = user.json(*drill(world, "--health", "run"))
+    assert [(row["target"], row["outcome"]) for row in report["rows"]] == [("llama.cpp/linux-x86_64-mlx", "ran")]
+
+
+@needs_namespaces
+def test_a_model_is_given_to_those_only_that_make_none(user, drilled, tmp_path):
+    drilled.build("b1", (engine("b1", serves=True), LayerFiles("avx2", {"lib/a.so": b"a"})), accel="avx2",
+                  health=health("b1"), dist="again")  # fmt: skip
+    drilled.publish("again", replace=True)
+    add_one_that_makes_a_model(drilled)
+    drilled.publish("making")
+    (tmp_path / "model.gguf").write_bytes(b"GGUF and so on")
+    report = user.json(*drill(drilled, "--health", "run", "--health-model", tmp_path / "model.gguf"))
+    assert {row["target"].rpartition("-")[2]: row["outcome"] for row in report["rows"]} == {
+        "avx2": "ran", "cpu": "ran", "mlx": "ran"}  # fmt: skip
 
 
 @needs_namespaces

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
 
+from tests.simulators import model_server
 from tests.simulators.checked_engine import engine, health
-from tests.simulators.engine_world import CPU, World
+from tests.simulators.engine_world import CPU, LayerFiles, World
 from tests.simulators.revoking import revoke
 
 TARGET = "llama.cpp/linux-x86_64-cpu"
@@ -66,6 +68,18 @@ def test_a_switch_says_that_it_works_here_and_in_json_too(user, installed):
 def test_a_run_needs_a_model_and_nothing_else_does(user, installed, command, options):
     assert user.run(*command, "--root", installed, *options) == 2
     assert "model" in user.err
+
+
+def test_a_run_of_an_engine_that_makes_itself_a_model_says_what_was_measured(user, world, tmp_path):
+    core = LayerFiles("core", {model_server.PROGRAM: model_server.program_text()})
+    points = {"tiny": model_server.PROGRAM}
+    world.build("b1", (core, CPU), health=model_server.health("b1"), entry_points=points)
+    world.publish()
+    arguments = ("--from", world.repository, "--trusted-root", world.keys_dir / "root.json", "--root", tmp_path / "own")
+    said = user.ok("install", TARGET, *arguments, "--health", "run")
+    assert re.search(
+        r"works here \(run\): tiny-lm b1; CPU: tiny, 4 tokens, ready in [\d.]+ s, [\d.]+ MB resident", said
+    )
 
 
 def test_a_model_that_is_none_is_found_out(user, installed, tmp_path):

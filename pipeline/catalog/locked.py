@@ -1,0 +1,49 @@
+"""Reads what is locked for a catalog's environments, when it is asked for: YAML and wheel names cost their imports."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.errors import HostError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pipeline.catalog.catalog import Catalog
+    from pipeline.model.environment import LockedEnvironment
+    from pipeline.names import Target
+
+
+def locked_environment(catalog: Catalog, target: Target) -> LockedEnvironment:
+    """Read what a target that is an environment is made of.
+
+    Raises:
+        LockError: its files are missing or wrong, or do not lock the engine itself.
+        HostError: what reads locks is not installed.
+    """
+    with _needing_parsers():
+        from pipeline.catalog.environments import read_locked_engine  # noqa: PLC0415 - see the module's docstring
+    return read_locked_engine(Path(catalog.envs_dir), catalog.environments[target.engine], target.platform)
+
+
+def check_locks(catalog: Catalog) -> tuple[str, ...]:
+    """Read every environment there is on all platforms of its engines; return their names.
+
+    Raises:
+        LockError: any file of them is missing or wrong; the complaints about all of them are listed.
+        HostError: what reads locks is not installed.
+    """
+    with _needing_parsers():
+        from pipeline.catalog.environments import check_environments  # noqa: PLC0415 - as above
+    return check_environments(Path(catalog.envs_dir), catalog.environments.values())
+
+
+@contextmanager
+def _needing_parsers() -> Iterator[None]:
+    try:
+        yield
+    except ModuleNotFoundError as error:
+        hint = "pip install 'engine-pipeline[build]' brings it"
+        raise HostError(f"{error.name} is needed to read the locks of environments", hint=hint) from error

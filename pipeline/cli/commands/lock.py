@@ -1,0 +1,82 @@
+"""``lock``: environments solved anew, looked at, or written in the form of other installers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.app.locking import lock_tools
+from pipeline.app.services import build_services, disk
+from pipeline.app.settings import program_name
+from pipeline.catalog import envs_dir_of
+from pipeline.cli.lock_options import LockOptions, lock_options
+from pipeline.cli.locking import chosen_environments, outcome_text, platforms_of, show_stale
+from pipeline.cli.options import Command, changing_options
+from pipeline.errors import UsageError
+from pipeline.lock import LockOutcome, LockRequest, lock_environment
+from pipeline.lock.exports import export
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.cli.session import Session
+
+
+@click.command("lock", cls=Command)
+@lock_options
+@changing_options
+def command(session: Session, *, asked: LockOptions) -> None:
+    """Solve environments anew and replace their lock files: conda packages by conda-lock, wheels by uv.
+
+    uv's own variables choose the index (UV_DEFAULT_INDEX, UV_INDEX ...); the lock names none.
+    """
+    folder = (asked.envs_dir or envs_dir_of(session.settings.recipes_dir)).absolute()
+    if asked.check and asked.form:
+        raise UsageError("--check and --format exclude each other")
+    if asked.check:
+        show_stale(session, chosen_environments(folder, asked.names, all_of_them=True))
+    elif asked.form:
+        _export(session, asked, chosen_environments(folder, asked.names), asked.form)
+    else:
+        outcomes = _lock(session, asked, chosen_environments(folder, asked.names))
+        session.show(
+            [outcome.model_dump(mode="json") for outcome in outcomes], lambda: "\n".join(map(outcome_text, outcomes))
+        )
+        if not session.dry_run and any(outcome.files for outcome in outcomes):
+            session.hint(f"\nnext: {program_name()} lock --check, and commit the files")
+
+
+def _lock(session: Session, asked: LockOptions, folders: list[Path]) -> list[LockOutcome]:
+    requests = [
+        LockRequest(
+            folder=environment,
+            platforms=platforms_of(environment, asked.platform),
+            complete=asked.platform is None,
+            channel=asked.channel,
+            dry_run=session.dry_run,
+        )
+        for environment in folders
+    ]
+    tools = lock_tools(session.settings, conda=asked.conda)
+    with build_services(session.settings) as services:
+        return [lock_environment(request, tools, services, disk=disk()) for request in requests]
+
+
+def _export(session: Session, asked: LockOptions, folders: list[Path], form: str) -> None:
+    if len(folders) != 1 or asked.platform is None:
+        raise UsageError("--format writes one environment for one platform", hint="name them with --env and --platform")
+    platforms_of(folders[0], asked.platform)
+    if asked.with_urls:
+        with build_services(session.settings) as services:
+            text = export(folders[0], asked.platform, form=form, index=services.index)
+    else:
+        text = export(folders[0], asked.platform, form=form, index=None)
+    document = {"environment": folders[0].name, "platform": asked.platform, "format": form}
+    if asked.output is None:
+        session.show({**document, "text": text}, text.rstrip)
+        return
+    path = asked.output.absolute()
+    if not session.dry_run:
+        disk().replace_file(path, text.encode(), staging_dir=path.parent)
+    session.show({**document, "path": str(path)}, lambda: f"{'would write' if session.dry_run else 'wrote'} {path}")

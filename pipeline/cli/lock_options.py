@@ -1,0 +1,72 @@
+"""The options of ``lock``."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.cli.options import FILE, FOLDER
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_OPTIONS = (
+    click.option(
+        "--env", "names", multiple=True, metavar="E", help="Environment, a folder below envs/; may be repeated."
+    ),
+    click.option("--platform", metavar="P", help="One platform of it.  [default: all that its environment.yml has]"),
+    click.option("--check", is_flag=True, help="Change nothing; say what is stale and why (exit code 1)."),
+    click.option(
+        "--channel",
+        metavar="URL_OR_DIR",
+        help="Read the channel's packages there; urls in the lock stay the channel's own.",
+    ),
+    click.option(
+        "--conda",
+        metavar="PROGRAM",
+        help="conda, mamba or micromamba; `builtin` is our own solver.  [default: what is on PATH, else our own]",
+    ),
+    click.option(
+        "--format",
+        "form",
+        type=click.Choice(["conda-explicit", "pylock"]),
+        help="Write the lock that is there for other installers; nothing is solved.",
+    ),
+    click.option("--output", type=FILE, metavar="FILE", help="Where --format writes.  [default: stdout]"),
+    click.option("--with-urls", is_flag=True, help="With --format pylock: urls of the configured index in it."),
+    click.option(
+        "--envs", "envs_dir", type=FOLDER, metavar="DIR", help="Folder of environments.  [default: the project's]"
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class LockOptions:
+    """The options as they were given."""
+
+    names: tuple[str, ...]
+    platform: str | None
+    check: bool
+    channel: str | None
+    conda: str | None
+    form: str | None
+    output: Path | None
+    with_urls: bool
+    envs_dir: Path | None
+
+
+def lock_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options; the command gets them as ``asked``, a ``LockOptions``."""
+
+    @functools.wraps(function)
+    def command(*positional: object, **values: Any) -> None:  # noqa: ANN401 - as click hands them over
+        asked = LockOptions(**{field.name: values.pop(field.name) for field in fields(LockOptions)})
+        function(*positional, asked=asked, **values)
+
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command

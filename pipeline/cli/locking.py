@@ -1,0 +1,85 @@
+"""Which environments are meant by ``lock``, and how its results read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.app.settings import program_name
+from pipeline.catalog.environments import environment_names, environment_platforms
+from pipeline.errors import UsageError
+from pipeline.lock import StaleLockError, stale
+from pipeline.names import PLATFORMS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from pipeline.cli.session import Session
+    from pipeline.lock import LockOutcome
+
+
+def chosen_environments(envs_dir: Path, names: Sequence[str], *, all_of_them: bool = False) -> list[Path]:
+    """Return the folders of the environments that were named.
+
+    Args:
+        envs_dir: folder of environments.
+        names: as they were named.
+        all_of_them: whether none named means all.
+
+    Raises:
+        UsageError: one is not there, or none was named.
+        LockError: two environments have one name.
+    """
+    known = environment_names(envs_dir)
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        raise UsageError(f"no environment is called {unknown[0]!r}", hint=f"there are: {', '.join(known) or 'none'}")
+    if not names and not all_of_them:
+        raise UsageError("no environment is named", hint=f"name one with --env: {', '.join(known) or 'there is none'}")
+    return [envs_dir / name for name in dict.fromkeys(names or known)]
+
+
+def platforms_of(folder: Path, platform: str | None = None) -> tuple[str, ...]:
+    """Return an environment's platforms, or the one that was named.
+
+    Raises:
+        UsageError: it is not for that platform.
+        LockError: environment.yml makes no sense.
+    """
+    platforms = environment_platforms(folder)
+    if platform is None:
+        return platforms
+    if platform not in platforms:
+        known = "" if platform in PLATFORMS else f" ({platform!r} is no platform of the contract)"
+        raise UsageError(f"{folder.name} is not for {platform}{known}", hint=f"it is for {', '.join(platforms)}")
+    return (platform,)
+
+
+def show_stale(session: Session, folders: Sequence[Path]) -> None:
+    """Say of each environment whether its lock files are those of what is written by hand.
+
+    Raises:
+        StaleLockError: of at least one they are not; every reason is listed.
+    """
+    reasons = {folder: stale(folder, platforms_of(folder)) for folder in folders}
+    session.show(
+        {folder.name: {"fresh": not found, "reasons": list(found)} for folder, found in reasons.items()},
+        lambda: "\n".join(f"{folder.name} is fresh" for folder, found in reasons.items() if not found),
+    )
+    listed = [reason for found in reasons.values() for reason in found]
+    if listed:
+        again = " ".join(f"--env {folder.name}" for folder, found in reasons.items() if found)
+        session.end_with(StaleLockError("\n".join(listed), hint=f"{program_name()} lock {again}"))
+
+
+def outcome_text(outcome: LockOutcome) -> str:
+    """Return what locking changed, in lines."""
+    lines = []
+    for change in outcome.changes:
+        sign = "+" if change.before is None else "-" if change.after is None else "~"
+        versions = " -> ".join(version for version in (change.before, change.after) if version)
+        lines.append(f"{sign} {change.platform:14} {change.kind:5} {change.name} {versions}")
+    if not outcome.files:
+        return "\n".join([*lines, f"{outcome.environment}: nothing is new"])
+    verb = "would write" if outcome.dry_run else "wrote"
+    return "\n".join([*lines, f"{outcome.environment}: {verb} {', '.join(outcome.files)}"])

@@ -1,0 +1,124 @@
+"""A Python that the host has, for bundles of wheels alone: found, asked what it is, and given a prefix of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeline.errors import HostError
+from pipeline.names import UnknownNameError, platform_of
+from pipeline.ports.commands import Command
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pipeline.model.environment import EnvironmentCard
+    from pipeline.ports import CommandRunner, Disk, Services
+
+_TIMEOUT_SECONDS = 60.0
+_MARK = "engine-pipeline: "
+# ``_base_executable`` is what ``venv`` itself links: of a virtual environment the Python that it was made from.
+_QUESTION = f"""
+import json, os, platform, sys, sysconfig
+said = lambda name: sysconfig.get_config_var(name)
+print({_MARK!r} + json.dumps(dict(
+    executable=os.path.realpath(getattr(sys, "_base_executable", sys.executable)),
+    version=platform.python_version(),
+    short="%d.%d" % sys.version_info[:2],
+    implementation=sys.implementation.name,
+    system=sys.platform,
+    machine=platform.machine(),
+    free_threaded=bool(said("Py_GIL_DISABLED")),
+    musl="musl" in (said("SOABI") or "") + (said("MULTIARCH") or ""),
+)))
+"""
+
+
+class HostPython(NamedTuple):
+    """A Python of the host that fits an environment.
+
+    Attributes:
+        executable: absolute, of the installation itself and not of a virtual environment.
+        version: for example ``3.14.2``.
+    """
+
+    executable: Path
+    version: str
+
+
+def find_host_python(
+    card: EnvironmentCard, platform: str, *, named: Path | None, services: Services, cwd: Path
+) -> HostPython:
+    """Return the Python that an environment of wheels alone is to use, after asking it what it is.
+
+    Args:
+        card: of the environment.
+        platform: that it is for.
+        named: which Python to take; None takes ``python<version>`` of the host's PATH.
+        services: to look at the host and to start Python with.
+        cwd: where it is started.
+
+    Raises:
+        HostError: there is none, or it is not exactly what the wheels are for.
+    """
+    path = named
+    if path is None:
+        tool = services.host.tool(f"python{card.python}")
+        path = None if tool is None else Path(tool.path)
+    if path is None:
+        raise HostError(
+            f"the bundle brings no Python, and this host has no python{card.python} on its PATH",
+            hint=f"install CPython {card.python}, or say where it is with --python",
+        )
+    said = _ask(path, commands=services.commands, env=services.base_env, cwd=cwd)
+    if fault := _misfit(said, card, platform):
+        raise HostError(
+            f"{path} is {fault}, and the bundle's wheels are for CPython {card.python} on {platform}",
+            hint=f"name a CPython {card.python} with --python",
+        )
+    return HostPython(Path(said["executable"]), said["version"])
+
+
+def _ask(path: Path, *, commands: CommandRunner, env: Mapping[str, str], cwd: Path) -> dict[str, str]:
+    command = Command((str(path), "-I", "-c", _QUESTION), cwd=cwd, env=env, timeout_seconds=_TIMEOUT_SECONDS)
+    outcome = commands.run(command)
+    line = next((line for line in outcome.tail if line.startswith(_MARK)), None)
+    if outcome.exit_code != 0 or line is None:
+        last = f": {outcome.tail[-1]}" if outcome.tail else ""
+        raise HostError(
+            f"{path} is no Python that can be asked for its version (exit code {outcome.exit_code}){last}",
+            hint="name another one with --python",
+        )
+    found = json.loads(line.removeprefix(_MARK))
+    return {name: str(value) for name, value in found.items() if value is not False}
+
+
+def _misfit(said: Mapping[str, str], card: EnvironmentCard, platform: str) -> str:
+    try:
+        found = platform_of(said["system"], said["machine"])
+    except UnknownNameError:
+        found = f"{said['system']} {said['machine']}"
+    if said["implementation"] != "cpython" or said["short"] != card.python:
+        return f"{said['implementation']} {said['version']}"
+    if found != platform:
+        return f"for {found}"
+    if "free_threaded" in said:
+        return "the free-threaded Python"
+    return "for musl" if "musl" in said and platform.startswith("linux") else ""
+
+
+def make_virtual_environment(card: EnvironmentCard, python: HostPython, prefix: Path, *, disk: Disk) -> None:
+    """Make a prefix over a host's Python, as ``python -m venv --without-pip --symlinks`` lays it out (PEP 405)."""
+    for folder in (prefix / "bin", prefix / card.site_packages):
+        disk.make_dirs(folder, durable=False)
+    disk.link_symbolic(str(python.executable), prefix / "bin" / "python")
+    for name in ("python3", f"python{card.python}"):
+        disk.link_symbolic("python", prefix / "bin" / name)
+    settings = {
+        "home": str(python.executable.parent),
+        "include-system-site-packages": "false",
+        "version": python.version,
+        "executable": str(python.executable),
+    }
+    disk.write_file(prefix / "pyvenv.cfg", "".join(f"{n} = {v}\n" for n, v in settings.items()).encode())

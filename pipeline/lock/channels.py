@@ -1,0 +1,72 @@
+"""Where the packages of an environment's channels are read from, and what they are called in a lock."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeline.errors import OfflineError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_NAMED = "https://conda.anaconda.org"  # conda's own default for a channel that is a name (channel_alias)
+ORIGIN = "origin.txt"
+"""In a channel that is a folder: where its records are from, in lines for people."""
+
+
+class Channels(NamedTuple):
+    """The channels of one solve.
+
+    Attributes:
+        canonical: channel, as environment.yml has it, to the url that packages are locked under.
+        places: channel to the url that it is read from instead.
+        origin: where the records are from, in lines for people.
+    """
+
+    canonical: dict[str, str]
+    places: dict[str, str]
+    origin: tuple[str, ...] = ()
+
+
+def resolve_channels(channels: Sequence[str], *, instead: str | None, offline: bool) -> Channels:
+    """Return where channels are read from.
+
+    Args:
+        channels: of environment.yml.
+        instead: url or folder that the one channel is read from; None for the channel itself.
+        offline: whether the network is forbidden.
+
+    Raises:
+        UsageError: ``instead`` is neither a url nor a channel's folder, or there are several channels to replace.
+        OfflineError: a channel is in the network, and that is forbidden.
+    """
+    canonical = {name: name if "://" in name else f"{_NAMED}/{name}" for name in channels}
+    places: dict[str, str] = {}
+    origin: tuple[str, ...] = ()
+    if instead is not None:
+        if len(channels) != 1:
+            raise UsageError(f"--channel replaces one channel, and environment.yml has {len(channels)}")
+        place, origin = _place(instead)
+        places = {channels[0]: place}
+    for name, url in canonical.items():
+        if offline and not places.get(name, url).startswith("file:"):
+            raise OfflineError(
+                f"the packages of {name} are listed in the network, which is forbidden",
+                hint="give --channel a folder with the channel's repodata, or leave out --offline",
+            )
+    return Channels(canonical, places, origin)
+
+
+def _place(text: str) -> tuple[str, tuple[str, ...]]:
+    if text.startswith(("https://", "http://", "file://")):
+        return text.rstrip("/"), ()
+    folder = Path(text).absolute()
+    if "://" in text or not (folder / "noarch" / "repodata.json").is_file():
+        raise UsageError(
+            f"--channel {text}: is neither a url nor a folder with a channel",
+            hint="a channel's folder has noarch/repodata.json, and such a file for each platform",
+        )
+    origin = folder / ORIGIN
+    lines = origin.read_text(encoding="utf-8").splitlines() if origin.is_file() else []
+    return folder.as_uri(), tuple(line for line in lines if line.strip())

@@ -1,0 +1,53 @@
+"""The steps that only environments have; their libraries are loaded when one is carried out."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.errors import HostError
+from pipeline.make.packages import fetch_packages
+from pipeline.model.environment_actions import (
+    FetchPackages,
+    MakeChannelLayer,
+    MakeInstallerLayer,
+    MakeWheelLayer,
+    ProveEnvironment,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.make.outputs import Outputs, Results
+    from pipeline.ports import Services
+
+EnvironmentAction = FetchPackages | MakeChannelLayer | MakeWheelLayer | MakeInstallerLayer | ProveEnvironment
+
+
+def carry_out(action: EnvironmentAction, step: str, services: Services, results: Results, work: Path) -> Outputs:
+    """Carry out a step of an environment.
+
+    Raises:
+        HostError: what assembles environments is not installed.
+        PipelineError: as the stage's own function says.
+    """
+    if isinstance(action, FetchPackages):
+        return fetch_packages(action, step, services, work)
+    try:
+        from pipeline.make.channel_layer import make_channel_layer  # noqa: PLC0415 - packaging and others are extras
+        from pipeline.make.installer_layer import make_installer_layer  # noqa: PLC0415 - as above
+        from pipeline.make.prove_environment import prove_environment  # noqa: PLC0415 - as above
+        from pipeline.make.wheel_layer import make_wheel_layer  # noqa: PLC0415 - as above
+    except ImportError as error:
+        raise HostError(
+            f"{error.name} is not installed: no environment can be assembled",
+            hint="install engine-pipeline[build]; ./ci/pipeline in a checkout brings it",
+        ) from error
+    match action:
+        case MakeChannelLayer():
+            return make_channel_layer(action, step, services, results, work)
+        case MakeWheelLayer():
+            return make_wheel_layer(action, step, services, results, work)
+        case MakeInstallerLayer():
+            return make_installer_layer(action, step, services, results, work)
+        case ProveEnvironment():
+            return prove_environment(action, step, services, results, work)

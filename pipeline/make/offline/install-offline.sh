@@ -1,0 +1,110 @@
+#!/bin/sh
+# Makes the Python environment of this bundle in a new folder, with no network and without engine-pipeline:
+#
+#   sh install-offline.sh PREFIX
+#
+# conda, mamba or micromamba (CONDA_EXE, MAMBA_EXE or the PATH says which) link the packages that are in the bundle; a
+# bundle without packages is laid over a Python that is there (PYTHON, or python<version> of the PATH). Nothing is left
+# at PREFIX when it fails.
+set -eu
+
+fail() {
+    printf 'install-offline.sh: %s\n' "$1" >&2
+    exit 1
+}
+
+has() { command -v "$1" >/dev/null 2>&1; }
+
+find_conda() {
+    for candidate in "${CONDA_EXE:-}" "${MAMBA_EXE:-}" conda mamba micromamba; do
+        if [ -n "$candidate" ] && has "$candidate"; then
+            printf '%s\n' "$candidate"
+            return
+        fi
+    done
+    fail "none of conda, mamba and micromamba is here; install Miniforge, or say where conda is in CONDA_EXE"
+}
+
+# Reads "<sha256>  <path>" lines; paths are relative to the bundle.
+check_digests() {
+    if has sha256sum; then
+        sha256sum -c - >"$work/digests" 2>&1
+    elif has shasum; then
+        shasum -a 256 -c - >"$work/digests" 2>&1
+    else
+        fail "neither sha256sum nor shasum is here, so that packages cannot be checked"
+    fi
+}
+
+# Writes a path as it stands in a file:// url (RFC 3986).
+encode() {
+    printf '%s\n' "$1" | sed 's/%/%25/g; s/ /%20/g; s/"/%22/g; s/#/%23/g; s/</%3C/g; s/>/%3E/g; s/?/%3F/g; s/\\/%5C/g; s/\^/%5E/g; s/`/%60/g; s/{/%7B/g; s/|/%7C/g; s/}/%7D/g; s/\[/%5B/g; s/\]/%5D/g'
+}
+
+make_base() {
+    conda=$(find_conda)
+    sed -n 's/^\([^#@].*\)#\([0-9a-f]\{64\}\)$/\2  \1/p' "$here/conda-explicit.txt" >"$work/sums"
+    [ -s "$work/sums" ] || fail "$here/conda-explicit.txt names no package"
+    : >"$work/digests"
+    (cd "$bundle" && check_digests <"$work/sums") ||
+        fail "packages of the bundle are damaged or missing: $(grep -v ': OK$' "$work/digests" | head -n 5)"
+    base=$(encode "file://$bundle")
+    {
+        echo '@EXPLICIT'
+        while read -r digest path; do
+            printf '%s/%s#%s\n' "$base" "$path" "$digest"
+        done <"$work/sums"
+    } >"$work/explicit.txt"
+    # Packages are unpacked beside the environment: links need one file system, and no cache of the user's is touched.
+    CONDA_PKGS_DIRS="$work/packages" "$conda" create --yes --quiet --offline --prefix "$prefix" \
+        --file "$work/explicit.txt" >"$work/log" 2>&1 ||
+        fail "$conda did not make the environment: $(tail -n 20 "$work/log")"
+}
+
+make_virtual_environment() {
+    python=${PYTHON:-python$PYTHON_VERSION}
+    has "$python" || fail "the bundle brings no Python, and $python is not here; say where one is in PYTHON"
+    found=$("$python" -c 'import sys; print("%d.%d" % sys.version_info[:2])')
+    [ "$found" = "$PYTHON_VERSION" ] || fail "$python is Python $found, and the bundle's wheels are for $PYTHON_VERSION"
+    "$python" -m venv --without-pip "$prefix" || fail "$python made no virtual environment"
+}
+
+clean_up() {
+    status=$?
+    trap - EXIT
+    rm -rf "${work:?}"
+    [ "$finished" = yes ] || rm -rf "${prefix:?}"
+    exit "$status"
+}
+
+if [ $# -ne 1 ] || [ -z "$1" ]; then
+    fail "usage: install-offline.sh PREFIX, a folder that is not there yet"
+fi
+here=$(CDPATH='' cd -- "$(dirname -- "$0")" && pwd -P)
+bundle=$(CDPATH='' cd -- "$here/../.." && pwd -P)
+# shellcheck source=/dev/null
+. "$here/environment.sh"
+
+mkdir -p -- "$(dirname -- "$1")"
+parent=$(CDPATH='' cd -- "$(dirname -- "$1")" && pwd -P)
+prefix=${parent%/}/$(basename -- "$1")
+if [ -e "$prefix" ] || [ -L "$prefix" ]; then
+    fail "$prefix is there already"
+fi
+case $bundle$prefix in
+    *[[:cntrl:]]*) fail "a path with control characters in it does not do" ;;
+esac
+length=$(($(printf '%s' "$prefix" | LC_ALL=C wc -c)))
+[ -z "$PREFIX_LIMIT" ] || [ "$length" -le "$PREFIX_LIMIT" ] ||
+    fail "$prefix has $length bytes, and the packages can be linked into a path of at most $PREFIX_LIMIT"
+
+finished=no
+work=$(mktemp -d "$parent/.environment-XXXXXX")
+trap clean_up EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
+trap 'exit 129' HUP
+if [ -f "$here/conda-explicit.txt" ]; then make_base; else make_virtual_environment; fi
+"$prefix/bin/python" -I -B "$here/finish.py" "$bundle" "$prefix" || fail "the environment was not finished"
+finished=yes
+printf '%s\n' "$prefix is ready: $prefix/bin/python"
