@@ -46,7 +46,8 @@ class DoorFetcher(FetcherInterface):
 
         Raises:
             IntegrityError: it is too long, or no strict JSON.
-            TrustError: it is too long or no strict JSON and its length and digest are signed, or its role has the name of a reserved file.
+            TrustError: it is too long or no strict JSON although its length and digest are signed, or its role has the
+                name of a reserved file.
         """
         name = url.removeprefix(BASE_URL)
         role = (role_of_filename(name) or (name, None))[0]
