@@ -143,7 +143,6 @@ def make_plan(
         MIRROR_FILE: write_document(document),
     }
     metadata_dir = layout.folder / repository.metadata_folder
-    installer = request.installer
     return SyncPlan(
         before=before,
         document=document,
@@ -162,13 +161,16 @@ def make_plan(
             *unwanted_models(layout, models),
             *_unwanted_blobs(layout, wanted, mirrored=repository.metadata_folder),
         ),
-        needs_installer=installer is not None
-        and not (
-            installer.is_there(layout.installer_dir)
-            and (not request.repair or installer.is_intact(layout.installer_dir))
-        ),
-        drops_installer=installer is None and bool(own_names(layout.installer_dir)),
+        needs_installer=_needs_installer(request, layout),
+        drops_installer=request.installer is None and bool(own_names(layout.installer_dir)),
     )
+
+
+def _needs_installer(request: MirrorRequest, layout: MirrorLayout) -> bool:
+    installer, folder = request.installer, layout.installer_dir
+    if installer is None:
+        return False
+    return not installer.is_there(folder) or (request.repair and not installer.is_intact(folder))
 
 
 def _damaged_metadata(metadata_dir: Path, current: Iterable[str], repository: TrustedRepository) -> tuple[Path, ...]:
