@@ -7,10 +7,11 @@ import shlex
 import tomllib
 from typing import TYPE_CHECKING
 
+from pipeline.catalog.pylock import pylock_name
 from pipeline.errors import NetworkError, OfflineError, UsageError
 from pipeline.events import Notice
 from pipeline.lock.generated import REQUIREMENTS, WHEEL_INPUTS, Generated, input_digests
-from pipeline.lock.pylock import chosen_wheels, pylock_filename
+from pipeline.lock.pylock import chosen_wheels
 from pipeline.lock.refusals import UnsatisfiableError, YankedError
 from pipeline.lock.tools import require_module
 from pipeline.model.pylock_text import pylock_body
@@ -91,7 +92,7 @@ def resolve_wheels(
     document = tomllib.loads(output.read_text(encoding="utf-8"))
     wheels = chosen_wheels(document, spec)
     body = pylock_body(wheels, python=spec.python, platform=spec.platform)
-    return Generated(pylock_filename(spec.platform), input_digests(folder, WHEEL_INPUTS), body)
+    return Generated(pylock_name(spec.platform), input_digests(folder, WHEEL_INPUTS), body)
 
 
 def _failure(platform: str, said: Sequence[str]) -> Exception:

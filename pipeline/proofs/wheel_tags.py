@@ -47,7 +47,7 @@ def wheel_problem(filename: str, *, platform: str, python: str, floors: Floors) 
         return f"cannot be judged: no floor of {platform} is known"
     floor = floors.macos if system == "macos" else floors.glibc
     fitting = _supported(system, machine, python, str(floor))
-    if tags & fitting:
+    if not tags.isdisjoint(fitting):
         return ""
     platforms = {tag.platform for tag in fitting}
     named = sorted({tag.platform for tag in tags})
@@ -55,6 +55,16 @@ def wheel_problem(filename: str, *, platform: str, python: str, floors: Floors) 
         return _platform_problem(named, platform, str(floor))
     made_for = sorted({f"{tag.interpreter}-{tag.abi}" for tag in tags})
     return f"is for {' and '.join(made_for)}, the environment has Python {python}"
+
+
+def supported_tags(platform: str, python: str, floors: Floors) -> tuple[Tag, ...]:
+    """Return every tag that a Python of the target takes where the system is as old as the floor, the best first.
+
+    Where no floor is known, nothing is supported.
+    """
+    system, _, machine = platform.partition("-")
+    floor = {"macos": floors.macos, "linux": floors.glibc}.get(system)
+    return _supported(system, machine, python, floor) if floor else ()
 
 
 def _platform_problem(named: list[str], platform: str, floor: str) -> str:
@@ -79,16 +89,13 @@ def _glibc_needs(name: str, machine: str) -> Iterator[str]:
 
 
 @lru_cache(maxsize=8)
-def _supported(system: str, machine: str, python: str, floor: str) -> frozenset[Tag]:
-    """Return every tag that a Python of the target takes where the system is as old as the floor."""
+def _supported(system: str, machine: str, python: str, floor: str) -> tuple[Tag, ...]:
     major, minor = (int(part) for part in python.split(".")[:2])
     interpreter = f"cp{major}{minor}"
     platforms = tuple(_macos_platforms(machine, floor) if system == "macos" else _linux_platforms(machine, floor))
-    return frozenset(
-        (
-            *cpython_tags((major, minor), abis=[interpreter], platforms=platforms),
-            *compatible_tags((major, minor), interpreter=interpreter, platforms=platforms),
-        )
+    return (
+        *cpython_tags((major, minor), abis=[interpreter], platforms=platforms),
+        *compatible_tags((major, minor), interpreter=interpreter, platforms=platforms),
     )
 
 
