@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.catalog.environments import CONDA_PROBLEM, EnvironmentSpec, read_environment, read_spec
 from pipeline.catalog.lock_files import LockError
-from pipeline.catalog.pylock import pylock_name
+from pipeline.catalog.pylock import pylock_filename
 from pipeline.errors import PipelineError
 from pipeline.lock.generated import (
     CONDA_INPUTS,
@@ -46,7 +46,9 @@ def stale(folder: Path, platforms: Sequence[str]) -> tuple[str, ...]:
         LockError: a hand-written file makes no sense.
     """
     specs = [read_spec(folder, platform) for platform in platforms]
-    wanted: dict[str, tuple[str, ...]] = dict.fromkeys((pylock_name(platform) for platform in platforms), WHEEL_INPUTS)
+    wanted: dict[str, tuple[str, ...]] = dict.fromkeys(
+        (pylock_filename(platform) for platform in platforms), WHEEL_INPUTS
+    )
     if not (folder / CONDA_PROBLEM).is_file():
         wanted |= {CONDA_LOCK: CONDA_INPUTS, CONDA_RECORDS: CONDA_INPUTS}
     reasons = []
@@ -134,7 +136,7 @@ def _unmet(folder: Path, locked: LockedEnvironment) -> Iterator[str]:
     from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - of the extra `lock`
     from packaging.utils import canonicalize_name  # noqa: PLC0415 - of the extra `lock`
 
-    pylock = folder / pylock_name(locked.platform)
+    pylock = folder / pylock_filename(locked.platform)
     for line in (folder / REQUIREMENTS).read_text(encoding="utf-8").splitlines():
         text = line.split(" #")[0].strip()
         if not text or text.startswith(("#", "-")):

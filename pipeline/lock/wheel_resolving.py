@@ -7,7 +7,7 @@ import shlex
 import tomllib
 from typing import TYPE_CHECKING
 
-from pipeline.catalog.pylock import pylock_name
+from pipeline.catalog.pylock import pylock_filename
 from pipeline.errors import NetworkError, OfflineError, UsageError
 from pipeline.events import Notice
 from pipeline.lock.generated import REQUIREMENTS, WHEEL_INPUTS, Generated, input_digests
@@ -92,7 +92,7 @@ def resolve_wheels(
     document = tomllib.loads(output.read_text(encoding="utf-8"))
     wheels = chosen_wheels(document, spec)
     body = pylock_body(wheels, python=spec.python, platform=spec.platform)
-    return Generated(pylock_name(spec.platform), input_digests(folder, WHEEL_INPUTS), body)
+    return Generated(pylock_filename(spec.platform), input_digests(folder, WHEEL_INPUTS), body)
 
 
 def _failure(platform: str, said: Sequence[str]) -> Exception:

@@ -29,6 +29,19 @@ _MANYLINUX = re.compile(r"manylinux_(\d+)_(\d+)_(\w+)")
 _MACOS_MACHINES = {"arm64": {"arm64", "universal2"}, "x86_64": {"x86_64", "universal2", "intel", "fat64", "universal"}}
 
 
+def supported_tags(platform: str, python: str, floors: Floors) -> tuple[Tag, ...]:
+    """Return every tag that a Python takes on the oldest system that is served, the most specific first.
+
+    Args:
+        platform: of the contract's names.
+        python: ``3.14``.
+        floors: oldest systems; where none of the platform's kind is known, there is no tag.
+    """
+    system, _, machine = platform.partition("-")
+    floor = {"macos": floors.macos, "linux": floors.glibc}.get(system)
+    return _supported(system, machine, python, floor) if floor else ()
+
+
 def wheel_problem(filename: str, *, platform: str, python: str, floors: Floors) -> str:
     """Return why a wheel does not fit, in words that follow its name; empty when it does.
 
@@ -57,16 +70,6 @@ def wheel_problem(filename: str, *, platform: str, python: str, floors: Floors) 
     return f"is for {' and '.join(made_for)}, the environment has Python {python}"
 
 
-def supported_tags(platform: str, python: str, floors: Floors) -> tuple[Tag, ...]:
-    """Return every tag that a Python of the target takes where the system is as old as the floor, the best first.
-
-    Where no floor is known, nothing is supported.
-    """
-    system, _, machine = platform.partition("-")
-    floor = {"macos": floors.macos, "linux": floors.glibc}.get(system)
-    return _supported(system, machine, python, floor) if floor else ()
-
-
 def _platform_problem(named: list[str], platform: str, floor: str) -> str:
     system, _, machine = platform.partition("-")
     what, needs = ("macOS", _macos_needs) if system == "macos" else ("glibc", _glibc_needs)
@@ -90,6 +93,7 @@ def _glibc_needs(name: str, machine: str) -> Iterator[str]:
 
 @lru_cache(maxsize=8)
 def _supported(system: str, machine: str, python: str, floor: str) -> tuple[Tag, ...]:
+    """Return every tag that a Python of the target takes where the system is as old as the floor, the best first."""
     major, minor = (int(part) for part in python.split(".")[:2])
     interpreter = f"cp{major}{minor}"
     platforms = tuple(_macos_platforms(machine, floor) if system == "macos" else _linux_platforms(machine, floor))
