@@ -206,6 +206,19 @@ def test_a_conda_that_is_not_there_is_named(world):
         world.lock(conda="no-such-conda")
 
 
+def test_without_a_conda_and_without_py_rattler_it_says_what_to_install(world):
+    with pytest.raises(HostError, match="rattler") as caught:
+        world.lock(without_rattler=True)
+    assert "Miniforge" in caught.value.hint
+    assert "engine-pipeline[lock]" in caught.value.hint
+
+
+@pytest.mark.parametrize("module", ["conda_lock", "uv"])
+def test_a_python_without_the_tools_says_what_to_install(world, module):
+    with pytest.raises(HostError, match=module.replace("_", "-")):
+        world.lock(without_module=module)
+
+
 def test_only_wheels_are_locked_where_conda_packages_are_a_problem(world):
     (world.folder / "conda-problem.txt").write_text("no records\n")
     assert world.lock().files == GENERATED[2:]
