@@ -9,7 +9,7 @@ from pydantic import Field
 
 from pipeline.catalog.conda_lock import LOCK, read_conda_packages
 from pipeline.catalog.lock_files import Foreign, LockError, read_part, read_yaml, relock
-from pipeline.catalog.pylock import pylock_name, read_wheels
+from pipeline.catalog.pylock import pylock_filename, read_wheels
 from pipeline.model.environment import Floors, LockedEnvironment
 from pipeline.model.frozen import Name, Version
 from pipeline.names import PLATFORMS, conda_subdir
@@ -187,7 +187,7 @@ def read_locked_engine(envs_dir: Path, engine: EnvironmentEngine, platform: str)
     environment = read_environment(envs_dir / engine.environment, platform)
     if environment.wheel(engine.package) is None:
         raise LockError(
-            f"{envs_dir / engine.environment / pylock_name(platform)}: has no {engine.package}, "
+            f"{envs_dir / engine.environment / pylock_filename(platform)}: has no {engine.package}, "
             f"whose version is that of {engine.name}",
             hint=f"add it to requirements.in; {relock(engine.environment)}",
         )

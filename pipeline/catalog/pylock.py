@@ -38,8 +38,8 @@ class _Package(Foreign):
     wheels: tuple[_Wheel, ...] = ()
 
 
-def pylock_name(platform: str) -> str:
-    """Return what the file is called for a platform: a name with one more dot at most is what uv takes."""
+def pylock_filename(platform: str) -> str:
+    """Return the name of a platform's file: uv and pip take no further dot in it."""
     return f"pylock.{platform}.toml"
 
 
@@ -57,7 +57,7 @@ def read_wheels(folder: Path, platform: str, *, python: str, full_python: str, f
         LockError: the file is missing or malformed; a package is no wheel or several, one lacks its sha256 or size, or
             does not fit platform, Python or floor. File and entry are named, all complaints are listed.
     """
-    path = folder / pylock_name(platform)
+    path = folder / pylock_filename(platform)
     document = read_toml(path)
     complaints = list(_faults_of_lock(path, document, full_python))
     wheels: dict[str, WheelFile] = {}

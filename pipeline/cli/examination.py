@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import platform
 from dataclasses import dataclass
@@ -39,6 +40,11 @@ _OPTIONAL = {
     "node": "for the web interface: Node.js 20 or newer",
     "npm": "for the web interface: comes with Node.js",
 }
+_FOR_ENVIRONMENTS = (
+    ("rattler", "py-rattler", "links conda packages when an environment is installed", "environments"),
+    ("yaml", "pyyaml", "reads conda's locks when an environment is planned", "build"),
+    ("conda_lock", "conda-lock", "locks environments", "lock"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +70,7 @@ def examine(services: Services, catalog: Catalog, cache_dir: Path) -> list[Findi
         *_machine(services.host),
         *_devices(services.host),
         *_tools(services.host, catalog),
+        *_environments(),
         _conda_packages(),
         *_places(services, cache_dir),
     ]
@@ -107,6 +114,15 @@ def _conda_packages() -> Finding:
     except metadata.PackageNotFoundError:
         advice = "for Python environments (mlx-lm): pip install 'engine-pipeline[environments]'"
         return Finding("absent", what, "py-rattler is not installed", advice)
+
+
+def _environments() -> Iterator[Finding]:
+    """Say whether what Python environments need is installed: a module, without importing it, and for what."""
+    for module, package, purpose, extra in _FOR_ENVIRONMENTS:
+        if importlib.util.find_spec(module):
+            yield Finding("ok", package, purpose)
+        else:
+            yield Finding("absent", package, "not found", f"{purpose}: pip install 'engine-pipeline[{extra}]'")
 
 
 def _places(services: Services, cache_dir: Path) -> Iterator[Finding]:

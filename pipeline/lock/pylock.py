@@ -7,17 +7,12 @@ from urllib.parse import unquote, urlsplit
 
 from pipeline.lock.refusals import NoWheelError, UncheckableError
 from pipeline.model.environment import WheelFile
-from pipeline.proofs.wheel_fit import supported_tags
+from pipeline.proofs.wheel_tags import supported_tags
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pipeline.catalog.environments import EnvironmentSpec
-
-
-def pylock_filename(platform: str) -> str:
-    """Return the name of a platform's file: uv and pip take no further dot in it."""
-    return f"pylock.{platform}.toml"
 
 
 def chosen_wheels(document: Mapping[str, Any], spec: EnvironmentSpec) -> list[WheelFile]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.catalog.environments import CONDA_PROBLEM, EnvironmentSpec, read_environment, read_spec
 from pipeline.catalog.lock_files import LockError
+from pipeline.catalog.pylock import pylock_filename
 from pipeline.errors import PipelineError
 from pipeline.lock.generated import (
     CONDA_INPUTS,
@@ -20,7 +21,6 @@ from pipeline.lock.generated import (
     parse,
     together,
 )
-from pipeline.lock.pylock import pylock_filename
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -7,10 +7,11 @@ import shlex
 import tomllib
 from typing import TYPE_CHECKING
 
+from pipeline.catalog.pylock import pylock_filename
 from pipeline.errors import NetworkError, OfflineError, UsageError
 from pipeline.events import Notice
 from pipeline.lock.generated import REQUIREMENTS, WHEEL_INPUTS, Generated, input_digests
-from pipeline.lock.pylock import chosen_wheels, pylock_filename
+from pipeline.lock.pylock import chosen_wheels
 from pipeline.lock.refusals import UnsatisfiableError, YankedError
 from pipeline.lock.tools import require_module
 from pipeline.model.pylock_text import pylock_body

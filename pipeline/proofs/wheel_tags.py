@@ -29,6 +29,19 @@ _MANYLINUX = re.compile(r"manylinux_(\d+)_(\d+)_(\w+)")
 _MACOS_MACHINES = {"arm64": {"arm64", "universal2"}, "x86_64": {"x86_64", "universal2", "intel", "fat64", "universal"}}
 
 
+def supported_tags(platform: str, python: str, floors: Floors) -> tuple[Tag, ...]:
+    """Return every tag that a Python takes on the oldest system that is served, the most specific first.
+
+    Args:
+        platform: of the contract's names.
+        python: ``3.14``.
+        floors: oldest systems; where none of the platform's kind is known, there is no tag.
+    """
+    system, _, machine = platform.partition("-")
+    floor = {"macos": floors.macos, "linux": floors.glibc}.get(system)
+    return _supported(system, machine, python, floor) if floor else ()
+
+
 def wheel_problem(filename: str, *, platform: str, python: str, floors: Floors) -> str:
     """Return why a wheel does not fit, in words that follow its name; empty when it does.
 
@@ -47,7 +60,7 @@ def wheel_problem(filename: str, *, platform: str, python: str, floors: Floors) 
         return f"cannot be judged: no floor of {platform} is known"
     floor = floors.macos if system == "macos" else floors.glibc
     fitting = _supported(system, machine, python, str(floor))
-    if tags & fitting:
+    if not tags.isdisjoint(fitting):
         return ""
     platforms = {tag.platform for tag in fitting}
     named = sorted({tag.platform for tag in tags})
@@ -79,16 +92,14 @@ def _glibc_needs(name: str, machine: str) -> Iterator[str]:
 
 
 @lru_cache(maxsize=8)
-def _supported(system: str, machine: str, python: str, floor: str) -> frozenset[Tag]:
-    """Return every tag that a Python of the target takes where the system is as old as the floor."""
+def _supported(system: str, machine: str, python: str, floor: str) -> tuple[Tag, ...]:
+    """Return every tag that a Python of the target takes where the system is as old as the floor, the best first."""
     major, minor = (int(part) for part in python.split(".")[:2])
     interpreter = f"cp{major}{minor}"
     platforms = tuple(_macos_platforms(machine, floor) if system == "macos" else _linux_platforms(machine, floor))
-    return frozenset(
-        (
-            *cpython_tags((major, minor), abis=[interpreter], platforms=platforms),
-            *compatible_tags((major, minor), interpreter=interpreter, platforms=platforms),
-        )
+    return (
+        *cpython_tags((major, minor), abis=[interpreter], platforms=platforms),
+        *compatible_tags((major, minor), interpreter=interpreter, platforms=platforms),
     )
 
 

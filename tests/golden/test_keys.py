@@ -9,16 +9,18 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parents[1])] if __name__ == "__main__" else []
 
 from pipeline.catalog import load  # noqa: E402
+from pipeline.catalog import locked_environment as locked  # noqa: E402
 from pipeline.model.host import Tool  # noqa: E402
 from pipeline.names import parse_target  # noqa: E402
 from pipeline.plan import BuildRequest, PlanInputs, make_plan  # noqa: E402
-from tests.simulators import tiny_engine  # noqa: E402
+from tests.simulators import locked_environment, tiny_engine  # noqa: E402
 
 NAMES = ("cc", "cxx", "cmake", "ninja", "strip", "objcopy")
 SOURCE = "/somewhere/source"
@@ -31,10 +33,14 @@ INPUTS = PlanInputs(
 
 
 def keys(recipes: Path) -> dict[str, str]:
-    """Return step name to key of a plan for the tiny engine."""
-    catalog = load(tiny_engine.write_recipes(recipes, Path(SOURCE)))
-    plan = make_plan(BuildRequest((parse_target("tiny-engine/linux-x86_64-cpu"),)), catalog, INPUTS)
-    return {step.name: step.key for step in plan.steps}
+    """Return step name to key of a plan for the tiny engine and a small environment."""
+    folder = locked_environment.write_recipes(tiny_engine.write_recipes(recipes / "recipes", Path(SOURCE)))
+    locked_environment.TinyEnvironment().write(recipes / "envs")
+    catalog = load(folder)
+    environment = parse_target("tiny-mlx/macos-arm64-mlx")
+    inputs = replace(INPUTS, environments={str(environment): locked(catalog, environment)})
+    targets = (parse_target("tiny-engine/linux-x86_64-cpu"), environment)
+    return {step.name: step.key for step in make_plan(BuildRequest(targets), catalog, inputs).steps}
 
 
 def test_keys_are_what_they_were(tmp_path):

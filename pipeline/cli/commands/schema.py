@@ -10,6 +10,7 @@ import click
 from pipeline.app.project import manifests_dir
 from pipeline.cli.options import Command, common_options
 from pipeline.errors import UsageError
+from pipeline.model.environment_recipe import EnvironmentEngine, UnsupportedEngine
 from pipeline.model.host import HostFacts
 from pipeline.model.manifest import BundleCard
 from pipeline.model.manifest_document import manifest_schema, write_schema
@@ -30,6 +31,8 @@ _MODELS: dict[str, type[Frozen]] = {
     "plan": Plan,
     "project": ProjectDefaults,
     "engine-recipe": EngineRecipe,
+    "environment-recipe": EnvironmentEngine,
+    "unsupported-recipe": UnsupportedEngine,
     "accelerator-recipe": AcceleratorRecipe,
     "model-recipe": ModelRecipe,
     "pinned-release": PinnedRelease,

@@ -150,3 +150,28 @@ def test_what_cannot_be_a_token_is_refused_without_showing_it(token):
     with pytest.raises(UsageError, match="GITHUB_TOKEN") as caught:
         load_settings(Flags(), {"HOME": "/h", "GITHUB_TOKEN": token})
     assert token not in str(caught.value)
+
+
+def test_channels_come_from_the_file_or_the_environment_without_a_slash_at_the_end():
+    project('[channels]\n"https://conda.example/forge/" = "http://mirror.example/forge/"\n')
+    from_file = load_settings(Flags(), {"HOME": "/h"})
+    assert from_file.channels == {"https://conda.example/forge": "http://mirror.example/forge"}
+    said = "https://conda.example/a=file:///media/a https://conda.example/b=https://mirror.example/b/"
+    from_environment = load_settings(Flags(), {"HOME": "/h", "ENGINE_PIPELINE_CHANNELS": said})
+    assert from_environment.channels == {
+        "https://conda.example/a": "file:///media/a",
+        "https://conda.example/b": "https://mirror.example/b",
+    }
+
+
+@pytest.mark.parametrize("said", ["https://conda.example/forge", "forge=https://mirror.example/forge", "https://a=b"])
+def test_channels_that_are_no_urls_are_refused_without_being_shown(said):
+    with pytest.raises(UsageError, match="ENGINE_PIPELINE_CHANNELS") as caught:
+        load_settings(Flags(), {"HOME": "/h", "ENGINE_PIPELINE_CHANNELS": said})
+    assert said not in caught.value.message
+
+
+def test_a_channel_in_the_file_that_is_no_url_names_its_key():
+    project('[channels]\n"conda-forge" = "https://mirror.example/forge"\n')
+    with pytest.raises(UsageError, match=r"pipeline\.toml: channels\.conda-forge"):
+        load_settings(Flags(), {"HOME": "/h"})

@@ -220,3 +220,105 @@ def test_the_kept_schema_can_be_compared_and_written(user, monkeypatch, tmp_path
     user.ok("schema", "--check")
     next((tmp_path / "manifests" / "schema").iterdir()).write_text("{}")
     assert user.run("schema", "--check") == 2
+
+
+MLX = "mlx-lm/macos-arm64-mlx"
+OPENAI = "mlx-openai-server/macos-arm64-mlx-openai"
+
+
+@pytest.fixture
+def environments(recipes, recipes_dir) -> Path:
+    """Return a copy of the project's environments beside the recipes that the user's commands read."""
+    return Path(shutil.copytree(recipes_dir.parent / "envs", recipes.parent / "envs"))
+
+
+@pytest.fixture
+def spoilt(user, recipes, environments, monkeypatch) -> Path:
+    """Let the user's commands read recipes and environments that the test may spoil; return the latter's folder."""
+    monkeypatch.setenv("ENGINE_PIPELINE_RECIPES", str(recipes))
+    return environments
+
+
+def test_targets_list_environments_and_what_cannot_be_made_with_the_reason(user):
+    rows = {row["target"]: row for row in user.json("targets")["targets"]}
+    assert (rows[MLX]["sources"], rows[MLX]["makeable_here"]) == (["env"], True)
+    assert rows[MLX]["releases"] == [rows[MLX]["default_release"]] == ["0.32.2"]
+    assert rows[OPENAI]["makeable_here"] is False
+    assert "--wheels-only" in rows[OPENAI]["why_not"]
+    unsupported = rows["mlx-llm-server/macos-arm64-mlx"]
+    assert (unsupported["sources"], unsupported["makeable_here"]) == ([], False)
+    assert "mlx 0.7.0" in unsupported["why_not"]
+
+
+def test_an_environment_is_planned_with_what_it_downloads(user):
+    plan = user.json("plan", "--target", "macos-arm64-mlx")
+    assert plan["decisions"][0]["origin"] == "assembled"
+    fetched = [step for step in plan["steps"] if step["action"]["kind"] == "fetch_packages"]
+    assert [step["action"]["what"] for step in fetched] == ["conda packages", "wheels"]
+    assert plan["download_bytes"] == sum(step["download_bytes"] for step in fetched) > 80_000_000
+    wheels_only = user.json("plan", "--target", "macos-arm64-mlx", "--wheels-only")
+    assert wheels_only["download_bytes"] == fetched[1]["download_bytes"]
+
+
+def test_what_cannot_be_made_ends_with_3_and_the_reason(user):
+    assert user.run("build", "--target", "mlx-llm-server/macos-arm64-mlx", "--dry-run") == 3
+    assert "mlx 0.7.0" in user.err
+    assert "take mlx-lm instead" in user.err
+
+
+def test_wheels_only_of_something_else_is_a_usage_error(user):
+    assert user.run("plan", "--target", "linux-x86_64-cpu", "--wheels-only") == 2
+    assert "is no Python environment" in user.err
+
+
+def test_another_release_than_the_locked_one_is_a_usage_error(user):
+    assert user.run("plan", "--target", MLX, "--release", "0.31.0") == 2
+    assert "is locked at 0.32.2" in user.err
+
+
+def test_locked_packages_satisfy_locked(user):
+    assert user.json("plan", "--target", MLX, "--locked")["decisions"][0]["version"] == "0.32.2"
+
+
+def test_the_matrix_has_macos_for_its_environments_and_keeps_wheels_only(user):
+    matrix = user.json("plan", "--target", f"{MLX},{OPENAI}", "--wheels-only", "--format", "github-matrix")
+    assert matrix["include"] == [
+        {
+            "platform": "macos-arm64",
+            "runner": "macos-15",
+            "targets": f"{MLX},{OPENAI}",
+            "release": "",
+            "source": "auto",
+            "wheels_only": True,
+        }
+    ]
+
+
+def test_a_mirror_that_is_no_folder_is_a_usage_error(user):
+    assert user.run("build", "--target", MLX, "--from-mirror", "nowhere", "--dry-run") == 2
+    assert "--from-mirror nowhere: there is no such folder" in user.err
+
+
+def test_check_reads_environments(user):
+    found = user.json("check")
+    assert found["environments"] == ["mlx", "mlx-openai"]
+    assert {"llama.cpp", "mlx-lm", "mlx-openai-server"} <= set(found["engines"])
+    assert found["unsupported"] == ["mlx-llm-server"]
+
+
+def test_check_names_every_mistake_in_environments(user, spoilt):
+    lock = spoilt / "mlx" / "conda-lock.yml"
+    lock.write_text(lock.read_text().replace("sha256: ", "sha256sum: "))
+    (spoilt / "mlx-openai" / "pylock.macos-arm64.toml").unlink()
+    assert user.run("check") == 2
+    assert "mlx/conda-lock.yml: package python for osx-arm64: hash.sha256: is missing" in user.err
+    assert "mlx/conda-lock.yml: package python for linux-64: hash.sha256: is missing" in user.err
+    assert "mlx-openai/pylock.macos-arm64.toml: cannot be read" in user.err
+
+
+def test_a_wrong_lock_does_not_keep_others_from_being_listed_or_planned(user, spoilt):
+    (spoilt / "mlx" / "conda-lock.yml").write_text("version: 9")
+    rows = {row["target"]: row for row in user.json("targets")["targets"]}
+    assert "version: is 9" in rows[MLX]["why_not"]
+    assert user.json("plan", "--target", "linux-x86_64-cpu")["decisions"][0]["origin"] == "built"
+    assert user.run("plan", "--target", MLX) == 2

@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.catalog import load
+from pipeline.catalog.lock_files import LockError
+from pipeline.errors import HostError, NothingSelectedError, UsageError
+from pipeline.model.actions import MakeBundle
+from pipeline.model.environment_actions import (
+    FetchPackages,
+    MakeChannelLayer,
+    MakeInstallerLayer,
+    MakeWheelLayer,
+    ProveEnvironment,
+)
+from pipeline.names import UnknownNameError, parse_target
+from pipeline.plan import BuildRequest, look_around, make_plan
+from tests.simulators import locked_environment, tiny_engine
+from tests.simulators.engine_world import FixedHost
+from tests.simulators.locked_environment import CHANNEL, TinyEnvironment
+
+MAC = parse_target("tiny-mlx/macos-arm64-mlx")
+LINUX = parse_target("tiny-mlx/linux-x86_64-mlx")
+CPU = parse_target("tiny-engine/linux-x86_64-cpu")
+
+
+class Surroundings:
+    """A Linux machine without a compiler; nothing may be asked of the network or of folders."""
+
+    host = FixedHost()
+    trees = None
+    downloader = None
+
+
+class Project:
+    """Recipes and an environment of its own; plans are made from it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.recipes = tiny_engine.write_recipes(folder / "recipes", folder / "source")
+        locked_environment.write_recipes(self.recipes)
+        self.envs_dir = folder / "envs"
+        self.tiny = TinyEnvironment()
+
+    def plan(self, *targets, **asked):
+        if not self.envs_dir.is_dir():
+            self.tiny.write(self.envs_dir)
+        catalog = load(self.recipes)
+        request = BuildRequest(targets, **asked)
+        return make_plan(request, catalog, look_around(request, catalog, Surroundings()))
+
+
+@pytest.fixture
+def project(tmp_path) -> Project:
+    return Project(tmp_path)
+
+
+def actions(plan, kind):
+    return [step.action for step in plan.steps if isinstance(step.action, kind)]
+
+
+def key(plan, start: str) -> str:
+    return next(step.key for step in plan.steps if step.name.startswith(start))
+
+
+def test_a_mac_bundle_is_planned_on_linux_from_what_is_locked(project):
+    plan = project.plan(MAC)
+    assert [step.name for step in plan.steps] == [
+        "fetch conda packages of tiny for macos-arm64",
+        "layer base of tiny for macos-arm64",
+        "fetch wheels of tiny for macos-arm64",
+        "layer wheels of tiny-mlx 1.2.3 macos-arm64",
+        "layer metal of tiny-mlx 1.2.3 macos-arm64",
+        "layer installer of tiny-mlx 1.2.3 macos-arm64",
+        "prove tiny-mlx/macos-arm64-mlx 1.2.3",
+        "bundle tiny-mlx/macos-arm64-mlx 1.2.3",
+    ]
+    (decision,) = plan.decisions
+    assert (decision.version, decision.origin, decision.proof) == ("1.2.3", "assembled", "none")
+    assert decision.why == "envs/tiny locks 2 conda packages and 3 wheels"
+    assert "cannot be run on linux-x86_64" in decision.proof_why
+
+
+def test_downloads_are_counted_as_the_locks_say(project):
+    sizes = {step.name: step.download_bytes for step in project.plan(MAC).steps if step.download_bytes}
+    assert sizes == {
+        "fetch conda packages of tiny for macos-arm64": 20_100_000,
+        "fetch wheels of tiny for macos-arm64": 3000,
+    }
+
+
+def test_conda_packages_are_asked_of_their_channel_and_wheels_of_an_index(project):
+    conda, wheels = actions(project.plan(MAC), FetchPackages)
+    assert {(file.channel, file.path, file.project) for file in conda.files} == {
+        (CHANNEL, "osx-arm64/python-3.14.9-h0_1.conda", None),
+        (CHANNEL, "noarch/tz-2026a-h0_1.conda", None),
+    }
+    assert [(file.project, file.channel) for file in wheels.files] == [
+        ("tiny-array", None),
+        ("tiny-metal", None),
+        ("tiny-mlx", None),
+    ]
+
+
+def test_layers_are_base_wheels_runtime_and_installer(project):
+    plan = project.plan(MAC)
+    (base,), (installer,) = actions(plan, MakeChannelLayer), actions(plan, MakeInstallerLayer)
+    wheels, metal = actions(plan, MakeWheelLayer)
+    assert (base.subdir, [package.name for package in base.packages]) == ("osx-arm64", ["python", "tz"])
+    assert (wheels.role, [wheel.project for wheel in wheels.wheels]) == ("wheels", ["tiny-array", "tiny-mlx"])
+    assert (metal.layer_name, metal.role, metal.licenses) == ("metal", "runtime", {"tiny-metal": "MIT"})
+    assert (metal.python, metal.platform, metal.floors.macos) == ("3.14", "macos-arm64", "14.0")
+    assert (installer.base, installer.engine, installer.version) == ("conda", "tiny-mlx", "1.2.3")
+    (bundle,) = actions(plan, MakeBundle)
+    assert [name.split()[1] for name in bundle.layers] == ["base", "wheels", "metal", "installer"]
+    assert bundle.licenses == ("LicenseRef-Public-Domain", "MIT", "Python-2.0")
+    assert bundle.environment == installer.environment
+
+
+def test_a_runtime_of_which_nothing_is_locked_is_no_layer(project):
+    assert [layer.layer_name for layer in actions(project.plan(LINUX), MakeWheelLayer)] == ["wheels"]
+
+
+def test_an_environment_of_this_platform_is_run(project):
+    plan = project.plan(LINUX)
+    (decision,) = plan.decisions
+    (proof,) = actions(plan, ProveEnvironment)
+    assert (decision.proof, decision.proof_why, proof.level, proof.insist) == ("run", "", "run", False)
+    assert proof.health.expect_devices == ("^CPU: ",)
+    assert proof.health.version_pattern == r"^tiny-mlx 1\.2\.3$"
+    assert proof.health.model_args == ("{tree}/share/engine-pipeline/tiny_model.py", "{model}")
+    assert proof.health.environment == {"HF_HUB_OFFLINE": "1"}
+    assert actions(project.plan(LINUX, prove="load"), ProveEnvironment)[0].insist
+
+
+def test_a_proof_of_a_mac_that_is_insisted_on_is_refused_on_linux(project):
+    with pytest.raises(HostError, match="cannot be proven here"):
+        project.plan(MAC, prove="run")
+
+
+def test_wheels_only_has_no_conda_step_and_takes_the_hosts_python(project):
+    plan = project.plan(MAC, wheels_only=True)
+    assert not actions(plan, MakeChannelLayer)
+    assert [action.what for action in actions(plan, FetchPackages)] == ["wheels"]
+    (installer,), (proof,), (bundle,) = (
+        actions(plan, kind) for kind in (MakeInstallerLayer, ProveEnvironment, MakeBundle)
+    )
+    assert (installer.base, installer.channel_layer, proof.base, proof.channel_layer) == ("host", None, "host", None)
+    assert bundle.environment.conda == ()
+    assert "--wheels-only" in plan.decisions[0].why
+
+
+def test_wheels_are_fetched_and_laid_once_for_both_kinds_of_bundles(project):
+    whole, wheels_only = project.plan(MAC), project.plan(MAC, wheels_only=True)
+    for start in ("fetch wheels", "layer wheels", "layer metal"):
+        assert key(whole, start) == key(wheels_only, start)
+    for start in ("layer installer", "prove", "bundle"):
+        assert key(whole, start) != key(wheels_only, start)
+
+
+def test_wheels_only_is_refused_for_what_is_no_environment(project):
+    with pytest.raises(UsageError, match="is no Python environment"):
+        project.plan(CPU, wheels_only=True)
+
+
+def test_an_environment_without_conda_packages_says_why_and_what_to_do(project):
+    project.tiny.lock = None
+    (project.tiny.write(project.envs_dir) / "conda-problem.txt").write_text("nobody has them\n")
+    with pytest.raises(NothingSelectedError, match="has no conda packages: nobody has them") as caught:
+        project.plan(MAC)
+    assert "--wheels-only" in caught.value.hint
+    assert project.plan(MAC, wheels_only=True).decisions[0].version == "1.2.3"
+
+
+def test_the_locked_release_may_be_named_and_no_other(project):
+    assert project.plan(MAC, release="1.2.3").decisions[0].version == "1.2.3"
+    with pytest.raises(UnknownNameError, match=r"is locked at 1\.2\.3, and 1\.2\.4 was asked for") as caught:
+        project.plan(MAC, release="1.2.4")
+    assert "lock --env tiny" in caught.value.hint
+
+
+def test_a_projects_default_release_is_another_engines(project):
+    plan = project.plan(MAC, release="t2", release_is_default=True)
+    assert plan.decisions[0].version == "1.2.3"
+
+
+@pytest.mark.parametrize("source", ["build", "fetch"])
+def test_an_environment_is_neither_built_nor_fetched_from_upstream(project, source):
+    with pytest.raises(NothingSelectedError, match=f"--source {source} has no meaning"):
+        project.plan(MAC, source=source)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"web_ui": True},
+        {"cmake_options": {"A": "1"}, "insisted_options": frozenset({"A"})},
+        {"model_file": Path("model.gguf")},
+    ],
+)
+def test_options_of_a_build_are_refused(project, asked):
+    with pytest.raises(UsageError, match="leave|assembled from locked packages"):
+        project.plan(LINUX, prove="load", **asked)
+
+
+def test_a_lock_that_is_missing_is_found_before_anything_runs(project):
+    (project.tiny.write(project.envs_dir) / "pylock.macos-arm64.toml").unlink()
+    with pytest.raises(LockError, match=r"pylock\.macos-arm64\.toml"):
+        project.plan(MAC)
+
+
+def test_an_engine_that_its_own_lock_lacks_is_refused(project):
+    project.tiny.pylocks["macos-arm64"].pop(0)
+    with pytest.raises(LockError, match="has no tiny-mlx, whose version is that of tiny-mlx"):
+        project.plan(MAC)
+
+
+def test_time_stamps_do_not_follow_the_clock(project):
+    kinds = MakeChannelLayer | MakeWheelLayer | MakeInstallerLayer | MakeBundle
+    assert {action.epoch_seconds for action in actions(project.plan(MAC), kinds)} == {315_532_800}
+    assert {action.epoch_seconds for action in actions(project.plan(MAC, epoch_seconds=7), kinds)} == {7}
+
+
+def test_a_package_that_changes_changes_what_is_made_of_it_and_nothing_else(project, tmp_path):
+    before = project.plan(MAC)
+    other = Project(tmp_path / "other")
+    other.tiny.pylocks["macos-arm64"][1]["wheels"][0]["sha256"] = "0" * 64
+    after = other.plan(MAC)
+    same = ("fetch conda", "layer base", "layer wheels")
+    changed = ("fetch wheels", "layer metal", "layer installer", "prove", "bundle")
+    assert [start for start in (*same, *changed) if key(before, start) == key(after, start)] == [*same[:2]]
+
+
+def test_where_a_channel_is_does_not_change_what_was_fetched(project, tmp_path):
+    before = project.plan(MAC)
+    other = Project(tmp_path / "other")
+    for values in (other.tiny.package("python"), other.tiny.record("python")):
+        values["url"] = values["url"].replace("conda.anaconda.org", "mirror.example")
+    assert key(before, "fetch conda") == key(other.plan(MAC), "fetch conda")
