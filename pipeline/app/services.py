@@ -6,13 +6,12 @@ import contextlib
 import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from pipeline.app.events import open_events
 from pipeline.app.host_environment import device_environment
+from pipeline.app.hosts_without_tls import hosts_without_tls
 from pipeline.app.later_index import LaterIndex
 from pipeline.app.settings import FOR_THE_NETWORK
-from pipeline.errors import UsageError
 from pipeline.ports import Services
 
 if TYPE_CHECKING:
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
         RemoteHasher,
         TreeReader,
     )
-    from pipeline.system.downloads import HttpDownloader
 
 
 @contextlib.contextmanager
@@ -156,29 +154,6 @@ def open_services(
             channels=settings.channels,
             disk=disk(),
         )
-
-
-def hosts_without_tls(environment: Mapping[str, str], *urls: str) -> frozenset[str]:
-    """Return the hosts that this user has configured without TLS; every digest is checked all the same.
-
-    They are those of ``http:`` urls among mirrors, channels, repository and package indexes, and pip's trusted hosts.
-
-    Raises:
-        UsageError: one of them is no url; the variable it stands in is named.
-    """
-    indexes = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
-    named = [(url, "the repository, ENGINE_PIPELINE_MIRROR or _CHANNELS") for url in urls]
-    named += [(url, name) for name in indexes for url in environment.get(name, "").split()]
-    plain = [_host_of(url, where) for url, where in named if url.lower().startswith("http://")]
-    trusted = [_host_of(f"//{host}", "PIP_TRUSTED_HOST") for host in environment.get("PIP_TRUSTED_HOST", "").split()]
-    return frozenset(host for host in (*plain, *trusted) if host)
-
-
-def _host_of(url: str, where: str) -> str | None:
-    try:
-        return urlsplit(url).hostname
-    except ValueError:  # not shown, nor is the url: it may hold a password
-        raise UsageError(f"{where} holds what is no url", hint="correct it, or unset the variable") from None
 
 
 @contextlib.contextmanager
