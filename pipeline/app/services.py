@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.app.events import open_events
 from pipeline.app.host_environment import device_environment
 from pipeline.app.hosts_without_tls import hosts_without_tls
+from pipeline.app.later_index import LaterIndex
 from pipeline.app.settings import FOR_THE_NETWORK
 from pipeline.ports import Services
 
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
         TreeReader,
     )
     from pipeline.system.downloads import HttpDownloader
-    from pipeline.system.package_index import ConfiguredIndex
 
 
 @contextlib.contextmanager
@@ -78,25 +77,6 @@ def install_services(
     # Downloads are gone when their layer is unpacked, and every byte of them is checked then.
     with open_services(settings, store_dir=layout.downloads_dir, location=location, durable=False) as services:
         yield services
-
-
-class _LaterIndex:
-    """The configured package index; most commands never ask it, and do not pay for its imports."""
-
-    def __init__(self, downloader: HttpDownloader, commands: CommandRunner) -> None:
-        self._downloader = downloader
-        self._commands = commands
-        self._index: ConfiguredIndex | None = None
-        self._lock = threading.Lock()
-
-    def urls_of(self, package: str, filename: str) -> tuple[str, ...]:
-        """Return where a file of a project can be had; see ``ports.PackageIndex``."""
-        from pipeline.system.package_index import ConfiguredIndex
-
-        with self._lock:  # one for all files: it asks pip and each page once
-            if self._index is None:
-                self._index = ConfiguredIndex(self._downloader, self._commands, os.environ)
-        return self._index.urls_of(package, filename)
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +135,7 @@ def open_services(
         )
         yield Services(
             downloader=downloader,
-            index=_LaterIndex(downloader, commands),
+            index=LaterIndex(downloader, commands),
             commands=commands,
             store=store,
             archiver=archiver(),

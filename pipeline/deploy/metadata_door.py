@@ -46,7 +46,8 @@ class DoorFetcher(FetcherInterface):
 
         Raises:
             IntegrityError: it is too long, or no strict JSON.
-            TrustError: it is longer than what is signed, or its role has the name of a reserved file.
+            TrustError: it is too long or no strict JSON although its length and digest are signed, or its role has the
+                name of a reserved file.
         """
         name = url.removeprefix(BASE_URL)
         role = (role_of_filename(name) or (name, None))[0]
@@ -56,14 +57,15 @@ class DoorFetcher(FetcherInterface):
             )
         try:
             data = self._read(name, max_length)
+            if data is not None:
+                require_strict(data, what=f"metadata/{name}")
         except IntegrityError as error:
-            if name[:1].isdigit() and not name.endswith(".root.json"):  # its length is signed, so this is forgery
+            if name[:1].isdigit() and not name.endswith(".root.json"):  # its length and digest are signed
                 raise TrustError(f"not what the signed metadata says: {error.message}", hint=error.hint) from error
             raise
         if data is None:
             self.missing = name
             raise DownloadHTTPError(f"{name} is not there", _NOT_FOUND)
-        require_strict(data, what=f"metadata/{name}")
         self.seen[role] = data
         return data
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from pipeline.make.environment_lock import WheelFiles
     from pipeline.model.environment import CondaPackage, LockedEnvironment
+    from pipeline.model.tree import Tree
     from pipeline.ports import Services
     from pipeline.proofs.distributions import Distribution
 
@@ -41,16 +42,24 @@ class PlacedFile(NamedTuple):
 
 
 def place_files(
-    locked: LockedEnvironment, bundle: Path, wheels: WheelFiles, *, services: Services, work: Path
+    locked: LockedEnvironment,
+    bundle: Path,
+    wheels: WheelFiles,
+    *,
+    channel: Tree | None,
+    services: Services,
+    work: Path,
 ) -> tuple[dict[str, PlacedFile], tuple[Finding, ...]]:
     """Return every file by its path below the prefix, and the paths that both a wheel and a conda package bring.
 
     Of several conda packages with one path the first counts, as it is what a linker keeps.
 
     Args:
-        locked: the environment; without conda packages only its wheels are looked at.
+        locked: the environment.
         bundle: the layers, laid.
         wheels: what the layers of wheels hold.
+        channel: files of the layer with the conda packages; None where there is none. Of those that are not the locked
+            ones nothing is looked at.
         services: what unpacks conda packages.
         work: a folder, for them.
 
@@ -59,8 +68,9 @@ def place_files(
         HostError: nothing here unpacks conda packages.
     """
     files: dict[str, PlacedFile] = {}
-    for path, owner in _conda_files(locked, bundle, services=services, work=work):
-        files.setdefault(path, owner)
+    intact = _intact_packages(locked, channel)
+    for path, placed in _conda_files(intact, bundle, python=locked.python, services=services, work=work):
+        files.setdefault(path, placed)
     findings = []
     for path, wheel in wheels.owners.items():
         if path in files:
@@ -71,26 +81,31 @@ def place_files(
     return files, tuple(findings)
 
 
+def _intact_packages(locked: LockedEnvironment, channel: Tree | None) -> list[CondaPackage]:
+    digests = {} if channel is None else {entry.path: entry.sha256 for entry in channel.entries}
+    return [
+        package
+        for package in locked.conda
+        if digests.get(f"{CHANNEL_DIR}/{package.subdir}/{package.filename}") == package.sha256
+    ]
+
+
 def _conda_files(
-    locked: LockedEnvironment, bundle: Path, *, services: Services, work: Path
+    packages: list[CondaPackage], bundle: Path, *, python: str, services: Services, work: Path
 ) -> Iterator[tuple[str, PlacedFile]]:
-    there = [package for package in locked.conda if _package_path(package, bundle).is_file()]
-    if not there:
+    if not packages:
         return
     if services.conda is None:
         raise HostError("nothing here unpacks conda packages", hint="pip install 'engine-pipeline[environments]'")
     unpacked = work / "packages"
     unpacked.mkdir()
-    places = services.conda.unpack([_package_path(package, bundle) for package in there], unpacked)
-    for package, place in zip(there, places, strict=True):
+    archives = [bundle / CHANNEL_DIR / package.subdir / package.filename for package in packages]
+    places = services.conda.unpack(archives, unpacked)
+    for package, place in zip(packages, places, strict=True):
         owner = f"{CONDA_OWNER}{package.name}"
         for relative in _walk(place):
             if not relative.startswith(_INFO):
-                yield _linked_path(relative, package, locked.python), PlacedFile(place / relative, owner)
-
-
-def _package_path(package: CondaPackage, bundle: Path) -> Path:
-    return bundle / CHANNEL_DIR / package.subdir / package.filename
+                yield _linked_path(relative, package, python), PlacedFile(place / relative, owner)
 
 
 def _walk(folder: Path) -> Iterator[str]:

@@ -44,21 +44,52 @@ def prove_environment(action: ProveEnvironment, step: str, services: Services, r
         ProofError: something does not hold, all of it is said; there will be no bundle.
         HostError: nothing here solves or reads what has to be, or the environment was to be run and cannot be.
     """
-    locked = action.environment
     bundle = work / "bundle"
-    trees = {name: lay_layer(name, services, results, bundle, work) for name in action.layers}
+    laid = Laid(bundle, {name: lay_layer(name, services, results, bundle, work) for name in action.layers})
+    binaries, file_count = _examine(action, step, laid, results, services=services, work=work)
+    _tell_foreign_folders(action.target, binaries, services)
+    requires = _requires(binaries)
+    proof, said = Proof(level="none"), ""
+    python, missing = usable_python(action, results, services=services, work=work)
+    level = provable(action, action.environment.platform, requires, services, missing=missing)
+    if level != "none":
+        proof, said = run_environment(
+            action, level, laid, results, services=services, work=work, step=step, python=python
+        )
+    linkage = binaries.linkage
+    floor = f"macOS {linkage.macos}" if linkage.macos else f"glibc {linkage.glibc}"
+    return made(
+        facts={
+            "proof": proof.model_dump(mode="json"),
+            "requires": requires.model_dump(mode="json"),
+            "binaries": linkage.files,
+            "wheels": len(action.environment.wheels),
+            "conda_packages": len(action.environment.conda) if action.channel_layer is not None else 0,
+        },
+        summary=f"{linkage.files} binaries among {file_count} files, {floor}{said}",
+    )
+
+
+def _examine(
+    action: ProveEnvironment, step: str, laid: Laid, results: Results, *, services: Services, work: Path
+) -> tuple[BinariesRead, int]:
+    """Read all that the files say; return what the binaries need, and how many files there are.
+
+    Raises:
+        ProofError: something does not hold.
+        HostError: nothing here solves or reads what has to be.
+    """
+    locked, (bundle, trees) = action.environment, laid
     packages = len(locked.conda) + len(locked.wheels)
     services.events.emit(StepProgress(step, 0, packages, "files", "comparing packages with the lock"))
-    findings = [*lock_findings(action, results, trees, bundle)]
     wheels = wheel_files(locked, {name: trees[name] for name in action.wheel_layers}, bundle)
-    findings += wheels.findings
+    findings = [*lock_findings(action, results, trees, bundle), *wheels.findings]
+    channel = None
     if action.channel_layer is not None:
+        channel = trees[action.channel_layer]
         findings += _solve_findings(locked, bundle, services)
-    refuse(findings, shown=_SHOWN, about=action.target)  # damaged packages are not unpacked
-    files, findings_twice = place_files(locked, bundle, wheels, services=services, work=work)
-    found = distributions(files, locked)
-    findings += findings_twice
-    findings += _set_findings(locked, found)
+    files, in_both = place_files(locked, bundle, wheels, channel=channel, services=services, work=work)
+    findings += (*in_both, *_set_findings(locked, distributions(files, locked)))
     services.events.emit(StepProgress(step, 0, len(files), "files", "reading binaries"))
     binaries = read_binaries(
         files,
@@ -68,29 +99,7 @@ def prove_environment(action: ProveEnvironment, step: str, services: Services, r
         view_dir=work / "view",
     )
     refuse([*findings, *binaries.findings], shown=_SHOWN, about=action.target)
-    _tell_foreign_folders(action.target, binaries, services)
-    requires = _requires(binaries)
-    proof, said = Proof(level="none"), ""
-    python, missing = (
-        (None, "") if action.level == "none" else usable_python(action, results, services=services, work=work)
-    )
-    level = provable(action, locked.platform, requires, services, missing=missing)
-    if level != "none":
-        proof, said = run_environment(
-            action, level, Laid(bundle, trees), results, services=services, work=work, step=step, python=python
-        )
-    linkage = binaries.linkage
-    floor = f"macOS {linkage.macos}" if linkage.macos else f"glibc {linkage.glibc}"
-    return made(
-        facts={
-            "proof": proof.model_dump(mode="json"),
-            "requires": requires.model_dump(mode="json"),
-            "binaries": linkage.files,
-            "wheels": len(locked.wheels),
-            "conda_packages": len(locked.conda) if action.channel_layer is not None else 0,
-        },
-        summary=f"{linkage.files} binaries among {len(files)} files, {floor}{said}",
-    )
+    return binaries, len(files)
 
 
 def _solve_findings(locked: LockedEnvironment, bundle: Path, services: Services) -> Iterator[Finding]:

@@ -45,10 +45,10 @@ def usable_python(
 ) -> tuple[HostPython | None, str]:
     """Return the host's Python for an environment that brings none, and why there is none that fits.
 
-    Both are empty for an environment that brings its own.
+    Both are empty for an environment that brings its own, and where nothing is to be run.
     """
     card = environment_card(action, results)
-    if card.base != "host":
+    if card.base != "host" or action.level == "none":
         return None, ""
     try:
         return find_host_python(card, action.environment.platform, named=None, services=services, cwd=work), ""
@@ -83,9 +83,42 @@ def run_environment(
         ProofError: it cannot be made, does not start, or does not do what it should.
         HostError: something is missing that makes environments.
     """
+    prefix = work / "environment"
+    _make(action, prefix, laid, results, services=services, python=python)
+    env = clean_environment(work, services.base_env)
+    try:
+        version, devices = check_loads(action.health, prefix, commands=services.commands, env=env, cwd=work)
+        proof = Proof(level=level, loads=True, version=version, devices=devices)
+        said = f", devices {', '.join(devices)}"
+        if level != "run":
+            return proof, said
+        made = generate(action.health, root=prefix, model=None, services=services, env=env, cwd=work, step=step)
+    except ProofError as error:
+        raise ProofError(f"{action.target}: {error.message}", hint=error.hint) from error
+    proof = proof.model_copy(
+        update={
+            "generated_tokens": made.tokens,
+            "model": made.model,
+            "ready_milliseconds": round(made.ready_seconds * 1000),
+            "resident_bytes": made.resident_bytes,
+        }
+    )
+    return proof, f"{said}, {made.tokens} tokens, ready in {made.ready_seconds:.1f} s"
+
+
+def _make(
+    action: ProveEnvironment,
+    prefix: Path,
+    laid: Laid,
+    results: Results,
+    *,
+    services: Services,
+    python: HostPython | None,
+) -> None:
+    """Make the environment in ``prefix``, with what else that takes beside it."""
     if services.disk is None:
         raise TypeError("making an environment needs a disk")
-    prefix = work / "environment"
+    work = prefix.parent
     layers = [
         LayerSource(role=_role(results[name].facts.get("role")), tree=laid.trees[name], folder=laid.folder)
         for name in action.layers
@@ -106,25 +139,6 @@ def run_environment(
         disk=services.disk,
         python=python,
     )
-    env = clean_environment(work, services.base_env)
-    try:
-        version, devices = check_loads(action.health, prefix, commands=services.commands, env=env, cwd=work)
-        proof = Proof(level=level, loads=True, version=version, devices=devices)
-        said = f", devices {', '.join(devices)}"
-        if level != "run":
-            return proof, said
-        made = generate(action.health, root=prefix, model=None, services=services, env=env, cwd=work, step=step)
-    except ProofError as error:
-        raise ProofError(f"{action.target}: {error.message}", hint=error.hint) from error
-    proof = proof.model_copy(
-        update={
-            "generated_tokens": made.tokens,
-            "model": made.model,
-            "ready_milliseconds": round(made.ready_seconds * 1000),
-            "resident_bytes": made.resident_bytes,
-        }
-    )
-    return proof, f"{said}, {made.tokens} tokens, ready in {made.ready_seconds:.1f} s"
 
 
 def _role(value: object) -> LayerRole:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import posixpath
+import warnings
 import zipfile
 from typing import TYPE_CHECKING
 
@@ -83,11 +84,13 @@ def _unpack(path: Path, wheel: WheelFile, tree: LayerTree) -> Message:
             metadata = parse_metadata_file(source.read_dist_info("METADATA"))
             _require_itself(wheel, metadata, source)
             source.validate_record()
-            install(
-                source,
-                tree.destination(wheel.filename, project=wheel.project),
-                {"INSTALLER": f"{INSTALLER_NAME}\n".encode()},
-            )
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore", RuntimeWarning)  # it leaves compiled files out, and says so
+                install(
+                    source,
+                    tree.destination(wheel.filename, project=wheel.project),
+                    {"INSTALLER": f"{INSTALLER_NAME}\n".encode()},
+                )
             return metadata
     except (zipfile.BadZipFile, InstallerError, KeyError, ValueError, AssertionError, EOFError) as error:
         said = " ".join(str(error).split())[:_SHOWN]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from contextlib import contextmanager
 from shutil import copyfileobj
 from tempfile import SpooledTemporaryFile
@@ -23,6 +24,10 @@ if TYPE_CHECKING:
     from installer.scripts import ScriptSection
 
 INSTALLER_NAME = "engine-pipeline"
+_NOT_BOTH = "the two cannot be in one environment: lock another version of one of them"
+_ANOTHER = "lock another version of it"
+_PROGRAM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,254}")  # the pattern of model.frozen.FileName
+_ENTRY_POINT = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)", re.ASCII)
 _PLACEHOLDER = b"#!python"  # binary distribution format, "Installing a wheel": the interpreter's path goes here
 # Finds the Python beside itself, wherever both are: a shell runs the second line, Python sees a text there.
 _RELOCATABLE = (
@@ -60,7 +65,7 @@ class LayerTree:
         try:
             require_relative(path)
         except ValueError as error:
-            raise _refusal(wheel, f"{path!r} is refused: it {error}") from error
+            raise _refusal(wheel, f"{path!r} is refused: it {error}", hint=_ANOTHER) from error
         before = self._written.get(path)
         place = self.folder / path
         draft = place if before is None else self.folder.with_name("draft")
@@ -85,8 +90,8 @@ class LayerTree:
         Raises:
             IntegrityError: its name is no plain name, or another wheel has another program of that name.
         """
-        if "/" in name or name.startswith((".", "-")) or not name.isprintable() or " " in name:
-            raise _refusal(wheel, f"its program {name!r} has a name that is refused")
+        if not _PROGRAM.fullmatch(name) or not _ENTRY_POINT.fullmatch(target):
+            raise _refusal(wheel, f"its program {name!r}, {target!r}, is refused", hint=_ANOTHER)
         if self.scripts.get(name, target) != target or f"bin/{name}" in self._written:
             owner = self._script_owners.get(name, self._written.get(f"bin/{name}", ("", False, wheel))[2])
             raise _refusal(wheel, f"{owner} has another program {name}")
@@ -128,7 +133,7 @@ class Destination(WheelDestination):
         if scheme != "scripts":
             return self._entry(name, self._tree.write(place, stream, executable=is_executable, wheel=self._wheel))
         if name in self._tree.scripts:
-            raise _refusal(self._wheel, f"it has two programs {name}")
+            raise _refusal(self._wheel, f"it has two programs {name}", hint=_ANOTHER)
         with _relocatable(stream) as script:
             return self._entry(name, self._tree.write(place, script, executable=True, wheel=self._wheel))
 
@@ -164,5 +169,5 @@ def _relocatable(stream: BinaryIO) -> Iterator[BinaryIO]:
         yield cast("BinaryIO", script)
 
 
-def _refusal(wheel: str, why: str) -> IntegrityError:
-    return IntegrityError(f"{wheel}: {why}", hint="leave one of the two out of the lock, or report it to its authors")
+def _refusal(wheel: str, why: str, *, hint: str = _NOT_BOTH) -> IntegrityError:
+    return IntegrityError(f"{wheel}: {why}", hint=hint)

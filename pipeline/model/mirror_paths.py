@@ -10,6 +10,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator
 
+from pipeline.model.mirror import FileKind
 from pipeline.model.repository_layout import (
     BLOBS_FOLDER,
     INSTALLER_FOLDER,
@@ -25,6 +26,7 @@ COPIES = (MANIFEST_COPY, MIRROR_FILE, README)
 """Files beside the signed ones; all of them can be made anew."""
 OPEN_FOLDERS = (INSTALLER_FOLDER, MODELS_FOLDER)
 """Folders whose files have names of their own."""
+_KINDS: dict[str, FileKind] = {BLOBS_FOLDER: "blob", INSTALLER_FOLDER: "installer", MODELS_FOLDER: "model"}
 _DEPTH = 8
 _SEGMENT = (
     r"[A-Za-z0-9_](?:[A-Za-z0-9._+-]{0,253}[A-Za-z0-9_+-])?"  # not dotted at either end: hidden, or lost on Windows
@@ -44,6 +46,11 @@ def sha256_of_blob(path: str) -> str | None:
     """Return the digest that a blob's path is made of, None for any other file."""
     found = _BLOB.fullmatch(path)
     return None if found is None else found["sha256"]
+
+
+def kind_of(path: str) -> FileKind:
+    """Return what a file below a mirror is, by its place alone; one beside all folders counts as metadata."""
+    return _KINDS.get(path.partition("/")[0], "metadata")
 
 
 def is_public(path: str) -> bool:

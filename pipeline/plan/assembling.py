@@ -178,7 +178,7 @@ class _Assembly:
             accel=target.accel,
             version=version,
             origin="assembled",
-            upstream=Upstream(repository=engine.repository, tag=version, commit=None),
+            upstream=Upstream(repository=engine.repository, tag=f"v{version}", commit=None),
             entry_points=dict(engine.entry_points),
             health=health,
             licenses=tuple(sorted({*of_conda, *engine.licenses.values()})),

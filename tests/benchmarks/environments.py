@@ -15,6 +15,8 @@ builds mlx-lm/linux-x86_64-mlx from it, publishes it to a signed repository in a
 With macOS (the default) it builds mlx-lm/macos-arm64-mlx `--wheels-only` too: the wheels are downloaded, the sizes of
 the conda packages are those of the lock, and a conda package weighs in a bundle what it weighs in its channel.
 
+The builds use the cache of whoever runs this: packing the wheels takes minutes.
+
 Prints a table, and JSON with medians in milliseconds, ratios within a round, and bytes.
 """
 
@@ -36,6 +38,7 @@ from typing import Any
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT))
 
+from pipeline.app.settings import default_cache_dir  # noqa: E402 - found through the line above
 from tests.simulators import mlx_environment as made  # noqa: E402 - found through the line above
 from tests.simulators.command_line import CommandLine  # noqa: E402 - as above
 from tests.simulators.environment_users import EnvironmentWorld, make_mlx_world, only_artifact  # noqa: E402 - as above
@@ -87,7 +90,7 @@ class Bench:
 
     def __init__(self, world: EnvironmentWorld) -> None:
         self.world = world
-        self.user = world.builder()
+        self.user = world.builder(cache=default_cache_dir())
         self.user.ok("build", "--target", world.target, "--prove", "none", "--output", "dist")
         self.user.ok("keys", "init", "--no-passphrase", "--keys", "keys")
         self.user.ok("publish", "--allow-development", "--to", "repository", "--from", "dist", "--keys", "keys")
@@ -109,7 +112,7 @@ class Bench:
 
     def size_macos(self) -> dict[str, int]:
         """Return the same for macOS, from a bundle of its wheels and the sizes of its locked conda packages."""
-        user = CommandLine(self.world.folder / "macos")
+        user = CommandLine(self.world.folder / "macos", None, {"ENGINE_PIPELINE_CACHE_DIR": str(default_cache_dir())})
         user.home.mkdir()
         user.ok("build", "--target", MACOS, "--wheels-only", "--prove", "none", "--output", "dist")
         environment = PROJECT / "envs" / "mlx"

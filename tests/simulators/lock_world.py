@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -44,6 +45,13 @@ else:
     print((folder / (os.environ["CONDA_SUBDIR"] + ".json")).read_text())
     sys.exit(int((folder / "code").read_text()))
 """
+
+
+def _python_without(module: str) -> tuple[str, ...]:
+    """Return a Python that runs modules with -m as the real one, except for one that it has not."""
+    code = "import runpy, sys; module = sys.argv[2]; del sys.argv[1:2]; del sys.argv[0]"
+    code += f"; sys.exit('No module named {module}') if module == {module!r} else None"
+    return (sys.executable, "-P", "-c", f"{code}; runpy.run_module(module, run_name='__main__', alter_sys=True)")
 
 
 @dataclass
@@ -103,11 +111,19 @@ class LockWorld:
         offline: bool = False,
         complete: bool | None = None,
         using: Disk | None = None,
+        without_rattler: bool = False,
+        without_module: str = "",
     ) -> LockOutcome:
         """Lock, with the world's channel unless another or none (None) is named."""
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.home)}
         settings = load_settings(Flags(cache_dir=self.home / "cache", offline=offline), environment)
         tools = lock_tools(settings, conda=conda, environment={"UV_DEFAULT_INDEX": self.index.url, **self.variables})
+        if without_rattler:
+            python, safe, flag, start, *rest = tools.front
+            front = (python, safe, flag, f"import sys; sys.modules['rattler'] = None; {start}", *rest)
+            tools = dataclasses.replace(tools, front=front)
+        if without_module:
+            tools = dataclasses.replace(tools, python=(*_python_without(without_module),))
         request = LockRequest(
             folder=self.folder,
             platforms=platforms or PLATFORMS,

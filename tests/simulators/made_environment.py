@@ -41,6 +41,7 @@ def record_of(package: SmallPackage, data: bytes) -> CondaPackage:
         size_bytes=len(data),
         license=package.license,
         depends=package.depends,
+        noarch=package.noarch,
     )
 
 

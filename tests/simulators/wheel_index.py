@@ -1,4 +1,4 @@
-"""A package index on loopback (PEP 691 with sizes, PEP 658 metadata), with wheels that hold nothing but their metadata."""
+"""A package index on loopback (PEP 691 with sizes, PEP 658 metadata), with wheels that hold their metadata alone."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ def command(session: Session, *, asked: LockOptions) -> None:
     """
     folder = (asked.envs_dir or envs_dir_of(session.settings.recipes_dir)).absolute()
     if asked.check and asked.form:
-        raise UsageError("--check and --format exclude each other")
+        raise UsageError("--check and --format exclude each other", hint="leave one of them out")
     if asked.check:
         show_stale(session, chosen_environments(folder, asked.names, all_of_them=True))
     elif asked.form:

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, NamedTuple
 
 from tuf.api.metadata import Metadata, Root, TargetFile, Targets
 
-from pipeline.deploy.mirror.signed_chain import read_chain
+from pipeline.deploy.mirror.signed_chain import possible_lanes, read_chain
 from pipeline.deploy.mirror.wanted import wanted_files
 from pipeline.digest import sha256_bytes
 from pipeline.errors import IntegrityError
 from pipeline.model.manifest_document import read_manifest
 from pipeline.model.mirror import MirrorSelection
 from pipeline.model.repository_layout import (
-    LANE_PATTERN,
-    LANES_FOLDER,
     blob_path,
     engine_of_manifest_target,
-    metadata_folder,
     role_of_filename,
 )
 
@@ -67,8 +63,7 @@ class HeadlessLane(NamedTuple):
 
 def headless_lanes(mirror: Path) -> tuple[HeadlessLane, ...]:
     """Return the lanes of a mirror that have metadata and no timestamp, by name."""
-    lanes = (path.name for path in (mirror / LANES_FOLDER).glob("*") if re.fullmatch(LANE_PATTERN, path.name))
-    found = (_headless(mirror, metadata_folder(lane)) for lane in sorted(lanes))
+    found = (_headless(mirror, folder) for folder in possible_lanes(mirror))
     return tuple(lane for lane in found if lane is not None)
 
 

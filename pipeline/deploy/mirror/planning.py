@@ -19,13 +19,10 @@ from pipeline.deploy.offering import revoked_among
 from pipeline.deploy.shapes import walk
 from pipeline.model.manifest_document import write_document, write_manifest
 from pipeline.model.mirror import HeldArtifact, MirrorChange, MirrorDocument
-from pipeline.model.mirror_paths import sha256_of_blob
+from pipeline.model.mirror_paths import kind_of, sha256_of_blob
 from pipeline.model.repository_layout import (
     BLOBS_FOLDER,
-    INSTALLER_FOLDER,
-    LANES_FOLDER,
     MANIFEST_COPY,
-    METADATA_FOLDER,
     MIRROR_FILE,
     MODELS_FOLDER,
     README,
@@ -116,7 +113,7 @@ class SyncPlan:
         ]
         for path in self.outdated:
             name = path.relative_to(folder).as_posix()
-            found.append(MirrorChange(action="remove", kind=_kind_of(name), path=name, size=path.lstat().st_size))
+            found.append(MirrorChange(action="remove", kind=kind_of(name), path=name, size=path.lstat().st_size))
         return tuple(sorted(found, key=lambda change: (change.path, change.action)))
 
 
@@ -146,7 +143,6 @@ def make_plan(
         MIRROR_FILE: write_document(document),
     }
     metadata_dir = layout.folder / repository.metadata_folder
-    installer = request.installer
     return SyncPlan(
         before=before,
         document=document,
@@ -165,13 +161,16 @@ def make_plan(
             *unwanted_models(layout, models),
             *_unwanted_blobs(layout, wanted, mirrored=repository.metadata_folder),
         ),
-        needs_installer=installer is not None
-        and not (
-            installer.is_there(layout.installer_dir)
-            and (not request.repair or installer.is_intact(layout.installer_dir))
-        ),
-        drops_installer=installer is None and bool(own_names(layout.installer_dir)),
+        needs_installer=_needs_installer(request, layout),
+        drops_installer=request.installer is None and bool(own_names(layout.installer_dir)),
     )
+
+
+def _needs_installer(request: MirrorRequest, layout: MirrorLayout) -> bool:
+    installer, folder = request.installer, layout.installer_dir
+    if installer is None:
+        return False
+    return not installer.is_there(folder) or (request.repair and not installer.is_intact(folder))
 
 
 def _damaged_metadata(metadata_dir: Path, current: Iterable[str], repository: TrustedRepository) -> tuple[Path, ...]:
@@ -227,10 +226,3 @@ def _unwanted_blobs(layout: MirrorLayout, wanted: dict[str, WantedFile], *, mirr
 
 def _added(kind: FileKind, path: str, size: int) -> MirrorChange:
     return MirrorChange(action="add", kind=kind, path=path, size=size)
-
-
-def _kind_of(path: str) -> FileKind:
-    top = path.partition("/")[0]
-    if top in {METADATA_FOLDER, LANES_FOLDER}:
-        return "metadata"
-    return "model" if top == MODELS_FOLDER else "installer" if top == INSTALLER_FOLDER else "blob"

@@ -49,9 +49,13 @@ class SignedChain:
 
 def lane_folders(mirror: Path) -> tuple[str, ...]:
     """Return the metadata folders of a mirror that hold a timestamp, the repository's own first."""
-    lanes = sorted(path.name for path in (mirror / LANES_FOLDER).glob("*") if path.is_dir())
-    folders = (METADATA_FOLDER, *(metadata_folder(lane) for lane in lanes))
+    folders = (METADATA_FOLDER, *possible_lanes(mirror))
     return tuple(folder for folder in folders if (mirror / folder / "timestamp.json").is_file())
+
+
+def possible_lanes(mirror: Path) -> tuple[str, ...]:
+    """Return where the metadata of lanes would be, by the folders that there are in ``lanes/``, sorted."""
+    return tuple(metadata_folder(path.name) for path in sorted((mirror / LANES_FOLDER).glob("*")) if path.is_dir())
 
 
 def how_to_mend(path: str) -> str:

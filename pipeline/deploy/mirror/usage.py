@@ -12,15 +12,10 @@ from pipeline.deploy.shapes import walk
 from pipeline.errors import UsageError
 from pipeline.model.manifest_document import read_manifest
 from pipeline.model.mirror import MirrorUsage, UsageRow
-from pipeline.model.mirror_paths import sha256_of_blob
+from pipeline.model.mirror_paths import kind_of, sha256_of_blob
 from pipeline.model.repository_layout import (
-    BLOBS_FOLDER,
-    INSTALLER_FOLDER,
-    LANES_FOLDER,
     MANIFEST_COPY,
-    METADATA_FOLDER,
     MIRROR_STATE_FOLDER,
-    MODELS_FOLDER,
 )
 from pipeline.names import version_key
 
@@ -30,14 +25,6 @@ if TYPE_CHECKING:
 
     from pipeline.model.manifest import Artifact
     from pipeline.model.mirror import FileKind, MirrorSelection
-
-_KINDS: dict[str, FileKind] = {
-    METADATA_FOLDER: "metadata",
-    LANES_FOLDER: "metadata",
-    INSTALLER_FOLDER: "installer",
-    MODELS_FOLDER: "model",
-    BLOBS_FOLDER: "list",  # what no artifact names: manifests and revocations
-}
 
 
 def mirror_usage(folder: Path) -> MirrorUsage:
@@ -78,7 +65,7 @@ class _Counting:
         if sha256 is not None:
             self._sizes[sha256] = size
         elif top != MIRROR_STATE_FOLDER:
-            self._others[_KINDS.get(top, "metadata")] += size
+            self._others[kind_of(path)] += size
 
     def usage(self) -> MirrorUsage:
         stored = sum(self._sizes.values()) + self._others.total()

@@ -37,3 +37,10 @@ def locked_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def locked(world: LockWorld, locked_once: Path) -> LockWorld:
     shutil.copytree(locked_once, world.folder, dirs_exist_ok=True)
     return world
+
+
+@pytest.fixture
+def wheels(world: LockWorld) -> LockWorld:
+    """Lock no conda packages in this one: half the time."""
+    (world.folder / "conda-problem.txt").write_text("this test is about wheels\n")
+    return world

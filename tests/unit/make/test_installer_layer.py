@@ -20,13 +20,14 @@ from pipeline.make.environment_card import environment_card
 from pipeline.make.installer_layer import PROGRAMS
 from pipeline.make.offline import finish
 from pipeline.plan.keys import FORMATS
-from tests.simulators.conda_packages import PLACEHOLDER, Member
-from tests.simulators.conda_packages import CondaPackage as SmallPackage
+from tests.simulators.conda_packages import PLACEHOLDER
+from tests.simulators.environment_world import noarch_package, python_package
 from tests.simulators.made_environment import PYTHON, MadeEnvironment
 from tests.simulators.small_wheels import SmallWheel
 from tests.simulators.stand_in_conda import write_conda
 
-BASE = SmallPackage("python", f"{PYTHON}.1", {"lib/x": Member(PLACEHOLDER.encode() + b"\0", binary=True)})
+BASE = python_package()
+PACK = noarch_package()
 TOY = SmallWheel(
     "toy",
     files={"toy.py": b"import sys\ndef main():\n    print('toy', sys.argv[1:], sys.prefix)\n"},
@@ -38,7 +39,7 @@ SHELLS = [["dash"], ["busybox", "ash"], ["bash", "--posix"]]
 @pytest.fixture(scope="module")
 def bundled(tmp_path_factory):
     folder = tmp_path_factory.mktemp("a bundle's #1 & 100% [place]")
-    made = MadeEnvironment(folder / "made", packages=(BASE,), wheels={"wheels": (TOY,)})
+    made = MadeEnvironment(folder / "made", packages=(BASE, PACK), wheels={"wheels": (TOY,)})
     return made, made.write_bundle(folder / "bundle")
 
 
@@ -66,7 +67,7 @@ def test_what_others_read_is_in_the_layer(bundled):
         "python": PYTHON,
         "base": "conda",
         "channel": "conda",
-        "packages": [f"linux-64/{BASE.filename}"],
+        "packages": [f"linux-64/{BASE.filename}", f"noarch/{PACK.filename}"],
         "prefix_limit": len(PLACEHOLDER),
         "scripts": {"toy": "toy:main"},
     }
@@ -81,7 +82,9 @@ def test_what_others_read_is_in_the_layer(bundled):
         {"path": wheel.filename, "size": wheel.size_bytes, "hashes": {"sha256": wheel.sha256}}
     ]
     licenses = (share / "licenses.txt").read_text().splitlines()
-    assert [line.split()[:3] for line in licenses] == [["python", f"{PYTHON}.1", "MIT"], ["toy", "1.0", "MIT"]]
+    assert [line.split()[:3] for line in licenses] == [
+        [PACK.name, PACK.version, "MIT"], ["python", f"{PYTHON}.1", "MIT"], ["toy", "1.0", "MIT"],
+    ]  # fmt: skip
     assert (share / "tiny_model.py").read_text().startswith('"""Writes a tiny')
 
 
@@ -93,25 +96,26 @@ def test_the_script_has_no_fault_that_shellcheck_knows():
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell[0])
-def test_conda_makes_the_base_and_the_wheels_lie_in_it(bundled, tmp_path, shell):
+@pytest.mark.parametrize("place", ["a place/of its own", "long/" + "x" * 200], ids=["spaces", "long"])
+def test_conda_makes_the_base_and_the_wheels_lie_in_it(bundled, tmp_path_factory, shell, place):
     _, bundle = bundled
-    prefix = tmp_path / "a place" / "of its own"
-    write_conda(tmp_path / "tools")
-    done = install(bundle, prefix, path=tmp_path / "tools", shell=shell)
+    folder = tmp_path_factory.mktemp("i")
+    prefix = folder / place[: len(PLACEHOLDER) - len(str(folder)) - 1]
+    write_conda(folder / "tools")
+    done = install(bundle, prefix, path=folder / "tools", shell=shell)
     assert done.returncode == 0, done.stderr
     read = json.loads((prefix / "conda-meta/history").read_text())
     assert read[0] == str(bundle / "conda/linux-64" / BASE.filename)
-    assert read[1].startswith(str(prefix.parent))
+    assert read[-1].startswith(str(prefix.parent))
     assert not (prefix / "conda").exists()
     assert (prefix / "share/engine-pipeline/tiny_model.py").is_file()
-    assert [path.name for path in prefix.parent.iterdir()] == ["of its own"]
+    assert [path.name for path in prefix.parent.iterdir()] == [prefix.name]
     assert (prefix / "bin/toy").read_bytes() == Script("toy", "toy", "main", "console").generate(
         str(prefix / "bin/python"), "posix"
     )[1]
-    said = subprocess.check_output(
-        [prefix / "bin/toy", "a b"], text=True, env={"PYTHONPATH": str(prefix / f"lib/python{PYTHON}/site-packages")}
-    )
-    assert said.startswith("toy ['a b']")
+    assert subprocess.check_output([prefix / "bin/toy", "a b"], text=True).startswith("toy ['a b']")
+    assert (prefix / f"lib/python{PYTHON}/site-packages/pack/__init__.py").is_file()
+    assert (prefix / f"lib/python{PYTHON}/config.py").read_text() == f"PREFIX = '{prefix}'\n"
 
 
 def test_wheels_alone_are_laid_over_a_python_that_is_there(over_a_host, tmp_path):
@@ -218,7 +222,8 @@ def test_layers_that_bring_different_programs_of_one_name_are_refused(tmp_path):
 
 def test_the_same_inputs_give_the_same_layers(tmp_path):
     first, second = (
-        MadeEnvironment(tmp_path / name, packages=(BASE,), wheels={"wheels": (TOY,)}) for name in ("first", "second")
+        MadeEnvironment(tmp_path / name, packages=(BASE, PACK), wheels={"wheels": (TOY,)})
+        for name in ("first", "second")
     )
     assert environment_card(first.installer, first.results) == environment_card(second.installer, second.results)
     for name in first.layers:

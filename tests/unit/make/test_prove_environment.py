@@ -227,7 +227,7 @@ def test_a_channel_that_solves_to_more_or_less_than_the_lock_is_named(steps, com
 
 def test_a_channel_in_which_nothing_can_be_solved_is_named(steps, complaints):
     steps.conda = [python()]
-    assert "nothing in the bundled channel satisfies python 3.14.*" in complaints()[0]
+    assert "nothing in the bundled channel satisfies python 3.14.*" in "\n".join(complaints())
 
 
 def index_of(steps: EnvironmentSteps) -> dict:
@@ -356,6 +356,14 @@ def test_a_requirement_is_met_by_what_a_conda_package_for_every_platform_brings(
 def test_a_wheel_for_a_newer_python_than_the_locked_one_is_named(steps, complaints):
     steps.wheels[1].metadata = "Requires-Python: >=3.14.10\n"
     assert "words 1.2 needs Python >=3.14.10, the environment has 3.14.9" in complaints()[0]
+
+
+def test_what_is_wrong_with_packages_hides_nothing_of_what_is_wrong_with_binaries(steps, complaints):
+    steps.tamper["conda/noarch/tzdata-2026a-0.conda"] = b"PK other"
+    steps.wheels[0].files["engine/_other.so"] = binary(MACOS, "backend-macos-26.0")
+    said = "\n".join(complaints())
+    assert "tzdata-2026a-0.conda has sha256" in said
+    assert "needs macOS 26.0" in said
 
 
 def test_everything_that_does_not_hold_is_shown_together_up_to_a_screenful(steps, complaints):

@@ -139,6 +139,8 @@ def test_two_wheels_may_bring_the_same_file(make):
         ((SmallWheel("one", files={"a": b"1"}), SmallWheel("two", files={"a/b": b"2"})), "in the way"),
         ((SmallWheel("one", scripts={"x": "a:b"}), SmallWheel("two", scripts={"x": "c:d"})), "another program x"),
         ((SmallWheel("one", scripts={"../x": "a:b"}),), "refused"),
+        ((SmallWheel("one", scripts={"x": "a:b;c"}),), "cannot be used|refused"),
+        ((SmallWheel("one", scripts={"x": "a b:c"}),), "cannot be used|refused"),
         ((SmallWheel("one", files={"../../../../escaped": b""}),), "refused"),
         ((SmallWheel("one", files={"one-1.0.data/scripts/../../x": b""}),), "refused"),
         ((SmallWheel("one", files={"/tmp/escaped": b""}),), "cannot be used"),
@@ -205,3 +207,8 @@ def test_a_recipe_says_a_license_that_the_metadata_leaves_open(make):
     assert make(vague)[0].facts["packages"][0]["license"] == ""
     stated, _ = make(vague, work="again", licenses={"vague": "BSD-3-Clause"})
     assert stated.facts["packages"][0]["license"] == "BSD-3-Clause"
+
+
+def test_what_a_wheel_has_compiled_is_left_out(make):
+    _, tree = make(SmallWheel("one", files={"a.py": b"", "__pycache__/a.cpython-314.pyc": b"compiled"}))
+    assert [path for path in files_of(tree) if "__pycache__" in path] == []

@@ -9,6 +9,7 @@ import pytest
 
 from tests.simulators.engine_world import World
 from tests.simulators.mirrors import lane_keys
+from tests.simulators.revoking import revoke
 
 
 @pytest.fixture
@@ -107,6 +108,23 @@ def test_damage_is_named_and_repaired(user, repository, mirror, root_file):
     user.ok("mirror", "verify", mirror)
 
 
+@pytest.mark.parametrize("fault", ["lost", "damaged"])
+def test_a_mirror_json_that_is_no_more_is_written_again_by_the_next_sync(user, repository, mirror, root_file, fault):
+    user.ok(*create(repository, mirror, root_file, "--target", "*-avx2", "--keep", "2"))
+    document = mirror / "mirror.json"
+    before = json.loads(document.read_text())
+    if fault == "lost":
+        document.unlink()
+    else:
+        document.write_text("{")
+    assert user.run("mirror", "verify", mirror) == 7
+    assert "mirror sync --repair" in user.err
+    user.ok("mirror", "sync", mirror, "--repair")
+    after = json.loads(document.read_text())
+    assert {**after, "changed_at": ""} == {**before, "changed_at": ""}
+    user.ok("mirror", "verify", mirror)
+
+
 def test_space_is_shown_by_target_version_and_kind(user, repository, mirror, root_file):
     user.ok(*create(repository, mirror, root_file, "--keep", "2"))
     said = user.ok("mirror", "du", mirror)
@@ -129,3 +147,23 @@ def test_a_mirror_is_sealed_and_installed_from_by_the_lanes_root(user, world, re
     user.ok("install", "linux-x86_64-cpu", "--from", mirror, "--root", root, "--trusted-root", keys / "root.json")
     user.ok("mirror", "sync", mirror)
     user.ok("mirror", "verify", mirror, "--trusted-root", keys / "root.json")
+
+
+def test_a_damaged_lane_is_sealed_anew_as_the_hint_says(user, world, repository, mirror, root_file):
+    user.ok(*create(repository, mirror, root_file))
+    arguments = ("mirror", "seal", mirror, "--keys", lane_keys(world).folder, "--allow-development")
+    user.ok(*arguments)
+    (mirror / "lanes/airgap/metadata/1.snapshot.json").write_text("{")
+    assert user.run("mirror", "verify", mirror) == 7
+    assert "mirror seal --anew" in user.err
+    user.ok(*arguments, "--anew")
+    user.ok("mirror", "verify", mirror)
+
+
+def test_revoked_builds_that_are_held_are_warned_of(user, world, repository, mirror, root_file):
+    revoke(world, "2")
+    user.ok(*create(repository, mirror, root_file, "--target", "*-cpu"))
+    said = "llama.cpp/linux-x86_64-cpu 2 was revoked at 2026-11-25T12:00:00Z: it computes wrongly; the mirror holds it"
+    assert said in user.err
+    user.ok("mirror", "verify", mirror)
+    assert said in user.err

@@ -228,6 +228,33 @@ def test_a_flipped_byte_of_a_lanes_metadata_is_found(part, mirror):
         path.write_bytes(data)
 
 
+def other_bytes(data: bytes) -> dict[str, bytes]:
+    """Return what a file may have become, by what happened to it."""
+    return {
+        "emptied": b"",
+        "cut short": data[: len(data) // 2],
+        "no JSON": b"X" + data[1:],
+        "another value": data.replace(b'"version"', b'"versiom"', 1),
+        "longer": data + b" ",
+    }
+
+
+@pytest.mark.parametrize("role", ["targets", "engine-llama.cpp", "snapshot"])
+def test_damaged_metadata_that_trust_goes_through_is_one_error_whatever_happened_to_it(part, mirror, role):
+    sealed(part, mirror)
+    path = mirror / LANE / f"1.{role}.json"
+    data = path.read_bytes()
+    for what, damaged in other_bytes(data).items():
+        path.write_bytes(damaged)
+        with pytest.raises(TrustError):
+            found(part, mirror, by_lane=True)
+        with pytest.raises(TrustError):
+            install(part, mirror, root=part.folder / f"root-{what}")
+    path.unlink()
+    with pytest.raises(IntegrityError, match="is not there"):
+        found(part, mirror, by_lane=True)
+
+
 def test_a_lane_is_mirrored_by_its_root(part, mirror, tmp_path):
     sealed(part, mirror)
     second = tmp_path / "second"

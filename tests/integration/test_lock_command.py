@@ -1,0 +1,94 @@
+"""`lock` as a user runs it, in a process of its own, with the recorded channel and an index on loopback."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from tests.simulators.command_line import PROJECT, CommandLine
+from tests.simulators.lock_world import RECORDED_CHANNEL, LockWorld
+from tests.simulators.wheel_index import WheelIndex
+
+
+@pytest.fixture
+def index():
+    with WheelIndex() as index:
+        index.add("thing", "1.0")
+        yield index
+
+
+@pytest.fixture
+def world(tmp_path: Path, index: WheelIndex) -> LockWorld:
+    return LockWorld(tmp_path / "w", index)
+
+
+@pytest.fixture
+def user(tmp_path: Path, index: WheelIndex) -> CommandLine:
+    (tmp_path / "home").mkdir()
+    return CommandLine(tmp_path / "home", variables={"UV_DEFAULT_INDEX": index.url})
+
+
+def json_of(user: CommandLine, *arguments: str | Path, code: int = 0):
+    """Run a command with --json that must end with a code; return its document."""
+    done = user.run(*arguments, "--json")
+    assert done.returncode == code, f"{arguments} exited with {done.returncode}\n{done.stdout}\n{done.stderr}"
+    return json.loads(done.stdout)
+
+
+def test_an_environment_is_locked_checked_and_exported(user, world, tmp_path):
+    where = ("--envs", world.folder.parent, "--env", "tiny")
+    stale = json_of(user, "lock", "--check", *where, code=1)
+    assert stale["tiny"]["fresh"] is False
+    [outcome] = json_of(user, "lock", *where, "--channel", world.channel, "--conda", "builtin")
+    assert len(outcome["files"]) == 4
+    assert json_of(user, "lock", "--check", *where, "--offline") == {"tiny": {"fresh": True, "reasons": []}}
+    output = tmp_path / "explicit.txt"
+    json_of(
+        user, "lock", *where, "--platform", "macos-arm64", "--format", "conda-explicit", "--output", output, "--offline"
+    )
+    assert "@EXPLICIT" in output.read_text()
+
+
+def test_the_shipped_locks_are_fresh(user):
+    assert all(found["fresh"] for found in json_of(user, "lock", "--check").values())
+
+
+def test_the_shipped_base_is_what_the_recorded_channel_decides(user, tmp_path):
+    envs = tmp_path / "envs"
+    shutil.copytree(PROJECT / "envs" / "mlx", envs / "mlx")
+    (envs / "mlx" / "requirements.in").write_text("thing==1.0\n")
+    json_of(user, "lock", "--envs", envs, "--env", "mlx", "--channel", RECORDED_CHANNEL, "--conda", "builtin")
+
+    def body(folder: Path) -> str:
+        lines = (folder / "conda-lock.yml").read_text().splitlines()
+        return "\n".join(line for line in lines if not line.startswith("# made together"))
+
+    assert body(envs / "mlx") == body(PROJECT / "envs" / "mlx")
+    records = "conda-records.json"
+    assert (envs / "mlx" / records).read_bytes() == (PROJECT / "envs" / "mlx" / records).read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"),
+    [
+        (("--env", "tiny", "--platform", "linux-arm64"), 2),
+        (("--env", "tiny", "--platform", "amiga"), 2),
+        (("--env", "none"), 2),
+        ((), 2),
+        (("--env", "tiny", "--check", "--format", "pylock"), 2),
+        (("--env", "tiny", "--format", "pylock"), 2),
+        (("--env", "tiny", "--offline"), 12),
+        (("--env", "tiny", "--conda", "no-such-conda"), 5),
+        (("--env", "tiny", "--channel", "http://127.0.0.1:9/x", "--conda", "builtin"), 6),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, tuple) else str(value),
+)
+def test_a_refusal_has_the_exit_code_of_its_kind_and_writes_nothing(user, world, arguments, code):
+    before = world.files()
+    error = json_of(user, "lock", "--envs", world.folder.parent, *arguments, code=code)["error"]
+    assert error["code"] == code
+    assert error["hint"]
+    assert world.files() == before
