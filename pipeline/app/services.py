@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import os
-import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
 
 from pipeline.app.events import open_events
 from pipeline.app.host_environment import device_environment
+from pipeline.app.hosts_without_tls import hosts_without_tls
+from pipeline.app.later_index import LaterIndex
 from pipeline.app.settings import FOR_THE_NETWORK
-from pipeline.errors import UsageError
 from pipeline.ports import Services
 
 if TYPE_CHECKING:
@@ -35,8 +34,6 @@ if TYPE_CHECKING:
         RemoteHasher,
         TreeReader,
     )
-    from pipeline.system.downloads import HttpDownloader
-    from pipeline.system.package_index import ConfiguredIndex
 
 
 @contextlib.contextmanager
@@ -79,25 +76,6 @@ def install_services(
     # Downloads are gone when their layer is unpacked, and every byte of them is checked then.
     with open_services(settings, store_dir=layout.downloads_dir, location=location, durable=False) as services:
         yield services
-
-
-class _LaterIndex:
-    """The configured package index; most commands never ask it, and do not pay for its imports."""
-
-    def __init__(self, downloader: HttpDownloader, commands: CommandRunner) -> None:
-        self._downloader = downloader
-        self._commands = commands
-        self._index: ConfiguredIndex | None = None
-        self._lock = threading.Lock()
-
-    def urls_of(self, package: str, filename: str) -> tuple[str, ...]:
-        """Return where a file of a project can be had; see ``ports.PackageIndex``."""
-        from pipeline.system.package_index import ConfiguredIndex
-
-        with self._lock:  # one for all files: it asks pip and each page once
-            if self._index is None:
-                self._index = ConfiguredIndex(self._downloader, self._commands, os.environ)
-        return self._index.urls_of(package, filename)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +134,7 @@ def open_services(
         )
         yield Services(
             downloader=downloader,
-            index=_LaterIndex(downloader, commands),
+            index=LaterIndex(downloader, commands),
             commands=commands,
             store=store,
             archiver=archiver(),
@@ -176,29 +154,6 @@ def open_services(
             channels=settings.channels,
             disk=disk(),
         )
-
-
-def hosts_without_tls(environment: Mapping[str, str], *urls: str) -> frozenset[str]:
-    """Return the hosts that this user has configured without TLS; every digest is checked all the same.
-
-    They are those of ``http:`` urls among mirrors, channels, repository and package indexes, and pip's trusted hosts.
-
-    Raises:
-        UsageError: one of them is no url; the variable it stands in is named.
-    """
-    indexes = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
-    named = [(url, "the repository, ENGINE_PIPELINE_MIRROR or _CHANNELS") for url in urls]
-    named += [(url, name) for name in indexes for url in environment.get(name, "").split()]
-    plain = [_host_of(url, where) for url, where in named if url.lower().startswith("http://")]
-    trusted = [_host_of(f"//{host}", "PIP_TRUSTED_HOST") for host in environment.get("PIP_TRUSTED_HOST", "").split()]
-    return frozenset(host for host in (*plain, *trusted) if host)
-
-
-def _host_of(url: str, where: str) -> str | None:
-    try:
-        return urlsplit(url).hostname
-    except ValueError:  # not shown, nor is the url: it may hold a password
-        raise UsageError(f"{where} holds what is no url", hint="correct it, or unset the variable") from None
 
 
 @contextlib.contextmanager

@@ -62,7 +62,7 @@ def find_host_python(
     Raises:
         HostError: there is none, or it is not exactly what the wheels are for.
     """
-    path = named
+    path = None if named is None else named.absolute()
     if path is None:
         tool = services.host.tool(f"python{card.python}")
         path = None if tool is None else Path(tool.path)

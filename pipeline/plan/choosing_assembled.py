@@ -52,6 +52,19 @@ def decide_assembled(
         UsageError: an option of a build was given, or a model file.
     """
     version = _version(engine, environment)
+    _check(target, request, engine, environment, version)
+    conda = f"{len(environment.conda)} conda packages and " if has_base(request, environment) else ""
+    why = f"envs/{environment.name} locks {conda}{len(environment.wheels)} wheels"
+    if not conda:
+        why += ", and a Python of the machine it goes to is used (--wheels-only)"
+    level, proof_why = proof
+    return Decision(target=str(target), version=version, origin="assembled", why=why, proof=level, proof_why=proof_why)
+
+
+def _check(
+    target: Target, request: BuildRequest, engine: EnvironmentEngine, environment: LockedEnvironment, version: str
+) -> None:
+    """Refuse what has no meaning for a locked environment; see ``decide_assembled``."""
     if request.release not in {None, version} and not request.release_is_default:
         raise UnknownNameError(
             f"{target} is locked at {version}, and {request.release} was asked for",
@@ -73,12 +86,6 @@ def decide_assembled(
             f"{target} has no conda packages: {environment.conda_problem}",
             hint=f"--wheels-only makes a bundle that uses a Python {environment.python} of the machine it goes to",
         )
-    conda = f"{len(environment.conda)} conda packages and " if has_base(request, environment) else ""
-    why = f"envs/{environment.name} locks {conda}{len(environment.wheels)} wheels"
-    if not conda:
-        why += ", and a Python of the machine it goes to is used (--wheels-only)"
-    level, proof_why = proof
-    return Decision(target=str(target), version=version, origin="assembled", why=why, proof=level, proof_why=proof_why)
 
 
 def has_base(request: BuildRequest, environment: LockedEnvironment) -> bool:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pipeline.catalog import Catalog
+    from pipeline.model.environment import LockedEnvironment
     from pipeline.model.host import Tool
     from pipeline.model.recipe import EngineRecipe
     from pipeline.model.upstream import PinnedRelease
@@ -74,11 +75,7 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
         PipelineError: as ``choosing.decide``.
     """
     facts = services.host.facts()
-    environments = {
-        str(target): locked_environment(catalog, target)
-        for target in request.targets
-        if target.engine in catalog.environments
-    }
+    environments = _locked(request, catalog)
     unreachable: dict[str, str] = {}
     tools: dict[str, Tool] = {}
     local_trees: dict[str, str] = {}
@@ -116,6 +113,12 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
         no_device=no_device,
         environments=environments,
     )
+
+
+def _locked(request: BuildRequest, catalog: Catalog) -> dict[str, LockedEnvironment]:
+    """Return what is locked for each target that is an environment."""
+    wanted = [target for target in request.targets if target.engine in catalog.environments]
+    return {str(target): locked_environment(catalog, target) for target in wanted}
 
 
 def _no_devices(request: BuildRequest, catalog: Catalog, platform: str, host: HostProbe) -> dict[str, str]:

@@ -165,10 +165,17 @@ class _Making:
 
     def _wanted(self) -> list[Artifact]:
         revoked = {build.sha256: build.reason for build in self._request.revoked}
+        wanted = []
         for artifact in self._request.artifacts:
             if artifact.sha256 in revoked:
                 self._leave_out(artifact, f"it is revoked: {revoked[artifact.sha256]}")
-        return preferred_first(a for a in self._request.artifacts if a.sha256 not in revoked)
+            elif artifact.environment is not None:
+                self._leave_out(
+                    artifact, "a Python environment is linked by `install`, or by its own install-offline.sh"
+                )
+            else:
+                wanted.append(artifact)
+        return preferred_first(wanted)
 
     def _read(self, artifacts: Sequence[Artifact]) -> dict[str, ReadyLayer]:
         reader = LayerReader(

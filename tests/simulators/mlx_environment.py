@@ -82,7 +82,8 @@ def write_environment(
     folder: Path, records: dict[str, dict[str, Any]], wheels: list[dict[str, Any]], requirements: tuple[str, ...]
 ) -> None:
     """Write an environment's folder below envs/ for the one platform, as ``lock`` would."""
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # a lock of a platform that is not asked for would be stale
+    folder.mkdir(parents=True)
     (folder / "environment.yml").write_text(
         f"name: {folder.name}\nchannels: [conda-forge]\nplatforms: [linux-64]\ndependencies:\n- python {PYTHON}.*\n"
     )

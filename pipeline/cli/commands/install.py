@@ -72,8 +72,7 @@ def command(
     trusted_root: Path | None,
     keep: int | None,
     health: HealthWish,
-    python: Path | None,
-    **choices: str | bool | None,
+    **choices: str | bool | Path | None,
 ) -> None:
     """Install or update an engine; the switch is atomic, and what runs now stays until then.
 
@@ -93,7 +92,6 @@ def command(
         keep=keep or session.settings.keep,
         health=health,
         pins=session.settings.pins,
-        python=None if python is None else python.absolute(),
         **choices,  # type: ignore[arg-type] # click checks the options
     )
     with install_services(

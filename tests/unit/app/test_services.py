@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.app.services import hosts_without_tls
+from pipeline.app.hosts_without_tls import hosts_without_tls
 from pipeline.errors import UsageError
 
 

@@ -326,7 +326,8 @@ def test_changed_binaries_of_a_macos_environment_are_signed_again_or_it_is_not_i
     program = world.folder / "tools/codesign"
     program.parent.mkdir()
     program.write_text(
-        '#!/bin/sh\nfor file; do :; done\n[ "$1" = --verify ] && exec grep -q signed "$file"\nprintf signed >> "$file"\n'
+        "#!/bin/sh\nfor file; do :; done\n"
+        '[ "$1" = --verify ] && exec grep -q signed "$file"\nprintf signed >> "$file"\n'
     )
     program.chmod(0o755)
     services = replace(world.services(), base_env={"PATH": f"{program.parent}:{os.defpath}"})
@@ -354,14 +355,12 @@ def test_an_interrupted_installation_leaves_the_old_one(published: EnvironmentWo
 
 
 def test_a_process_that_is_killed_while_it_links_takes_the_linking_process_along(published: EnvironmentWorld):
+    project = Path(__file__).resolve().parents[3]
+    sleeper = "import os, time; open('pid', 'w').write(str(os.getpid())); time.sleep(60)"
     script = published.folder / "linker.py"
     script.write_text(
-        "import sys, time\n"
-        f"sys.path.insert(0, {str(Path(__file__).resolve().parents[3])!r})\n"
-        "from pathlib import Path\n"
-        "from pipeline.system.conda_child import work\n"
-        "sleeper = (sys.executable, '-c', 'import os, sys, time; open(sys.argv[-1] and \"pid\", \"w\").write(str(os.getpid())); time.sleep(60)')\n"
-        "work('link', {}, seconds=60, command=sleeper)\n"
+        f"import sys\nsys.path.insert(0, {str(project)!r})\nfrom pipeline.system.conda_child import work\n"
+        f"work('link', {{}}, seconds=60, command=(sys.executable, '-c', {sleeper!r}))\n"
     )
     process = subprocess.Popen([sys.executable, str(script)], cwd=published.folder)
     pid = published.folder / "pid"

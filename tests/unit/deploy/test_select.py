@@ -205,6 +205,32 @@ def test_macos_has_a_floor():
         assert misfits(artifact("metal", platform="macos-arm64", needs=requires(macos=floor)), mac) == expected
 
 
+MAC = CPU_HOST.model_copy(update={"platform": "macos-arm64", "glibc": None, "macos": "15.1", "metal": True})
+MLX = [
+    artifact("mlx", engine="mlx-lm", platform="macos-arm64", needs=requires(macos="14.0")),
+    artifact("mlx", engine="mlx-lm", needs=requires(glibc="2.35")),
+]
+
+
+def test_mlx_is_selected_on_apple_silicon_and_counts_as_a_gpu_there_alone():
+    choice = select(MLX, MAC, engine="mlx-lm")
+    assert choice.artifact is MLX[0]
+    assert choice.selection.chosen.is_gpu
+    require_accelerator(MLX[0], choice.selection)
+    on_linux = select(MLX, CPU_HOST, engine="mlx-lm")
+    assert on_linux.artifact is MLX[1]
+    with pytest.raises(NoAcceleratorError, match="computes on the processor"):
+        require_accelerator(MLX[1], on_linux.selection)
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [({"metal": False}, "it needs Metal on Apple silicon"), ({"macos": "13.6"}, "it needs macOS 14.0, this has 13.6")],
+)
+def test_mlx_on_a_mac_that_cannot_run_it_says_why(changes, reason):
+    assert misfits(MLX[0], MAC.model_copy(update=changes)) == (reason,)
+
+
 def test_what_cannot_be_read_of_a_host_is_not_held_against_it():
     unknown = CPU_HOST.model_copy(update={"glibc": None, "cpu_features": ()})
     needs = requires(glibc="2.99", libstdcxx="3.4.99", macos="99", cpu=("avx9",), libraries=("libx.so.1",))

@@ -200,7 +200,7 @@ def test_an_environment_is_neither_built_nor_fetched_from_upstream(project, sour
     ],
 )
 def test_options_of_a_build_are_refused(project, asked):
-    with pytest.raises(UsageError, match="leave|assembled from locked packages"):
+    with pytest.raises(UsageError, match="assembled from locked packages"):
         project.plan(LINUX, prove="load", **asked)
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from pipeline.digest import sha256_bytes
 from pipeline.errors import IntegrityError, NothingSelectedError, UsageError
+from pipeline.model.environment import EnvironmentCard
 from pipeline.model.installers import InstallersRecord
 from pipeline.model.manifest import Artifact
 from pipeline.model.manifest_document import read_document, read_manifest
@@ -274,3 +275,16 @@ def test_a_gzip_archive_with_other_content_is_not_taken_for_the_layers(machine, 
     assert not FileArchiver().is_gzip_of(archive, made)
     made.unlink()
     assert not FileArchiver().is_gzip_of(archive, made)
+
+
+def test_a_python_environment_is_left_out(machine, tmp_path):
+    card = EnvironmentCard(python="3.14", base="host")
+    machine.world.build("b2", accel="avx2")
+    machine.world.publish()
+    offered = {artifact.accel: artifact for artifact in published(machine)}
+    environment = offered["avx2"].model_copy(update={"environment": card})
+    outcome = machine.generate(artifacts=(offered["cpu"], environment))
+    assert list(outcome.left_out) == ["llama.cpp/linux-x86_64-avx2 b2"]
+    assert "Python environment" in outcome.left_out["llama.cpp/linux-x86_64-avx2 b2"]
+    with pytest.raises(NothingSelectedError):
+        machine.generate(artifacts=(environment,))
