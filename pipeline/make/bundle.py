@@ -55,15 +55,7 @@ def make_bundle(action: MakeBundle, services: Services, results: Results, work: 
     bundle = work / filename
     services.archiver.concatenate(parts, bundle, extra=extra, epoch_seconds=action.epoch_seconds)
     blob = services.store.add_blob(bundle, filename=filename)
-    stem = draft.url.removesuffix(".tar.zst")
-    entry = draft.model_copy(
-        update={
-            "sha256": blob.sha256,
-            "size": blob.size_bytes,
-            "provenance": f"{stem}{PROVENANCE_SUFFIX}",
-            "sbom": f"{stem}{SBOM_SUFFIX}",
-        }
-    )
+    entry = _entry(draft, blob)
     statements = {
         "provenance": write_provenance(
             entry,
@@ -77,6 +69,18 @@ def make_bundle(action: MakeBundle, services: Services, results: Results, work: 
         blobs={"bundle": blob, **_keep(entry, statements, services, work)},
         facts={"artifact": entry.model_dump(mode="json")},
         summary=f"{filename}: {blob.size_bytes / 1e6:.2f} MB",
+    )
+
+
+def _entry(draft: Artifact, blob: BlobRef) -> Artifact:
+    stem = draft.url.removesuffix(".tar.zst")
+    return draft.model_copy(
+        update={
+            "sha256": blob.sha256,
+            "size": blob.size_bytes,
+            "provenance": f"{stem}{PROVENANCE_SUFFIX}",
+            "sbom": f"{stem}{SBOM_SUFFIX}",
+        }
     )
 
 
