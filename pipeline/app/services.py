@@ -216,11 +216,13 @@ def archiver() -> Archiver:
     return FileArchiver()
 
 
-def conda_tool() -> CondaTool:
-    """Return what links, solves and unpacks conda packages that are at hand."""
+def conda_tool() -> CondaTool | None:
+    """Return what links, solves and unpacks conda packages that are at hand; None where py-rattler is missing."""
+    from importlib.util import find_spec
+
     from pipeline.system.conda_tool import RattlerTool
 
-    return RattlerTool()
+    return None if find_spec("rattler") is None else RattlerTool()
 
 
 def clock() -> Clock:

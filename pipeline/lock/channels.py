@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pipeline.errors import OfflineError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 _NAMED = "https://conda.anaconda.org"  # conda's own default for a channel that is a name (channel_alias)
 ORIGIN = "origin.txt"
@@ -29,12 +29,15 @@ class Channels(NamedTuple):
     origin: tuple[str, ...] = ()
 
 
-def resolve_channels(channels: Sequence[str], *, instead: str | None, offline: bool) -> Channels:
+def resolve_channels(
+    channels: Sequence[str], *, instead: str | None, configured: Mapping[str, str], offline: bool
+) -> Channels:
     """Return where channels are read from.
 
     Args:
         channels: of environment.yml.
         instead: url or folder that the one channel is read from; None for the channel itself.
+        configured: url of a channel to the url that is configured instead; ``instead`` wins.
         offline: whether the network is forbidden.
 
     Raises:
@@ -42,7 +45,7 @@ def resolve_channels(channels: Sequence[str], *, instead: str | None, offline: b
         OfflineError: a channel is in the network, and that is forbidden.
     """
     canonical = {name: name if "://" in name else f"{_NAMED}/{name}" for name in channels}
-    places: dict[str, str] = {}
+    places = {name: configured[url.rstrip("/")] for name, url in canonical.items() if url.rstrip("/") in configured}
     origin: tuple[str, ...] = ()
     if instead is not None:
         if len(channels) != 1:

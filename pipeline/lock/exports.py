@@ -43,9 +43,10 @@ def export(folder: Path, platform: str, *, form: str, index: PackageIndex | None
 
 
 def conda_explicit(locked: LockedEnvironment) -> str:
-    """Return an ``@EXPLICIT`` list as ``conda create --file`` takes it: urls with sha256 after ``#``.
+    """Return an ``@EXPLICIT`` list as ``conda create --file`` takes it: urls with md5 after ``#``.
 
-    conda checks 64 hex digits as sha256 and 32 as md5 (conda/misc.py, ``url_pat``); sha256 is what was locked.
+    Every conda, mamba and micromamba reads md5 there, and not all read sha256: it stands in a comment besides, and in
+    md5's place where the record has none.
 
     Raises:
         UsageError: no conda packages are locked.
@@ -57,6 +58,7 @@ def conda_explicit(locked: LockedEnvironment) -> str:
     lines = [
         f"# {locked.name} for {locked.platform}, from the lock",
         f"# platform: {conda_subdir(locked.platform)}",
+        *(f"# sha256 {package.sha256} {package.filename}" for package in locked.conda),
         "@EXPLICIT",
     ]
-    return "\n".join([*lines, *(f"{package.url}#{package.sha256}" for package in locked.conda)]) + "\n"
+    return "\n".join([*lines, *(f"{package.url}#{package.md5 or package.sha256}" for package in locked.conda)]) + "\n"

@@ -100,7 +100,9 @@ def _conda(
     if (request.folder / CONDA_PROBLEM).is_file():
         services.events.emit(Notice(f"{request.folder.name}: only wheels are locked, see {CONDA_PROBLEM}"))
         return []
-    channels = resolve_channels(specs[0].channels, instead=request.channel, offline=services.offline)
+    channels = resolve_channels(
+        specs[0].channels, instead=request.channel, configured=services.channels, offline=services.offline
+    )
     lock = request.folder / CONDA_LOCK
     keep = not request.complete and lock.is_file()
     if keep:

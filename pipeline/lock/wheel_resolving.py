@@ -61,19 +61,7 @@ def resolve_wheels(
     output = work / "pylock.toml"  # uv takes no other name with a further dot
     if not (folder / REQUIREMENTS).is_file():
         raise UsageError(f"{folder / REQUIREMENTS}: is missing", hint="it lists the wheels, one requirement a line")
-    platform = _UV_PLATFORMS[spec.platform].format(glibc=(spec.floors.glibc or "2.17").replace(".", "_"))
-    argv = [*tools.python, "-m", "uv", "pip", "compile", str(folder / REQUIREMENTS), "--format", "pylock.toml"]
-    argv += ["--output-file", str(output), "--python-version", spec.python, "--python-platform", platform]
-    argv += [
-        "--only-binary",
-        ":all:",
-        "--no-python-downloads",
-        "--no-header",
-        "--no-annotate",
-        "--no-progress",
-        "--color",
-        "never",
-    ]
+    argv = _argv(folder / REQUIREMENTS, spec, output, tools)
     argv += ["--offline"] if services.offline else []
     environment = dict(tools.environment)
     if spec.floors.macos:
@@ -93,6 +81,14 @@ def resolve_wheels(
     wheels = chosen_wheels(document, spec)
     body = pylock_body(wheels, python=spec.python, platform=spec.platform)
     return Generated(pylock_filename(spec.platform), input_digests(folder, WHEEL_INPUTS), body)
+
+
+def _argv(requirements: Path, spec: EnvironmentSpec, output: Path, tools: LockTools) -> list[str]:
+    platform = _UV_PLATFORMS[spec.platform].format(glibc=(spec.floors.glibc or "2.17").replace(".", "_"))
+    argv = [*tools.python, "-m", "uv", "pip", "compile", str(requirements), "--output-file", str(output)]
+    argv += ["--format", "pylock.toml", "--python-version", spec.python, "--python-platform", platform]
+    argv += ["--only-binary", ":all:", "--no-python-downloads", "--no-header", "--no-annotate"]
+    return [*argv, "--no-progress", "--color", "never"]
 
 
 def _failure(platform: str, said: Sequence[str]) -> Exception:

@@ -49,26 +49,13 @@ def make_bundle(action: MakeBundle, services: Services, results: Results, work: 
     draft = _artifact(action, tuple(layers), results, url=f"{action.engine}/{action.version}/{filename}").model_copy(
         update={"licenses": bundle_licenses(action, packages), "environment": bundle_card(action, results)}
     )
-    # What the proof measured is in the manifest alone: bundles are the same bytes whenever they are made.
-    repeatable = draft.model_copy(update={"proof": draft.proof.repeatable()})
-    described = repeatable.model_dump(mode="json", exclude=_TRANSPORT)
-    everything = sorted((entry for entries in files.values() for entry in entries), key=lambda f: f.path.encode())
-    card = BundleCard(schema_version=1, artifact=described, files=tuple(everything))
     extra = work / "extra"
     extra.mkdir()
-    (extra / "bundle.json").write_bytes(write_bundle_card(card))
+    (extra / "bundle.json").write_bytes(_bundle_card(draft, files))
     bundle = work / filename
     services.archiver.concatenate(parts, bundle, extra=extra, epoch_seconds=action.epoch_seconds)
     blob = services.store.add_blob(bundle, filename=filename)
-    stem = draft.url.removesuffix(".tar.zst")
-    entry = draft.model_copy(
-        update={
-            "sha256": blob.sha256,
-            "size": blob.size_bytes,
-            "provenance": f"{stem}{PROVENANCE_SUFFIX}",
-            "sbom": f"{stem}{SBOM_SUFFIX}",
-        }
-    )
+    entry = _entry(draft, blob)
     statements = {
         "provenance": write_provenance(
             entry,
@@ -83,6 +70,29 @@ def make_bundle(action: MakeBundle, services: Services, results: Results, work: 
         facts={"artifact": entry.model_dump(mode="json")},
         summary=f"{filename}: {blob.size_bytes / 1e6:.2f} MB",
     )
+
+
+def _entry(draft: Artifact, blob: BlobRef) -> Artifact:
+    stem = draft.url.removesuffix(".tar.zst")
+    return draft.model_copy(
+        update={
+            "sha256": blob.sha256,
+            "size": blob.size_bytes,
+            "provenance": f"{stem}{PROVENANCE_SUFFIX}",
+            "sbom": f"{stem}{SBOM_SUFFIX}",
+        }
+    )
+
+
+def _bundle_card(draft: Artifact, files: Mapping[str, Sequence[TreeEntry]]) -> bytes:
+    """Return what the bundle says of itself; what the proof measured is in the manifest alone.
+
+    So bundles are the same bytes whenever they are made.
+    """
+    repeatable = draft.model_copy(update={"proof": draft.proof.repeatable()})
+    described = repeatable.model_dump(mode="json", exclude=_TRANSPORT)
+    everything = sorted((entry for entries in files.values() for entry in entries), key=lambda f: f.path.encode())
+    return write_bundle_card(BundleCard(schema_version=1, artifact=described, files=tuple(everything)))
 
 
 def _sbom(

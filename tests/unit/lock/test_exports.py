@@ -26,11 +26,12 @@ class Index:
         return (f"https://127.0.0.1:9/{package}/{filename}", "https://127.0.0.1:9/other")
 
 
-def test_an_explicit_list_has_every_package_with_its_sha256(locked):
+def test_an_explicit_list_has_every_package_with_its_digests(locked):
     lines = export(locked.folder, "macos-arm64", form="conda-explicit", index=None).splitlines()
     packages = read_environment(locked.folder, "macos-arm64").conda
     assert "# platform: osx-arm64" in lines
-    assert lines[lines.index("@EXPLICIT") + 1 :] == [f"{package.url}#{package.sha256}" for package in packages]
+    assert lines[lines.index("@EXPLICIT") + 1 :] == [f"{package.url}#{package.md5}" for package in packages]
+    assert all(f"# sha256 {package.sha256} {package.filename}" in lines for package in packages)
 
 
 def test_an_explicit_list_of_wheels_alone_does_not_exist(wheels):
