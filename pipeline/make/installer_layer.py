@@ -90,7 +90,7 @@ def _explicit(action: MakeInstallerLayer, card: EnvironmentCard) -> str:
         f"{line}\n"
         for line in (
             f"# conda packages of {environment.name} with their sha256; paths are within the bundle.",
-            "# install-offline.sh gives them to conda as file:// urls.",
+            "# install-offline.sh compares them, and gives conda their file:// urls.",
             f"# platform: {conda_subdir(environment.platform)}",
             "@EXPLICIT",
             *(f"{card.channel}/{p.subdir}/{p.filename}#{p.sha256}" for p in environment.conda),

@@ -51,8 +51,9 @@ make_base() {
     base=$(encode "file://$bundle")
     {
         echo '@EXPLICIT'
-        while read -r digest path; do
-            printf '%s/%s#%s\n' "$base" "$path" "$digest"
+        # No digest stands after the urls: conda before 24.9 and older mambas read only md5 there. All were compared above.
+        while read -r _ path; do
+            printf '%s/%s\n' "$base" "$path"
         done <"$work/sums"
     } >"$work/explicit.txt"
     # Packages are unpacked beside the environment: links need one file system, and no cache of the user's is touched.

@@ -236,6 +236,6 @@ def test_whoever_changes_what_travels_raises_the_format_of_the_step():
     digest = sha256_bytes(b"".join(sha256_bytes(data).encode() for data in travels.values()))
     # A store keeps what a step made under a key with its format: raise FORMATS["make_installer_layer"], then note both.
     assert (FORMATS["make_installer_layer"], digest) == (
-        1,
-        "1cd1e04b418f716f71ed1d265a7845a95d9c67f3db0c216ef11fb4482558f140",
+        2,
+        "22a72a5142d5c9c10cda65182186cacfc789ac7ec45a53267ee5be5592c382f6",
     )
