@@ -85,6 +85,11 @@ def _faults_of_environment(path: Path, recipe: EnvironmentEngine) -> Iterator[st
         for platform in recipe.proof.expect_devices
         if platform not in recipe.platforms
     )
+    yield from (
+        f"{path}: proof.expect_devices.{platform}: is missing; without it a fall-back to the processor would pass"
+        for platform in recipe.platforms
+        if not recipe.proof.expect_devices.get(platform)
+    )
     if not recipe.proof.model_args:
         yield f"{path}: proof.model_args: is missing; without it nothing can be asked of a server"
 

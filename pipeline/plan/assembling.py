@@ -217,7 +217,7 @@ def _health(engine: EnvironmentEngine, target: Target, version: str) -> HealthCh
         version_pattern=fill(recipe.version_pattern, version=re.escape(version)),
         device_program=recipe.program,
         device_args=recipe.device_args,
-        expect_devices=recipe.expect_devices.get(target.platform, ()),
+        expect_devices=recipe.expect_devices[target.platform],
         server_args=recipe.server_args,
         model_args=recipe.model_args,
         environment=recipe.environment,

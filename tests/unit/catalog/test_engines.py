@@ -81,6 +81,13 @@ def test_an_environment_whose_server_nobody_can_ask_is_refused(recipes):
     assert "proof.model_args: is missing" in said
 
 
+@pytest.mark.parametrize("devices", ["linux-x86_64 = ['^CPU: ']", "macos-arm64 = [], linux-x86_64 = ['^CPU: ']"])
+def test_a_platform_of_which_no_device_is_expected_is_refused(recipes, devices):
+    said = refused(recipes, "tiny-mlx", "macos-arm64 = ['^Metal: '], linux-x86_64 = ['^CPU: ']", devices)
+    assert "tiny-mlx.toml: proof.expect_devices.macos-arm64: is missing" in said
+    assert "linux-x86_64: is missing" not in said
+
+
 def test_the_shipped_engines_are_the_contracts(catalog):
     assert {*catalog.environments} == {"mlx-lm", "mlx-openai-server"}
     assert {*catalog.unsupported} == {"mlx-llm-server"}
