@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
 _READY_SECONDS = 120.0
 _ANSWER_SECONDS = 300.0
-_TOKENS = 16
+_STOP_SECONDS = 30.0
+_SIGTERM_EXIT_CODES = (0, -15, 143)  # a clean end, the signal itself, and a shell's word for it
+_LEAST_PIECES = 2  # one piece is an answer that was collected first
 _LOOPBACK = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
@@ -47,25 +49,41 @@ def stream_answer(tree: Path, model: Path) -> str:
     """Start the server, stream one answer, stop it; return what came, in a line.
 
     Raises:
-        CheckFailedError: it does not get ready, does not stream, or does not stop when it is told to.
+        CheckFailedError: it does not get ready, does not stream, or does not stop cleanly when it is told to.
     """
+    health = read_health(tree)
+    minimum = int(health["minimum_tokens"])
     with _serving(tree, model) as url:
-        body = {"messages": [{"role": "user", "content": "Say something."}], "max_tokens": _TOKENS, "stream": True}
+        body = {
+            "messages": [{"role": "user", "content": health["prompt"]}],
+            "max_tokens": minimum,
+            "temperature": 0,
+            "stream": True,
+            "stream_options": {"include_usage": True},
+        }
         request = urllib.request.Request(  # noqa: S310 - a server of ours on loopback
             f"{url}/v1/chat/completions", json.dumps(body).encode(), {"Content-Type": "application/json"}
         )
         began = time.monotonic()
         with _LOOPBACK.open(request, timeout=_ANSWER_SECONDS) as answer:
-            return judge_stream(answer, began=began)
+            return judge_stream(answer, minimum_tokens=minimum, began=began)
 
 
-def judge_stream(lines: Iterable[bytes], *, began: float) -> str:
-    """Return how many events an answer had and when the first came.
+def judge_stream(lines: Iterable[bytes], *, minimum_tokens: int, began: float) -> str:
+    """Return in how many pieces text came, how many tokens these are, and when the first came.
+
+    Events without text, as those of the role and of the end, are no pieces. Tokens are the server's own number, else
+    the pieces.
+
+    Args:
+        lines: of the answer.
+        minimum_tokens: that there must be.
+        began: when it was asked for, of the monotonic clock.
 
     Raises:
-        CheckFailedError: it has no pieces of text, or does not end as OpenAI's do.
+        CheckFailedError: text came in fewer than two pieces, or too little of it, or it does not end as OpenAI's do.
     """
-    pieces, first, ended = 0, 0.0, False
+    pieces, tokens, first, ended = 0, None, 0.0, False
     for line in lines:
         data = line.decode("utf-8", errors="replace").strip().removeprefix("data:").strip()
         if not line.startswith(b"data:"):
@@ -73,16 +91,28 @@ def judge_stream(lines: Iterable[bytes], *, began: float) -> str:
         if data == "[DONE]":
             ended = True
             break
-        try:
-            choices = json.loads(data).get("choices", [])
-        except (ValueError, AttributeError) as error:
-            raise CheckFailedError(f"an event is no JSON object: {data[:100]!r}") from error
-        if choices:
+        has_text, told = _read_event(data)
+        tokens = tokens if told is None else told
+        if has_text:
             pieces += 1
             first = first or time.monotonic() - began
-    if not pieces or not ended:
-        raise CheckFailedError(f"{pieces} pieces came, and the end {'came' if ended else 'did not come'}")
-    return f"{pieces} pieces, the first after {first:.2f} s"
+    if pieces < _LEAST_PIECES or not ended:
+        raise CheckFailedError(f"{pieces} pieces of text came, and the end {'came' if ended else 'did not come'}")
+    tokens = pieces if tokens is None else tokens
+    if tokens < minimum_tokens:
+        raise CheckFailedError(f"{tokens} tokens came, at least {minimum_tokens} were asked for")
+    return f"{pieces} pieces, {tokens} tokens, the first after {first:.2f} s"
+
+
+def _read_event(data: str) -> tuple[bool, int | None]:
+    """Tell whether an event brings text, and how many tokens the server says there are by now."""
+    try:
+        event = json.loads(data)
+        texts = [choice["delta"].get("content") for choice in event.get("choices", [])]
+        usage = event.get("usage")
+        return any(texts), int(usage["completion_tokens"]) if usage else None
+    except (ValueError, AttributeError, KeyError, TypeError) as error:
+        raise CheckFailedError(f"an event has another form than OpenAI's: {data[:100]!r}") from error
 
 
 @contextmanager
@@ -105,9 +135,11 @@ def _serving(tree: Path, model: Path) -> Iterator[str]:
             time.sleep(0.1)
         yield url
         server.terminate()
-        server.wait(timeout=30)
+        exit_code = server.wait(timeout=_STOP_SECONDS)
+        if exit_code not in _SIGTERM_EXIT_CODES:
+            raise CheckFailedError(f"the server ended with exit code {exit_code} when told to stop")
     except subprocess.TimeoutExpired as error:
-        raise CheckFailedError("the server did not stop within 30 s of being told to") from error
+        raise CheckFailedError(f"the server did not stop within {_STOP_SECONDS:.0f} s of being told to") from error
     finally:
         server.kill()
         server.wait()

@@ -12,7 +12,7 @@ import pytest
 
 from ci.macos import verification
 from ci.macos.report import Check, CheckFailedError, CheckSkippedError, document, run_checks, table
-from ci.macos.served import judge_stream
+from ci.macos.served import judge_stream, stream_answer
 from pipeline.model.manifest import HealthCheck
 from tests.simulators import tiny_lm as tiny
 from tests.simulators.binaries import fixture
@@ -107,26 +107,87 @@ def test_table_report_and_exit_code_say_the_same(tmp_path, capsys, look, code, w
     assert "more of it" not in table(outcomes)
 
 
-GOOD = [b'data: {"choices": [{"delta": {"content": "a"}}]}\n', b"\n", b": a comment\n", b"data: [DONE]\n"]
+ROLE = b'data: {"choices": [{"delta": {"role": "assistant", "content": ""}}]}\n'
+TEXT = b'data: {"choices": [{"delta": {"content": "a"}}]}\n'
+LAST = b'data: {"choices": [{"delta": {}, "finish_reason": "length"}]}\n'
+END = b"data: [DONE]\n"
 
 
-def test_a_stream_has_pieces_and_an_end():
-    assert judge_stream(GOOD, began=0.0).startswith("1 pieces, the first after ")
+def usage(tokens: int) -> bytes:
+    return f'data: {{"choices": [], "usage": {{"completion_tokens": {tokens}}}}}\n'.encode()
+
+
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ([ROLE, TEXT, b"\n", b": a comment\n", TEXT, TEXT, LAST, END], "3 pieces, 3 tokens, the first after "),
+        ([ROLE, TEXT, TEXT, LAST, usage(5), END], "2 pieces, 5 tokens, the first after "),
+    ],
+)
+def test_a_stream_has_pieces_of_text_enough_tokens_and_an_end(lines, said):
+    assert judge_stream(lines, minimum_tokens=3, began=0.0).startswith(said)
 
 
 @pytest.mark.parametrize(
     ("lines", "why"),
     [
-        (GOOD[:1], "1 pieces came, and the end did not come"),
-        (GOOD[-1:], "0 pieces came, and the end came"),
-        ([b"data: <html>\n"], "is no JSON object"),
-        ([b"data: []\n"], "is no JSON object"),
-        ([b'{"choices": []}\n'], "0 pieces came, and the end did not come"),
+        ([TEXT, TEXT, TEXT], "3 pieces of text came, and the end did not come"),
+        ([END], "0 pieces of text came, and the end came"),
+        ([ROLE, ROLE, ROLE, LAST, usage(9), END], "0 pieces of text came, and the end came"),
+        ([ROLE, TEXT, LAST, usage(9), END], "1 pieces of text came, and the end came"),
+        ([TEXT, TEXT, LAST, END], "2 tokens came, at least 3 were asked for"),
+        ([TEXT, TEXT, TEXT, usage(2), END], "2 tokens came, at least 3 were asked for"),
+        ([b"data: <html>\n"], "another form than OpenAI's: '<html>'"),
+        ([b"data: []\n"], "another form than OpenAI's"),
+        ([b'data: {"choices": [{}]}\n'], "another form than OpenAI's"),
+        ([b'data: {"choices": [], "usage": {"prompt_tokens": 1}}\n'], "another form than OpenAI's"),
+        ([b'{"choices": []}\n'], "0 pieces of text came, and the end did not come"),
     ],
 )
 def test_an_answer_that_is_no_stream_fails(lines, why):
     with pytest.raises(CheckFailedError, match=why):
-        judge_stream(lines, began=0.0)
+        judge_stream(lines, minimum_tokens=3, began=0.0)
+
+
+def installed(folder: Path, server: str) -> Path:
+    """Return the tree of a generation whose server is the given text, run by the Python of the tests."""
+    tree = folder / "tree"
+    (tree / "bin").mkdir(parents=True)
+    python = tree / "bin/python"
+    python.write_text(f"#!/bin/sh\nexec '{sys.executable}' \"$@\"\n")
+    python.chmod(0o755)
+    (tree / "tiny_server.py").write_text(server)
+    (tree / "tiny_words.py").write_text("WORDS = ('a', 'few', 'words')\n")
+    (tree / "config.json").write_text("{}")  # the tree is the model, too
+    checked = health("1.0").model_copy(update={"environment": {"PYTHONPATH": "{tree}"}})
+    generation = {"artifact": {"health": checked.model_dump(mode="json")}}
+    (folder / "generation.json").write_text(json.dumps(generation))
+    return tree
+
+
+def test_a_server_is_asked_for_the_tokens_of_its_health_check(tmp_path):
+    tree = installed(tmp_path, tiny.SERVER)
+    assert stream_answer(tree, tree).startswith("16 pieces, 16 tokens, the first after ")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "why"),
+    [
+        (
+            "def main():",
+            "import signal, os\nsignal.signal(15, lambda *_: os._exit(3))\n\ndef main():",
+            "exit code 3 when",
+        ),
+        ('"content": word + " "', '"role": "assistant"', "0 pieces of text came"),
+        ('word + " "}}]} for word in words]', '" ".join(words)}}]}]', "1 pieces of text came"),
+        ('"completion_tokens": count,', '"completion_tokens": count - 1,', "15 tokens came, at least 16"),
+    ],
+)
+def test_a_server_that_ends_badly_or_says_too_little_fails(tmp_path, old, new, why):
+    assert old in tiny.SERVER
+    tree = installed(tmp_path, tiny.SERVER.replace(old, new))
+    with pytest.raises(CheckFailedError, match=why):
+        stream_answer(tree, tree)
 
 
 def test_binaries_are_found_by_what_they_are(tmp_path):
@@ -199,7 +260,7 @@ def test_all_checks_pass_over_an_environment_that_works(run):
     found = outcomes_of(run)
     assert {name: status for name, (status, _) in found.items()} == dict.fromkeys(found, "PASS"), found
     assert found["signatures"][1] == "2 files"
-    assert found["streaming"][1].startswith("17 pieces")
+    assert found["streaming"][1].startswith("16 pieces, 16 tokens")
     assert found["rollback"][1] == "1.0 was installed, and 2.0 runs again"
 
 
