@@ -8,7 +8,7 @@ from pipeline.accelerators.registry import KINDS, kind_of
 from pipeline.errors import HostError, NothingSelectedError, UsageError
 from pipeline.model.plan import Decision, Origin
 from pipeline.names import version_key
-from pipeline.plan.choosing_assembled import decide_assembled
+from pipeline.plan.choosing_assembled import decide_assembled, has_base
 
 if TYPE_CHECKING:
     from pipeline.accelerators.interface import AcceleratorKind
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pipeline.plan.request import BuildRequest
 
 
-NOT_LOOKED = "nobody looked whether this machine has a device for it"
+NOT_LOOKED = "nobody looked whether this machine has what it runs on"
 
 
 class Sources(NamedTuple):
@@ -52,7 +52,8 @@ def decide(
         catalog: with pinned sources and pinned archives.
         platform: of this machine; nothing is built for another one.
         unreachable: why upstream's archives cannot be had now, empty when they can or nobody looked.
-        no_device: why this machine cannot run a GPU's target, empty when it can.
+        no_device: why this machine cannot run a GPU's target, or an environment that brings no Python; empty when it
+            can.
         environment: what is locked for the target, where it is an environment.
 
     Raises:
@@ -63,7 +64,8 @@ def decide(
     """
     kind = kind_of_target(target, catalog)
     if environment is not None:
-        proven = _proof(target, request, platform, no_device if kind.uses_gpu(target.platform) else "")
+        asks_more = kind.uses_gpu(target.platform) or not has_base(request, environment)
+        proven = _proof(target, request, platform, no_device if asks_more else "")
         engine = catalog.environments[target.engine]
         return decide_assembled(target, request, engine, environment, proof=proven)
     if request.wheels_only:

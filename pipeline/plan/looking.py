@@ -13,6 +13,7 @@ from pipeline.model.manifest import Requires
 from pipeline.model.source import LocalTree
 from pipeline.names import version_key
 from pipeline.plan.choosing import NOT_LOOKED, decide, kind_of_target, needs_network, releases_of
+from pipeline.plan.choosing_assembled import has_base
 from pipeline.plan.request import PlanInputs
 from pipeline.ports import DownloadRequest
 
@@ -79,7 +80,7 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
     unreachable: dict[str, str] = {}
     tools: dict[str, Tool] = {}
     local_trees: dict[str, str] = {}
-    no_device = _no_devices(request, catalog, facts.platform, services.host) if request.prove is None else {}
+    no_device = _no_devices(request, catalog, environments, services.host) if request.prove is None else {}
     decisions = []
     for target in request.targets:
         release = needs_network(target, request, catalog, platform=facts.platform)
@@ -121,14 +122,26 @@ def _locked(request: BuildRequest, catalog: Catalog) -> dict[str, LockedEnvironm
     return {str(target): locked_environment(catalog, target) for target in wanted}
 
 
-def _no_devices(request: BuildRequest, catalog: Catalog, platform: str, host: HostProbe) -> dict[str, str]:
-    """Return for each GPU's target of this platform why it cannot be run here, empty where it can."""
-    kinds = {target: kind_of_target(target, catalog) for target in request.targets}
-    here = [target for target, kind in kinds.items() if kind.uses_gpu(platform) and target.platform == platform]
-    facts = host.survey() if here else None
-    if facts is None:
-        return {}
-    return {str(target): "; ".join(kinds[target].misfits(target.accel, _NOTHING, facts)) for target in here}
+def _no_devices(
+    request: BuildRequest, catalog: Catalog, environments: Mapping[str, LockedEnvironment], host: HostProbe
+) -> dict[str, str]:
+    """Return for each target of this platform that asks for more than a processor why it cannot be run here.
+
+    Those are a GPU's, and environments that bring no Python; a reason is empty where it can be run.
+    """
+    platform = host.facts().platform
+    found: dict[str, str] = {}
+    for target in request.targets:
+        if target.platform != platform:
+            continue
+        kind, environment = kind_of_target(target, catalog), environments.get(str(target))
+        reasons = list(kind.misfits(target.accel, _NOTHING, host.survey())) if kind.uses_gpu(platform) else []
+        is_bare = environment is not None and not has_base(request, environment)
+        if environment is not None and is_bare and host.tool(f"python{environment.python}") is None:
+            reasons.append(f"it brings no Python, and this machine has no python{environment.python} on its PATH")
+        if is_bare or kind.uses_gpu(platform):
+            found[str(target)] = "; ".join(reasons)
+    return found
 
 
 @contextmanager

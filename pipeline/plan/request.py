@@ -69,7 +69,8 @@ class PlanInputs:
         local_trees: path of a ``local_tree`` source to its tree digest.
         model_sha256: of ``BuildRequest.model_file``.
         unreachable: target to the reason why upstream's archives for it cannot be had now; others can, or need not.
-        no_device: target of a GPU to the reason why it cannot be run here, empty where it can.
+        no_device: target of a GPU, or environment that brings no Python, to the reason why it cannot be run here, empty
+            where it can.
         environments: target that is an environment to what is locked for it.
     """
 

@@ -15,6 +15,7 @@ from pipeline.model.environment_actions import (
     MakeWheelLayer,
     ProveEnvironment,
 )
+from pipeline.model.host import Tool
 from pipeline.names import UnknownNameError, parse_target
 from pipeline.plan import BuildRequest, look_around, make_plan
 from tests.simulators import locked_environment, tiny_engine
@@ -26,10 +27,17 @@ LINUX = parse_target("tiny-mlx/linux-x86_64-mlx")
 CPU = parse_target("tiny-engine/linux-x86_64-cpu")
 
 
+class HostWithPython(FixedHost):
+    """A machine with CPython 3.14."""
+
+    def tool(self, name, *, minimum=None):
+        return Tool(name=name, path=f"/usr/bin/{name}", version="3.14.2") if name == "python3.14" else None
+
+
 class Surroundings:
     """A Linux machine without a compiler; nothing may be asked of the network or of folders."""
 
-    host = FixedHost()
+    host = HostWithPython()
     trees = None
     downloader = None
 
@@ -43,12 +51,14 @@ class Project:
         self.envs_dir = folder / "envs"
         self.tiny = TinyEnvironment()
 
-    def plan(self, *targets, **asked):
+    def plan(self, *targets, host=None, **asked):
         if not self.envs_dir.is_dir():
             self.tiny.write(self.envs_dir)
         catalog = load(self.recipes)
         request = BuildRequest(targets, **asked)
-        return make_plan(request, catalog, look_around(request, catalog, Surroundings()))
+        surroundings = Surroundings()
+        surroundings.host = host or surroundings.host
+        return make_plan(request, catalog, look_around(request, catalog, surroundings))
 
 
 @pytest.fixture
@@ -157,6 +167,27 @@ def test_wheels_are_fetched_and_laid_once_for_both_kinds_of_bundles(project):
         assert key(whole, start) == key(wheels_only, start)
     for start in ("layer installer", "prove", "bundle"):
         assert key(whole, start) != key(wheels_only, start)
+
+
+def test_wheels_only_is_run_only_where_the_python_of_its_wheels_is_and_the_key_says_so(project):
+    there = project.plan(LINUX, wheels_only=True)
+    missing = project.plan(LINUX, wheels_only=True, host=FixedHost())
+    assert (there.decisions[0].proof, there.decisions[0].proof_why) == ("run", "")
+    assert missing.decisions[0].proof == "none"
+    assert missing.decisions[0].proof_why == "it brings no Python, and this machine has no python3.14 on its PATH"
+    assert actions(missing, ProveEnvironment)[0].level == "none"
+    assert key(there, "prove") != key(missing, "prove")
+    assert key(there, "layer installer") == key(missing, "layer installer")
+
+
+def test_a_proof_without_a_python_is_planned_where_it_is_insisted_on_and_fails_when_it_is_made(project):
+    plan = project.plan(LINUX, wheels_only=True, prove="run", host=FixedHost())
+    (proof,) = actions(plan, ProveEnvironment)
+    assert (proof.level, proof.insist) == ("run", True)
+
+
+def test_an_environment_that_brings_its_python_needs_none_of_the_machines(project):
+    assert project.plan(LINUX, host=FixedHost()).decisions[0].proof == "run"
 
 
 def test_wheels_only_is_refused_for_what_is_no_environment(project):
