@@ -116,6 +116,7 @@ def test_conda_makes_the_base_and_the_wheels_lie_in_it(bundled, tmp_path_factory
     assert subprocess.check_output([prefix / "bin/toy", "a b"], text=True).startswith("toy ['a b']")
     assert (prefix / f"lib/python{PYTHON}/site-packages/pack/__init__.py").is_file()
     assert (prefix / f"lib/python{PYTHON}/config.py").read_text() == f"PREFIX = '{prefix}'\n"
+    assert (prefix / "pyvenv.cfg").read_text() == f"home = {prefix}/bin\ninclude-system-site-packages = false\n"
 
 
 def test_wheels_alone_are_laid_over_a_python_that_is_there(over_a_host, tmp_path):
@@ -214,6 +215,12 @@ def test_a_link_does_not_lead_out_of_the_environment(tmp_path):
         finish.lay(entry, tmp_path, prefix)
 
 
+def test_settings_that_a_package_brings_are_refused(tmp_path):
+    (tmp_path / "pyvenv.cfg").write_text("include-system-site-packages = true\n")
+    with pytest.raises(finish.Refused, match=r"pyvenv\.cfg is in the environment already"):
+        finish.leave_user_site_out(tmp_path)
+
+
 def test_layers_that_bring_different_programs_of_one_name_are_refused(tmp_path):
     other = SmallWheel("other", scripts={"toy": "other:main"})
     with pytest.raises(ProofError, match="different programs toy"):
@@ -236,6 +243,6 @@ def test_whoever_changes_what_travels_raises_the_format_of_the_step():
     digest = sha256_bytes(b"".join(sha256_bytes(data).encode() for data in travels.values()))
     # A store keeps what a step made under a key with its format: raise FORMATS["make_installer_layer"], then note both.
     assert (FORMATS["make_installer_layer"], digest) == (
-        1,
-        "1cd1e04b418f716f71ed1d265a7845a95d9c67f3db0c216ef11fb4482558f140",
+        2,
+        "6f398771cfb62141eec459ea48579f6870c9798f977ee0b69b15c08069587143",
     )
