@@ -18,12 +18,25 @@ if TYPE_CHECKING:
 
 _TIMEOUT_SECONDS = 60.0
 _MARK = "engine-pipeline: "
-# ``_base_executable`` is what ``venv`` itself links: of a virtual environment the Python that it was made from.
+# What ``venv`` itself links: of a virtual environment the Python that it was made from, and links are not followed. A
+# package manager moves a link (``opt/python@3.14``) to its next release and removes the folder that it led to. A Python
+# that was moved after it was built finds no library from the folder of a link: there the file itself is taken.
 _QUESTION = f"""
-import json, os, platform, sys, sysconfig
+import json, os, platform, subprocess, sys, sysconfig, tempfile
+def serves(path):
+    with tempfile.TemporaryDirectory() as folder:
+        python = os.path.join(folder, "bin", "python")
+        os.mkdir(os.path.dirname(python))
+        os.symlink(path, python)
+        with open(os.path.join(folder, "pyvenv.cfg"), "w", encoding="utf-8") as settings:
+            settings.write("home = " + os.path.dirname(path))
+        asked = subprocess.run([python, "-I", "-c", "import os; print(os.__file__)"], capture_output=True)
+        found = os.fsdecode(asked.stdout).strip()
+        return asked.returncode == 0 and os.path.realpath(found) == os.path.realpath(os.__file__)
+path = os.path.abspath(getattr(sys, "_base_executable", sys.executable))
 said = lambda name: sysconfig.get_config_var(name)
 print({_MARK!r} + json.dumps(dict(
-    executable=os.path.realpath(getattr(sys, "_base_executable", sys.executable)),
+    executable=path if not os.path.islink(path) or serves(path) else os.path.realpath(path),
     version=platform.python_version(),
     short="%d.%d" % sys.version_info[:2],
     implementation=sys.implementation.name,
@@ -39,7 +52,7 @@ class HostPython(NamedTuple):
     """A Python of the host that fits an environment.
 
     Attributes:
-        executable: absolute, of the installation itself and not of a virtual environment.
+        executable: absolute, of the installation itself and no virtual environment; a link, where that works.
         version: for example ``3.14.2``.
     """
 

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from pipeline.model.tree import Tree
     from pipeline.ports import Disk, Services
 
+SETTINGS_FILE = "pyvenv.cfg"
+"""At the top of a prefix; without it, packages of the user's home go before those of the prefix (PEP 370)."""
 _TELL = "tell the publisher of the bundle"
 
 
@@ -108,6 +110,16 @@ def _link_base(
         final_prefix=site.final_prefix,
         scratch=site.unpacked,
     )
+    _leave_user_site_out(site, disk=disk)
+
+
+def _leave_user_site_out(site: Site, *, disk: Disk) -> None:
+    """Have the linked Python import nothing from its user's home, whatever starts it, as in a virtual environment."""
+    path = site.prefix / SETTINGS_FILE
+    if path.exists() or path.is_symlink():
+        raise IntegrityError(f"a package brings {SETTINGS_FILE}", hint=_TELL)
+    home = os.fsencode(site.final_prefix / SCRIPTS_FOLDER)
+    disk.write_file(path, b"home = " + home + b"\ninclude-system-site-packages = false\n")
 
 
 def _require_folders(prefix: Path, folders: Sequence[str]) -> None:

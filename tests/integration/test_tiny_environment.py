@@ -12,6 +12,7 @@ import pytest
 
 from tests.simulators import tiny_lm as tiny
 from tests.simulators.command_line import CommandLine
+from tests.simulators.conda_python import PYTHON
 from tests.simulators.engine_client import complete
 from tests.simulators.environment_users import EnvironmentWorld, make_tiny_world, only_artifact, publish
 from tests.simulators.mlx_environment import CONDA_FORGE
@@ -91,6 +92,21 @@ def test_it_serves_from_wherever_it_is_installed(repository, world, customer, tm
     assert tokens(outcome, tmp_path / "model") == 16
     done = subprocess.run([tree / "bin/python", "-c", "import sys; print(sys.prefix)"], capture_output=True, check=True)
     assert done.stdout.decode().strip() == str(tree)
+
+
+def test_packages_of_its_users_home_do_not_go_before_the_locked_ones(repository, world, customer, tmp_path):
+    tree = Path(customer.json("install", world.target, "--from", repository, "--root", "engines")["path"])
+    poisoned = tmp_path / "home/.local/lib" / f"python{PYTHON}" / "site-packages"
+    poisoned.mkdir(parents=True)
+    for name in ("tiny_words.py", "only_at_home.py"):
+        (poisoned / name).write_text("WORDS = ('poison',)\n")
+    question = "import importlib.util as u, tiny_words; print(tiny_words.__file__, u.find_spec('only_at_home'))"
+    home = {"HOME": str(tmp_path / "home")}
+    for name in ("python", "python3", f"python{PYTHON}"):
+        done = subprocess.run([tree / "bin" / name, "-c", question], capture_output=True, check=True, env=home)
+        found, alone = done.stdout.decode().rsplit(maxsplit=1)
+        assert Path(found).is_relative_to(tree)
+        assert alone == "None"
 
 
 def test_the_life_of_an_installation(repository, world, customer, tmp_path):

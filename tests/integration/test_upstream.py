@@ -31,6 +31,7 @@ def github(recipes_dir):
 @pytest.fixture
 def user(tmp_path, recipes_dir, github) -> CommandLine:
     recipes = shutil.copytree(recipes_dir, tmp_path / "recipes")
+    shutil.copytree(recipes_dir.parent / "envs", tmp_path / "envs")
     home = tmp_path / "home"
     home.mkdir()
     return CommandLine(home, recipes, {"ENGINE_PIPELINE_GITHUB_API": github.api})

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 CARD = "bundle.json"
+SETTINGS = "pyvenv.cfg"
 CHUNK_BYTES = 1 << 20
 SHEBANG_BYTES = 127  # Linux, BINPRM_BUF_SIZE before 5.1; macOS takes 512
 PROGRAM = """\
@@ -60,6 +61,8 @@ def finish(bundle: Path, prefix: Path) -> tuple[int, int]:
     version = ".".join(map(str, sys.version_info[:2]))
     if version != environment["python"]:
         raise Refused(f"this is Python {version}, and the bundle's wheels are for {environment['python']}")
+    if channel is not None:
+        leave_user_site_out(prefix)
     laid = 0
     for entry in card["files"]:
         if channel is None or not entry["path"].startswith(f"{channel}/"):
@@ -68,6 +71,18 @@ def finish(bundle: Path, prefix: Path) -> tuple[int, int]:
     for name, target in sorted(environment["scripts"].items()):
         write_program(name, target, prefix)
     return laid, len(environment["scripts"])
+
+
+def leave_user_site_out(prefix: Path) -> None:
+    """Have a Python that conda has linked import nothing from its user's home (PEP 370), as in a virtual environment.
+
+    Raises:
+        Refused: a package brings the file that this writes.
+    """
+    path = prefix / SETTINGS
+    if path.is_symlink() or path.exists():
+        raise Refused(f"{SETTINGS} is in the environment already")
+    path.write_bytes(b"home = " + os.fsencode(prefix / "bin") + b"\ninclude-system-site-packages = false\n")
 
 
 def lay(entry: dict[str, Any], bundle: Path, prefix: Path) -> None:

@@ -261,6 +261,19 @@ def test_wheels_that_contradict_the_base_are_refused(world: EnvironmentWorld, wh
     assert list_generations(world.root) == ()
 
 
+@pytest.mark.parametrize("brought_by", ["base", "wheels"])
+def test_a_package_does_not_say_what_python_imports_from_its_users_home(world: EnvironmentWorld, brought_by: str):
+    base, settings = python_package(), b"include-system-site-packages = true\n"
+    if brought_by == "base":
+        base.files["pyvenv.cfg"] = Member(settings)
+    wheels = wheel_files("0.32.2") | ({"pyvenv.cfg": settings} if brought_by == "wheels" else {})
+    world.build_environment("0.32.2", packages=(base,), wheels=wheels)
+    world.publish()
+    with pytest.raises(IntegrityError, match=r"pyvenv\.cfg"):
+        world.install()
+    assert list_generations(world.root) == ()
+
+
 def test_a_wheel_does_not_write_through_a_link_of_the_base(world: EnvironmentWorld):
     outside = world.folder / "outside"
     outside.mkdir()

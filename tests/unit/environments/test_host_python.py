@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import stat
 import subprocess
 import sys
@@ -101,6 +102,46 @@ def test_a_python_for_another_platform_is_refused(services: Services, tmp_path: 
 def test_what_is_no_python_is_refused(services: Services, tmp_path: Path, name: str):
     with pytest.raises(HostError):
         find_host_python(CARD, HERE, named=Path(name), services=services, cwd=tmp_path)
+
+
+def test_an_environment_outlives_an_upgrade_of_the_hosts_python(services: Services, tmp_path: Path):
+    original = find_host_python(CARD, HERE, named=Path(sys.executable), services=services, cwd=tmp_path).executable
+    for release in ("cellar/1", "cellar/2"):
+        (tmp_path / release / "bin").mkdir(parents=True)
+        (tmp_path / release / "bin" / f"python{SHORT}").symlink_to(original)
+    opt = tmp_path / "opt"
+    opt.symlink_to("cellar/1")
+    named = opt / "bin" / f"python{SHORT}"
+    found = find_host_python(CARD, HERE, named=named, services=services, cwd=tmp_path)
+    assert found.executable == named
+    prefix = tmp_path / "prefix"
+    make_virtual_environment(CARD, found, prefix, disk=FileDisk())
+    opt.unlink()
+    opt.symlink_to("cellar/2")
+    shutil.rmtree(tmp_path / "cellar/1")
+    done = subprocess.run(
+        [prefix / "bin/python", "-c", "import sys; print(sys.prefix)"], capture_output=True, check=True
+    )
+    assert done.stdout.decode() == f"{prefix}\n"
+
+
+def test_a_link_that_a_moved_python_does_not_work_from_is_followed(services: Services, tmp_path: Path):
+    original = find_host_python(CARD, HERE, named=Path(sys.executable), services=services, cwd=tmp_path).executable
+    moved = tmp_path / "moved/bin/python"
+    (tmp_path / "moved/lib").mkdir(parents=True)
+    moved.parent.mkdir()
+    moved.write_text(
+        '#!/bin/bash\nsettings=$(dirname "$0")/../pyvenv.cfg\n'
+        'if [ -f "$settings" ]; then [ -d "$(sed -n "s/^home = //p" "$settings")/../lib" ] || exit 1; fi\n'
+        f'exec -a "$0" {original} "$@"\n'
+    )
+    moved.chmod(0o755)
+    link = tmp_path / "links/bin/python"
+    link.parent.mkdir(parents=True)
+    link.symlink_to(moved)
+    assert find_host_python(CARD, HERE, named=link, services=services, cwd=tmp_path).executable == moved
+    (tmp_path / "links/lib").mkdir()
+    assert find_host_python(CARD, HERE, named=link, services=services, cwd=tmp_path).executable == link
 
 
 def test_a_prefix_over_a_hosts_python_is_a_virtual_environment(services: Services, tmp_path: Path):

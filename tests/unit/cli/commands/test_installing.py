@@ -78,7 +78,7 @@ def test_publish_says_what_it_would_add_and_writes_nothing(user, world):
         world.keys_dir,
         "-n",
     )
-    assert f"would add      {TARGET} 1" in out
+    assert f"would add  {TARGET} 1" in out
     assert not world.repository.exists()
 
 
