@@ -190,14 +190,14 @@ def test_a_package_with_other_bytes_is_refused(world):
 def test_offline_every_file_that_is_not_there_is_named(world):
     code, said = failing(world, "offline", "--offline")
     assert code == 12, said
-    assert "tiny_lm-2.0-py3-none-any.whl" in said or ZONES in said
+    assert [name for name in world.records if name not in said] == []
 
 
-def test_a_wheel_that_was_yanked_from_the_index_is_named(world):
+def test_a_wheel_that_was_withdrawn_from_the_index_is_named(world):
     page = world.index.resources.pop("/simple/tiny-words/")
     tiny.host_project(world.index, "tiny-words", {})
     try:
-        code, said = failing(world, "yanked")
+        code, said = failing(world, "withdrawn")
     finally:
         world.index.resources["/simple/tiny-words/"] = page
     assert code == 3, said
@@ -209,7 +209,7 @@ def test_a_lock_that_its_inputs_have_left_is_said(world):
     asked = user.home / "envs" / world.environment / "requirements.in"
     asked.write_text("tiny-lm==3.0\n")
     done = user.run("lock", "--env", world.environment, "--check")
-    assert done.returncode != 0
+    assert done.returncode == 1, done.stderr
     assert "requirements.in" in done.stdout + done.stderr
 
 
