@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from pipeline.errors import HostError, NothingSelectedError, PipelineError
 from pipeline.ports import Command
 from pipeline.system.index_pages import links_of
+from pipeline.system.index_variables import EXTRA_INDEXES, FIRST_INDEXES, PRIMARY_INDEXES, index_urls
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -53,8 +54,9 @@ class ConfiguredIndex:
         Args:
             downloader: whose documents the index pages are.
             commands: to ask pip with.
-            environment: PIP_INDEX_URL, UV_DEFAULT_INDEX, UV_INDEX_URL and PIP_EXTRA_INDEX_URL, UV_EXTRA_INDEX_URL win
-                over pip's files; pip runs with what it reads of it.
+            environment: UV_INDEX comes first; then the first that is set of PIP_INDEX_URL, UV_DEFAULT_INDEX and
+                UV_INDEX_URL, and of PIP_EXTRA_INDEX_URL and UV_EXTRA_INDEX_URL, each before pip's files; uv.toml is
+                not read. pip runs with what it reads of it.
         """
         self._documents = downloader.documents
         self._commands = commands
@@ -94,13 +96,14 @@ class ConfiguredIndex:
 
     def _configured(self) -> Iterator[str]:
         """Yield index urls; pip is asked (half a second) only when the environment does not say it all."""
-        primary = self._named("PIP_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
-        extra = self._named("PIP_EXTRA_INDEX_URL", "UV_EXTRA_INDEX_URL")
+        yield from self._named(*FIRST_INDEXES)
+        primary = self._named(*PRIMARY_INDEXES)
+        extra = self._named(*EXTRA_INDEXES)
         yield from primary or self._ask_pip("global.index-url", "install.index-url", "default")
         yield from extra or self._ask_pip("global.extra-index-url", "install.extra-index-url")
 
     def _named(self, *variables: str) -> list[str]:
-        return next((urls for name in variables if (urls := self._environment.get(name, "").split())), [])
+        return next((urls for name in variables if (urls := index_urls(self._environment, name))), [])
 
     def _ask_pip(self, *settings: str) -> list[str]:
         if self._asked is None:

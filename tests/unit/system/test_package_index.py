@@ -100,6 +100,22 @@ def test_the_next_index_is_asked_when_the_first_has_not_the_file(server, index):
     assert found.urls_of("my-engine", FILE) == (server.url(f"/files/{FILE}"),)
 
 
+def test_the_indexes_of_uv_are_asked_before_its_default_and_may_have_names(server, index):
+    server.host("/one/my-engine/", b"<html></html>", media_type="text/html")
+    server.host("/two/my-engine/", HTML, media_type="text/html")
+    server.host("/default/my-engine/", HTML, media_type="text/html")
+    found = index(UV_INDEX=f"{server.url('/one')} mine={server.url('/two')}", UV_DEFAULT_INDEX=server.url("/default"))
+    assert found.urls_of("my-engine", FILE) == (server.url(f"/files/{FILE}"),)
+    assert len(server.requests("/one/my-engine/")) == 1
+    assert server.requests("/default/my-engine/") == []
+
+
+def test_the_default_index_of_uv_may_have_a_name_and_is_asked_after_the_others(server, index):
+    server.host("/default/my-engine/", HTML, media_type="text/html")
+    found = index(UV_INDEX=server.url("/one"), UV_DEFAULT_INDEX=f"mine={server.url('/default')}")
+    assert found.urls_of("my-engine", FILE) == (server.url(f"/files/{FILE}"),)
+
+
 def test_pip_s_own_configuration_counts(server, index, tmp_path):
     server.host("/conf/my-engine/", HTML, media_type="text/html")
     environment = pip_environment(tmp_path, index_url=server.url("/none"), extra_index_url=server.url("/conf"))
