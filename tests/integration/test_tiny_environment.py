@@ -204,6 +204,23 @@ def test_a_wheel_that_was_withdrawn_from_the_index_is_named(world):
     assert "tiny_words-1.2-py3-none-any.whl" in said
 
 
+def test_a_wheel_that_the_index_says_was_yanked_is_built_with_a_warning(world):
+    page = world.index.resources["/simple/tiny-words/"]
+    document = json.loads(page.data)
+    for file in document["files"]:
+        file["yanked"] = "wrong words"
+    body = json.dumps(document).encode()
+    world.index.host("/simple/tiny-words/", body, media_type="application/vnd.pypi.simple.v1+json")
+    user = world.builder("yanked")
+    try:
+        done = user.run("build", "--target", world.target, "--prove", "none", "--output", "dist")
+    finally:
+        world.index.resources["/simple/tiny-words/"] = page
+    assert done.returncode == 0, done.stderr
+    assert "tiny_words-1.2-py3-none-any.whl was yanked from the package index: wrong words" in done.stderr
+    assert only_artifact(user.home / "dist")["version"] == "2.0"
+
+
 def test_a_lock_that_its_inputs_have_left_is_said(world):
     user = world.builder("stale")
     asked = user.home / "envs" / world.environment / "requirements.in"

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from pipeline.errors import HostError, IntegrityError, NetworkError, NothingSelectedError, OfflineError
+from pipeline.events import Notice
 from pipeline.ports import CommandOutcome
 from pipeline.system.clock import SystemClock
 from pipeline.system.downloads import HttpDownloader
@@ -15,14 +16,10 @@ from pipeline.system.processes import ProcessRunner
 from pipeline.system.store import FileStore
 from pipeline.system.transfer_policy import TransferPolicy
 from tests.simulators import http_server as sim
+from tests.simulators.engine_world import Recorder
 
 FILE = "My_Engine-1.0.tar.gz"
 HTML = f'<!DOCTYPE html><html><body><a href="../../files/{FILE}#sha256=00">{FILE}</a><a>no</a></body></html>'.encode()
-
-
-class Silent:
-    def emit(self, event):
-        pass
 
 
 @pytest.fixture
@@ -32,17 +29,20 @@ def server():
 
 
 @pytest.fixture
-def index(tmp_path):
+def said():
+    return Recorder()
+
+
+@pytest.fixture
+def index(tmp_path, said):
     made = []
 
     def configured(commands=None, *, offline=False, **environment):
         policy = TransferPolicy(tries=1)
         made.append(
-            HttpDownloader(
-                FileStore(tmp_path / "c"), offline=offline, events=Silent(), clock=SystemClock(), policy=policy
-            )
+            HttpDownloader(FileStore(tmp_path / "c"), offline=offline, events=said, clock=SystemClock(), policy=policy)
         )
-        return ConfiguredIndex(made[-1], commands or ProcessRunner(), environment)
+        return ConfiguredIndex(made[-1], commands or ProcessRunner(), environment, said)
 
     yield configured
     for downloader in made:
@@ -70,6 +70,39 @@ def test_a_file_is_found_on_a_json_page(server, index, media_type):
     page = {"meta": {"api-version": "1.1"}, "files": [{"filename": FILE, "url": f"/f/{FILE}#x", "hashes": {}}]}
     server.host("/s/my-engine/", json.dumps(page).encode(), media_type=media_type)
     assert index(UV_INDEX_URL=server.url("/s")).urls_of("my-engine", FILE) == (server.url(f"/f/{FILE}"),)
+
+
+@pytest.mark.parametrize(
+    ("yanked", "reason"),
+    [("it eats\n data", "it eats data"), (True, "no reason is given"), (" ", "no reason is given")],
+)
+def test_a_file_that_a_json_page_says_was_yanked_is_found_and_said_once(server, index, said, yanked, reason):
+    page = {"files": [{"filename": FILE, "url": "/f/x", "yanked": yanked}]}
+    server.host("/s/my-engine/", json.dumps(page).encode(), media_type="application/json")
+    found = index(PIP_INDEX_URL=server.url("/s"))
+    assert [found.urls_of("my-engine", FILE) for _ in range(2)] == [(server.url("/f/x"),)] * 2
+    assert said.events == [Notice(f"{FILE} was yanked from the package index: {reason}", "warning")]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "reason"),
+    [('data-yanked="it &lt;eats&gt; data"', "it <eats> data"), ("data-yanked", "no reason is given")],
+)
+def test_a_file_that_an_html_page_says_was_yanked_is_found_and_said(server, index, said, attribute, reason):
+    page = f'<a href="/f/{FILE}" {attribute}>x</a><a href="/f/other">x</a>'.encode()
+    server.host("/s/my-engine/", page, media_type="text/html")
+    found = index(PIP_INDEX_URL=server.url("/s"))
+    assert found.urls_of("my-engine", FILE) == (server.url(f"/f/{FILE}"),)
+    found.urls_of("my-engine", "other")
+    assert said.events == [Notice(f"{FILE} was yanked from the package index: {reason}", "warning")]
+
+
+@pytest.mark.parametrize("entry", [{}, {"yanked": False}, {"yanked": None}, {"yanked": ""}])
+def test_a_file_that_was_not_yanked_is_not_said_to_be(server, index, said, entry):
+    page = {"files": [{"filename": FILE, "url": "/f/x", **entry}]}
+    server.host("/s/my-engine/", json.dumps(page).encode(), media_type="application/json")
+    index(PIP_INDEX_URL=server.url("/s")).urls_of("my-engine", FILE)
+    assert said.events == []
 
 
 def test_links_are_relative_to_where_the_page_came_from(server, index):
@@ -154,7 +187,16 @@ def test_an_index_that_fails_is_not_taken_for_one_without_the_file(server, index
 
 
 @pytest.mark.parametrize(
-    "page", [b"plain text", b"{", b'{"files": 1}', b'{"files": [{"filename": 1, "url": "x"}]}', b"{}", b"\xff\xfe<a>"]
+    "page",
+    [
+        b"plain text",
+        b"{",
+        b'{"files": 1}',
+        b'{"files": [{"filename": 1, "url": "x"}]}',
+        b"{}",
+        b'{"files": [{"filename": "a", "url": "x", "yanked": 1}]}',
+        b"\xff\xfe<a>",
+    ],
 )
 def test_something_that_is_no_index_page_is_an_integrity_error(server, index, page):
     server.host("/s/my-engine/", page, media_type="text/html")
