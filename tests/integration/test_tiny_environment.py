@@ -187,10 +187,17 @@ def test_a_package_with_other_bytes_is_refused(world):
     assert ZONES in said
 
 
-def test_offline_every_file_that_is_not_there_is_named(world):
+def test_offline_every_conda_package_that_is_not_there_is_named(world):
     code, said = failing(world, "offline", "--offline")
     assert code == 12, said
     assert [name for name in world.records if name not in said] == []
+
+
+def test_offline_every_wheel_that_is_not_there_is_named(world):
+    user = world.builder("offline-wheels")
+    done = user.run("--offline", "build", "--target", world.target, "--wheels-only", "--prove", "none")
+    assert done.returncode == 12, done.stderr
+    assert [name for name in tiny.make_wheels("2.0") if name not in done.stderr] == []
 
 
 def test_a_wheel_that_was_withdrawn_from_the_index_is_named(world):
