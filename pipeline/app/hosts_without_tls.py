@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pipeline.errors import UsageError
+from pipeline.system.index_variables import INDEX_VARIABLES, index_urls
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,9 +20,8 @@ def hosts_without_tls(environment: Mapping[str, str], *urls: str) -> frozenset[s
     Raises:
         UsageError: one of them is no url; the variable it stands in is named.
     """
-    indexes = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "UV_DEFAULT_INDEX", "UV_INDEX_URL")
     named = [(url, "the repository, ENGINE_PIPELINE_MIRROR or _CHANNELS") for url in urls]
-    named += [(url, name) for name in indexes for url in environment.get(name, "").split()]
+    named += [(url, name) for name in INDEX_VARIABLES for url in index_urls(environment, name)]
     plain = [_host_of(url, where) for url, where in named if url.lower().startswith("http://")]
     trusted = [_host_of(f"//{host}", "PIP_TRUSTED_HOST") for host in environment.get("PIP_TRUSTED_HOST", "").split()]
     return frozenset(host for host in (*plain, *trusted) if host)

@@ -7,6 +7,7 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from pipeline.events import EventSink
     from pipeline.ports import CommandRunner
     from pipeline.system.downloads import HttpDownloader
     from pipeline.system.package_index import ConfiguredIndex
@@ -15,9 +16,10 @@ if TYPE_CHECKING:
 class LaterIndex:
     """The configured package index; most commands never ask it, and do not pay for its imports."""
 
-    def __init__(self, downloader: HttpDownloader, commands: CommandRunner) -> None:
+    def __init__(self, downloader: HttpDownloader, commands: CommandRunner, events: EventSink) -> None:
         self._downloader = downloader
         self._commands = commands
+        self._events = events
         self._index: ConfiguredIndex | None = None
         self._lock = threading.Lock()
 
@@ -27,5 +29,5 @@ class LaterIndex:
 
         with self._lock:  # one for all files: it asks pip and each page once
             if self._index is None:
-                self._index = ConfiguredIndex(self._downloader, self._commands, os.environ)
+                self._index = ConfiguredIndex(self._downloader, self._commands, os.environ, self._events)
         return self._index.urls_of(package, filename)

@@ -134,7 +134,7 @@ def open_services(
         )
         yield Services(
             downloader=downloader,
-            index=LaterIndex(downloader, commands),
+            index=LaterIndex(downloader, commands, events),
             commands=commands,
             store=store,
             archiver=archiver(),

@@ -68,13 +68,26 @@ class LockOutcome(Frozen):
 
 
 def lock_environment(request: LockRequest, tools: LockTools, services: Services, *, disk: Disk) -> LockOutcome:
-    """Solve an environment and replace its lock files.
+    """Solve an environment and replace its lock files, one process at a time.
 
     Raises:
         LockError: a hand-written file makes no sense, or what was solved does not fit it.
         UsageError: the other platforms of the lock are stale, so that one alone cannot be locked.
+        HostError: the folder above the environment, where the lock against others is, cannot be written.
         See ``solve_conda``, ``resolve_wheels`` and ``resolve_channels`` for the rest.
     """
+    if request.dry_run:
+        return _lock(request, tools, services, disk)
+    held = request.folder.parent / f".{request.folder.name}.lock"
+
+    def tell() -> None:
+        services.events.emit(Notice(f"{disk.lock_holder(held)} locks {request.folder.name}; waiting for it", "warning"))
+
+    with disk.lock(held, waiting=tell):
+        return _lock(request, tools, services, disk)
+
+
+def _lock(request: LockRequest, tools: LockTools, services: Services, disk: Disk) -> LockOutcome:
     folder = request.folder
     specs = [read_spec(folder, platform) for platform in request.platforms]
     with services.store.work_dir(f"lock-{folder.name}") as work:

@@ -13,8 +13,21 @@ def test_hosts_without_tls_are_those_of_http_urls_and_pip_s_trusted_ones():
 
 
 @pytest.mark.parametrize(
+    "variable", ["UV_INDEX", "UV_DEFAULT_INDEX", "UV_INDEX_URL", "UV_EXTRA_INDEX_URL", "PIP_EXTRA_INDEX_URL"]
+)
+def test_every_variable_that_names_an_index_counts_and_uv_s_names_do_not(variable):
+    value = "https://safe.example/s mine=http://one.example/s?a=b http://two.example/s?a=b"
+    assert hosts_without_tls({variable: value}) == {"one.example", "two.example"}
+
+
+@pytest.mark.parametrize(
     ("variable", "value"),
-    [("PIP_INDEX_URL", "http://me:secret@[bad"), ("UV_DEFAULT_INDEX", "http://[bad"), ("PIP_TRUSTED_HOST", "[bad")],
+    [
+        ("PIP_INDEX_URL", "http://me:secret@[bad"),
+        ("UV_INDEX", "mine=http://[bad"),
+        ("UV_DEFAULT_INDEX", "http://[bad"),
+        ("PIP_TRUSTED_HOST", "[bad"),
+    ],
 )
 def test_a_variable_that_holds_no_url_is_named_and_not_shown(variable, value):
     with pytest.raises(UsageError, match=variable) as caught:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Event
 
 import pytest
 
@@ -265,6 +268,45 @@ def test_a_lock_that_died_half_way_is_found_and_mended(locked, index, moves):
     locked.lock()
     assert stale(locked.folder, PLATFORMS) == ()
     assert not (locked.folder / ".locking").exists()
+
+
+@dataclass
+class SaysThatItWaits:
+    """The real disk, and whether a lock was somebody else's."""
+
+    waited: Event = field(default_factory=Event)
+    real: object = field(default_factory=disk)
+
+    def __getattr__(self, name: str):
+        return getattr(self.real, name)
+
+    def lock(self, path: Path, *, waiting: Callable[[], None]):
+        def tell() -> None:
+            waiting()
+            self.waited.set()
+
+        return self.real.lock(path, waiting=tell)
+
+
+def test_whoever_locks_an_environment_waits_for_whoever_else_does(wheels):
+    watched = SaysThatItWaits()
+    before = wheels.files()
+    with ThreadPoolExecutor(1) as second:
+        with disk().lock(wheels.folder.parent / ".tiny.lock"):
+            running = second.submit(wheels.lock, using=watched)
+            assert watched.waited.wait(60), "it does not wait"
+            assert wheels.lock(dry_run=True).files != (), "who writes nothing need not wait"
+            assert wheels.files() == before
+            assert not running.done()
+        assert running.result(60).files == GENERATED[2:]
+    assert stale(wheels.folder, PLATFORMS) == ()
+
+
+def test_two_that_lock_one_environment_at_once_leave_one_set(wheels):
+    with ThreadPoolExecutor(2) as pool:
+        outcomes = [future.result(60) for future in [pool.submit(wheels.lock) for _ in range(2)]]
+    assert sorted(len(outcome.files) for outcome in outcomes) == [0, 2]
+    assert stale(wheels.folder, PLATFORMS) == ()
 
 
 def test_files_of_two_runs_are_no_set(locked):

@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from pipeline.errors import HostError, IntegrityError, NetworkError, NothingSelectedError, OfflineError
+from pipeline.events import Notice
 from pipeline.ports import CommandOutcome
 from pipeline.system.clock import SystemClock
 from pipeline.system.downloads import HttpDownloader
@@ -15,14 +16,10 @@ from pipeline.system.processes import ProcessRunner
 from pipeline.system.store import FileStore
 from pipeline.system.transfer_policy import TransferPolicy
 from tests.simulators import http_server as sim
+from tests.simulators.engine_world import Recorder
 
 FILE = "My_Engine-1.0.tar.gz"
 HTML = f'<!DOCTYPE html><html><body><a href="../../files/{FILE}#sha256=00">{FILE}</a><a>no</a></body></html>'.encode()
-
-
-class Silent:
-    def emit(self, event):
-        pass
 
 
 @pytest.fixture
@@ -32,17 +29,20 @@ def server():
 
 
 @pytest.fixture
-def index(tmp_path):
+def said():
+    return Recorder()
+
+
+@pytest.fixture
+def index(tmp_path, said):
     made = []
 
     def configured(commands=None, *, offline=False, **environment):
         policy = TransferPolicy(tries=1)
         made.append(
-            HttpDownloader(
-                FileStore(tmp_path / "c"), offline=offline, events=Silent(), clock=SystemClock(), policy=policy
-            )
+            HttpDownloader(FileStore(tmp_path / "c"), offline=offline, events=said, clock=SystemClock(), policy=policy)
         )
-        return ConfiguredIndex(made[-1], commands or ProcessRunner(), environment)
+        return ConfiguredIndex(made[-1], commands or ProcessRunner(), environment, said)
 
     yield configured
     for downloader in made:
@@ -72,6 +72,39 @@ def test_a_file_is_found_on_a_json_page(server, index, media_type):
     assert index(UV_INDEX_URL=server.url("/s")).urls_of("my-engine", FILE) == (server.url(f"/f/{FILE}"),)
 
 
+@pytest.mark.parametrize(
+    ("yanked", "reason"),
+    [("it eats\n data", "it eats data"), (True, "no reason is given"), (" ", "no reason is given")],
+)
+def test_a_file_that_a_json_page_says_was_yanked_is_found_and_said_once(server, index, said, yanked, reason):
+    page = {"files": [{"filename": FILE, "url": "/f/x", "yanked": yanked}]}
+    server.host("/s/my-engine/", json.dumps(page).encode(), media_type="application/json")
+    found = index(PIP_INDEX_URL=server.url("/s"))
+    assert [found.urls_of("my-engine", FILE) for _ in range(2)] == [(server.url("/f/x"),)] * 2
+    assert said.events == [Notice(f"{FILE} was yanked from the package index: {reason}", "warning")]
+
+
+@pytest.mark.parametrize(
+    ("attribute", "reason"),
+    [('data-yanked="it &lt;eats&gt; data"', "it <eats> data"), ("data-yanked", "no reason is given")],
+)
+def test_a_file_that_an_html_page_says_was_yanked_is_found_and_said(server, index, said, attribute, reason):
+    page = f'<a href="/f/{FILE}" {attribute}>x</a><a href="/f/other">x</a>'.encode()
+    server.host("/s/my-engine/", page, media_type="text/html")
+    found = index(PIP_INDEX_URL=server.url("/s"))
+    assert found.urls_of("my-engine", FILE) == (server.url(f"/f/{FILE}"),)
+    found.urls_of("my-engine", "other")
+    assert said.events == [Notice(f"{FILE} was yanked from the package index: {reason}", "warning")]
+
+
+@pytest.mark.parametrize("entry", [{}, {"yanked": False}, {"yanked": None}, {"yanked": ""}])
+def test_a_file_that_was_not_yanked_is_not_said_to_be(server, index, said, entry):
+    page = {"files": [{"filename": FILE, "url": "/f/x", **entry}]}
+    server.host("/s/my-engine/", json.dumps(page).encode(), media_type="application/json")
+    index(PIP_INDEX_URL=server.url("/s")).urls_of("my-engine", FILE)
+    assert said.events == []
+
+
 def test_links_are_relative_to_where_the_page_came_from(server, index):
     with sim.FaultyServer() as other:
         other.host("/deep/er/my-engine/", HTML, media_type="text/html")
@@ -97,6 +130,22 @@ def test_a_folder_is_an_index_even_offline(tmp_path, index):
 def test_the_next_index_is_asked_when_the_first_has_not_the_file(server, index):
     server.host("/two/my-engine/", HTML, media_type="text/html")
     found = index(PIP_INDEX_URL=server.url("/one"), PIP_EXTRA_INDEX_URL=f"{server.url('/no')} {server.url('/two')}")
+    assert found.urls_of("my-engine", FILE) == (server.url(f"/files/{FILE}"),)
+
+
+def test_the_indexes_of_uv_are_asked_before_its_default_and_may_have_names(server, index):
+    server.host("/one/my-engine/", b"<html></html>", media_type="text/html")
+    server.host("/two/my-engine/", HTML, media_type="text/html")
+    server.host("/default/my-engine/", HTML, media_type="text/html")
+    found = index(UV_INDEX=f"{server.url('/one')} mine={server.url('/two')}", UV_DEFAULT_INDEX=server.url("/default"))
+    assert found.urls_of("my-engine", FILE) == (server.url(f"/files/{FILE}"),)
+    assert len(server.requests("/one/my-engine/")) == 1
+    assert server.requests("/default/my-engine/") == []
+
+
+def test_the_default_index_of_uv_may_have_a_name_and_is_asked_after_the_others(server, index):
+    server.host("/default/my-engine/", HTML, media_type="text/html")
+    found = index(UV_INDEX=server.url("/one"), UV_DEFAULT_INDEX=f"mine={server.url('/default')}")
     assert found.urls_of("my-engine", FILE) == (server.url(f"/files/{FILE}"),)
 
 
@@ -138,7 +187,16 @@ def test_an_index_that_fails_is_not_taken_for_one_without_the_file(server, index
 
 
 @pytest.mark.parametrize(
-    "page", [b"plain text", b"{", b'{"files": 1}', b'{"files": [{"filename": 1, "url": "x"}]}', b"{}", b"\xff\xfe<a>"]
+    "page",
+    [
+        b"plain text",
+        b"{",
+        b'{"files": 1}',
+        b'{"files": [{"filename": 1, "url": "x"}]}',
+        b"{}",
+        b'{"files": [{"filename": "a", "url": "x", "yanked": 1}]}',
+        b"\xff\xfe<a>",
+    ],
 )
 def test_something_that_is_no_index_page_is_an_integrity_error(server, index, page):
     server.host("/s/my-engine/", page, media_type="text/html")
