@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.deploy.assembling import check_programs
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
     from pipeline.environments.host_python import HostPython
     from pipeline.environments.laying import LayerSource
     from pipeline.model.environment import EnvironmentCard
+    from pipeline.model.installation import Generation
     from pipeline.model.manifest import Artifact
     from pipeline.model.tree import Tree
     from pipeline.ports import Disk, Services
 
 # Of 122 MB of a Python's files 25 MB of package are left at the level that conda-forge packs with (2026-11).
 _UNPACKED_TIMES = 5
+_PYTHON = "bin/python"
 
 
 def unpacked_bytes(artifact: Artifact) -> int:
@@ -35,6 +38,14 @@ def unpacked_bytes(artifact: Artifact) -> int:
     if artifact.environment is None or artifact.environment.base != "conda":
         return 0
     return sum(layer.installed_size for layer in artifact.layers if layer.role == "base") * _UNPACKED_TIMES
+
+
+def lacks_python(layout: Layout, generation: Generation) -> bool:
+    """Tell whether a generation is an environment over a Python that the host no longer has."""
+    if generation.artifact.environment is None:
+        return False
+    path = layout.tree_dir(generation.engine, generation.number) / _PYTHON
+    return not os.path.exists(path)  # noqa: PTH110 - what cannot be looked at is not there either
 
 
 class Workplace(NamedTuple):
@@ -82,6 +93,13 @@ class EnvironmentAssembly:
             )
         elif self._services.conda is None:
             raise HostError("nothing here links conda packages", hint="pip install 'engine-pipeline[environments]'")
+
+    def runs_on_same_python(self, kept: Generation) -> bool:
+        """Tell whether a kept generation is over the Python that ``prepare`` has found, or brings its own."""
+        if self._python is None:
+            return True
+        path = self._layout.tree_dir(kept.engine, kept.number) / _PYTHON
+        return path.is_symlink() and path.readlink() == self._python.executable
 
     def make(self, layers: Sequence[LayerSource], staging: Path) -> Tree:
         """Make the environment in ``staging/generation/tree``, its list beside it; return what is in it."""

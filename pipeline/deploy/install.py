@@ -12,7 +12,7 @@ from pipeline.deploy import pins
 from pipeline.deploy.assembling import describe, lay_engine, write_record
 from pipeline.deploy.changing import changing, switch
 from pipeline.deploy.comparing import FileComparison
-from pipeline.deploy.environment import Workplace, prepared_environment, unpacked_bytes
+from pipeline.deploy.environment import Workplace, lacks_python, prepared_environment, unpacked_bytes
 from pipeline.deploy.generations import check_generation, find_generation, is_whole
 from pipeline.deploy.health import ALREADY_CURRENT, HealthCheckError, not_run, require_model
 from pipeline.deploy.install_request import InstallRequest, Resolved, resolve
@@ -107,15 +107,16 @@ class _Installation:
         require_model(self._artifact.health, self._request.health, self._artifact.target)
         kept = find_generation(self._layout, self._artifact, layers=[layer.name for layer in self._wanted])
         current = kept is not None and self._pointer is not None and self._pointer.generation == kept.number
-        if kept is not None and self._is_usable(kept, is_current=current):
+        named = None if self._request.python is None else self._environment(staging)
+        serves = named is None or kept is None or named.runs_on_same_python(kept)
+        if kept is not None and serves and self._is_usable(kept, is_current=current):
             health = HealthOutcome.model_validate(not_run(self._request.health.level, ALREADY_CURRENT), strict=False)
             if not current and not self._request.dry_run:
                 health = self._check(kept, staging)
                 self._switch(kept)
             self._mend(kept)
             return self._outcome(kept, changed=not current, layers=self._needed(None), health=health)
-        at = Workplace(self._layout, self._comparison, self._services, self._disk)
-        environment = prepared_environment(self._artifact, self._number, staging, at, python=self._request.python)
+        environment = named or self._environment(staging)
         trees = self._reusable()
         missing = {layer.tree_sha256: layer for layer in self._wanted if layer.tree_sha256 not in trees}
         if self._request.dry_run:
@@ -130,6 +131,10 @@ class _Installation:
         self._switch(generation)
         self._mend(generation)
         return self._outcome(generation, changed=True, layers=needed, removed=self._prune(), health=health)
+
+    def _environment(self, staging: Path) -> EnvironmentAssembly | None:
+        at = Workplace(self._layout, self._comparison, self._services, self._disk)
+        return prepared_environment(self._artifact, self._number, staging, at, python=self._request.python)
 
     def _check(self, generation: Generation, staging: Path) -> HealthOutcome:
         """Check a generation from its place; one that fails stays there, so that nothing need be brought again."""
@@ -158,6 +163,7 @@ class _Installation:
         wanted = {layer.tree_sha256 for layer in self._wanted}
         return (
             self._layout.is_sealed(kept.engine, kept.number)
+            and not lacks_python(self._layout, kept)
             and is_whole(self._layout, kept, comparison=self._comparison)
             and wanted == self._reusable().keys()
         )

@@ -319,6 +319,68 @@ def test_a_python_is_named_only_for_bundles_that_bring_none(published: Environme
         published.install(target="llama.cpp/linux-x86_64-cpu", python=Path("/usr/bin/python3"))
 
 
+@pytest.fixture
+def over_a_host(world: EnvironmentWorld) -> EnvironmentWorld:
+    world.build_environment("0.33.0", packages=())
+    world.publish()
+    return world
+
+
+def host_python(folder: Path) -> Path:
+    """Return a Python of its own in a folder, as a package manager would put it there."""
+    folder.mkdir()
+    link = folder / f"python{PYTHON}"
+    link.symlink_to(os.path.realpath(sys.executable))
+    return link
+
+
+def test_a_python_that_is_named_is_looked_at_though_the_version_is_current(over_a_host: EnvironmentWorld):
+    before = over_a_host.install(python=Path(sys.executable))
+    for name in ("/no/such/python", "/bin/false"):
+        with pytest.raises(HostError) as refused:
+            over_a_host.install(python=Path(name))
+        assert name in refused.value.message
+        assert refused.value.exit_code == 5
+    again = over_a_host.install(python=Path(sys.executable))
+    assert (again.changed, again.path) == (False, before.path)
+    assert over_a_host.install().changed is False
+
+
+def test_another_python_that_is_named_is_taken_though_the_version_is_current(over_a_host: EnvironmentWorld):
+    over_a_host.install(python=Path(sys.executable))
+    other = host_python(over_a_host.folder / "other")
+    outcome = over_a_host.install(python=other)
+    assert (outcome.changed, outcome.generation, outcome.downloaded_bytes) == (True, 2, 0)
+    assert (Path(outcome.path) / "bin/python").readlink() == other
+    assert is_whole(over_a_host)
+    assert over_a_host.install(python=other).generation == 2
+
+
+def test_a_python_that_is_named_for_a_current_bundle_that_needs_none_is_refused(published: EnvironmentWorld):
+    published.install()
+    with pytest.raises(UsageError, match="brings a Python of its own"):
+        published.install(python=Path(sys.executable))
+    published.build("b1")
+    published.publish()
+    published.install(target="llama.cpp/linux-x86_64-cpu")
+    with pytest.raises(UsageError, match="needs no Python"):
+        published.install(target="llama.cpp/linux-x86_64-cpu", python=Path(sys.executable))
+
+
+def test_an_environment_whose_python_is_gone_is_repaired(over_a_host: EnvironmentWorld):
+    gone = host_python(over_a_host.folder / "gone")
+    over_a_host.install(python=gone)
+    gone.unlink()
+    with pytest.raises(HostError, match=f"no python{PYTHON} on its PATH"):
+        over_a_host.install(repair=True)
+    assert [g.number for g in list_generations(over_a_host.root)] == [1]
+    outcome = over_a_host.install(repair=True, python=Path(sys.executable))
+    assert (outcome.changed, outcome.generation, outcome.downloaded_bytes) == (True, 2, 0)
+    assert run(Path(outcome.path) / "bin/mlx_lm.server") == "serving []\n"
+    assert [g.number for g in list_generations(over_a_host.root)] == [2]
+    assert over_a_host.install(repair=True).changed is False
+
+
 def test_without_what_links_packages_nothing_is_downloaded(published: EnvironmentWorld):
     services = super(EnvironmentWorld, published).services()
     with pytest.raises(HostError, match="links conda packages"):
