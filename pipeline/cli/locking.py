@@ -27,15 +27,17 @@ def chosen_environments(envs_dir: Path, names: Sequence[str], *, all_of_them: bo
         all_of_them: whether none named means all.
 
     Raises:
-        UsageError: one is not there, or none was named.
+        UsageError: one is not there, none was named, or there is none at all.
         LockError: two environments have one name.
     """
     known = environment_names(envs_dir)
     unknown = [name for name in names if name not in known]
     if unknown:
         raise UsageError(f"no environment is called {unknown[0]!r}", hint=f"there are: {', '.join(known) or 'none'}")
+    if not known:
+        raise UsageError(f"{envs_dir} has no environment", hint="name their folder with --envs")
     if not names and not all_of_them:
-        raise UsageError("no environment is named", hint=f"name one with --env: {', '.join(known) or 'there is none'}")
+        raise UsageError("no environment is named", hint=f"name one with --env: {', '.join(known)}")
     return [envs_dir / name for name in dict.fromkeys(names or known)]
 
 

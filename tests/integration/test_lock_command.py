@@ -71,6 +71,12 @@ def test_the_shipped_base_is_what_the_recorded_channel_decides(user, tmp_path):
     assert (envs / "mlx" / records).read_bytes() == (PROJECT / "envs" / "mlx" / records).read_bytes()
 
 
+def test_a_folder_without_environments_is_never_fresh(user, tmp_path):
+    for folder in (tmp_path / "nowhere", tmp_path):
+        error = json_of(user, "lock", "--check", "--envs", folder, code=2)["error"]
+        assert "has no environment" in error["message"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "code"),
     [
@@ -80,6 +86,11 @@ def test_the_shipped_base_is_what_the_recorded_channel_decides(user, tmp_path):
         ((), 2),
         (("--env", "tiny", "--check", "--format", "pylock"), 2),
         (("--env", "tiny", "--format", "pylock"), 2),
+        (("--env", "tiny", "--output", "list.txt"), 2),
+        (("--env", "tiny", "--with-urls"), 2),
+        (("--env", "tiny", "--platform", "linux-x86_64", "--format", "conda-explicit", "--with-urls"), 2),
+        (("--check", "--platform", "linux-x86_64"), 2),
+        (("--check", "--channel", "nowhere"), 2),
         (("--env", "tiny", "--offline"), 12),
         (("--env", "tiny", "--conda", "no-such-conda"), 5),
         (("--env", "tiny", "--channel", "http://127.0.0.1:9/x", "--conda", "builtin"), 6),

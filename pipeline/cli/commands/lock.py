@@ -32,8 +32,7 @@ def command(session: Session, *, asked: LockOptions) -> None:
     uv's own variables choose the index (UV_DEFAULT_INDEX, UV_INDEX ...); the lock names none.
     """
     folder = (asked.envs_dir or envs_dir_of(session.settings.recipes_dir)).absolute()
-    if asked.check and asked.form:
-        raise UsageError("--check and --format exclude each other", hint="leave one of them out")
+    _refuse_what_has_no_meaning(asked)
     if asked.check:
         show_stale(session, chosen_environments(folder, asked.names, all_of_them=True))
     elif asked.form:
@@ -45,6 +44,23 @@ def command(session: Session, *, asked: LockOptions) -> None:
         )
         if not session.dry_run and any(outcome.files for outcome in outcomes):
             session.hint(f"\nnext: {program_name()} lock --check, and commit the files")
+
+
+def _refuse_what_has_no_meaning(asked: LockOptions) -> None:
+    """Refuse options that would be passed over: the one that is missing changes what the command does."""
+    if asked.check and asked.form:
+        raise UsageError("--check and --format exclude each other", hint="leave one of them out")
+    if asked.form is None and (asked.output is not None or asked.with_urls):
+        raise UsageError(
+            "--output and --with-urls belong to --format", hint="add --format pylock or --format conda-explicit"
+        )
+    if asked.with_urls and asked.form != "pylock":
+        raise UsageError("--with-urls belongs to --format pylock", hint="a conda-explicit list has urls already")
+    solving = {"--channel": asked.channel, "--conda": asked.conda}
+    if (asked.check or asked.form) and (given := [name for name, value in solving.items() if value is not None]):
+        raise UsageError(f"{' and '.join(given)}: nothing is solved here", hint="leave it out")
+    if asked.check and asked.platform is not None:
+        raise UsageError("--check looks at all platforms of an environment", hint="leave --platform out")
 
 
 def _lock(session: Session, asked: LockOptions, folders: list[Path]) -> list[LockOutcome]:
