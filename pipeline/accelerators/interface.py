@@ -97,3 +97,17 @@ def example_host(**devices: Any) -> HostFacts:  # noqa: ANN401 - fields of HostF
         memory_bytes=0,
         **devices,
     )
+
+
+def example_mac() -> HostFacts:
+    """Return a Mac with Apple silicon for the conformance tests."""
+    return HostFacts(
+        platform="macos-arm64",
+        system="example",
+        cpu_count=1,
+        cpu_features=(),
+        glibc=None,
+        memory_bytes=0,
+        macos="14.5",
+        metal=True,
+    )

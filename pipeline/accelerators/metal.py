@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.accelerators.cpu import required_features
-from pipeline.accelerators.interface import AcceleratorKind, example_recipe
-from pipeline.model.host import HostFacts
+from pipeline.accelerators.interface import AcceleratorKind, example_mac, example_recipe
 
 if TYPE_CHECKING:
+    from pipeline.model.host import HostFacts
     from pipeline.model.manifest import Requires
 
 
@@ -27,14 +27,5 @@ KIND = AcceleratorKind(
         "metal", platform="macos-arm64", device="^(Metal|MTL0)", option="GGML_METAL", output="libggml-metal.so"
     ),
     example_accel="metal",
-    example_host=HostFacts(
-        platform="macos-arm64",
-        system="example",
-        cpu_count=1,
-        cpu_features=(),
-        glibc=None,
-        memory_bytes=0,
-        macos="14.5",
-        metal=True,
-    ),
+    example_host=example_mac(),
 )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.accelerators.cpu import required_features
-from pipeline.accelerators.interface import AcceleratorKind, example_recipe
-from pipeline.model.host import HostFacts
+from pipeline.accelerators.interface import AcceleratorKind, example_mac, example_recipe
 
 if TYPE_CHECKING:
+    from pipeline.model.host import HostFacts
     from pipeline.model.manifest import Requires
 
 
@@ -27,15 +27,6 @@ KIND = AcceleratorKind(
     required_features=required_features,
     example=example_recipe("mlx", platform="macos-arm64", device="^MTL", option="MLX_BUILD_METAL", output="libmlx.so"),
     example_accel="mlx",
-    example_host=HostFacts(
-        platform="macos-arm64",
-        system="example",
-        cpu_count=1,
-        cpu_features=(),
-        glibc=None,
-        memory_bytes=0,
-        macos="14.5",
-        metal=True,
-    ),
+    example_host=example_mac(),
     gpu_platforms=("macos-arm64",),
 )

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import functools
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, get_args
 
 import click
 
 from pipeline.app.project import version
 from pipeline.app.settings import Flags, load_settings
 from pipeline.catalog import Catalog, load
+from pipeline.cli.options import gathered_options
 from pipeline.errors import UsageError
 from pipeline.model.manifest import ProofLevel
 from pipeline.model.source import LocalTree
@@ -20,8 +20,6 @@ from pipeline.plan import BuildRequest
 from pipeline.plan.request import SourceChoice
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from click.shell_completion import CompletionItem
 
     from pipeline.app.settings import Settings
@@ -109,17 +107,7 @@ class BuildOptions:
     from_mirror: tuple[str, ...]
 
 
-def build_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Add the options that say what to build; the command gets them as ``asked``, a ``BuildOptions``."""
-
-    @functools.wraps(function)
-    def command(*positional: object, **values: Any) -> None:  # noqa: ANN401 - as click hands them over
-        asked = BuildOptions(**{field.name: values.pop(field.name) for field in fields(BuildOptions)})
-        function(*positional, asked=asked, **values)
-
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+build_options = gathered_options(_OPTIONS, BuildOptions)
 
 
 def with_mirrors(settings: Settings, asked: BuildOptions) -> Settings:

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import functools
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.cli.options import FILE, FOLDER
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from pipeline.cli.options import FILE, FOLDER, gathered_options
 
 _OPTIONS = (
     click.option(
@@ -59,14 +54,4 @@ class LockOptions:
     envs_dir: Path | None
 
 
-def lock_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Add the options; the command gets them as ``asked``, a ``LockOptions``."""
-
-    @functools.wraps(function)
-    def command(*positional: object, **values: Any) -> None:  # noqa: ANN401 - as click hands them over
-        asked = LockOptions(**{field.name: values.pop(field.name) for field in fields(LockOptions)})
-        function(*positional, asked=asked, **values)
-
-    for option in reversed(_OPTIONS):
-        command = option(command)
-    return command
+lock_options = gathered_options(_OPTIONS, LockOptions)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,7 @@ from pipeline.app.settings import Flags, load_settings
 from pipeline.cli.session import Invocation, Session
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     Callback = Callable[..., None]
 
@@ -53,6 +54,22 @@ def add_common_options(command: Callback) -> Callback:
 def common_options(function: Callback) -> Callback:
     """Add the common options to a command whose first parameter is the ``Session`` they become."""
     return add_common_options(_with_session(function))
+
+
+def gathered_options(options: Sequence[Callable[[Any], Any]], kind: type[Any]) -> Callable[[Callback], Callback]:
+    """Return what adds options to a command, which gets them as ``asked``: a dataclass with a field for each."""
+
+    def add(function: Callback) -> Callback:
+        @functools.wraps(function)
+        def command(*positional: object, **values: Any) -> None:  # noqa: ANN401 - as click hands them over
+            asked = kind(**{field.name: values.pop(field.name) for field in fields(kind)})
+            function(*positional, asked=asked, **values)
+
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return add
 
 
 def changing_options(function: Callback) -> Callback:

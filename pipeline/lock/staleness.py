@@ -136,6 +136,9 @@ def _unmet(folder: Path, locked: LockedEnvironment) -> Iterator[str]:
     from packaging.requirements import InvalidRequirement, Requirement  # noqa: PLC0415 - of the extra `lock`
     from packaging.utils import canonicalize_name  # noqa: PLC0415 - of the extra `lock`
 
+    from pipeline.proofs.distributions import target_markers  # noqa: PLC0415 - as above
+
+    markers = target_markers(locked.platform, locked.python)
     pylock = folder / pylock_filename(locked.platform)
     for line in (folder / REQUIREMENTS).read_text(encoding="utf-8").splitlines():
         text = line.split(" #")[0].strip()
@@ -145,28 +148,9 @@ def _unmet(folder: Path, locked: LockedEnvironment) -> Iterator[str]:
             asked = Requirement(text.split(" --")[0])
         except InvalidRequirement:
             continue  # a path or a url: uv has read it
-        if asked.marker and not asked.marker.evaluate(_marker_environment(locked)):
+        if asked.marker and not asked.marker.evaluate(markers):
             continue
         wheel = locked.wheel(str(canonicalize_name(asked.name)))
         if wheel is None or not asked.specifier.contains(wheel.version, prereleases=True):
             has = f"{wheel.project} {wheel.version}" if wheel else "nothing of it"
             yield f"{pylock}: has {has}, and {REQUIREMENTS} asks for {asked}"
-
-
-def _marker_environment(locked: LockedEnvironment) -> dict[str, str]:
-    system, _, machine = locked.platform.partition("-")
-    names = {
-        "macos": ("darwin", "Darwin", "posix"),
-        "linux": ("linux", "Linux", "posix"),
-        "windows": ("win32", "Windows", "nt"),
-    }
-    sys_platform, platform_system, os_name = names[system]
-    machines = {"linux-arm64": "aarch64", "windows-x86_64": "AMD64", "windows-arm64": "ARM64"}
-    return {
-        "sys_platform": sys_platform,
-        "platform_system": platform_system,
-        "os_name": os_name,
-        "platform_machine": machines.get(locked.platform, machine),
-        "python_version": locked.python,
-        "python_full_version": f"{locked.python}.0",
-    }

@@ -54,14 +54,7 @@ def make_channel_layer(
         folder = channel / subdir
         folder.mkdir(exist_ok=True)
         (folder / "repodata.json").write_bytes(repodata(subdir, action.packages))
-    packed = pack_layer(
-        layer_dir,
-        action.layer_name,
-        services=services,
-        work=work,
-        epoch_seconds=action.epoch_seconds,
-        zstd_level=action.zstd_level,
-    )
+    packed = pack_layer(layer_dir, action, services=services, work=work)
     parts = [_part(package, spdx(package.license or "")) for package in action.packages]
     return made(
         trees={"layer": packed.tree},

@@ -53,14 +53,7 @@ def make_installer_layer(
     for package, name in PROGRAMS:
         (share / name).write_bytes(files(package).joinpath(name).read_bytes())
     (share / "install-offline.sh").chmod(0o755)
-    packed = pack_layer(
-        layer_dir,
-        action.layer_name,
-        services=services,
-        work=work,
-        epoch_seconds=action.epoch_seconds,
-        zstd_level=action.zstd_level,
-    )
+    packed = pack_layer(layer_dir, action, services=services, work=work)
     return made(
         trees={"layer": packed.tree},
         blobs={"layer": packed.archive},

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from pipeline.errors import BuildError, UsageError
 from pipeline.events import StepProgress
 from pipeline.make.outputs import Outputs, Results, made
-from pipeline.make.packing import Packed, pack_layer
+from pipeline.make.packing import pack_layer
 from pipeline.make.part_versions import read_versions
 from pipeline.ports import Command
 
@@ -50,10 +50,10 @@ def make_layer(action: MakeLayer, step: str, services: Services, results: Result
     for text in action.licenses:
         _write_license(text, source_dir, layer_dir / "licenses")
     services.events.emit(StepProgress(step, len(files), len(files), "files", "packing"))
-    packed = _pack(layer_dir, action.layer_name, action, services, work)
+    packed = pack_layer(layer_dir, action, services=services, work=work)
     trees, blobs = {"layer": packed.tree}, {"layer": packed.archive}
     if debug_dir.is_dir():
-        debug = _pack(debug_dir, f"{action.layer_name}-debug", action, services, work)
+        debug = pack_layer(debug_dir, action, services=services, work=work, name=f"{action.layer_name}-debug")
         trees["debug"], blobs["debug"] = debug.tree, debug.archive
     facts: dict[str, JsonValue] = {
         "name": action.layer_name,
@@ -61,12 +61,6 @@ def make_layer(action: MakeLayer, step: str, services: Services, results: Result
         "part_versions": {**read_versions(action.licenses, source_dir)},
     }
     return made(trees=trees, blobs=blobs, facts=facts, summary=packed.summary)
-
-
-def _pack(folder: Path, name: str, action: MakeLayer, services: Services, work: Path) -> Packed:
-    return pack_layer(
-        folder, name, services=services, work=work, epoch_seconds=action.epoch_seconds, zstd_level=action.zstd_level
-    )
 
 
 def _split_symbols(path: Path, debug_dir: Path, services: Services, work: Path) -> None:

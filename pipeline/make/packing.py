@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,11 +29,38 @@ class Packed(NamedTuple):
         return f"{self.tree.size_bytes / 1e6:.1f} MB in {self.archive.size_bytes / 1e6:.2f} MB ({ratio:.2f})"
 
 
-def pack_layer(
-    folder: Path, name: str, *, services: Services, work: Path, epoch_seconds: int, zstd_level: int
-) -> Packed:
-    """Move a folder into the store and pack it; the archive is made from the stored tree, with its settled modes."""
+class LayerAction(Protocol):
+    """What every step that makes a layer says of its archive; see ``model.actions``."""
+
+    @property
+    def layer_name(self) -> str:
+        """Name of the layer."""
+        ...
+
+    @property
+    def zstd_level(self) -> int:
+        """Level of the archive."""
+        ...
+
+    @property
+    def epoch_seconds(self) -> int:
+        """Time stamp of every file in the archive."""
+        ...
+
+
+def pack_layer(folder: Path, action: LayerAction, *, services: Services, work: Path, name: str | None = None) -> Packed:
+    """Move a folder into the store and pack it; the archive is made from the stored tree, with its settled modes.
+
+    Args:
+        folder: of the layer's files.
+        action: whose layer it is.
+        services: with the store.
+        work: where the archive is made.
+        name: of the archive; the layer's where none is given.
+    """
     tree = services.store.add_tree(folder)
-    archive = work / f"{name}-{tree.sha256[:12]}.tar.zst"
-    services.archiver.pack(services.store.tree_path(tree), archive, epoch_seconds=epoch_seconds, zstd_level=zstd_level)
+    archive = work / f"{name or action.layer_name}-{tree.sha256[:12]}.tar.zst"
+    services.archiver.pack(
+        services.store.tree_path(tree), archive, epoch_seconds=action.epoch_seconds, zstd_level=action.zstd_level
+    )
     return Packed(tree, services.store.add_blob(archive, filename=archive.name))

@@ -56,14 +56,7 @@ def split_layer(action: SplitLayer, step: str, services: Services, results: Resu
         shutil.copy2(source / origin, destination, follow_symlinks=False)
         if path.lower().endswith(_PROGRAM_SUFFIX):
             destination.chmod(0o755)
-    packed = pack_layer(
-        layer_dir,
-        action.layer_name,
-        services=services,
-        work=work,
-        epoch_seconds=action.epoch_seconds,
-        zstd_level=action.zstd_level,
-    )
+    packed = pack_layer(layer_dir, action, services=services, work=work)
     return made(
         trees={"layer": packed.tree},
         blobs={"layer": packed.archive},

@@ -10,8 +10,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
-    from rattler import GenericVirtualPackage
-
 
 class SolveFailure(Exception):  # noqa: N818 - it is an answer that the program gives, and no PipelineError
     """Nothing was solved.
@@ -64,13 +62,15 @@ async def _solve(question: Question, cache_dir: Path) -> list[dict[str, Any]]:
     from rattler import Channel, Gateway, solve  # noqa: PLC0415 - it may be absent
     from rattler import exceptions as fault  # noqa: PLC0415 - it may be absent
 
+    from pipeline.system.conda_solving import virtual_package  # noqa: PLC0415 - it imports rattler
+
     try:
         records = await solve(
             [Channel(url) for url in question.channels],
             list(question.specs),
             gateway=Gateway(cache_dir=cache_dir),
             platforms=[question.subdir, "noarch"],  # type: ignore[list-item] # a subdir that rattler does not know is its error
-            virtual_packages=_virtual_packages(question.virtual_packages),
+            virtual_packages=[virtual_package(*named) for named in sorted(question.virtual_packages.items())],
         )
     except fault.SolverError as error:
         raise SolveFailure("unsatisfiable", str(error)) from error
@@ -91,13 +91,3 @@ async def _solve(question: Question, cache_dir: Path) -> list[dict[str, Any]]:
         for record in records
     ]
     return sorted(found, key=lambda record: str(record["name"]))
-
-
-def _virtual_packages(virtual_packages: Mapping[str, str]) -> list[GenericVirtualPackage]:
-    from rattler import BuildString, GenericVirtualPackage, PackageName, Version  # noqa: PLC0415 - it may be absent
-
-    found = []
-    for name, text in sorted(virtual_packages.items()):
-        version, _, build = text.partition(" ")
-        found.append(GenericVirtualPackage(PackageName(name), Version(version), BuildString(build or "0")))
-    return found

