@@ -45,7 +45,7 @@ FORMATS: Mapping[str, int] = {
     "split_layer": 1,
     "make_channel_layer": 1,
     "make_wheel_layer": 1,
-    "make_installer_layer": 2,
+    "make_installer_layer": 3,
     "prove": 2,
     "prove_environment": 1,
     "make_bundle": 3,
