@@ -15,14 +15,15 @@ from pipeline.cli.options import gathered_options
 from pipeline.errors import UsageError
 from pipeline.model.manifest import ProofLevel
 from pipeline.model.source import LocalTree
-from pipeline.names import select_targets
-from pipeline.plan import BuildRequest
+from pipeline.plan import BuildRequest, narrow
 from pipeline.plan.request import SourceChoice
+from pipeline.target_names import select_targets
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from pipeline.app.settings import Settings
+    from pipeline.cli.session import Session
 
 
 def _complete_target(_ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str | CompletionItem]:
@@ -134,6 +135,7 @@ def make_request(asked: BuildOptions, settings: Settings, catalog: Catalog) -> B
     given = dict(_name_and_value(text) for text in asked.cmake_options)
     request = BuildRequest(
         targets=select_targets(asked.targets, catalog.targets()),
+        patterns=asked.targets,
         release=asked.release or settings.release,
         release_is_default=asked.release is None,
         prove=asked.prove,
@@ -149,6 +151,20 @@ def make_request(asked: BuildOptions, settings: Settings, catalog: Catalog) -> B
     if settings.locked:
         _require_locked(request, catalog)
     return request
+
+
+def without_unmakeable(
+    session: Session, request: BuildRequest, catalog: Catalog, *, platform: str | None
+) -> BuildRequest:
+    """Return the request without what only a glob took and what cannot be made as asked; a warning says of each why.
+
+    Raises:
+        PipelineError: as ``plan.narrow``.
+    """
+    narrowed, left_out = narrow(request, catalog, platform=platform)
+    for one in left_out:
+        session.warn(str(one))
+    return narrowed
 
 
 def _name_and_value(text: str) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from pipeline.app.settings import program_name
 from pipeline.catalog.environments import environment_names, environment_platforms
 from pipeline.errors import UsageError
 from pipeline.lock import StaleLockError, stale
-from pipeline.names import PLATFORMS
+from pipeline.names import PLATFORMS, platform_hint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -53,8 +53,12 @@ def platforms_of(folder: Path, platform: str | None = None) -> tuple[str, ...]:
         return platforms
     if platform not in platforms:
         known = "" if platform in PLATFORMS else f" ({platform!r} is no platform of the contract)"
-        raise UsageError(f"{folder.name} is not for {platform}{known}", hint=f"it is for {', '.join(platforms)}")
+        raise UsageError(f"{folder.name} is not for {platform}{known}", hint=_instead(platform, platforms))
     return (platform,)
+
+
+def _instead(platform: str, platforms: tuple[str, ...]) -> str:
+    return f"it is for {', '.join(platforms)}" if platform in PLATFORMS else platform_hint(platform, platforms)
 
 
 def show_stale(session: Session, folders: Sequence[Path]) -> None:

@@ -17,7 +17,7 @@ from pipeline.deploy.mirror.request import MirrorRequest
 from pipeline.deploy.mirror.sync import sync
 from pipeline.errors import UsageError
 from pipeline.model.mirror import InstallerSelection
-from pipeline.names import PLATFORMS, parse_release
+from pipeline.names import PLATFORMS, parse_release, platform_hint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -158,7 +158,7 @@ def _split(values: object) -> tuple[str, ...]:
 
 def _platform(text: str) -> str:
     if text not in PLATFORMS:
-        raise UsageError(f"{text!r} is no platform", hint=f"there are {', '.join(PLATFORMS)}")
+        raise UsageError(f"{text!r} is no platform", hint=platform_hint(text))
     return text
 
 

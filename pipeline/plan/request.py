@@ -23,6 +23,7 @@ class BuildRequest:
 
     Attributes:
         targets: what to make.
+        patterns: that named them, as they were given; a target that only a glob took may be left out.
         release: pinned release, None for each engine's default.
         release_is_default: whether a project's defaults name it, which an engine that is locked need not heed.
         prove: how much to prove; None for all that this machine can.
@@ -39,6 +40,7 @@ class BuildRequest:
     """
 
     targets: tuple[Target, ...]
+    patterns: tuple[str, ...] = ()
     release: str | None = None
     release_is_default: bool = False
     prove: ProofLevel | None = None

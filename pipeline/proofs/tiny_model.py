@@ -87,7 +87,7 @@ def shapes(vocabulary: int) -> dict[str, tuple[int, ...]]:
 def write_weights(folder: Path, vocabulary: int) -> int:
     """Write random weights, and ones for the norms; return how many numbers they are.
 
-    ``END`` has zeros in the last layer: one of the other tokens always gets more, so an answer is as long as was asked for.
+    ``END`` has zeros in the last layer, so that another token always gets more: answers are as long as was asked for.
     """
     import mlx.core as mx  # noqa: PLC0415 - not of this project
     import numpy as np  # noqa: PLC0415 - as above

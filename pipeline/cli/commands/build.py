@@ -10,7 +10,7 @@ import click
 from pipeline.app.services import build_services
 from pipeline.app.settings import program_name
 from pipeline.catalog import load
-from pipeline.cli.build_options import BuildOptions, build_options, make_request, with_mirrors
+from pipeline.cli.build_options import BuildOptions, build_options, make_request, with_mirrors, without_unmakeable
 from pipeline.cli.options import FOLDER, Command, changing_options
 from pipeline.cli.plan_view import plan_document, plan_text
 from pipeline.cli.tables import markdown, size_text, table
@@ -50,6 +50,7 @@ def command(
     request = make_request(asked, session.settings, catalog)
     output_dir = (output or session.settings.output).absolute()
     with build_services(with_mirrors(session.settings, asked), compiler_cache=compiler_cache) as services:
+        request = without_unmakeable(session, request, catalog, platform=services.host.facts().platform)
         plan = make_plan(request, catalog, look_around(request, catalog, services))
         if session.dry_run:
             found = states(plan, services.store)

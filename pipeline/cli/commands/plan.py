@@ -9,10 +9,10 @@ import click
 
 from pipeline.app.services import build_services
 from pipeline.catalog import load
-from pipeline.cli.build_options import BuildOptions, build_options, make_request, with_mirrors
+from pipeline.cli.build_options import BuildOptions, build_options, make_request, with_mirrors, without_unmakeable
 from pipeline.cli.options import Command, common_options
 from pipeline.cli.plan_view import plan_document, plan_text, steps_to_download
-from pipeline.plan import github_matrix, look_around, make_plan, states
+from pipeline.plan import github_matrix, look_around, make_plan, refuse, states
 
 if TYPE_CHECKING:
     from pipeline.cli.session import Session
@@ -34,12 +34,15 @@ def command(session: Session, output_format: str, asked: BuildOptions) -> None:
     catalog = load(session.settings.recipes_dir)
     request = make_request(asked, session.settings, catalog)
     if output_format == "github-matrix":
+        request = without_unmakeable(session, request, catalog, platform=None)
+        refuse(request, catalog)
         matrix = github_matrix(
             request.targets, release=request.release, source=request.source, wheels_only=request.wheels_only
         )
         session.show(matrix, lambda: json.dumps(matrix))
         return
     with build_services(with_mirrors(session.settings, asked)) as services:
+        request = without_unmakeable(session, request, catalog, platform=services.host.facts().platform)
         plan = make_plan(request, catalog, look_around(request, catalog, services))
         found = states(plan, services.store)
     document = plan_document(plan, found)

@@ -19,6 +19,7 @@ from tests.simulators.engine_world import services_for
 from tests.simulators.small_wheels import SmallWheel
 
 WRONG = f"a.py,sha256={'A' * 43},1\n"
+WRONG_HEX = f"a.py,sha256={'0' * 64},1\n"
 SITE = "lib/python3.14/site-packages"
 TOY = SmallWheel("toy_box", files={"toy_box/__init__.py": b"x = 1\n"}, scripts={"toy": "toy_box:main"})
 
@@ -146,7 +147,7 @@ def test_two_wheels_may_bring_the_same_file(make):
         ((SmallWheel("one", files={"/tmp/escaped": b""}),), "cannot be used"),
         ((SmallWheel("one", files={"a.py": b"1"}, record={"a.py": ""}),), "not mentioned in RECORD"),
         ((SmallWheel("one", files={"a.py": b"1"}, record={"a.py": WRONG}),), "didn't match RECORD"),
-        ((SmallWheel("one", files={"a.py": b"1"}, record={"a.py": f"a.py,sha256={'0' * 64},1\n"}),), "didn't match RECORD"),
+        ((SmallWheel("one", files={"a.py": b"1"}, record={"a.py": WRONG_HEX}),), "didn't match RECORD"),
         ((SmallWheel("one", record={"lost": "one-1.0.dist-info/lost,sha256=AA,1\n"}),), "lacks one-1.0.dist-info/lost"),
         ((SmallWheel("one", files={"one-1.0.data/nowhere/x": b""}),), "not contained in a valid .data"),
         ((SmallWheel("one", says=("another", "1.0")),), "says of itself that it is another 1.0"),

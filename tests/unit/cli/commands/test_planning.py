@@ -322,3 +322,62 @@ def test_a_wrong_lock_does_not_keep_others_from_being_listed_or_planned(user, sp
     assert "version: is 9" in rows[MLX]["why_not"]
     assert user.json("plan", "--target", "linux-x86_64-cpu")["decisions"][0]["origin"] == "built"
     assert user.run("plan", "--target", MLX) == 2
+
+
+@pytest.mark.parametrize("asked", [("plan",), ("build", "--dry-run")])
+def test_what_only_a_glob_took_and_cannot_be_made_is_left_out_with_a_warning(user, asked):
+    plan = user.json(*asked, "--target", "macos-*")
+    assert MLX in plan["targets"]
+    assert OPENAI not in plan["targets"]
+    assert f"warning: left out of 'macos-*': {OPENAI} has no conda packages" in user.err
+    assert "--wheels-only makes a bundle" in user.err
+
+
+def test_a_target_that_is_also_named_is_refused_and_not_left_out(user):
+    assert user.run("plan", "--target", "macos-*", "--target", "macos-arm64-mlx-openai") == 3
+    assert "warning" not in user.err
+
+
+@pytest.mark.parametrize(
+    ("options", "left_out"),
+    [
+        (("--source", "fetch"), {AVX2, "mlx-lm/linux-x86_64-mlx"}),
+        (("--cmake-option", "GGML_LTO=ON"), {"mlx-lm/linux-x86_64-mlx", "llama.cpp/linux-arm64-cpu"}),
+    ],
+)
+def test_a_glob_takes_what_the_options_can_make(user, options, left_out):
+    plan = user.json("plan", "--target", "linux-*", *options)
+    assert CPU in plan["targets"]
+    assert not left_out & set(plan["targets"])
+    assert all(f"left out of 'linux-*': {target}" in user.err for target in left_out)
+
+
+def test_a_glob_of_which_nothing_is_left_is_an_error_that_says_why_and_what_would_help(user):
+    assert user.run("plan", "--target", "linux-*", "--target", "*openai*") == 3
+    assert "nothing that '*openai*' takes can be made as it was asked for" in user.err
+    assert "conda-forge's records of Python 3.12" in user.err
+    assert "next:  --wheels-only makes a bundle" in user.err
+
+
+def test_the_matrix_leaves_out_what_no_runner_can_make_and_refuses_it_where_it_is_named(user):
+    out = user.ok("plan", "--target", "macos-*", "--format", "github-matrix")
+    targets = ",".join(job["targets"] for job in json.loads(out)["include"])
+    assert MLX in targets
+    assert OPENAI not in targets
+    assert f"left out of 'macos-*': {OPENAI}" in user.err
+    assert user.run("plan", "--target", OPENAI, "--format", "github-matrix") == 3
+    built = user.ok("plan", "--target", "*", "--source", "build", "--format", "github-matrix")
+    assert [job["targets"] for job in json.loads(built)["include"]] == [f"{AVX2},{CPU}"]
+
+
+@pytest.mark.parametrize("name", ["mlx-lm", "mlx"])
+def test_an_engine_or_an_accelerator_alone_is_answered_with_its_targets(user, name):
+    assert user.run("build", "--target", name) == 2
+    assert {"mlx-lm/linux-x86_64-mlx", MLX} <= set(user.err.replace(",", " ").split())
+
+
+def test_platforms_are_understood_by_the_names_of_others_and_answered_with_ours(user):
+    assert user.run("lock", "--env", "mlx", "--platform", "osx-arm64", "--dry-run") == 2
+    assert "did you mean macos-arm64?" in user.err
+    assert user.run("plan", "--target", "osx-arm64-mlx") == 2
+    assert f"did you mean {MLX}?" in user.err
