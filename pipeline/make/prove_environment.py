@@ -50,7 +50,7 @@ def prove_environment(action: ProveEnvironment, step: str, services: Services, r
     _tell_foreign_folders(action.target, binaries, services)
     requires = _requires(binaries)
     proof, said = Proof(level="none"), ""
-    python, missing = usable_python(action, results, services=services, work=work)
+    python, missing = usable_python(action, services=services, work=work)
     level = provable(action, action.environment.platform, requires, services, missing=missing)
     if level != "none":
         proof, said = run_environment(

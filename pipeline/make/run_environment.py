@@ -10,6 +10,7 @@ from pipeline.environments.laying import LayerSource
 from pipeline.environments.realizing import Site, realize
 from pipeline.errors import HostError, ProofError
 from pipeline.make.environment_card import environment_card
+from pipeline.model.environment import EnvironmentCard
 from pipeline.model.manifest import Proof
 from pipeline.proofs.programs import check_loads, clean_environment
 from pipeline.proofs.serving import generate
@@ -40,16 +41,14 @@ class Laid(NamedTuple):
 _ROLES: tuple[LayerRole, ...] = ("base", "wheels", "runtime", "installer")
 
 
-def usable_python(
-    action: ProveEnvironment, results: Results, *, services: Services, work: Path
-) -> tuple[HostPython | None, str]:
+def usable_python(action: ProveEnvironment, *, services: Services, work: Path) -> tuple[HostPython | None, str]:
     """Return the host's Python for an environment that brings none, and why there is none that fits.
 
     Both are empty for an environment that brings its own, and where nothing is to be run.
     """
-    card = environment_card(action, results)
-    if card.base != "host" or action.level == "none":
+    if action.base != "host" or action.level == "none":
         return None, ""
+    card = EnvironmentCard(python=action.environment.python, base="host")
     try:
         return find_host_python(card, action.environment.platform, named=None, services=services, cwd=work), ""
     except HostError as error:

@@ -46,8 +46,8 @@ FORMATS: Mapping[str, int] = {
     "make_channel_layer": 1,
     "make_wheel_layer": 1,
     "make_installer_layer": 3,
-    "prove": 2,
-    "prove_environment": 1,
+    "prove": 3,
+    "prove_environment": 2,
     "make_bundle": 3,
 }
 
