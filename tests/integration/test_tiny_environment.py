@@ -173,6 +173,8 @@ def test_a_proof_without_a_python_that_fits_is_said_each_time_and_made_once_ther
             (False, again)  # what the bundle was made of is not looked at again
         )
         assert only_artifact(user.home / "dist")["proof"]["level"] == "none"
+    assert all(step["reused"] for step in wrong.json(*build, "--dry-run")["steps"])
+    assert not all(step["reused"] for step in user.json(*build, "--dry-run")["steps"])
     user.ok(*build)
     assert only_artifact(user.home / "dist")["proof"]["level"] == "run"
     done = wrong.run(*build)

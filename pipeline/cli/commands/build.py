@@ -16,6 +16,7 @@ from pipeline.cli.plan_view import plan_document, plan_text
 from pipeline.cli.tables import markdown, size_text, table
 from pipeline.make import run
 from pipeline.make.deliver import MANIFEST_NAME
+from pipeline.make.lowering import settle
 from pipeline.model.actions import MakeBundle
 from pipeline.names import parse_release
 from pipeline.plan import look_around, make_plan, states
@@ -53,8 +54,9 @@ def command(
         request = without_unmakeable(session, request, catalog, platform=services.host.facts().platform)
         plan = make_plan(request, catalog, look_around(request, catalog, services))
         if session.dry_run:
-            found = states(plan, services.store)
-            session.show(plan_document(plan, found), lambda: plan_text(plan, found))
+            settled = settle(plan, services)
+            found = states(settled, services.store)
+            session.show(plan_document(settled, found), lambda: plan_text(settled, found))
             return
         manifest = run(plan, services, output_dir, release=release)
     keys = {

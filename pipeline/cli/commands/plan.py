@@ -12,6 +12,7 @@ from pipeline.catalog import load
 from pipeline.cli.build_options import BuildOptions, build_options, make_request, with_mirrors, without_unmakeable
 from pipeline.cli.options import Command, common_options
 from pipeline.cli.plan_view import plan_document, plan_text, steps_to_download
+from pipeline.make.lowering import settle
 from pipeline.plan import github_matrix, look_around, make_plan, refuse, states
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def command(session: Session, output_format: str, asked: BuildOptions) -> None:
         return
     with build_services(with_mirrors(session.settings, asked)) as services:
         request = without_unmakeable(session, request, catalog, platform=services.host.facts().platform)
-        plan = make_plan(request, catalog, look_around(request, catalog, services))
+        plan = settle(make_plan(request, catalog, look_around(request, catalog, services)), services)
         found = states(plan, services.store)
     document = plan_document(plan, found)
     if session.settings.offline and (absent := steps_to_download(plan, found)):
