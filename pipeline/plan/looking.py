@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from pipeline.catalog import locked_environment
+from pipeline.catalog import locked_environment, pinned_miniforge
 from pipeline.digest import sha256_stream
 from pipeline.errors import HostError, UsageError
 from pipeline.model.manifest import Requires
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from pipeline.catalog import Catalog
-    from pipeline.model.environment import LockedEnvironment
+    from pipeline.model.environment import LockedEnvironment, MiniforgeInstaller
     from pipeline.model.host import Tool
     from pipeline.model.recipe import EngineRecipe
     from pipeline.model.upstream import PinnedRelease
@@ -73,6 +73,7 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
     Raises:
         HostError: a tool is missing or too old; the message says what to install.
         UsageError: a model file or a local source is not there; a lock of an environment is missing or wrong.
+        NothingSelectedError: Miniforge was asked for, and none is pinned.
         PipelineError: as ``choosing.decide``.
     """
     facts = services.host.facts()
@@ -113,6 +114,7 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
         unreachable=unreachable,
         no_device=no_device,
         environments=environments,
+        miniforge=_miniforge(request, catalog),
     )
 
 
@@ -120,6 +122,12 @@ def _locked(request: BuildRequest, catalog: Catalog) -> dict[str, LockedEnvironm
     """Return what is locked for each target that is an environment."""
     wanted = [target for target in request.targets if target.engine in catalog.environments]
     return {str(target): locked_environment(catalog, target) for target in wanted}
+
+
+def _miniforge(request: BuildRequest, catalog: Catalog) -> dict[str, MiniforgeInstaller]:
+    """Return the installer that is pinned for each target, where one was asked for."""
+    wanted = request.targets if request.with_miniforge else ()
+    return {str(target): pinned_miniforge(catalog, target) for target in wanted}
 
 
 def _no_devices(

@@ -243,6 +243,6 @@ def test_whoever_changes_what_travels_raises_the_format_of_the_step():
     digest = sha256_bytes(b"".join(sha256_bytes(data).encode() for data in travels.values()))
     # A store keeps what a step made under a key with its format: raise FORMATS["make_installer_layer"], then note both.
     assert (FORMATS["make_installer_layer"], digest) == (
-        2,
-        "a9795380d195238a6646a413f728007d886b5b27806d6ecb7de7d46649270465",
+        3,
+        "f4d4ae63afcd691e243788d65b3348f59638c6eca20aa8aa398910be1f6f9296",
     )
