@@ -18,11 +18,12 @@ from pipeline.plan.request import PlanInputs
 from pipeline.ports import DownloadRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pipeline.catalog import Catalog
     from pipeline.model.environment import LockedEnvironment, MiniforgeInstaller
     from pipeline.model.host import Tool
+    from pipeline.model.plan import Decision
     from pipeline.model.recipe import EngineRecipe
     from pipeline.model.upstream import PinnedRelease
     from pipeline.names import Target
@@ -79,8 +80,6 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
     facts = services.host.facts()
     environments = _locked(request, catalog)
     unreachable: dict[str, str] = {}
-    tools: dict[str, Tool] = {}
-    local_trees: dict[str, str] = {}
     no_device = _no_devices(request, catalog, environments, services.host) if request.prove is None else {}
     decisions = []
     for target in request.targets:
@@ -97,13 +96,7 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
             environment=environments.get(str(target)),
         )
         decisions.append((target, decision))
-    for target, decision in decisions:
-        if decision.origin == "built":
-            with _naming_archives(target, catalog):
-                tools |= _tools(catalog.engine(target.engine), request, facts.platform, services.host)
-        source = catalog.pin(target.engine, decision.version).source if decision.origin == "built" else None
-        if isinstance(source, LocalTree) and source.path not in local_trees:
-            local_trees[source.path] = _digest_of_tree(source.path, services.trees)
+    tools, local_trees = _for_builds(decisions, request, catalog, services)
     runs = any(decision.proof == "run" for _, decision in decisions)
     return PlanInputs(
         platform=facts.platform,
@@ -116,6 +109,23 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
         environments=environments,
         miniforge=_miniforge(request, catalog),
     )
+
+
+def _for_builds(
+    decisions: Iterable[tuple[Target, Decision]], request: BuildRequest, catalog: Catalog, services: Surroundings
+) -> tuple[dict[str, Tool], dict[str, str]]:
+    """Return the tools of what is built, and the digests of its sources that are folders of this machine."""
+    tools: dict[str, Tool] = {}
+    local_trees: dict[str, str] = {}
+    for target, decision in decisions:
+        if decision.origin != "built":
+            continue
+        with _naming_archives(target, catalog):
+            tools |= _tools(catalog.engine(target.engine), request, services.host.facts().platform, services.host)
+        source = catalog.pin(target.engine, decision.version).source
+        if isinstance(source, LocalTree) and source.path not in local_trees:
+            local_trees[source.path] = _digest_of_tree(source.path, services.trees)
+    return tools, local_trees
 
 
 def _locked(request: BuildRequest, catalog: Catalog) -> dict[str, LockedEnvironment]:

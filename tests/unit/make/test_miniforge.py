@@ -119,6 +119,32 @@ def test_where_no_conda_is_the_one_of_the_bundle_makes_the_base(bundle, tmp_path
     assert [path.name for path in prefix.parent.iterdir()] == [prefix.name]
 
 
+@pytest.mark.skipif(shutil.which("shasum") is None, reason="shasum is not here")
+@pytest.mark.parametrize("damaged", [False, True], ids=["whole", "damaged"])
+def test_shasum_checks_it_where_no_sha256sum_is(copy, tmp_path, tools, damaged):
+    (tools / "sha256sum").unlink()
+    for name in ("shasum", "perl"):
+        (tools / name).symlink_to(shutil.which(name))
+    if damaged:
+        (copy / "miniforge" / miniforge.FILENAME).write_bytes(b"#!/bin/sh\n")
+        refused(copy, tmp_path, tools, said=f"damaged or missing: ./{miniforge.FILENAME}: FAILED")
+    else:
+        done = install(copy, tmp_path / "prefix", tools=tools, TMPDIR=str(tmp_path))
+        assert done.returncode == 0, done.stderr
+
+
+def test_a_wheel_may_have_a_folder_of_the_same_name(tmp_path, tools):
+    name = "toy-1.0.data/data/miniforge/words.txt"
+    wheel = SmallWheel("toy", files={"toy.py": b"def main():\n    pass\n", name: b"words"}, scripts={"toy": "toy:main"})
+    packages = (python_package(), noarch_package())
+    both = MadeEnvironment(
+        tmp_path / "made", packages=packages, wheels={"wheels": (wheel,)}, miniforge=miniforge.installer()
+    )
+    done = install(both.write_bundle(tmp_path / "bundle"), tmp_path / "prefix", tools=tools, TMPDIR=str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert [path.name for path in (tmp_path / "prefix/miniforge").iterdir()] == ["words.txt"]
+
+
 @pytest.mark.parametrize("temporary", ["with a space", "relative"])
 def test_it_goes_below_tmp_where_tmpdir_will_not_do(bundle, tmp_path, tools, temporary):
     folder = tmp_path / "with a space"
