@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from pipeline.model.environment_actions import FetchPackages, PackageFile
     from pipeline.ports import DownloadRequest, Services
 
-_FROM_ELSEWHERE = (
-    "take the files from a mirror that has them with --from-mirror, or make a bundle of the wheels alone with "
-    "--wheels-only"
-)
+_FROM_MIRROR = "take the files from a mirror that has them with --from-mirror"
+_FROM_ELSEWHERE = {
+    "conda packages": f"{_FROM_MIRROR}, or make a bundle of the wheels alone with --wheels-only",
+    "Miniforge": f"{_FROM_MIRROR}, or make a bundle without it: leave --with-miniforge out",
+}
+"""What was asked for to what can be done where it is not to be had."""
 
 
 def fetch_packages(action: FetchPackages, step: str, services: Services, work: Path) -> Outputs:
@@ -58,7 +60,7 @@ def fetch_packages(action: FetchPackages, step: str, services: Services, work: P
         if action.files[0].channel is None:
             raise
         named = _named(_missing(requests, services)) or error.message
-        raise NetworkError(f"{_whose(action)} cannot be had: {named}", hint=_FROM_ELSEWHERE) from error
+        raise NetworkError(f"{_whose(action)} cannot be had: {named}", hint=_FROM_ELSEWHERE[action.what]) from error
     return made(
         blobs={blob.filename: blob for blob in blobs}, summary=f"{len(blobs)} {action.what}, {total / 1e6:.1f} MB"
     )

@@ -81,6 +81,11 @@ def _check(
             f"{target} is assembled from locked packages and proven with a model of its own making",
             hint="leave --cmake-option, --web-ui, --no-web-ui and --model out",
         )
+    if request.wheels_only and request.with_miniforge:
+        raise UsageError(
+            "--wheels-only and --with-miniforge exclude each other: a conda has nothing to do without packages",
+            hint="leave one of them out",
+        )
     if not environment.conda and not request.wheels_only:
         raise NothingSelectedError(
             f"{target} has no conda packages: {environment.conda_problem}",

@@ -38,7 +38,11 @@ def command(session: Session, output_format: str, asked: BuildOptions) -> None:
         request = without_unmakeable(session, request, catalog, platform=None)
         refuse(request, catalog)
         matrix = github_matrix(
-            request.targets, release=request.release, source=request.source, wheels_only=request.wheels_only
+            request.targets,
+            release=request.release,
+            source=request.source,
+            wheels_only=request.wheels_only,
+            with_miniforge=request.with_miniforge,
         )
         session.show(matrix, lambda: json.dumps(matrix))
         return
