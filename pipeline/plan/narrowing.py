@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
-from pipeline.catalog import locked_environment
+from pipeline.catalog import locked_environment, pinned_miniforge
 from pipeline.errors import NothingSelectedError, PipelineError
 from pipeline.plan.choosing import decide
 from pipeline.target_names import match_targets
@@ -87,6 +87,11 @@ def _refusal(target: Target, request: BuildRequest, catalog: Catalog, *, platfor
         decide(target, request, catalog, platform=platform or target.platform, environment=environment)
     except PipelineError as error:
         return error
+    if environment is not None and request.with_miniforge:
+        try:
+            pinned_miniforge(catalog, target)
+        except NothingSelectedError as error:
+            return error
     return None
 
 

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.catalog.miniforge import MINIFORGE, miniforge_text
+from pipeline.names import miniforge_file
+from tests.simulators import miniforge
+
 CPU = "llama.cpp/linux-x86_64-cpu"
 AVX2 = "llama.cpp/linux-x86_64-avx2"
 CUDA = "llama.cpp/windows-x86_64-cuda-12.4"
@@ -294,7 +298,10 @@ def test_the_matrix_has_macos_for_its_environments_and_keeps_wheels_only(user):
     ]
 
 
-def test_the_matrix_keeps_with_miniforge(user):
+def test_the_matrix_keeps_with_miniforge(user, spoilt):
+    assert user.run("plan", "--target", MLX, "--with-miniforge", "--format", "github-matrix") == 3
+    installer = miniforge.pinned(b"forge", miniforge_file(miniforge.VERSION, "macos-arm64"))
+    (spoilt / "mlx" / MINIFORGE).write_text(miniforge_text("mlx", {"macos-arm64": installer}))
     matrix = user.json("plan", "--target", MLX, "--with-miniforge", "--format", "github-matrix")
     assert [(entry["with_miniforge"], "wheels_only" in entry) for entry in matrix["include"]] == [(True, False)]
 
@@ -367,6 +374,12 @@ def test_a_glob_of_which_nothing_is_left_is_an_error_that_says_why_and_what_woul
     assert "nothing that '*openai*' takes can be made as it was asked for" in user.err
     assert "conda-forge's records of Python 3.12" in user.err
     assert "next:  --wheels-only makes a bundle" in user.err
+
+
+def test_a_glob_of_environments_without_a_pinned_miniforge_says_how_to_pin_one(user, spoilt):
+    assert user.run("plan", "--target", "*mlx*", "--with-miniforge") == 3
+    assert "cannot be bundled with Miniforge" in user.err
+    assert "lock --env mlx --miniforge VERSION" in user.err
 
 
 def test_the_matrix_leaves_out_what_no_runner_can_make_and_refuses_it_where_it_is_named(user):
