@@ -39,7 +39,7 @@ def command(session: Session, output_format: str, asked: BuildOptions) -> None:
         refuse(request, catalog)
         matrix = github_matrix(
             request.targets,
-            release=request.release,
+            release=None if request.release_is_default else request.release,  # the job reads the same defaults
             source=request.source,
             wheels_only=request.wheels_only,
             with_miniforge=request.with_miniforge,

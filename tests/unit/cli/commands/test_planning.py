@@ -126,6 +126,15 @@ def test_the_release_may_come_from_the_project_file(user):
     assert "source llama.cpp b11434" in user.ok("plan", "-t", "linux-x86_64-cpu", "--release", "b11434")
 
 
+def test_the_matrix_leaves_a_release_of_the_project_file_to_the_job_since_environments_have_their_own(user):
+    Path("pipeline.toml").write_text('release = "b11401"\n')
+    options = ("plan", "-t", "linux-*", "--format", "github-matrix")
+    assert {job["release"] for job in json.loads(user.ok(*options))["include"]} == {""}
+    named = json.loads(user.ok(*options, "--release", "b10892"))["include"]
+    assert {job["release"] for job in named} == {"b10892"}
+    assert not any("mlx" in job["targets"] for job in named)
+
+
 def test_only_fetching_what_can_only_be_built_exits_3(user):
     assert user.run("plan", "-t", "linux-x86_64-avx2", "--source", "fetch") == 3
 
