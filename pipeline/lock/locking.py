@@ -10,7 +10,7 @@ from pipeline.errors import UsageError
 from pipeline.events import Notice
 from pipeline.lock.changes import Change, changes
 from pipeline.lock.channels import resolve_channels
-from pipeline.lock.conda_solving import CondaRequest, solve_conda
+from pipeline.lock.conda_locking import CondaRequest, solve_conda
 from pipeline.lock.generated import (
     CONDA_INPUTS,
     CONDA_LOCK,

@@ -1,4 +1,4 @@
-"""Solving for conda packages in a local channel; py-rattler must be there."""
+"""Solves within a folder of packages, to prove a bundle; ``rattler_solver`` solves for locks. py-rattler must be there."""
 
 from __future__ import annotations
 
