@@ -5,7 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.catalog.environments import CONDA_PROBLEM, EnvironmentSpec, read_environment, read_spec
+from pipeline.catalog.environments import (
+    CONDA_PROBLEM,
+    EnvironmentSpec,
+    environment_platforms,
+    read_environment,
+    read_spec,
+)
 from pipeline.errors import UsageError
 from pipeline.events import Notice
 from pipeline.lock.changes import Change, changes
@@ -127,7 +133,9 @@ def _conda(
                 f"{' and '.join(changed)} changed since {lock} was made, for the other platforms as well",
                 hint=f"lock all of them: `lock --env {request.folder.name}` without --platform",
             )
-    asked = CondaRequest(request.folder, [conda_subdir(spec.platform) for spec in specs], channels, keep)
+    subdirs = [conda_subdir(spec.platform) for spec in specs]
+    order = [conda_subdir(platform) for platform in environment_platforms(request.folder)]
+    asked = CondaRequest(request.folder, subdirs, order, channels, keep)
     services.events.emit(Notice(f"{request.folder.name}: conda packages for {', '.join(asked.subdirs)}"))
     place = work / "conda"
     place.mkdir()

@@ -65,6 +65,25 @@ def test_the_header_says_where_a_recorded_channel_is_from(world):
     assert "# solved from: conda-express 26.9.4" in world.files()["conda-lock.yml"]
 
 
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_one_platform_alone_is_written_as_before_when_nothing_is_new(locked, platform):
+    before = locked.files()
+    assert locked.lock(platform).files == ()
+    assert locked.files() == before
+
+
+def test_platforms_stand_as_the_environment_lists_them_whichever_was_locked_last(world):
+    world.edit("environment.yml", "[osx-arm64, linux-64]", "[linux-64, osx-arm64]")
+    world.lock()
+    both = world.files()["conda-lock.yml"]
+    assert "  platforms:\n  - linux-64\n  - osx-arm64\n" in both
+    assert both.index("    linux-64: ") < both.index("    osx-arm64: ")
+    (world.folder / "conda-lock.yml").unlink()
+    for platform in reversed(PLATFORMS):
+        world.lock(platform)
+    assert world.files()["conda-lock.yml"] == both
+
+
 def test_one_platform_is_locked_and_the_other_stays(locked, index):
     index.add("thing", "1.1")
     locked.require("thing")
