@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from pipeline.catalog.environment_channels import channel_url
 from pipeline.errors import OfflineError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_NAMED = "https://conda.anaconda.org"  # conda's own default for a channel that is a name (channel_alias)
 ORIGIN = "origin.txt"
 """In a channel that is a folder: where its records are from, in lines for people."""
 
@@ -46,8 +46,8 @@ def resolve_channels(
         UsageError: ``instead`` is neither a url nor a channel's folder, or there are several channels to replace.
         OfflineError: a channel is in the network, and that is forbidden.
     """
-    canonical = {name: name if "://" in name else f"{_NAMED}/{name}" for name in channels}
-    places = {name: configured[url.rstrip("/")] for name, url in canonical.items() if url.rstrip("/") in configured}
+    canonical = {name: channel_url(name) for name in channels}
+    places = {name: configured[url] for name, url in canonical.items() if url in configured}
     if instead is not None:
         if len(channels) != 1:
             raise UsageError(f"--channel replaces one channel, and environment.yml has {len(channels)}")

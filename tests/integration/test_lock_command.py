@@ -71,6 +71,36 @@ def test_the_shipped_base_is_what_the_recorded_channel_decides(user, tmp_path):
     assert (envs / "mlx" / records).read_bytes() == (PROJECT / "envs" / "mlx" / records).read_bytes()
 
 
+@pytest.mark.parametrize("form", ["conda-explicit", "pylock"])
+def test_a_stale_lock_is_written_for_other_installers_with_a_warning(user, world, form):
+    asked = ("lock", "--envs", world.folder.parent, "--env", "tiny", "--platform", "macos-arm64", "--format", form)
+    world.lock()
+    fresh = user.run(*asked)
+    assert (fresh.returncode, fresh.stderr) == (0, "")
+    world.require("thing>=1.0")
+    old = user.run(*asked)
+    assert (old.returncode, old.stdout) == (0, fresh.stdout)
+    assert "pylock.macos-arm64.toml: requirements.in changed since it was made" in old.stderr
+    assert "lock --env tiny`" in old.stderr
+    assert any("requirements.in changed" in reason for reason in json_of(user, *asked)["stale"])
+
+
+@pytest.mark.parametrize("command", ["lock", "build"])
+def test_a_place_for_a_channel_that_nobody_uses_is_told(user, world, command):
+    used, typo = "https://conda.anaconda.org/conda-forge", "https://conda.anaconda.org/conda-forgery"
+    places = f"{used}=http://127.0.0.1:9/a {typo.replace('//', '//me:secret@')}=http://127.0.0.1:9/b"
+    user.variables["ENGINE_PIPELINE_CHANNELS"] = places
+    (world.folder / "conda-problem.txt").write_text("this test is about settings\n")
+    arguments = {
+        "lock": ("--envs", world.folder.parent, "--env", "tiny", "--dry-run"),
+        "build": ("--target", "mlx-lm/macos-arm64-mlx", "--dry-run"),
+    }
+    done = user.run(command, *arguments[command])
+    assert done.returncode == 0, done.stderr
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("warning")]
+    assert f"a place for {typo}, which no environment uses; they use {used}" in line
+
+
 def test_a_folder_without_environments_is_never_fresh(user, tmp_path):
     for folder in (tmp_path / "nowhere", tmp_path):
         error = json_of(user, "lock", "--check", "--envs", folder, code=2)["error"]

@@ -11,8 +11,9 @@ from pipeline.app.services import build_services, disk
 from pipeline.app.settings import program_name
 from pipeline.catalog import envs_dir_of
 from pipeline.cli.lock_options import LockOptions, lock_options
-from pipeline.cli.locking import chosen_environments, outcome_text, platforms_of, show_stale
+from pipeline.cli.locking import chosen_environments, outcome_text, platforms_of, show_stale, warn_of_stale
 from pipeline.cli.options import Command, changing_options
+from pipeline.cli.unused_channels import warn_of_unused_channels
 from pipeline.errors import UsageError
 from pipeline.lock import LockOutcome, LockRequest, lock_environment
 from pipeline.lock.exports import export
@@ -74,6 +75,7 @@ def _lock(session: Session, asked: LockOptions, folders: list[Path]) -> list[Loc
         )
         for environment in folders
     ]
+    warn_of_unused_channels(session, folders[0].parent)
     tools = lock_tools(session.settings, conda=asked.conda)
     with build_services(session.settings) as services:
         return [lock_environment(request, tools, services, disk=disk()) for request in requests]
@@ -88,7 +90,8 @@ def _export(session: Session, asked: LockOptions, folders: list[Path], form: str
             text = export(folders[0], asked.platform, form=form, index=services.index)
     else:
         text = export(folders[0], asked.platform, form=form, index=None)
-    document = {"environment": folders[0].name, "platform": asked.platform, "format": form}
+    reasons = warn_of_stale(session, folders[0])
+    document = {"environment": folders[0].name, "platform": asked.platform, "format": form, "stale": list(reasons)}
     if asked.output is None:
         session.show({**document, "text": text}, text.rstrip)
         return
