@@ -146,6 +146,9 @@ def _wheels(
     request: LockRequest, specs: Sequence[EnvironmentSpec], tools: LockTools, services: Services, work: Path
 ) -> list[Generated]:
     found = []
+    if tools.find_links:
+        where = " and ".join(tools.find_links)
+        services.events.emit(Notice(f"find-links of {where} are not used: make an index of the files", "warning"))
     for spec in specs:
         services.events.emit(Notice(f"{request.folder.name}: wheels for {spec.platform}"))
         place = work / spec.platform

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def command(session: Session, *, asked: LockOptions) -> None:
     """Solve environments anew and replace their lock files: conda packages by conda-lock, wheels by uv.
 
-    uv's own variables choose the index (UV_DEFAULT_INDEX, UV_INDEX ...); the lock names none.
+    Wheels are asked for where builds ask (UV_DEFAULT_INDEX, UV_INDEX, uv.toml, pip's files); the lock names no index.
     """
     folder = (asked.envs_dir or envs_dir_of(session.settings.recipes_dir)).absolute()
     _refuse_what_has_no_meaning(asked)
@@ -76,8 +76,8 @@ def _lock(session: Session, asked: LockOptions, folders: list[Path]) -> list[Loc
         for environment in folders
     ]
     warn_of_unused_channels(session, folders[0].parent)
-    tools = lock_tools(session.settings, conda=asked.conda)
     with build_services(session.settings) as services:
+        tools = lock_tools(session.settings, conda=asked.conda, commands=services.commands)
         return [lock_environment(request, tools, services, disk=disk()) for request in requests]
 
 
