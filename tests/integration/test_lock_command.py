@@ -56,19 +56,35 @@ def test_the_shipped_locks_are_fresh(user):
     assert all(found["fresh"] for found in json_of(user, "lock", "--check").values())
 
 
+SHIPPED = PROJECT / "envs" / "mlx"
+
+
+def locked_anew(user: CommandLine, envs: Path, conda: str) -> Path:
+    """Lock the shipped base anew with a conda, and return the environment's folder."""
+    folder = envs / "mlx"
+    shutil.copytree(SHIPPED, folder)
+    (folder / "conda-lock.yml").unlink()
+    (folder / "requirements.in").write_text("thing==1.0\n")
+    json_of(user, "lock", "--envs", envs, "--env", "mlx", "--channel", RECORDED_CHANNEL, "--conda", conda)
+    return folder
+
+
+def base(folder: Path) -> str:
+    lines = (folder / "conda-lock.yml").read_text().splitlines()
+    return "\n".join(line for line in lines if not line.startswith("# made together"))
+
+
 def test_the_shipped_base_is_what_the_recorded_channel_decides(user, tmp_path):
-    envs = tmp_path / "envs"
-    shutil.copytree(PROJECT / "envs" / "mlx", envs / "mlx")
-    (envs / "mlx" / "requirements.in").write_text("thing==1.0\n")
-    json_of(user, "lock", "--envs", envs, "--env", "mlx", "--channel", RECORDED_CHANNEL, "--conda", "builtin")
+    folder = locked_anew(user, tmp_path / "envs", "builtin")
+    assert base(folder) == base(SHIPPED)
+    assert (folder / "conda-records.json").read_bytes() == (SHIPPED / "conda-records.json").read_bytes()
 
-    def body(folder: Path) -> str:
-        lines = (folder / "conda-lock.yml").read_text().splitlines()
-        return "\n".join(line for line in lines if not line.startswith("# made together"))
 
-    assert body(envs / "mlx") == body(PROJECT / "envs" / "mlx")
-    records = "conda-records.json"
-    assert (envs / "mlx" / records).read_bytes() == (PROJECT / "envs" / "mlx" / records).read_bytes()
+@pytest.mark.parametrize("program", ["conda", "mamba", "micromamba"])
+def test_a_real_conda_decides_what_our_solver_does(user, tmp_path, program):
+    if shutil.which(program) is None:
+        pytest.skip(f"no {program} is on PATH")
+    assert base(locked_anew(user, tmp_path / "envs", program)) == base(SHIPPED)
 
 
 @pytest.mark.parametrize("form", ["conda-explicit", "pylock"])
