@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
 _FALSE = ("", "0", "false", "f", "no", "n", "off")  # of uv's switches
+_HINT = "correct it, or set UV_NO_CONFIG=1"
 
 
 class UvFiles(NamedTuple):
@@ -41,13 +42,12 @@ def read_uv_files(environment: Mapping[str, str]) -> UvFiles:
     default: list[str] = []
     links: list[Path] = []
     for path in _paths(environment):
-        if path.is_file():
-            settings = _read(path)
-            own = [_word(path, entry) for entry in _entries(settings, is_default=False)]
-            first += [*own, *(_url(path, url) for url in _texts(settings.get("extra-index-url")))]
-            default += [_word(path, entry) for entry in _entries(settings, is_default=True)]
-            default += [_url(path, url) for url in _texts(settings.get("index-url"))]
-            links += [path] if settings.get("find-links") or any(_flat(settings)) else []
+        settings = _read(path, must_exist=bool(environment.get("UV_CONFIG_FILE")))
+        own = [_word(path, entry) for entry in _entries(settings, is_default=False)]
+        first += [*own, *(_url(path, url) for url in _texts(settings.get("extra-index-url")))]
+        default += [_word(path, entry) for entry in _entries(settings, is_default=True)]
+        default += [_url(path, url) for url in _texts(settings.get("index-url"))]
+        links += [path] if settings.get("find-links") or any(_flat(settings)) else []
     return UvFiles(tuple(first), tuple(default[:1]), tuple(links))
 
 
@@ -66,13 +66,21 @@ def _paths(environment: Mapping[str, str]) -> Iterator[Path]:
     yield from (Path(folder, "uv", "uv.toml") for folder in folders if folder)
 
 
-def _read(path: Path) -> dict[str, Any]:
-    import tomllib  # noqa: PLC0415 - most machines have no such file
+def _read(path: Path, *, must_exist: bool) -> dict[str, Any]:
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (FileNotFoundError, NotADirectoryError) as error:
+        if must_exist:
+            raise UsageError(f"UV_CONFIG_FILE: {path} is not there", hint="correct it, or unset it") from error
+        return {}
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: cannot be read: {error}", hint=_HINT) from error
+    import tomllib  # noqa: PLC0415 - every command looks for the files, and most machines have none
 
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: cannot be read: {error}", hint="correct it, or set UV_NO_CONFIG=1") from error
+        document = tomllib.loads(text)
+    except ValueError as error:
+        raise UsageError(f"{path}: is no TOML: {error}", hint=_HINT) from error
     pip = document.get("pip")
     return {**document, **(pip if isinstance(pip, dict) else {})}  # uv: [pip] wins, for `uv pip` alone
 

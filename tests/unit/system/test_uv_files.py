@@ -68,6 +68,11 @@ def test_a_file_that_is_named_is_the_only_one_and_none_may_be_wanted(tmp_path, o
     assert read_uv_files({**of_user, "UV_NO_CONFIG": "1"}) == UvFiles()
 
 
+def test_a_file_that_is_named_and_not_there_is_told(tmp_path):
+    with pytest.raises(UsageError, match="UV_CONFIG_FILE"):
+        read_uv_files({"UV_CONFIG_FILE": str(tmp_path / "none.toml")})
+
+
 @pytest.mark.parametrize("text", [b"index = [", b"\xff"])
 def test_a_file_that_cannot_be_read_is_named(tmp_path, of_user, text):
     path = write(tmp_path / "user", "")
