@@ -58,12 +58,15 @@ def _paths(environment: Mapping[str, str]) -> Iterator[Path]:
         yield Path(named)
         return
     if os.name == "nt":
-        folders = [environment.get("APPDATA", ""), environment.get("PROGRAMDATA", "")]
+        of_user, of_system = environment.get("APPDATA", ""), [environment.get("PROGRAMDATA", "")]
     else:
         home = environment.get("HOME", "")
-        folders = [environment.get("XDG_CONFIG_HOME") or (f"{home}/.config" if home else "")]
-        folders += [*filter(None, environment.get("XDG_CONFIG_DIRS", "").split(":")), "/etc"]
-    yield from (Path(folder, "uv", "uv.toml") for folder in folders if folder)
+        of_user = environment.get("XDG_CONFIG_HOME") or (f"{home}/.config" if home else "")
+        of_system = [*(environment.get("XDG_CONFIG_DIRS") or "/etc/xdg").split(":"), "/etc"]
+    if of_user:
+        yield Path(of_user, "uv", "uv.toml")
+    system = (Path(folder, "uv", "uv.toml") for folder in of_system if folder)
+    yield from [path for path in system if path.is_file()][:1]
 
 
 def _read(path: Path, *, must_exist: bool) -> dict[str, Any]:

@@ -36,6 +36,13 @@ def test_the_users_indexes_come_before_the_systems_and_the_first_default_counts(
     assert found == UvFiles(first=("own=https://h/own", "https://h/more"), default=("https://h/all",))
 
 
+def test_of_the_systems_files_the_first_counts(tmp_path, of_user):
+    write(tmp_path / "system", 'index-url = "https://h/a"\n')
+    write(tmp_path / "other", 'extra-index-url = ["https://h/b"]\n')
+    of_user["XDG_CONFIG_DIRS"] += f":{tmp_path / 'other'}"
+    assert read_uv_files(of_user) == UvFiles(default=("https://h/a",))
+
+
 def test_what_is_for_uv_pip_alone_wins(tmp_path, of_user):
     write(tmp_path / "user", 'index-url = "https://h/a"\n[pip]\nindex-url = "https://h/b"\n')
     assert read_uv_files(of_user).default == ("https://h/b",)
