@@ -14,9 +14,11 @@ from pipeline.cli.build_options import BuildOptions, build_options, make_request
 from pipeline.cli.options import FOLDER, Command, changing_options
 from pipeline.cli.plan_view import plan_document, plan_text
 from pipeline.cli.tables import markdown, size_text, table
+from pipeline.cli.unused_channels import warn_of_unused_channels
 from pipeline.make import run
 from pipeline.make.deliver import MANIFEST_NAME
 from pipeline.model.actions import MakeBundle
+from pipeline.model.environment_actions import FetchPackages
 from pipeline.names import parse_release
 from pipeline.plan import look_around, make_plan, states
 
@@ -51,6 +53,8 @@ def command(
     output_dir = (output or session.settings.output).absolute()
     with build_services(with_mirrors(session.settings, asked), compiler_cache=compiler_cache) as services:
         plan = make_plan(request, catalog, look_around(request, catalog, services))
+        if any(isinstance(step.action, FetchPackages) for step in plan.steps):
+            warn_of_unused_channels(session, Path(catalog.envs_dir))
         if session.dry_run:
             found = states(plan, services.store)
             session.show(plan_document(plan, found), lambda: plan_text(plan, found))
