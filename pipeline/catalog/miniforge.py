@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 MINIFORGE = "miniforge.toml"
 """Name of the file; it is there where a version was pinned."""
+RELEASES = "https://github.com/conda-forge/miniforge/releases/download"
+"""Below it lie the files of each release, as ``<version>/<filename>``."""
 
 
 class _Installer(Frozen):

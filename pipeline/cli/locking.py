@@ -79,6 +79,20 @@ def show_stale(session: Session, folders: Sequence[Path]) -> None:
         session.end_with(StaleLockError("\n".join(listed), hint=f"{program_name()} lock {again}"))
 
 
+def warn_of_stale(session: Session, folder: Path) -> tuple[str, ...]:
+    """Warn of a lock that is not that of what is written by hand; return why not, empty where it is.
+
+    Raises:
+        LockError: a hand-written file makes no sense.
+    """
+    reasons = stale(folder, platforms_of(folder))
+    if reasons:
+        listed = "\n".join(f"  {reason}" for reason in reasons)
+        mend = f"{program_name()} lock --env {folder.name}"
+        session.warn(f"this is of a lock that is stale; `{mend}` makes it anew:\n{listed}")
+    return reasons
+
+
 def outcome_text(outcome: LockOutcome) -> str:
     """Return what locking changed, in lines."""
     lines = []

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.catalog.environments import environment_platforms
 from pipeline.catalog.lock_files import LockError
-from pipeline.catalog.miniforge import MINIFORGE, miniforge_text
+from pipeline.catalog.miniforge import MINIFORGE, RELEASES, miniforge_text
 from pipeline.errors import IntegrityError, NothingSelectedError, UsageError
 from pipeline.events import Notice
 from pipeline.model.environment import MiniforgeInstaller
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
     from pipeline.ports import Disk, Services
 
-RELEASES = "https://github.com/conda-forge/miniforge/releases/download"
-"""Below it lie the files of each release, as ``<version>/<filename>``."""
 LICENSE = "BSD-3-Clause"  # LICENSE of its repository
 _LIMIT_BYTES = 4096  # a digest and a name
 _VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)+-[0-9]+")  # conda's version and a build number, as its tags have been

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.lock.miniforge import RELEASES
+from pipeline.catalog.miniforge import RELEASES
 from tests.simulators import miniforge
 from tests.simulators.command_line import CommandLine
 from tests.simulators.engine_client import complete

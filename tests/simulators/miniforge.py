@@ -6,8 +6,9 @@ import io
 import tarfile
 from typing import TYPE_CHECKING
 
+from pipeline.catalog.miniforge import RELEASES
 from pipeline.digest import sha256_bytes
-from pipeline.lock.miniforge import LICENSE, RELEASES
+from pipeline.lock.miniforge import LICENSE
 from pipeline.model.environment import MiniforgeInstaller
 from tests.simulators.stand_in_conda import conda_text
 

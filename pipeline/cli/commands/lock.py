@@ -11,8 +11,16 @@ from pipeline.app.services import build_services, disk
 from pipeline.app.settings import program_name
 from pipeline.catalog import envs_dir_of
 from pipeline.cli.lock_options import LockOptions, lock_options
-from pipeline.cli.locking import chosen_environments, outcome_text, pin_text, platforms_of, show_stale
+from pipeline.cli.locking import (
+    chosen_environments,
+    outcome_text,
+    pin_text,
+    platforms_of,
+    show_stale,
+    warn_of_stale,
+)
 from pipeline.cli.options import Command, changing_options
+from pipeline.cli.unused_channels import warn_of_unused_channels
 from pipeline.errors import UsageError
 from pipeline.lock import LockOutcome, LockRequest, lock_environment
 from pipeline.lock.exports import export
@@ -30,7 +38,7 @@ if TYPE_CHECKING:
 def command(session: Session, *, asked: LockOptions) -> None:
     """Solve environments anew and replace their lock files: conda packages by conda-lock, wheels by uv.
 
-    uv's own variables choose the index (UV_DEFAULT_INDEX, UV_INDEX ...); the lock names none.
+    Wheels are asked for where builds ask (UV_DEFAULT_INDEX, UV_INDEX, uv.toml, pip's files); the lock names no index.
     """
     folder = (asked.envs_dir or envs_dir_of(session.settings.recipes_dir)).absolute()
     _refuse_what_has_no_meaning(asked)
@@ -78,8 +86,9 @@ def _lock(session: Session, asked: LockOptions, folders: list[Path]) -> list[Loc
         )
         for environment in folders
     ]
-    tools = lock_tools(session.settings, conda=asked.conda)
+    warn_of_unused_channels(session, folders[0].parent)
     with build_services(session.settings) as services:
+        tools = lock_tools(session.settings, conda=asked.conda, commands=services.commands)
         return [lock_environment(request, tools, services, disk=disk()) for request in requests]
 
 
@@ -100,7 +109,8 @@ def _export(session: Session, asked: LockOptions, folders: list[Path], form: str
             text = export(folders[0], asked.platform, form=form, index=services.index)
     else:
         text = export(folders[0], asked.platform, form=form, index=None)
-    document = {"environment": folders[0].name, "platform": asked.platform, "format": form}
+    reasons = warn_of_stale(session, folders[0])
+    document = {"environment": folders[0].name, "platform": asked.platform, "format": form, "stale": list(reasons)}
     if asked.output is None:
         session.show({**document, "text": text}, text.rstrip)
         return

@@ -8,10 +8,10 @@ import pytest
 
 from pipeline.app.services import disk
 from pipeline.catalog.lock_files import LockError
-from pipeline.catalog.miniforge import MINIFORGE, read_miniforge
+from pipeline.catalog.miniforge import MINIFORGE, RELEASES, read_miniforge
 from pipeline.errors import IntegrityError, NetworkError, NothingSelectedError, OfflineError, UsageError
 from pipeline.lock import stale
-from pipeline.lock.miniforge import RELEASES, pin_miniforge
+from pipeline.lock.miniforge import pin_miniforge
 from pipeline.names import miniforge_file
 from pipeline.system.clock import SystemClock
 from pipeline.system.downloads import HttpDownloader
