@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.catalog import locked_environment
+from pipeline.catalog import lock_conda, locked_environment
 from pipeline.errors import NothingSelectedError, UsageError
 from pipeline.model.plan import Decision
 from pipeline.names import UnknownNameError
@@ -83,8 +83,9 @@ def _check(
         )
     if not environment.conda and not request.wheels_only:
         raise NothingSelectedError(
-            f"{target} has no conda packages: {environment.conda_problem}",
-            hint=f"--wheels-only makes a bundle that uses a Python {environment.python} of the machine it goes to",
+            f"{target}: envs/{environment.name} locks no conda packages: {environment.conda_problem}",
+            hint=f"--wheels-only makes a bundle that uses a Python {environment.python} of the machine it goes to; "
+            f"{lock_conda(environment.name)}",
         )
 
 

@@ -198,9 +198,10 @@ def test_wheels_only_is_refused_for_what_is_no_environment(project):
 def test_an_environment_without_conda_packages_says_why_and_what_to_do(project):
     project.tiny.lock = None
     (project.tiny.write(project.envs_dir) / "conda-problem.txt").write_text("nobody has them\n")
-    with pytest.raises(NothingSelectedError, match="has no conda packages: nobody has them") as caught:
+    with pytest.raises(NothingSelectedError, match="envs/tiny locks no conda packages: nobody has them") as caught:
         project.plan(MAC)
     assert "--wheels-only" in caught.value.hint
+    assert "remove envs/tiny/conda-problem.txt and run `lock --env tiny`" in caught.value.hint
     assert project.plan(MAC, wheels_only=True).decisions[0].version == "1.2.3"
 
 
