@@ -118,6 +118,7 @@ def open_services(
     from pipeline.system.loopback import LocalHttp
     from pipeline.system.processes import ProcessRunner
     from pipeline.system.store import FileStore
+    from pipeline.system.transfer_faults import shown
 
     time = clock()
     with open_events(settings, time) as events, contextlib.closing(FileStore(store_dir, durable=durable)) as store:
@@ -153,6 +154,7 @@ def open_services(
             conda=conda_tool(),
             channels=settings.channels,
             disk=disk(),
+            mirrors=tuple(shown(mirror) if "://" in mirror else mirror for mirror in settings.mirrors),
         )
 
 
