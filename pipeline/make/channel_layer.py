@@ -54,7 +54,7 @@ def make_channel_layer(
         folder = channel / subdir
         folder.mkdir(exist_ok=True)
         (folder / "repodata.json").write_bytes(repodata(subdir, action.packages))
-    packed = pack_layer(layer_dir, action, services=services, work=work)
+    packed = pack_layer(layer_dir, action, step, services=services, work=work)
     parts = [_part(package, spdx(package.license or "")) for package in action.packages]
     return made(
         trees={"layer": packed.tree},

@@ -56,7 +56,7 @@ def split_layer(action: SplitLayer, step: str, services: Services, results: Resu
         shutil.copy2(source / origin, destination, follow_symlinks=False)
         if path.lower().endswith(_PROGRAM_SUFFIX):
             destination.chmod(0o755)
-    packed = pack_layer(layer_dir, action, services=services, work=work)
+    packed = pack_layer(layer_dir, action, step, services=services, work=work)
     return made(
         trees={"layer": packed.tree},
         blobs={"layer": packed.archive},

@@ -56,7 +56,7 @@ def make_wheel_layer(action: MakeWheelLayer, step: str, services: Services, resu
         metadata = _unpack(path, wheel, tree)
         path.unlink()
         parts.append(_part(wheel, metadata, stated=action.licenses.get(wheel.project)))
-    packed = pack_layer(tree.folder, action, services=services, work=work)
+    packed = pack_layer(tree.folder, action, step, services=services, work=work)
     return made(
         trees={"layer": packed.tree},
         blobs={"layer": packed.archive},
