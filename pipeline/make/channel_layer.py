@@ -12,6 +12,7 @@ from pipeline.make.conda_archive import read_conda_info
 from pipeline.make.licenses import spdx
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.make.packing import pack_layer
+from pipeline.model.counts import counted
 from pipeline.model.document_text import document_text
 from pipeline.model.statements import Part
 
@@ -65,7 +66,7 @@ def make_channel_layer(
             "prefix_limit": min(limits, default=None),
             "packages": [part.model_dump(mode="json") for part in parts],
         },
-        summary=f"{len(action.packages)} packages, {packed.summary}",
+        summary=f"{counted(len(action.packages), 'package')}, {packed.summary}",
     )
 
 

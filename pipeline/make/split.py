@@ -11,6 +11,7 @@ from pipeline.errors import IntegrityError, ProofError
 from pipeline.events import StepProgress
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.make.packing import pack_layer
+from pipeline.model.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -61,7 +62,7 @@ def split_layer(action: SplitLayer, step: str, services: Services, results: Resu
         trees={"layer": packed.tree},
         blobs={"layer": packed.archive},
         facts={"name": action.layer_name, "role": action.role},
-        summary=f"{len(chosen)} files, {packed.summary}",
+        summary=f"{counted(len(chosen), 'file')}, {packed.summary}",
     )
 
 

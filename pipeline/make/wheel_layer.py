@@ -22,6 +22,7 @@ from pipeline.make.licenses import license_of_metadata
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.make.packing import pack_layer
 from pipeline.make.wheel_unpacking import INSTALLER_NAME, LayerTree
+from pipeline.model.counts import counted
 from pipeline.model.statements import Part
 from pipeline.proofs.wheel_tags import wheel_problem
 
@@ -66,7 +67,7 @@ def make_wheel_layer(action: MakeWheelLayer, step: str, services: Services, resu
             "scripts": dict(sorted(tree.scripts.items())),
             "packages": [part.model_dump(mode="json") for part in parts],
         },
-        summary=f"{len(action.wheels)} wheels, {packed.summary}",
+        summary=f"{counted(len(action.wheels), 'wheel')}, {packed.summary}",
     )
 
 

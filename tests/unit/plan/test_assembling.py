@@ -224,16 +224,20 @@ def test_an_environment_is_neither_built_nor_fetched_from_upstream(project, sour
 
 
 @pytest.mark.parametrize(
-    "asked",
+    ("asked", "named"),
     [
-        {"web_ui": True},
-        {"cmake_options": {"A": "1"}, "insisted_options": frozenset({"A"})},
-        {"model_file": Path("model.gguf")},
+        ({"web_ui": True}, "--web-ui"),
+        ({"web_ui": False}, "--no-web-ui"),
+        ({"cmake_options": {"A": "1"}, "insisted_options": frozenset({"A"})}, "--cmake-option A"),
+        ({"model_file": Path("model.gguf")}, "--model"),
+        ({"model_file": Path("model.gguf"), "web_ui": True}, "--web-ui and --model"),
     ],
 )
-def test_options_of_a_build_are_refused(project, asked):
-    with pytest.raises(UsageError, match="assembled from locked packages"):
+def test_options_of_a_build_are_refused_by_their_names(project, asked, named):
+    with pytest.raises(UsageError, match="assembled from locked packages") as caught:
         project.plan(LINUX, prove="load", **asked)
+    assert caught.value.message.startswith(f"{named}: ")
+    assert caught.value.hint == f"leave {named} out"
 
 
 def test_a_lock_that_is_missing_is_found_before_anything_runs(project):
