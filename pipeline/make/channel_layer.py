@@ -73,13 +73,14 @@ def make_channel_layer(
 def repodata(subdir: str, packages: Iterable[CondaPackage]) -> bytes:
     """Return the index of one subdir of a channel, whole and not in shards: conda reads it offline.
 
-    Only what is locked of a record is written, so that a solver chooses among the very same packages.
+    Only what is locked of a record is written, so that a solver chooses among the very same packages. A record's
+    ``url`` is where the package was locked; installers put the address of their own channel there.
     """
     listed: dict[str, dict[str, object]] = {"packages": {}, "packages.conda": {}}
     for package in packages:
         if package.subdir != subdir:
             continue
-        record = package.model_dump(mode="json", exclude={"filename", "url", "size_bytes"}, exclude_none=True)
+        record = package.model_dump(mode="json", exclude={"filename", "size_bytes"}, exclude_none=True)
         kind = "packages.conda" if package.filename.endswith(".conda") else "packages"
         listed[kind][package.filename] = {**record, "size": package.size_bytes}
     return document_text({"info": {"subdir": subdir}, **listed, "removed": [], "repodata_version": 1})

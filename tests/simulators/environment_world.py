@@ -82,6 +82,8 @@ def wheel_files(version: str) -> dict[str, bytes | str]:
 
 INSTALLER = LayerFiles("installer", {"share/engine-pipeline/environment.json": b"{}\n"})
 
+LOCKED_AT = "https://conda.example/conda-forge"
+
 
 @dataclass
 class EnvironmentWorld(World):
@@ -119,7 +121,7 @@ class EnvironmentWorld(World):
         fields: dict[str, object] = {"python": PYTHON, "base": "host", "scripts": SCRIPTS}
         if packages:
             channel = self.folder / "channels" / version
-            write_channel(channel, packages)
+            write_channel(channel, packages, locked_at=LOCKED_AT)
             if bend:
                 bend(channel)
             listed = {f"conda/{p.relative_to(channel)}": p.read_bytes() for p in channel.rglob("*") if p.is_file()}

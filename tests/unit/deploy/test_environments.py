@@ -24,7 +24,7 @@ from pipeline.system.conda_tool import RattlerTool
 from tests.simulators.conda_packages import PLACEHOLDER, Member
 from tests.simulators.crash_points import for_every_point, in_memory
 from tests.simulators.engine_world import FixedHost, close_stores
-from tests.simulators.environment_world import PYTHON, SITE, EnvironmentWorld, python_package, wheel_files
+from tests.simulators.environment_world import LOCKED_AT, PYTHON, SITE, EnvironmentWorld, python_package, wheel_files
 
 LONG = "p" * 60
 
@@ -52,6 +52,17 @@ def run(program: str | Path, *arguments: str) -> str:
 
 def is_whole(world: EnvironmentWorld, root: Path | None = None) -> bool:
     return verify(root or world.root, world.services(world.folder / "verifier"), disk=world.disk).ok
+
+
+def test_what_was_linked_is_recorded_with_the_urls_of_its_channel_and_no_folder_that_is_gone(
+    published: EnvironmentWorld,
+):
+    tree = Path(published.install().path)
+    records = [path.read_text() for path in (tree / "conda-meta").glob("*.json")]
+    urls = {json.loads(record)["url"] for record in records}
+    assert urls == {f"{LOCKED_AT}/linux-64/{python_package().filename}", f"{LOCKED_AT}/noarch/pack-1.0-0.conda"}
+    assert not [record for record in records if "staging" in record or "unpacked" in record]
+    assert is_whole(published)
 
 
 def test_an_environment_is_linked_laid_and_runs(published: EnvironmentWorld):
