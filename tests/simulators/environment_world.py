@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.deploy.install import InstallRequest
+from pipeline.make.wheel_unpacking import RELOCATABLE
 from pipeline.model.environment import EnvironmentCard
 from pipeline.model.manifest import Artifact, HealthCheck
 from pipeline.model.manifest_document import read_manifest, write_manifest
@@ -75,7 +76,7 @@ def wheel_files(version: str) -> dict[str, bytes | str]:
         f"{SITE}/mlx_lm/__init__.py": module,
         f"{SITE}/mlx_lm/server.py": server,
         f"{SITE}/mlx_lm-{version}.dist-info/INSTALLER": b"engine-pipeline\n",
-        "bin/datascript": b"#!python\nimport mlx_lm\nprint('data', mlx_lm.__version__)\n",
+        "bin/datascript": RELOCATABLE + b"import mlx_lm\nprint('data', mlx_lm.__version__)\n",
         "bin/plain.sh": b"#!/bin/sh\necho plain\n",
     }
 
