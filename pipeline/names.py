@@ -45,6 +45,12 @@ _CONDA_SUBDIRS = {  # conda/base/constants.py, KNOWN_SUBDIRS
     "windows-x86_64": "win-64",
     "windows-arm64": "win-arm64",
 }
+_MINIFORGE_SUFFIXES = {  # of its release's files: what uname -s and uname -m say; Windows has an .exe, no script
+    "linux-x86_64": "Linux-x86_64",
+    "linux-arm64": "Linux-aarch64",
+    "macos-arm64": "MacOSX-arm64",
+    "macos-x86_64": "MacOSX-x86_64",
+}
 _SYSTEMS = {"linux": "linux", "darwin": "macos", "macos": "macos", "windows": "windows", "win32": "windows"}
 
 
@@ -163,6 +169,12 @@ def platform_of(system: str, machine: str) -> str:
 def conda_subdir(platform: str) -> str:
     """Return what conda calls a platform, for example ``osx-arm64``."""
     return _CONDA_SUBDIRS[platform]
+
+
+def miniforge_file(version: str, platform: str) -> str | None:
+    """Return what a release of Miniforge calls its installer for a platform; None where it has no shell script."""
+    suffix = _MINIFORGE_SUFFIXES.get(platform)
+    return None if suffix is None else f"Miniforge3-{version}-{suffix}.sh"
 
 
 def select_targets(patterns: Sequence[str], known: Iterable[Target]) -> tuple[Target, ...]:

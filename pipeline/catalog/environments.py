@@ -10,6 +10,7 @@ from pydantic import Field
 from pipeline.catalog.conda_lock import LOCK, read_conda_packages
 from pipeline.catalog.lock_files import Foreign, LockError, read_part, read_yaml, relock
 from pipeline.catalog.locked import CONDA_PROBLEM, lock_conda
+from pipeline.catalog.miniforge import read_miniforge
 from pipeline.catalog.pylock import pylock_filename, read_wheels
 from pipeline.model.environment import Floors, LockedEnvironment
 from pipeline.model.frozen import Name, Version
@@ -209,6 +210,7 @@ def check_environments(envs_dir: Path, engines: Iterable[EnvironmentEngine]) -> 
         for platform in engine.platforms:
             try:
                 read_locked_engine(envs_dir, engine, platform)
+                read_miniforge(envs_dir / engine.environment, platform)
             except LockError as error:
                 complaints.append(error.message)
     if complaints:

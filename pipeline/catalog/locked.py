@@ -6,13 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import HostError
+from pipeline.errors import HostError, NothingSelectedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pipeline.catalog.catalog import Catalog
-    from pipeline.model.environment import LockedEnvironment
+    from pipeline.model.environment import LockedEnvironment, MiniforgeInstaller
     from pipeline.names import Target
 
 CONDA_PROBLEM = "conda-problem.txt"
@@ -29,6 +29,28 @@ def locked_environment(catalog: Catalog, target: Target) -> LockedEnvironment:
     with _needing_parsers():
         from pipeline.catalog.environments import read_locked_engine  # noqa: PLC0415 - see the module's docstring
     return read_locked_engine(Path(catalog.envs_dir), catalog.environments[target.engine], target.platform)
+
+
+def pinned_miniforge(catalog: Catalog, target: Target) -> MiniforgeInstaller:
+    """Read which installer of Miniforge is pinned for a target that is an environment.
+
+    Raises:
+        NothingSelectedError: none is.
+        LockError: the pin is wrong.
+        HostError: what reads locks is not installed.
+    """
+    with _needing_parsers():
+        from pipeline.catalog.miniforge import MINIFORGE, read_miniforge  # noqa: PLC0415 - as above
+    name = catalog.environments[target.engine].environment
+    folder = Path(catalog.envs_dir) / name
+    installer = read_miniforge(folder, target.platform)
+    if installer is None:
+        raise NothingSelectedError(
+            f"{target} cannot be bundled with Miniforge: {folder / MINIFORGE} is missing, so no installer is pinned",
+            hint=f"`lock --env {name} --miniforge VERSION` pins one, where its releases can be reached; or leave "
+            "--with-miniforge out",
+        )
+    return installer
 
 
 def check_locks(catalog: Catalog) -> tuple[str, ...]:

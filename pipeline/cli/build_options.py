@@ -82,6 +82,12 @@ _OPTIONS = (
         help="Environments: leave the conda packages out; a Python of the machine that it goes to is used.",
     ),
     click.option(
+        "--with-miniforge",
+        is_flag=True,
+        help="Environments: put Miniforge's installer into the bundle, for machines that have neither this program nor "
+        "a conda.",
+    ),
+    click.option(
         "--from-mirror",
         "from_mirror",
         multiple=True,
@@ -104,6 +110,7 @@ class BuildOptions:
     web_ui: bool | None
     cmake_options: tuple[str, ...]
     wheels_only: bool
+    with_miniforge: bool
     from_mirror: tuple[str, ...]
 
 
@@ -144,6 +151,7 @@ def make_request(asked: BuildOptions, settings: Settings, catalog: Catalog) -> B
         cmake_options={**settings.cmake_options, **given},
         insisted_options=frozenset(given),
         wheels_only=asked.wheels_only,
+        with_miniforge=asked.with_miniforge,
         builder_version=version(),
     )
     if settings.locked:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pipeline.cli.session import Session
     from pipeline.lock import LockOutcome
+    from pipeline.lock.miniforge import MiniforgePinned
 
 
 def chosen_environments(envs_dir: Path, names: Sequence[str], *, all_of_them: bool = False) -> list[Path]:
@@ -85,3 +86,10 @@ def outcome_text(outcome: LockOutcome) -> str:
         return "\n".join([*lines, f"{outcome.environment}: nothing is new"])
     verb = "would write" if outcome.dry_run else "wrote"
     return "\n".join([*lines, f"{outcome.environment}: {verb} {', '.join(outcome.files)}"])
+
+
+def pin_text(outcome: MiniforgePinned) -> str:
+    """Return what pinning an installer came to, in lines."""
+    lines = [f"{one.filename}  {one.size_bytes} bytes  sha256 {one.sha256}" for one in outcome.installers.values()]
+    said = "nothing is new" if not outcome.files else "would write" if outcome.dry_run else "wrote"
+    return "\n".join([*lines, " ".join([f"{outcome.environment}: {said}", *outcome.files])])

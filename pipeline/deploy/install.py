@@ -98,7 +98,7 @@ class _Installation:
         self._repository = repository
         self._services = services
         self._disk = disk
-        self._wanted = [layer for layer in artifact.layers if request.with_debug or not layer.optional]
+        self._wanted = [layer for layer in artifact.layers if layer.is_installed(with_debug=request.with_debug)]
         self._comparison = FileComparison(jobs=services.jobs)
         self._pointer = layout.pointer(artifact.engine)
         numbers = (0, *layout.numbers(artifact.engine))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import IntegrityError, NetworkError, NothingSelectedError, OfflineError
 from pipeline.events import StepProgress
@@ -17,6 +17,28 @@ if TYPE_CHECKING:
 
     from pipeline.model.environment_actions import FetchPackages, PackageFile
     from pipeline.ports import DownloadRequest, Services
+
+
+class _Kind(NamedTuple):
+    """What is said of one kind of file: its name, the ``lock --format`` of its urls, and what does without."""
+
+    names: tuple[str, str]
+    form: str
+    without: str
+
+
+_KINDS = {
+    "conda packages": _Kind(
+        ("conda package", "conda packages"), "conda-explicit", "make a bundle of the wheels alone with --wheels-only"
+    ),
+    "wheels": _Kind(("wheel", "wheels"), "pylock --with-urls", ""),
+    "Miniforge": _Kind(
+        ("installer of Miniforge", "installers of Miniforge"),
+        "",
+        "make a bundle without it: leave --with-miniforge out",
+    ),
+}
+"""By what a step says that it brings."""
 
 
 def fetch_packages(action: FetchPackages, step: str, services: Services, work: Path) -> Outputs:
@@ -88,12 +110,12 @@ def _not_had(
             f"{_without(action, requests, services)}: {error.message}",
             hint=f"{error.hint or 'run the same command again later'}; or {_elsewhere(action, services)}",
         )
-    missing = _missing(requests, services)
+    kind, missing = _KINDS[action.what], _missing(requests, services)
     why = _named(missing) if missing else error.message
     count = f"{len(missing)} of " if missing else ""
     return NetworkError(
         f"{count}{_whose(action)} cannot be had: {why}",
-        hint=f"{_elsewhere(action, services)}; or make a bundle of the wheels alone with --wheels-only",
+        hint=f"{_elsewhere(action, services)}; or {kind.without}",
     )
 
 
@@ -114,13 +136,14 @@ def _named(missing: dict[str, str]) -> str:
 
 def _elsewhere(action: FetchPackages, services: Services) -> str:
     """Return the hint how the files come from somewhere else, and which command says where they are to be had."""
-    form = "pylock --with-urls" if action.files[0].channel is None else "conda-explicit"
     fill = (
         f"put the files by their names into {_folder(services.mirrors[0])}, in no folder below it"
         if services.mirrors
         else "put the files by their names into one folder and name that with --from-mirror"
     )
-    return f"{fill} (`lock --env {action.environment} --platform {action.platform} --format {form}` prints their urls)"
+    form = _KINDS[action.what].form
+    command = f"`lock --env {action.environment} --platform {action.platform} --format {form}`"
+    return f"{fill} ({command} prints their urls)" if form else fill
 
 
 def _folder(mirror: str) -> str:
@@ -133,4 +156,4 @@ def _whose(action: FetchPackages) -> str:
 
 
 def _count(action: FetchPackages) -> str:
-    return counted(len(action.files), action.what.removesuffix("s"))
+    return counted(len(action.files), *_KINDS[action.what].names)

@@ -68,8 +68,9 @@ def decide(
         proven = _proof(target, request, platform, no_device if asks_more else "")
         engine = catalog.environments[target.engine]
         return decide_assembled(target, request, engine, environment, proof=proven)
-    if request.wheels_only:
-        raise UsageError(f"{target} is no Python environment", hint="--wheels-only is for environments alone")
+    if request.wheels_only or request.with_miniforge:
+        option = "--wheels-only" if request.wheels_only else "--with-miniforge"
+        raise UsageError(f"{target} is no Python environment", hint=f"{option} is for environments alone")
     sources = releases_of(target, catalog)
     release, origin, why = _origin(target, request, catalog, sources, platform=platform, unreachable=unreachable)
     proof, proof_why = _proof(target, request, platform, no_device if kind.is_gpu else "")

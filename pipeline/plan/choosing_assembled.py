@@ -84,6 +84,11 @@ def _check(
             "with a tiny model that it makes itself",
             hint=f"leave {named} out",
         )
+    if request.wheels_only and request.with_miniforge:
+        raise UsageError(
+            "--wheels-only and --with-miniforge exclude each other: a conda has nothing to do without packages",
+            hint="leave one of them out",
+        )
     if not environment.conda and not request.wheels_only:
         raise NothingSelectedError(
             f"{target}: envs/{environment.name} locks no conda packages: {environment.conda_problem}",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pipeline.model.environment import LockedEnvironment
+    from pipeline.model.environment import LockedEnvironment, MiniforgeInstaller
     from pipeline.model.host import Tool
     from pipeline.model.manifest import ProofLevel
     from pipeline.names import Target
@@ -33,6 +33,7 @@ class BuildRequest:
         insisted_options: those of them that were asked for in this very command; a project's defaults do not keep
             anything from being fetched.
         wheels_only: whether environments are made without their conda packages, for a Python that is there.
+        with_miniforge: whether environments are bundled with Miniforge's installer, for machines without any conda.
         zstd_level: of layer archives.
         epoch_seconds: SOURCE_DATE_EPOCH for everything that is made; None for the date of the release.
         builder_version: of this program, for statements about what it makes.
@@ -48,6 +49,7 @@ class BuildRequest:
     cmake_options: Mapping[str, str] = field(default_factory=dict)
     insisted_options: frozenset[str] = frozenset()
     wheels_only: bool = False
+    with_miniforge: bool = False
     zstd_level: int = 19
     epoch_seconds: int | None = None
     builder_version: str = ""
@@ -79,6 +81,7 @@ class PlanInputs:
         no_device: target of a GPU, or environment that brings no Python, to the reason why it cannot be run here, empty
             where it can.
         environments: target that is an environment to what is locked for it.
+        miniforge: target that is an environment to the installer that is bundled with it.
     """
 
     platform: str
@@ -89,3 +92,4 @@ class PlanInputs:
     unreachable: Mapping[str, str] = field(default_factory=dict)
     no_device: Mapping[str, str] = field(default_factory=dict)
     environments: Mapping[str, LockedEnvironment] = field(default_factory=dict)
+    miniforge: Mapping[str, MiniforgeInstaller] = field(default_factory=dict)

@@ -74,10 +74,10 @@ class FileArchiver:
                 writer.write(END_OF_ARCHIVE)
 
     def unpack(self, archive: Path, destination: Path, *, strip_top: bool = False, subtree: str | None = None) -> int:
-        """Unpack into an empty folder after judging the whole list; return the number of files and links.
+        """Unpack into an empty folder, whole or not at all; return the number of files and links.
 
-        First the list is judged, whole even when only a part is kept; then files are written into a folder beside the
-        destination, links last, and that folder takes the destination's place.
+        Every entry is judged, also where only a part is kept, and then written into a folder beside the destination,
+        links last; that folder takes the destination's place when the whole archive was found good.
 
         Args:
             archive: .tar.gz, .tgz, .tar.xz, .txz, .tar.bz2, .tbz2, .tar.zst, .tar, .zip or .whl, by suffix and content.

@@ -11,7 +11,6 @@ from pathlib import Path
 import pytest
 
 from tests.simulators import tiny_lm as tiny
-from tests.simulators.command_line import CommandLine
 from tests.simulators.conda_python import PYTHON
 from tests.simulators.engine_client import complete
 from tests.simulators.environment_users import EnvironmentWorld, make_tiny_world, only_artifact, publish
@@ -19,29 +18,7 @@ from tests.simulators.mlx_environment import CONDA_FORGE
 from tests.simulators.web import serving
 
 ZONES = "tzdata-2026a-0.conda"
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory) -> EnvironmentWorld:
-    with make_tiny_world(tmp_path_factory.mktemp("tiny")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def publisher(world: EnvironmentWorld) -> CommandLine:
-    user = world.builder()
-    world.publish(user, prove="run")
-    return user
-
-
-@pytest.fixture(scope="module")
-def repository(publisher: CommandLine) -> Path:
-    return publisher.home / "repository"
-
-
-@pytest.fixture
-def customer(tmp_path: Path, world: EnvironmentWorld, publisher: CommandLine) -> CommandLine:
-    return world.customer(tmp_path / "customer", publisher)
+make_world = make_tiny_world  # what the fixture `world` is
 
 
 def make_model(tree: Path, folder: Path) -> Path:

@@ -72,7 +72,7 @@ def _show(session: Session, made: list[Artifact], output_dir: Path) -> None:
             artifact.version,
             size_text(artifact.size),
             size_text(artifact.installed_size),
-            " + ".join(layer.name for layer in artifact.layers if not layer.optional),
+            " + ".join(layer.name for layer in artifact.layers if layer.is_bundled),
             _proof_text(artifact.proof),
             _shown(output_dir / artifact.url),
         )

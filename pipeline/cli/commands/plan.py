@@ -36,7 +36,11 @@ def command(session: Session, output_format: str, asked: BuildOptions) -> None:
     request = make_request(asked, session.settings, catalog)
     if output_format == "github-matrix":
         matrix = github_matrix(
-            request.targets, release=request.release, source=request.source, wheels_only=request.wheels_only
+            request.targets,
+            release=request.release,
+            source=request.source,
+            wheels_only=request.wheels_only,
+            with_miniforge=request.with_miniforge,
         )
         session.show(matrix, lambda: json.dumps(matrix))
         return

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--to", "destination", type=FOLDER, required=True, metavar="DIR", help="Empty or new folder.")
 @common_options
 def command(session: Session, archive: Path, destination: Path) -> None:
-    """Unpack ARCHIVE after judging its whole list of members, or refuse it and write nothing."""
+    """Unpack ARCHIVE, judging every member, or refuse it and leave nothing."""
     if not archive.is_file():
         raise UsageError(f"{archive} is no file", hint="name the archive")
     if destination.exists() and any(destination.iterdir()):

@@ -243,6 +243,6 @@ def test_whoever_changes_what_travels_raises_the_format_of_the_step():
     digest = sha256_bytes(b"".join(sha256_bytes(data).encode() for data in travels.values()))
     # A store keeps what a step made under a key with its format: raise FORMATS["make_installer_layer"], then note both.
     assert (FORMATS["make_installer_layer"], digest) == (
-        2,
-        "a9795380d195238a6646a413f728007d886b5b27806d6ecb7de7d46649270465",
+        3,
+        "e8d7ec56981c5f471be9b9d17b1b4b687252d5c2bed8c28e00159d4d9f1086e9",
     )

@@ -296,6 +296,16 @@ def test_the_matrix_has_macos_for_its_environments_and_keeps_wheels_only(user):
     ]
 
 
+def test_the_matrix_keeps_with_miniforge(user):
+    matrix = user.json("plan", "--target", MLX, "--with-miniforge", "--format", "github-matrix")
+    assert [(entry["with_miniforge"], "wheels_only" in entry) for entry in matrix["include"]] == [(True, False)]
+
+
+def test_miniforge_of_a_release_that_nobody_has_pinned_ends_with_3_and_the_command(user):
+    assert user.run("build", "--target", MLX, "--with-miniforge", "--dry-run") == 3
+    assert "`lock --env mlx --miniforge VERSION` pins one" in user.err
+
+
 def test_a_mirror_that_is_no_folder_is_a_usage_error(user):
     assert user.run("build", "--target", MLX, "--from-mirror", "nowhere", "--dry-run") == 2
     assert "--from-mirror nowhere: there is no such folder" in user.err
