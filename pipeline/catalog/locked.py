@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pipeline.model.environment import LockedEnvironment, MiniforgeInstaller
     from pipeline.names import Target
 
+CONDA_PROBLEM = "conda-problem.txt"
+"""Written by hand where only wheels are locked: why no conda packages are. Then there is no conda-lock.yml."""
+
 
 def locked_environment(catalog: Catalog, target: Target) -> LockedEnvironment:
     """Read what a target that is an environment is made of.
@@ -60,6 +63,14 @@ def check_locks(catalog: Catalog) -> tuple[str, ...]:
     with _needing_parsers():
         from pipeline.catalog.environments import check_environments  # noqa: PLC0415 - as above
     return check_environments(Path(catalog.envs_dir), catalog.environments.values())
+
+
+def lock_conda(environment: str) -> str:
+    """Return the hint how conda packages come to be locked where a file says that they are not."""
+    return (
+        f"to lock them from a machine that reaches their channel, remove envs/{environment}/{CONDA_PROBLEM} and run "
+        f"`lock --env {environment}`"
+    )
 
 
 @contextmanager

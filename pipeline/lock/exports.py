@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.catalog.environments import read_environment
+from pipeline.catalog.locked import lock_conda
 from pipeline.errors import UsageError
 from pipeline.model.explicit_text import explicit_text
 from pipeline.model.pylock_text import pylock_body
@@ -53,7 +54,8 @@ def conda_explicit(locked: LockedEnvironment) -> str:
     """
     if not locked.conda:
         raise UsageError(
-            f"{locked.name} has no conda packages: {locked.conda_problem}", hint="--format pylock has its wheels"
+            f"envs/{locked.name} locks no conda packages: {locked.conda_problem}",
+            hint=f"--format pylock has its wheels; {lock_conda(locked.name)}",
         )
     comments = (
         f"{locked.name} for {locked.platform}, from the lock",

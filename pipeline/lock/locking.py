@@ -5,13 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.catalog.environments import (
-    CONDA_PROBLEM,
-    EnvironmentSpec,
-    environment_platforms,
-    read_environment,
-    read_spec,
-)
+from pipeline.catalog.environments import EnvironmentSpec, environment_platforms, read_environment, read_spec
+from pipeline.catalog.locked import CONDA_PROBLEM
 from pipeline.errors import UsageError
 from pipeline.events import Notice
 from pipeline.lock.changes import Change, changes
@@ -117,7 +112,9 @@ def _conda(
     request: LockRequest, specs: Sequence[EnvironmentSpec], tools: LockTools, services: Services, work: Path
 ) -> list[Generated]:
     if (request.folder / CONDA_PROBLEM).is_file():
-        services.events.emit(Notice(f"{request.folder.name}: only wheels are locked, see {CONDA_PROBLEM}"))
+        services.events.emit(
+            Notice(f"{request.folder.name}: only wheels are locked, see envs/{request.folder.name}/{CONDA_PROBLEM}")
+        )
         return []
     channels = resolve_channels(
         specs[0].channels, instead=request.channel, configured=services.channels, offline=services.offline

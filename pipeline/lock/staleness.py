@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.catalog.environments import CONDA_PROBLEM, EnvironmentSpec, read_environment, read_spec
+from pipeline.catalog.environments import EnvironmentSpec, read_environment, read_spec
 from pipeline.catalog.lock_files import LockError
+from pipeline.catalog.locked import CONDA_PROBLEM
 from pipeline.catalog.miniforge import read_miniforge
 from pipeline.catalog.pylock import pylock_filename
 from pipeline.errors import PipelineError

@@ -50,7 +50,7 @@ def carry_out(action: EnvironmentAction, step: str, services: Services, results:
         case MakeChannelLayer():
             return make_channel_layer(action, step, services, results, work)
         case MakeMiniforgeLayer():
-            return make_miniforge_layer(action, services, results, work)
+            return make_miniforge_layer(action, step, services, results, work)
         case MakeWheelLayer():
             return make_wheel_layer(action, step, services, results, work)
         case MakeInstallerLayer():

@@ -42,7 +42,6 @@ def make_installer_layer(
     Raises:
         ProofError: the layers of wheels contradict each other.
     """
-    del step  # it is made at once
     card = environment_card(action, results)
     names = (*((action.channel_layer,) if action.channel_layer else ()), *action.wheel_layers)
     layer_dir = work / "layer"
@@ -53,7 +52,7 @@ def make_installer_layer(
     for package, name in PROGRAMS:
         (share / name).write_bytes(files(package).joinpath(name).read_bytes())
     (share / "install-offline.sh").chmod(0o755)
-    packed = pack_layer(layer_dir, action, services=services, work=work)
+    packed = pack_layer(layer_dir, action, step, services=services, work=work)
     return made(
         trees={"layer": packed.tree},
         blobs={"layer": packed.archive},

@@ -22,7 +22,9 @@ MINIFORGE_DIR = "miniforge"
 """Folder within a bundle; ``install-offline.sh`` looks there, and ``finish.py`` lays nothing of it."""
 
 
-def make_miniforge_layer(action: MakeMiniforgeLayer, services: Services, results: Results, work: Path) -> Outputs:
+def make_miniforge_layer(
+    action: MakeMiniforgeLayer, step: str, services: Services, results: Results, work: Path
+) -> Outputs:
     """Lay the installer into ``miniforge/``, and beside it its digest as the release writes it.
 
     Raises:
@@ -37,7 +39,7 @@ def make_miniforge_layer(action: MakeMiniforgeLayer, services: Services, results
     folder.mkdir(parents=True)
     services.store.copy_blob(blob, folder / installer.filename)
     (folder / f"{installer.filename}.sha256").write_text(f"{installer.sha256}  ./{installer.filename}\n")
-    packed = pack_layer(layer_dir, action, services=services, work=work)
+    packed = pack_layer(layer_dir, action, step, services=services, work=work)
     return made(
         trees={"layer": packed.tree},
         blobs={"layer": packed.archive},

@@ -10,6 +10,7 @@ from pipeline.environments.laying import LayerSource
 from pipeline.environments.realizing import Site, realize
 from pipeline.errors import HostError, ProofError
 from pipeline.make.environment_card import environment_card
+from pipeline.model.counts import counted
 from pipeline.model.environment import EnvironmentCard
 from pipeline.model.manifest import Proof
 from pipeline.proofs.programs import check_loads, clean_environment
@@ -102,7 +103,7 @@ def run_environment(
             "resident_bytes": made.resident_bytes,
         }
     )
-    return proof, f"{said}, {made.tokens} tokens, ready in {made.ready_seconds:.1f} s"
+    return proof, f"{said}, {counted(made.tokens, 'token')}, ready in {made.ready_seconds:.1f} s"
 
 
 def _make(

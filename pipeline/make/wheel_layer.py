@@ -24,6 +24,7 @@ from pipeline.make.licenses import license_of_metadata
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.make.packing import pack_layer
 from pipeline.make.wheel_unpacking import INSTALLER_NAME, LayerTree
+from pipeline.model.counts import counted
 from pipeline.model.statements import Part
 from pipeline.proofs.wheel_tags import wheel_problem
 
@@ -68,7 +69,7 @@ def make_wheel_layer(action: MakeWheelLayer, step: str, services: Services, resu
         metadata = _unpack(path, wheel, tree)
         path.unlink()
         parts.append(_part(wheel, metadata, stated=action.licenses.get(wheel.project)))
-    packed = pack_layer(tree.folder, action, services=services, work=work)
+    packed = pack_layer(tree.folder, action, step, services=services, work=work)
     return made(
         trees={"layer": packed.tree},
         blobs={"layer": packed.archive},
@@ -78,7 +79,7 @@ def make_wheel_layer(action: MakeWheelLayer, step: str, services: Services, resu
             "scripts": dict(sorted(tree.scripts.items())),
             "packages": [part.model_dump(mode="json") for part in parts],
         },
-        summary=f"{len(action.wheels)} wheels, {packed.summary}",
+        summary=f"{counted(len(action.wheels), 'wheel')}, {packed.summary}",
     )
 
 

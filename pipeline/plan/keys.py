@@ -44,7 +44,7 @@ FORMATS: Mapping[str, int] = {
     "compile": 1,
     "make_layer": 1,
     "split_layer": 1,
-    "make_channel_layer": 1,
+    "make_channel_layer": 2,
     "make_miniforge_layer": 1,
     "make_wheel_layer": 1,
     "make_installer_layer": 4,

@@ -16,8 +16,19 @@ if TYPE_CHECKING:
 class Archiver(Protocol):
     """Deterministic archives, and the one way of unpacking any."""
 
-    def pack(self, tree: Path, destination: Path, *, epoch_seconds: int, zstd_level: int) -> None:
-        """Write a folder as deterministic ``.tar.zst`` without end-of-archive blocks, so that archives concatenate."""
+    def pack(
+        self,
+        tree: Path,
+        destination: Path,
+        *,
+        epoch_seconds: int,
+        zstd_level: int,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Write a folder as deterministic ``.tar.zst`` without end-of-archive blocks, so that archives concatenate.
+
+        ``progress`` is told now and then how many bytes of the files are packed, and how many there are.
+        """
         ...
 
     def concatenate(self, parts: Iterable[Path], destination: Path, *, extra: Path, epoch_seconds: int) -> None:

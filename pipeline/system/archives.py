@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.model.tree import Tree
+    from pipeline.system.archive_writing import Progress
 
 _BUNDLE_LEVEL = 19
 _HEADERS_BYTES = 64 << 20  # that the headers of small files may take beside an eighth of the files' own bytes
@@ -35,15 +36,25 @@ class FileArchiver:
         """Unpack within ``limits``."""
         self._limits = limits
 
-    def pack(self, tree: Path, destination: Path, *, epoch_seconds: int, zstd_level: int) -> None:
+    def pack(
+        self,
+        tree: Path,
+        destination: Path,
+        *,
+        epoch_seconds: int,
+        zstd_level: int,
+        progress: Progress | None = None,
+    ) -> None:
         """Write a folder as deterministic ``.tar.zst`` without end-of-archive blocks, so that archives concatenate.
+
+        ``progress`` is told, about every megabyte, how many bytes of the files are packed and how many there are.
 
         Raises:
             IntegrityError: the folder holds what a tree cannot, or a file changed meanwhile.
             NoSpaceError: nothing is left at the destination.
         """
         with whole_file(destination) as temporary, temporary.open("xb") as sink, frame(sink, zstd_level) as writer:
-            write_folder(tree, writer, epoch_seconds=epoch_seconds)
+            write_folder(tree, writer, epoch_seconds=epoch_seconds, progress=progress)
 
     def concatenate(self, parts: Iterable[Path], destination: Path, *, extra: Path, epoch_seconds: int) -> None:
         """Join packed archives and the files of folder ``extra`` into one self-contained ``.tar.zst``.

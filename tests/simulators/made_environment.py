@@ -144,7 +144,9 @@ class MadeEnvironment:
         action = MakeMiniforgeLayer(
             layer_name="miniforge", fetched="fetch miniforge", installer=miniforge.pinned(data), **settings
         )
-        self._keep("miniforge", make_miniforge_layer(action, self.services, self.results, self._work("miniforge")))
+        self._keep(
+            "miniforge", make_miniforge_layer(action, "miniforge", self.services, self.results, self._work("miniforge"))
+        )
         self.layers = (*self.layers, "miniforge")
 
     def _keep(self, name: str, made: Outputs) -> None:

@@ -19,6 +19,7 @@ from pipeline.make import run
 from pipeline.make.deliver import MANIFEST_NAME
 from pipeline.make.lowering import settle
 from pipeline.model.actions import MakeBundle
+from pipeline.model.counts import counted
 from pipeline.model.environment_actions import FetchPackages
 from pipeline.names import parse_release
 from pipeline.plan import look_around, make_plan, states
@@ -104,5 +105,5 @@ def _shown(path: Path) -> str:
 
 def _proof_text(proof: Proof) -> str:
     if proof.generated_tokens is not None:
-        return f"run: {proof.generated_tokens} tokens"
+        return f"run: {counted(proof.generated_tokens, 'token')}"
     return proof.level

@@ -12,6 +12,7 @@ from pipeline.catalog import load
 from pipeline.cli.build_options import BuildOptions, build_options, make_request, with_mirrors, without_unmakeable
 from pipeline.cli.options import Command, common_options
 from pipeline.cli.plan_view import plan_document, plan_text, steps_to_download
+from pipeline.cli.tables import size_text
 from pipeline.make.lowering import settle
 from pipeline.plan import github_matrix, look_around, make_plan, refuse, states
 
@@ -52,8 +53,10 @@ def command(session: Session, output_format: str, asked: BuildOptions) -> None:
         found = states(plan, services.store)
     document = plan_document(plan, found)
     if session.settings.offline and (absent := steps_to_download(plan, found)):
+        names = ", ".join(f"{step.name!r} ({size_text(step.download_bytes)})" for step in absent)
         session.warn(
-            f"offline, and not here: what {', '.join(absent)} would download;"
-            " `build` ends with 12 unless a file:// mirror has it"
+            f"the network is forbidden, and up to {size_text(document['download_bytes'])} would be downloaded by"
+            f" {names}; `build --offline` ends with exit code 12 where one of these files is neither in the cache"
+            " folder nor in a folder that --from-mirror or ENGINE_PIPELINE_MIRROR names"
         )
     session.show(document, lambda: json.dumps(document) if output_format == "json" else plan_text(plan, found))

@@ -9,6 +9,7 @@ import click
 from pipeline.app.services import archiver
 from pipeline.cli.options import FILE, FOLDER, Command, common_options
 from pipeline.errors import PipelineError, UsageError
+from pipeline.model.counts import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -36,5 +37,5 @@ def command(session: Session, archive: Path, destination: Path) -> None:
         raise
     session.show(
         {"archive": str(archive), "destination": str(destination.absolute()), "files": files},
-        lambda: f"{files} files in {destination}",
+        lambda: f"{counted(files, 'file')} in {destination}",
     )

@@ -99,7 +99,7 @@ def test_an_installer_with_other_bytes_makes_no_layer(made, tmp_path):
     )
     with pytest.raises(IntegrityError, match="was not brought as it is pinned"):
         make_miniforge_layer(
-            action, made.services, {"fetch": StepResult(key=KEY, blobs={path.name: blob})}, tmp_path / "work"
+            action, "step", made.services, {"fetch": StepResult(key=KEY, blobs={path.name: blob})}, tmp_path / "work"
         )
 
 

@@ -250,9 +250,10 @@ def test_wheels_only_is_refused_for_what_is_no_environment(project):
 def test_an_environment_without_conda_packages_says_why_and_what_to_do(project):
     project.tiny.lock = None
     (project.tiny.write(project.envs_dir) / "conda-problem.txt").write_text("nobody has them\n")
-    with pytest.raises(NothingSelectedError, match="has no conda packages: nobody has them") as caught:
+    with pytest.raises(NothingSelectedError, match="envs/tiny locks no conda packages: nobody has them") as caught:
         project.plan(MAC)
     assert "--wheels-only" in caught.value.hint
+    assert "remove envs/tiny/conda-problem.txt and run `lock --env tiny`" in caught.value.hint
     assert project.plan(MAC, wheels_only=True).decisions[0].version == "1.2.3"
 
 
@@ -275,16 +276,20 @@ def test_an_environment_is_neither_built_nor_fetched_from_upstream(project, sour
 
 
 @pytest.mark.parametrize(
-    "asked",
+    ("asked", "named"),
     [
-        {"web_ui": True},
-        {"cmake_options": {"A": "1"}, "insisted_options": frozenset({"A"})},
-        {"model_file": Path("model.gguf")},
+        ({"web_ui": True}, "--web-ui"),
+        ({"web_ui": False}, "--no-web-ui"),
+        ({"cmake_options": {"A": "1"}, "insisted_options": frozenset({"A"})}, "--cmake-option A"),
+        ({"model_file": Path("model.gguf")}, "--model"),
+        ({"model_file": Path("model.gguf"), "web_ui": True}, "--web-ui and --model"),
     ],
 )
-def test_options_of_a_build_are_refused(project, asked):
-    with pytest.raises(UsageError, match="assembled from locked packages"):
+def test_options_of_a_build_are_refused_by_their_names(project, asked, named):
+    with pytest.raises(UsageError, match="assembled from locked packages") as caught:
         project.plan(LINUX, prove="load", **asked)
+    assert caught.value.message.startswith(f"{named}: ")
+    assert caught.value.hint == f"leave {named} out"
 
 
 def test_a_lock_that_is_missing_is_found_before_anything_runs(project):

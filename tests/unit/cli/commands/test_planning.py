@@ -62,7 +62,9 @@ def test_a_plan_on_an_empty_cache_says_what_is_downloaded_and_built(user):
 
 def test_a_plan_with_the_network_forbidden_names_what_is_not_here(user):
     user.ok("plan", "--target", "linux-x86_64-cpu", "--offline")
-    assert "offline, and not here: what source llama.cpp b11434" in user.err
+    assert "up to 275.6 MB would be downloaded by 'source llama.cpp b11434' (37.4 MB)" in user.err
+    assert "exit code 12" in user.err
+    assert "--from-mirror" in user.err
     user.ok("plan", "--target", "linux-x86_64-cpu")
     assert "offline" not in user.err
 
