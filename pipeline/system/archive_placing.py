@@ -71,7 +71,7 @@ def whole_folder(destination: Path) -> Iterator[Path]:
 
 @contextmanager
 def _made_folders(folder: Path) -> Iterator[None]:
-    """Have a folder and those above it; on a failure those that were not there go again, unless something is in them."""
+    """Have a folder and those above it; on a failure new ones go again, unless something is in them."""
     new = list(takewhile(lambda place: not place.exists(), (folder, *folder.parents)))
     folder.mkdir(parents=True, exist_ok=True)
     try:
