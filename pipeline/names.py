@@ -64,6 +64,9 @@ _SYSTEM_SPELLINGS = {  # conda's, pip's tags, Docker's, upstream's archives
 }
 _SPELT = re.compile(r"x86[_-]64|arm64|aarch64|amd64|x64|win32|[a-z]+|\d+")
 
+CHANNEL_PLACES = "[channels] of pipeline.toml or ENGINE_PIPELINE_CHANNELS"
+"""Where other places of conda channels, and of Miniforge's releases, are configured; for messages."""
+
 
 class UnknownNameError(UsageError):
     """A platform, accelerator or target is not one this project knows."""

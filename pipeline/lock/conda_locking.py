@@ -22,6 +22,7 @@ from pipeline.lock.generated import (
 )
 from pipeline.lock.refusals import UncheckableError, UnsatisfiableError
 from pipeline.lock.tools import INSTALL_HINT, LockTools, require_module
+from pipeline.names import CHANNEL_PLACES
 from pipeline.ports import Command
 
 if TYPE_CHECKING:
@@ -122,7 +123,11 @@ def _answer(path: Path) -> list[Mapping[str, object]]:
         case "specification":
             raise UsageError(message, hint=f"correct {ENVIRONMENT}")
         case "network":
-            raise NetworkError(message, hint="try again later, or name another place of the channel with --channel")
+            raise NetworkError(
+                message,
+                hint="try again later, or name another place of the channel with --channel, or for builds too in "
+                f"{CHANNEL_PLACES}",
+            )
         case "damaged":
             raise IntegrityError(
                 message, hint="the channel's repodata cannot be read; name another place with --channel"

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from pipeline.catalog.environments import environment_platforms
 from pipeline.catalog.lock_files import LockError
 from pipeline.catalog.miniforge import MINIFORGE, RELEASES, miniforge_text
-from pipeline.errors import IntegrityError, NothingSelectedError, UsageError
+from pipeline.errors import IntegrityError, NetworkError, NothingSelectedError, UsageError
 from pipeline.events import Notice
 from pipeline.model.environment import MiniforgeInstaller
 from pipeline.model.frozen import Frozen
-from pipeline.names import miniforge_file
+from pipeline.names import CHANNEL_PLACES, miniforge_file
 from pipeline.ports import DownloadRequest
 
 if TYPE_CHECKING:
@@ -59,7 +59,12 @@ def pin_miniforge(folder: Path, version: str, services: Services, *, disk: Disk,
     names = {platform: miniforge_file(version, platform) for platform in environment_platforms(folder)}
     if without := [platform for platform, name in names.items() if name is None]:
         raise LockError(f"{folder.name} is for {without[0]}, and Miniforge has no shell script for it")
-    installers = {platform: _pinned(name, version, services) for platform, name in names.items() if name is not None}
+    try:
+        installers = {platform: _pinned(name, version, services) for platform, name in names.items() if name is not None}
+    except NetworkError as error:
+        raise NetworkError(
+            error.message, hint=f"try again later, or name another place of {RELEASES} in {CHANNEL_PLACES}"
+        ) from error
     path, text = folder / MINIFORGE, miniforge_text(folder.name, installers)
     is_new = not path.is_file() or path.read_text(encoding="utf-8") != text
     if is_new and not dry_run:

@@ -9,7 +9,9 @@ from pipeline.errors import IntegrityError, NetworkError, NothingSelectedError, 
 from pipeline.events import StepProgress
 from pipeline.make.outputs import Outputs, made
 from pipeline.make.wanted import wanted_file
+from pipeline.model.clean_text import without_user_info
 from pipeline.model.counts import counted, listed
+from pipeline.names import CHANNEL_PLACES
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,23 +21,41 @@ if TYPE_CHECKING:
     from pipeline.ports import DownloadRequest, Services
 
 
+_SHOWN = 40
+"""Whoever brings files by hand needs every name: more than the 38 wheels of ``envs/mlx``, and a screen of a terminal."""
+
+
 class _Kind(NamedTuple):
-    """What is said of one kind of file: its name, the ``lock --format`` of its urls, and what does without."""
+    """What is said of one kind of file.
+
+    Attributes:
+        names: one and several.
+        form: the ``lock --format`` that lists them; empty where there is none.
+        lists: what that list says, and where it can be made.
+        without: what does without them; empty where nothing does.
+    """
 
     names: tuple[str, str]
-    form: str
-    without: str
+    form: str = ""
+    lists: str = ""
+    without: str = ""
 
 
 _KINDS = {
     "conda packages": _Kind(
-        ("conda package", "conda packages"), "conda-explicit", "make a bundle of the wheels alone with --wheels-only"
+        ("conda package", "conda packages"),
+        form="conda-explicit",
+        lists="prints their urls",
+        without="make a bundle of the wheels alone with --wheels-only",
     ),
-    "wheels": _Kind(("wheel", "wheels"), "pylock --with-urls", ""),
+    "wheels": _Kind(
+        ("wheel", "wheels"),
+        form="pylock",
+        lists="lists them, and with --with-urls, on a machine that reaches an index, their urls",
+    ),
     "Miniforge": _Kind(
         ("installer of Miniforge", "installers of Miniforge"),
-        "",
-        "make a bundle without it: leave --with-miniforge out",
+        without="make a bundle without it: leave --with-miniforge out",
     ),
 }
 """By what a step says that it brings."""
@@ -115,7 +135,8 @@ def _not_had(
     count = f"{len(missing)} of " if missing else ""
     return NetworkError(
         f"{count}{_whose(action)} cannot be had: {why}",
-        hint=f"{_elsewhere(action, services)}; or {kind.without}",
+        hint=f"{_elsewhere(action, services)}; or name another place of {without_user_info(action.files[0].channel)} in {CHANNEL_PLACES}; "
+        f"or {kind.without}",
     )
 
 
@@ -123,7 +144,7 @@ def _without(action: FetchPackages, requests: Sequence[DownloadRequest], service
     """Return which files are neither in the store nor on a mirror, and where they were looked for."""
     missing = tuple(_missing(requests, services))
     places = ", ".join(("the store", *(_folder(mirror) for mirror in services.mirrors)))
-    return f"{len(missing)} of {_whose(action)} are not here ({listed(missing)}; looked for in {places})"
+    return f"{len(missing)} of {_whose(action)} are not here ({listed(missing, shown=_SHOWN)}; looked for in {places})"
 
 
 def _named(missing: dict[str, str]) -> str:
@@ -131,7 +152,7 @@ def _named(missing: dict[str, str]) -> str:
     by_reason: dict[str, list[str]] = {}
     for name, why in missing.items():
         by_reason.setdefault(why.replace(name, "FILE"), []).append(name)
-    return "; ".join(f"{listed(names)} ({why})" for why, names in by_reason.items())
+    return "; ".join(f"{listed(names, shown=_SHOWN)} ({why})" for why, names in by_reason.items())
 
 
 def _elsewhere(action: FetchPackages, services: Services) -> str:
@@ -141,9 +162,9 @@ def _elsewhere(action: FetchPackages, services: Services) -> str:
         if services.mirrors
         else "put the files by their names into one folder and name that with --from-mirror"
     )
-    form = _KINDS[action.what].form
-    command = f"`lock --env {action.environment} --platform {action.platform} --format {form}`"
-    return f"{fill} ({command} prints their urls)" if form else fill
+    kind = _KINDS[action.what]
+    command = f"`lock --env {action.environment} --platform {action.platform} --format {kind.form}`"
+    return f"{fill} ({command} {kind.lists})" if kind.form else fill
 
 
 def _folder(mirror: str) -> str:

@@ -233,8 +233,9 @@ def test_a_base_that_cannot_be_solved_is_told_in_the_solvers_words(world):
 
 
 def test_a_channel_that_is_down_is_the_networks_fault(world):
-    with pytest.raises(NetworkError, match=r"127\.0\.0\.1:9"):
+    with pytest.raises(NetworkError, match=r"127\.0\.0\.1:9") as caught:
         world.lock(channel="http://127.0.0.1:9/conda-forge")
+    assert all(place in caught.value.hint for place in ("--channel", "[channels]", "ENGINE_PIPELINE_CHANNELS"))
 
 
 def test_a_channel_whose_repodata_is_damaged_is_refused(world):

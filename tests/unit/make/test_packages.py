@@ -131,15 +131,46 @@ def test_without_network_wheels_are_named_and_what_brings_them(make_services, tm
     assert "there is no url" not in caught.value.message
     assert "without --offline" in caught.value.hint
     assert "--from-mirror" in caught.value.hint
-    assert "lock --env mlx --platform macos-arm64 --format pylock --with-urls" in caught.value.hint
+    assert "lock --env mlx --platform macos-arm64 --format pylock` lists them" in caught.value.hint
     assert ".whl" not in caught.value.hint
 
 
 def test_of_very_many_packages_the_first_are_named_and_the_rest_counted(make_services, tmp_path):
-    many = {f"pkg{number:02}-1-0.conda": f"package {number}".encode() for number in range(30)}
-    with pytest.raises(OfflineError, match=r"30 of 30 conda packages .*pkg07-1-0\.conda and 22 more") as caught:
+    many = {f"pkg{number:02}-1-0.conda": f"package {number}".encode() for number in range(50)}
+    with pytest.raises(OfflineError, match=r"50 of 50 conda packages .*pkg39-1-0\.conda and 10 more") as caught:
         fetch_packages(conda_packages(many), "fetch", make_services(offline=True), tmp_path)
-    assert "pkg08" not in caught.value.message
+    assert "pkg40" not in caught.value.message
+
+
+def test_as_many_packages_as_an_environment_has_are_all_named(make_services, tmp_path):
+    many = {f"pkg{number:02}-1-0.conda": f"package {number}".encode() for number in range(38)}
+    with pytest.raises(NetworkError) as caught:
+        fetch_packages(
+            conda_packages(many), "fetch", make_services(channels={LOCKED: "http://127.0.0.1:9/c"}), tmp_path
+        )
+    assert all(name in caught.value.message for name in many)
+
+
+def test_a_channel_that_cannot_be_reached_is_told_where_another_place_of_it_is_configured(make_services, tmp_path):
+    locked = LOCKED.replace("//", "//me:secret@")
+    files = tuple(file.model_copy(update={"channel": locked}) for file in conda_packages().files)
+    with pytest.raises(NetworkError) as caught:
+        fetch_packages(
+            conda_packages().model_copy(update={"files": files}),
+            "fetch",
+            make_services(channels={locked: "http://127.0.0.1:9/c"}),
+            tmp_path,
+        )
+    assert f"another place of {LOCKED} in [channels] of pipeline.toml or ENGINE_PIPELINE_CHANNELS" in caught.value.hint
+
+
+def test_where_no_index_answers_the_hint_asks_none_on_this_machine(make_services, tmp_path):
+    index = FixedIndex(NetworkError("the index could not be read", hint="run the same command again later"))
+    with pytest.raises(NetworkError) as caught:
+        fetch_packages(wheels(), "fetch", make_services(index=index), tmp_path)
+    assert "--from-mirror" in caught.value.hint
+    listing = "`lock --env mlx --platform macos-arm64 --format pylock` lists them"
+    assert f"{listing}, and with --with-urls, on a machine that reaches an index, their urls" in caught.value.hint
 
 
 def test_what_a_mirror_lacks_is_named_with_the_place_and_how_it_is_filled(make_services, tmp_path):
