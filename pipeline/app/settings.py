@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,7 +30,10 @@ FOR_THE_NETWORK = (
 )  # fmt: skip
 """What programs that fetch need besides; a proxy's url may hold a password, so others are started without."""
 _LAST_SECOND = 253402300799  # 9999-12-31T23:59:59Z: RFC 3339 has four digits for a year
-_URL = re.compile(r"(?:https?|file)://.")
+_CHANNELS_HINT = (
+    "each is base=place, for example https://conda.anaconda.org/conda-forge=https://mirror.example/conda-forge, or with "
+    "a folder after the =: /srv/conda-forge"
+)
 _SWITCH = {
     "": None,
     "1": True,
@@ -244,19 +246,30 @@ def _token(environment: Mapping[str, str]) -> str | None:
 
 
 def _channels(environment: Mapping[str, str]) -> dict[str, str]:
-    """Return the channels that ENGINE_PIPELINE_CHANNELS replaces: ``base=base``, several with spaces between."""
-    pairs = [text.partition("=") for text in environment.get(f"{PREFIX}CHANNELS", "").split()]
-    for locked, equals, configured in pairs:
-        if not (equals and _URL.match(locked) and _URL.match(configured)):  # not shown: a url may hold a password
-            raise UsageError(
-                f"{PREFIX}CHANNELS holds what is not url=url",
-                hint="for example https://conda.anaconda.org/conda-forge=https://mirror.example/conda-forge",
-            )
-    return _without_slash({locked: configured for locked, _, configured in pairs})
+    """Return the channels that ENGINE_PIPELINE_CHANNELS replaces: ``base=place``, several with spaces between."""
+    entries = environment.get(f"{PREFIX}CHANNELS", "").split()
+    if not entries:
+        return {}
+    from pipeline.model.channel_place import channel_base, channel_place
+
+    found = {}
+    for number, entry in enumerate(entries, 1):
+        locked, equals, place = entry.partition("=")
+        what = "entry" if len(entries) == 1 else f"entry {number} of {len(entries)}"
+        if not equals:
+            raise UsageError(f"{PREFIX}CHANNELS: {what} has no =", hint=_CHANNELS_HINT)
+        side = "what stands before its ="
+        try:
+            base = channel_base(locked)
+            side = "what stands after its ="
+            found[base] = channel_place(place)
+        except ValueError as error:  # the entry itself is not shown: a url may hold a password
+            raise UsageError(f"{PREFIX}CHANNELS: {what}: {side} {error}", hint=_CHANNELS_HINT) from error
+    return found
 
 
 def _without_slash(channels: Mapping[str, str]) -> dict[str, str]:
-    return {locked.rstrip("/"): configured.rstrip("/") for locked, configured in channels.items()}
+    return {locked.rstrip("/"): place for locked, place in channels.items()}
 
 
 def _cmake_options(environment: Mapping[str, str]) -> dict[str, str]:

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.model.clean_text import without_user_info
+from pipeline.model.environment_actions import FetchPackages
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.cli.session import Session
+    from pipeline.model.plan import Plan
 
 
 def warn_of_unused_channels(session: Session, envs_dir: Path) -> None:
@@ -27,3 +29,9 @@ def warn_of_unused_channels(session: Session, envs_dir: Path) -> None:
             f"[channels] or ENGINE_PIPELINE_CHANNELS has a place for {without_user_info(base)}, which no environment "
             f"uses; they use {', '.join(map(without_user_info, known)) or 'none'}"
         )
+
+
+def warn_where_channels_are_asked(session: Session, plan: Plan, envs_dir: Path) -> None:
+    """Do the same where a plan brings packages; other builds ask no channel."""
+    if any(isinstance(step.action, FetchPackages) for step in plan.steps):
+        warn_of_unused_channels(session, envs_dir)

@@ -60,7 +60,9 @@ def pin_miniforge(folder: Path, version: str, services: Services, *, disk: Disk,
     if without := [platform for platform, name in names.items() if name is None]:
         raise LockError(f"{folder.name} is for {without[0]}, and Miniforge has no shell script for it")
     try:
-        installers = {platform: _pinned(name, version, services) for platform, name in names.items() if name is not None}
+        installers = {
+            platform: _pinned(name, version, services) for platform, name in names.items() if name is not None
+        }
     except NetworkError as error:
         raise NetworkError(
             error.message, hint=f"try again later, or name another place of {RELEASES} in {CHANNEL_PLACES}"

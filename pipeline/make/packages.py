@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 _SHOWN = 40
-"""Whoever brings files by hand needs every name: more than the 38 wheels of ``envs/mlx``, and a screen of a terminal."""
+"""Whoever brings files by hand needs every name: more than the 38 wheels of ``envs/mlx``, and a terminal full."""
 
 
 class _Kind(NamedTuple):
@@ -125,7 +125,8 @@ def _missing(requests: Sequence[DownloadRequest], services: Services) -> dict[st
 def _not_had(
     action: FetchPackages, requests: Sequence[DownloadRequest], services: Services, error: NetworkError
 ) -> NetworkError:
-    if action.files[0].channel is None:
+    channel = without_user_info(action.files[0].channel or "")
+    if not channel:
         return NetworkError(
             f"{_without(action, requests, services)}: {error.message}",
             hint=f"{error.hint or 'run the same command again later'}; or {_elsewhere(action, services)}",
@@ -135,7 +136,7 @@ def _not_had(
     count = f"{len(missing)} of " if missing else ""
     return NetworkError(
         f"{count}{_whose(action)} cannot be had: {why}",
-        hint=f"{_elsewhere(action, services)}; or name another place of {without_user_info(action.files[0].channel)} in {CHANNEL_PLACES}; "
+        hint=f"{_elsewhere(action, services)}; or name another place of {channel} in {CHANNEL_PLACES}; "
         f"or {kind.without}",
     )
 

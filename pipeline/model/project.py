@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Annotated
 
+from pydantic import AfterValidator, Field
+
+from pipeline.model.channel_place import channel_place
 from pipeline.model.frozen import Frozen, Name
 from pipeline.model.source import HttpUrl
 
@@ -17,7 +20,7 @@ class ProjectDefaults(Frozen):
         cache_dir: folder of downloads, trees and results.
         recipes: folder with ``engines/``, ``accelerators/`` and ``models/``.
         mirrors: places that are asked before a file's own urls, in order; https, http or file.
-        channels: base of a conda channel, as it stands in a lock, to the base that is asked instead.
+        channels: base of a conda channel, as it stands in a lock, to the url or absolute path that is asked instead.
         offline: whether the network is forbidden.
         jobs: compilers or downloads at once.
         release: pinned release that is built when none is named.
@@ -35,7 +38,7 @@ class ProjectDefaults(Frozen):
     cache_dir: str | None = None
     recipes: str | None = None
     mirrors: tuple[str, ...] = ()
-    channels: dict[HttpUrl, HttpUrl] = {}
+    channels: dict[HttpUrl, Annotated[str, AfterValidator(channel_place)]] = {}
     offline: bool | None = None
     jobs: int | None = Field(default=None, ge=1)
     release: Name | None = None

@@ -14,13 +14,12 @@ from pipeline.cli.build_options import BuildOptions, build_options, make_request
 from pipeline.cli.options import FOLDER, Command, changing_options
 from pipeline.cli.plan_view import plan_document, plan_text
 from pipeline.cli.tables import markdown, size_text, table
-from pipeline.cli.unused_channels import warn_of_unused_channels
+from pipeline.cli.unused_channels import warn_where_channels_are_asked
 from pipeline.make import run
 from pipeline.make.deliver import MANIFEST_NAME
 from pipeline.make.lowering import settle
 from pipeline.model.actions import MakeBundle
 from pipeline.model.counts import counted
-from pipeline.model.environment_actions import FetchPackages
 from pipeline.names import parse_release
 from pipeline.plan import look_around, make_plan, states
 
@@ -56,8 +55,7 @@ def command(
     with build_services(with_mirrors(session.settings, asked), compiler_cache=compiler_cache) as services:
         request = without_unmakeable(session, request, catalog, platform=services.host.facts().platform)
         plan = make_plan(request, catalog, look_around(request, catalog, services))
-        if any(isinstance(step.action, FetchPackages) for step in plan.steps):
-            warn_of_unused_channels(session, Path(catalog.envs_dir))
+        warn_where_channels_are_asked(session, plan, Path(catalog.envs_dir))
         if session.dry_run:
             settled = settle(plan, services)
             found = states(settled, services.store)

@@ -42,14 +42,17 @@ def command(session: Session, *, asked: LockOptions) -> None:
     """
     folder = (asked.envs_dir or envs_dir_of(session.settings.recipes_dir)).absolute()
     _refuse_what_has_no_meaning(asked)
+    folders = chosen_environments(folder, asked.names, all_of_them=asked.check)
+    if not asked.form:  # which asks no channel
+        warn_of_unused_channels(session, folder)
     if asked.check:
-        show_stale(session, chosen_environments(folder, asked.names, all_of_them=True))
+        show_stale(session, folders)
     elif asked.miniforge:
-        _pin_miniforge(session, chosen_environments(folder, asked.names), asked.miniforge)
+        _pin_miniforge(session, folders, asked.miniforge)
     elif asked.form:
-        _export(session, asked, chosen_environments(folder, asked.names), asked.form)
+        _export(session, asked, folders, asked.form)
     else:
-        outcomes = _lock(session, asked, chosen_environments(folder, asked.names))
+        outcomes = _lock(session, asked, folders)
         session.show(
             [outcome.model_dump(mode="json") for outcome in outcomes], lambda: "\n".join(map(outcome_text, outcomes))
         )
@@ -86,7 +89,6 @@ def _lock(session: Session, asked: LockOptions, folders: list[Path]) -> list[Loc
         )
         for environment in folders
     ]
-    warn_of_unused_channels(session, folders[0].parent)
     with build_services(session.settings) as services:
         tools = lock_tools(session.settings, conda=asked.conda, commands=services.commands)
         return [lock_environment(request, tools, services, disk=disk()) for request in requests]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -13,6 +14,7 @@ from pipeline.cli.build_options import BuildOptions, build_options, make_request
 from pipeline.cli.options import Command, common_options
 from pipeline.cli.plan_view import plan_document, plan_text, steps_to_download
 from pipeline.cli.tables import size_text
+from pipeline.cli.unused_channels import warn_where_channels_are_asked
 from pipeline.make.lowering import settle
 from pipeline.plan import github_matrix, look_around, make_plan, refuse, states
 
@@ -50,6 +52,7 @@ def command(session: Session, output_format: str, asked: BuildOptions) -> None:
     with build_services(with_mirrors(session.settings, asked)) as services:
         request = without_unmakeable(session, request, catalog, platform=services.host.facts().platform)
         plan = settle(make_plan(request, catalog, look_around(request, catalog, services)), services)
+        warn_where_channels_are_asked(session, plan, Path(catalog.envs_dir))
         found = states(plan, services.store)
     document = plan_document(plan, found)
     if session.settings.offline and (absent := steps_to_download(plan, found)):

@@ -164,14 +164,42 @@ def test_channels_come_from_the_file_or_the_environment_without_a_slash_at_the_e
     }
 
 
-@pytest.mark.parametrize("said", ["https://conda.example/forge", "forge=https://mirror.example/forge", "https://a=b"])
-def test_channels_that_are_no_urls_are_refused_without_being_shown(said):
+@pytest.mark.parametrize(
+    ("said", "wrong"),
+    [
+        ("https://me:pw@conda.example/forge", "entry has no ="),
+        ("forge=https://me:pw@mirror.example/forge", "entry: what stands before its = is no url"),
+        ("https://a=b", "after its = is neither a url nor the absolute path of a folder"),
+        ("https://a=./srv/pw", "after its = is neither a url nor the absolute path of a folder"),
+        ("https://a=htps://me:pw@b/c", "after its = has the scheme 'htps', which is none of https, http, file"),
+        (
+            "https://a=file://srv/pw",
+            "after its = names a host in a file: url; a folder of this machine has three slashes",
+        ),
+        ("https://a=https://", "after its = names no host"),
+        ("https://a=file:///", "after its = names no folder"),
+        ("https://a=https://[pw/c", "after its = is no url"),
+        ("https://a=/a htp://b=/b", "entry 2 of 2: what stands before its = has the scheme 'htp'"),
+    ],
+)
+def test_of_channels_that_make_no_sense_the_fault_is_told_without_showing_them(said, wrong):
     with pytest.raises(UsageError, match="ENGINE_PIPELINE_CHANNELS") as caught:
         load_settings(Flags(), {"HOME": "/h", "ENGINE_PIPELINE_CHANNELS": said})
-    assert said not in caught.value.message
+    assert wrong in caught.value.message
+    assert "pw" not in caught.value.message
+
+
+def test_a_folder_is_a_channels_place_by_its_path():
+    said = {"HOME": "/h", "ENGINE_PIPELINE_CHANNELS": "https://conda.example/a=/srv/a/"}
+    assert load_settings(Flags(), said).channels == {"https://conda.example/a": "file:///srv/a"}
+    project('[channels]\n"https://conda.example/a/" = "/srv/my channel"\n')
+    assert load_settings(Flags(), {"HOME": "/h"}).channels == {"https://conda.example/a": "file:///srv/my%20channel"}
 
 
 def test_a_channel_in_the_file_that_is_no_url_names_its_key():
     project('[channels]\n"conda-forge" = "https://mirror.example/forge"\n')
     with pytest.raises(UsageError, match=r"pipeline\.toml: channels\.conda-forge"):
+        load_settings(Flags(), {"HOME": "/h"})
+    project('[channels]\n"https://conda.example/a" = "srv/a"\n')
+    with pytest.raises(UsageError, match=r"channels\.https://conda\.example/a: .*absolute path of a folder"):
         load_settings(Flags(), {"HOME": "/h"})

@@ -96,7 +96,9 @@ def test_what_is_no_version_is_a_usage_error(pin, version):
 def test_where_releases_cannot_be_reached_nothing_is_pinned(pin, world):
     with pytest.raises(NetworkError) as caught:
         pin(place="http://127.0.0.1:9/releases")
-    assert f"another place of {RELEASES} in [channels] of pipeline.toml or ENGINE_PIPELINE_CHANNELS" in caught.value.hint
+    assert (
+        f"another place of {RELEASES} in [channels] of pipeline.toml or ENGINE_PIPELINE_CHANNELS" in caught.value.hint
+    )
     with pytest.raises(OfflineError):
         pin(offline=True)
     assert not (world.folder / MINIFORGE).exists()
