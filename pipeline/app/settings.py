@@ -31,8 +31,8 @@ FOR_THE_NETWORK = (
 """What programs that fetch need besides; a proxy's url may hold a password, so others are started without."""
 _LAST_SECOND = 253402300799  # 9999-12-31T23:59:59Z: RFC 3339 has four digits for a year
 _CHANNELS_HINT = (
-    "each is base=place, for example https://conda.anaconda.org/conda-forge=https://mirror.example/conda-forge, or with "
-    "a folder after the =: /srv/conda-forge"
+    "each is base=place, for example https://conda.anaconda.org/conda-forge=https://mirror.example/conda-forge, or "
+    "with a folder after the =: /srv/conda-forge"
 )
 _SWITCH = {
     "": None,

@@ -82,9 +82,7 @@ def _classify_os_error(error: OSError) -> Failure | None:
     where = f" at {error.filename}" if error.filename else ""
     if error.errno in _NO_SPACE:
         return classify(
-            NoSpaceError(
-                f"no space left on the disk{where}", hint="free some space, or choose another folder with --cache-dir"
-            )
+            NoSpaceError(f"no space left on the disk{where}", hint="free some space there, or choose another folder")
         )
     if error.errno in _BAD_PLACE and error.filename:
         return classify(

@@ -88,16 +88,19 @@ def find_host_python(
     if fault := _misfit(said, card, platform):
         raise HostError(
             f"{path} is {fault}, and the bundle's wheels are for CPython {card.python} on {platform}",
-            hint=_how_to_name(card),
+            hint=_how_to_name(card, path),
         )
     return HostPython(Path(said["executable"]), said["version"])
 
 
-def _how_to_name(card: EnvironmentCard) -> str:
+def _how_to_name(card: EnvironmentCard, refused: Path | None = None) -> str:
+    """Return how a Python is named; ``refused`` was, and is no example."""
     program = f"python{card.python}"
+    usual = Path("/usr/bin", program)
+    example = "" if refused == usual else f", for example --python {usual}"
     return (
-        f"name a CPython {card.python} by its path, for example --python /usr/bin/{program} (`command -v {program}` "
-        "prints the path of the one that a shell would start)"
+        f"name a CPython {card.python} by its path{example} (`command -v {program}` prints the path of the one that a "
+        "shell would start)"
     )
 
 
@@ -110,14 +113,14 @@ def _ask(
     except HostError as error:  # its hint is about programs that a build needs
         raise HostError(
             f"{path} cannot be started, and the bundle needs a CPython {card.python}: {error.message}",
-            hint=_how_to_name(card),
+            hint=_how_to_name(card, path),
         ) from error
     line = next((line for line in outcome.tail if line.startswith(_MARK)), None)
     if outcome.exit_code != 0 or line is None:
         last = f": {outcome.tail[-1]}" if outcome.tail else ""
         raise HostError(
             f"{path} is no Python that can be asked for its version (exit code {outcome.exit_code}){last}",
-            hint=_how_to_name(card),
+            hint=_how_to_name(card, path),
         )
     found = json.loads(line.removeprefix(_MARK))
     return {name: str(value) for name, value in found.items() if value is not False}

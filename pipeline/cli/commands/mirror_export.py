@@ -61,7 +61,10 @@ def command(session: Session, mirror: Path, to: Path, split: str, since: Path | 
         )
     session.show(outcome.model_dump(mode="json"), lambda: _text(outcome))
     if not session.dry_run:
-        session.hint(f"\nnext, where the disks are brought: {program_name()} mirror import --from DISK --to MIRROR")
+        session.hint(
+            f"\nnext, where the disks are brought: {program_name()} mirror import --from DISK --to MIRROR"
+            " --trusted-root FILE (root metadata that the publisher gave you; the first import into MIRROR needs it)"
+        )
 
 
 def _text(outcome: ExportOutcome) -> str:

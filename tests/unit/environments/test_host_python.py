@@ -74,6 +74,16 @@ def test_a_host_without_that_python_is_told_what_is_missing(services: Services, 
     assert refused.value.exit_code == 5
 
 
+def test_the_path_that_was_refused_is_no_example_of_one_to_name(services: Services, tmp_path: Path):
+    card = EnvironmentCard(python="3.99", base="host")
+    usual = Path("/usr/bin/python3.99")
+    for named, is_example in ((usual, False), (tmp_path / "python3.99", True)):
+        with pytest.raises(HostError, match=f"{named} cannot be started") as refused:
+            find_host_python(card, HERE, named=named, services=services, cwd=tmp_path)
+        assert (f"--python {usual}" in refused.value.hint) is is_example
+        assert "name a CPython 3.99 by its path" in refused.value.hint
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

@@ -56,6 +56,13 @@ def test_an_export_is_carried_in_and_installed_from(user, repository, root_file,
     user.ok("install", "linux-x86_64-cpu", "--from", tmp_path / "mirror", "--root", root, "--trusted-root", root_file)
 
 
+def test_what_an_export_says_comes_next_works_for_a_first_import(user, repository, root_file, tmp_path):
+    user.ok("mirror", "export", repository, "--to", tmp_path / "usb")
+    said = user.err.partition("mirror import ")[2].partition(" (")[0]
+    places = {"DISK": tmp_path / "usb", "MIRROR": tmp_path / "mirror", "FILE": root_file}
+    user.ok("mirror", "import", *(places.get(word, word) for word in said.split()))
+
+
 def test_missing_parts_end_with_13_and_are_named(user, repository, root_file, tmp_path):
     parts = user.json("mirror", "export", repository, "--to", tmp_path / "usb")["parts"]
     (tmp_path / "usb" / parts[0]).rename(tmp_path / parts[0])
