@@ -5,7 +5,10 @@ The codes are the contract's (docs/contract.md); every class here has a page und
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 DOCS_FOLDER = "docs/errors"
 
@@ -52,10 +55,19 @@ class NothingSelectedError(PipelineError):
 
 
 class NoSpaceError(PipelineError):
-    """The disk is full, or will be."""
+    """The disk is full, or will be.
+
+    Attributes:
+        folder: that was written to, where that is known.
+    """
 
     exit_code = 4
     page = "no-space"
+
+    def __init__(self, message: str, *, hint: str = "", folder: Path | None = None) -> None:
+        """Keep the folder: whoever knows what it is for knows what may go."""
+        super().__init__(message, hint=hint)
+        self.folder = folder
 
 
 class HostError(PipelineError):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.app.events import open_events
+from pipeline.app.full_cache import told_of_a_full_cache
 from pipeline.app.host_environment import device_environment
 from pipeline.app.hosts_without_tls import hosts_without_tls
 from pipeline.app.later_index import LaterIndex
@@ -121,7 +122,11 @@ def open_services(
 
     time, commands = clock(), ProcessRunner()
     probe = host(settings, commands)
-    with open_events(settings, time) as events, contextlib.closing(FileStore(store_dir, durable=durable)) as store:
+    with (
+        told_of_a_full_cache(settings.cache_dir),
+        open_events(settings, time) as events,
+        contextlib.closing(FileStore(store_dir, durable=durable)) as store,
+    ):
         downloader = HttpDownloader(
             store,
             offline=settings.offline,

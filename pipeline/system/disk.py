@@ -23,8 +23,6 @@ FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _FORBIDDEN = {errno.EACCES, errno.EPERM, errno.EROFS}
 FOLDER_MODE = 0o755
 _FEW_PATHS = 64
-_CACHE_MARKS = ("blobs", "results", "quarantine")
-"""Folders by which a cache folder is known; ``store_layout`` makes them."""
 
 
 @contextmanager
@@ -41,7 +39,8 @@ def disk_errors(folder: Path) -> Iterator[None]:
         if error.errno in FULL:
             raise NoSpaceError(
                 f"no space left while writing to {folder}",
-                hint=f"free space there (now {_free_text(folder)}), or {_elsewhere(folder)}",
+                hint=f"free space there (now {_free_text(folder)}), or choose another folder",
+                folder=folder,
             ) from error
         if error.errno in _FORBIDDEN:
             raise HostError(
@@ -51,13 +50,6 @@ def disk_errors(folder: Path) -> Iterator[None]:
         if error.errno == errno.EIO:
             raise HostError(f"the disk fails at {folder}: {error.strerror}", hint="look at the system's log") from error
         raise
-
-
-def _elsewhere(folder: Path) -> str:
-    """Return what else helps where a disk is full: of the cache folder more is known than of any other."""
-    if any(all((above / name).is_dir() for name in _CACHE_MARKS) for above in (folder, *folder.parents)):
-        return "remove old files of the cache, or choose another folder (--cache-dir, ENGINE_PIPELINE_CACHE_DIR)"
-    return "choose another folder"
 
 
 def _free_text(folder: Path) -> str:

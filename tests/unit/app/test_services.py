@@ -3,7 +3,19 @@ from __future__ import annotations
 import pytest
 
 from pipeline.app.hosts_without_tls import hosts_without_tls
-from pipeline.errors import UsageError
+from pipeline.app.services import build_services
+from pipeline.app.settings import Flags, load_settings
+from pipeline.errors import NoSpaceError, UsageError
+
+
+@pytest.mark.parametrize(("place", "of_cache"), [("cache/staging/tree", True), ("repository", False), (None, False)])
+def test_only_of_a_full_cache_it_is_said_that_old_files_of_it_may_go(tmp_path, place, of_cache):
+    settings = load_settings(Flags(cache_dir=tmp_path / "cache", progress=False), {"HOME": str(tmp_path)})
+    folder = None if place is None else tmp_path / place
+    with pytest.raises(NoSpaceError, match="no space") as caught, build_services(settings):
+        raise NoSpaceError("no space", hint="choose another folder", folder=folder)
+    assert caught.value.hint.startswith("choose another folder")
+    assert ("old files of the cache" in caught.value.hint) is of_cache
 
 
 def test_hosts_without_tls_are_those_of_http_urls_and_pip_s_trusted_ones():

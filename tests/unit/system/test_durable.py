@@ -10,7 +10,6 @@ from pipeline.digest import sha256_bytes
 from pipeline.errors import HostError, NoSpaceError
 from pipeline.system.disk import disk_errors
 from pipeline.system.durable import FileDisk
-from pipeline.system.store_layout import StoreLayout
 
 
 @pytest.fixture
@@ -148,14 +147,12 @@ def test_places_that_cannot_be_written_are_the_hosts_fault(tmp_path: Path, disk:
         assert caught.value.exit_code == 5
 
 
-def test_only_of_a_full_cache_is_it_said_that_old_files_of_it_may_go(tmp_path: Path, disk: FileDisk):
-    StoreLayout(tmp_path / "cache")
-    for folder, of_cache in ((tmp_path / "cache" / "staging" / "x" / "tree", True), (tmp_path / "repository", False)):
-        with pytest.raises(NoSpaceError, match=str(folder)) as caught, disk_errors(folder):
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        assert ("cache" in caught.value.hint.replace(str(tmp_path), "")) is of_cache
-        assert "MB free" in caught.value.hint
-        assert "choose another folder" in caught.value.hint
+def test_a_full_disk_is_told_with_its_folder_and_says_nothing_of_the_cache(tmp_path: Path):
+    with pytest.raises(NoSpaceError, match=str(tmp_path)) as caught, disk_errors(tmp_path / "repository"):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    assert caught.value.folder == tmp_path / "repository"
+    assert "MB free), or choose another folder" in caught.value.hint
+    assert "cache" not in caught.value.hint
 
 
 def test_removing_what_is_not_there_is_no_error(tmp_path: Path, disk: FileDisk):
