@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.app.settings import default_cache_dir
+from tests.simulators.mounts import mounted
 
 ROOT = Path(__file__).parents[2]
 SCRIPTS = [path for path in (*(ROOT / "ci").iterdir(), ROOT / ".ci" / "run") if path.is_file()]
@@ -119,6 +120,40 @@ def test_without_home_the_cache_is_where_the_program_looks_for_it(stand_in, tmp_
     run = environment_script(stand_in)
     run.communicate(timeout=60)
     assert (tmp_path / ".cache" / "engine-pipeline" / "environments").is_dir()
+
+
+@pytest.mark.parametrize("module", ["venv", "pip"])
+@pytest.mark.parametrize(
+    ("said", "code", "error"),
+    [
+        ("ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device", 4, "no space left"),
+        ("Error: [Errno 122] Disk quota exceeded", 4, "no space left"),
+        ("ERROR: No matching distribution found", 5, ""),
+    ],
+)
+def test_a_full_disk_is_told_apart_and_no_half_made_environment_stays(stand_in, tmp_path, module, said, code, error):
+    makes = stand_in.read_text()
+    fails = f'"-m {module}") mkdir -p "$3/lib"; echo "{said}" >&2; exit 1 ;;\n'
+    stand_in.write_text(makes.replace('"-m venv")', f'{fails}"-m venv")', 1))
+    (tmp_path / "go").touch()
+    run = environment_script(stand_in, ENGINE_PIPELINE_CACHE_DIR=str(tmp_path / "cache"))
+    out, told = run.communicate(timeout=60)
+    assert (run.returncode, out) == (code, "")
+    assert said in told, "what the maker wrote is shown"
+    other = {"venv": "apt install python3-venv", "pip": "The network is needed"}[module]
+    assert (error in told, other in told) == (True, code == 5)
+    assert not any(path.is_dir() for path in (tmp_path / "cache" / "environments").iterdir())
+
+
+def test_a_disk_that_is_full_is_found_where_its_maker_does_not_say_so(stand_in, tmp_path):
+    with mounted(tmp_path / "cache", "-t", "tmpfs", "-o", "size=2m", "none") as cache:
+        fill = '"-m venv") mkdir -p "$3"; cat /dev/zero >"$3/pip" 2>/dev/null; echo failed >&2; exit 1 ;;\n'
+        stand_in.write_text(stand_in.read_text().replace('"-m venv")', f'{fill}"-m venv")', 1))
+        run = environment_script(stand_in, ENGINE_PIPELINE_CACHE_DIR=str(cache))
+        _, told = run.communicate(timeout=60)
+        assert run.returncode == 4, told
+        assert "no space left" in told
+        assert not any(path.is_dir() for path in (cache / "environments").iterdir())
 
 
 def test_the_interpreter_is_named_and_nothing_is_made(stand_in):
