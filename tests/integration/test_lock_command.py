@@ -138,6 +138,7 @@ def test_a_folder_without_environments_is_never_fresh(user, tmp_path):
         (("--env", "tiny", "--platform", "linux-x86_64", "--format", "conda-explicit", "--with-urls"), 2),
         (("--check", "--platform", "linux-x86_64"), 2),
         (("--check", "--channel", "nowhere"), 2),
+        (("--env", "tiny", "--miniforge", ""), 2),
         (("--env", "tiny", "--offline"), 12),
         (("--env", "tiny", "--conda", "no-such-conda"), 5),
         (("--env", "tiny", "--channel", "http://127.0.0.1:9/x", "--conda", "builtin"), 6),
