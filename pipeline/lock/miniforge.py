@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 LICENSE = "BSD-3-Clause"  # LICENSE of its repository
 _LIMIT_BYTES = 4096  # a digest and a name
+INSTALLER_LIMIT_BYTES = 512 << 20
+"""An installer of more bytes is none: the release says no sizes, and its installers have tens of megabytes."""
 _VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)+-[0-9]+")  # conda's version and a build number, as its tags have been
 _SAID = re.compile(r"([0-9a-f]{64}) [ *](?:\./)?(\S+)\s*")  # as sha256sum writes it; the name is ./Miniforge3-...
 
@@ -51,7 +53,7 @@ def pin_miniforge(folder: Path, version: str, services: Services, *, disk: Disk,
         UsageError: the version is none.
         LockError: the environment is for a platform that Miniforge has no script for, or its file makes no sense.
         NothingSelectedError: there is no such release, or it lacks an installer.
-        IntegrityError: an installer is not what its ``.sha256`` says, or that says nothing.
+        IntegrityError: an installer is not what its ``.sha256`` says or is too large, or that says nothing.
         NetworkError, OfflineError, NoSpaceError: as their names say.
     """
     if not _VERSION.fullmatch(version):
@@ -83,7 +85,14 @@ def _pinned(filename: str, version: str, services: Services) -> MiniforgeInstall
         )
     services.events.emit(Notice(f"{filename}: sha256 {match[1]}"))
     blob = services.downloader.fetch(
-        DownloadRequest(what=filename, urls=(url,), sha256=match[1], size_bytes=None, filename=filename)
+        DownloadRequest(
+            what=filename,
+            urls=(url,),
+            sha256=match[1],
+            size_bytes=None,
+            filename=filename,
+            limit_bytes=INSTALLER_LIMIT_BYTES,
+        )
     )
     return MiniforgeInstaller(
         version=version,

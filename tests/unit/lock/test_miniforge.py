@@ -74,6 +74,15 @@ def test_an_installer_that_is_not_what_its_release_says_is_not_pinned(pin, world
     assert not (world.folder / MINIFORGE).exists()
 
 
+def test_a_server_that_sends_no_end_of_an_installer_is_cut_off(pin, world, server, monkeypatch):
+    monkeypatch.setattr("pipeline.lock.miniforge.INSTALLER_LIMIT_BYTES", 1000)  # half a gigabyte takes a while
+    miniforge.host_release(server, FILES)
+    server.host(f"/releases/{miniforge.VERSION}/{LINUX}", b"", sim.endless())
+    with pytest.raises(IntegrityError, match="more than 1000 bytes"):
+        pin()
+    assert not (world.folder / MINIFORGE).exists()
+
+
 @pytest.mark.parametrize("said", [b"", b"not found\n", b"0" * 64 + b"  ./other.sh\n", b"\xff" * 70])
 def test_a_digest_file_that_says_something_else_is_refused(pin, world, server, said):
     miniforge.host_release(server, FILES, said={LINUX: said})
