@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.catalog.environments import environment_platforms
 from pipeline.catalog.lock_files import LockError
-from pipeline.catalog.miniforge import MINIFORGE, RELEASES, miniforge_text
-from pipeline.errors import IntegrityError, NothingSelectedError, UsageError
+from pipeline.catalog.miniforge import MINIFORGE, RELEASES, miniforge_text, read_miniforge
+from pipeline.errors import IntegrityError, NothingSelectedError, PipelineError, UsageError
 from pipeline.events import Notice
 from pipeline.model.environment import MiniforgeInstaller
 from pipeline.model.frozen import Frozen
@@ -16,6 +16,7 @@ from pipeline.names import miniforge_file
 from pipeline.ports import DownloadRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pipeline.ports import Disk, Services
@@ -26,6 +27,10 @@ INSTALLER_LIMIT_BYTES = 512 << 20
 """An installer of more bytes is none: the release says no sizes, and its installers have tens of megabytes."""
 _VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)+-[0-9]+")  # conda's version and a build number, as its tags have been
 _SAID = re.compile(r"([0-9a-f]{64}) [ *](?:\./)?(\S+)\s*")  # as sha256sum writes it; the name is ./Miniforge3-...
+
+
+class StalePinError(PipelineError):
+    """What is pinned of Miniforge is not what an environment needs."""
 
 
 class MiniforgePinned(Frozen):
@@ -69,6 +74,22 @@ def pin_miniforge(folder: Path, version: str, services: Services, *, disk: Disk,
     return MiniforgePinned(
         environment=folder.name, installers=installers, files=(MINIFORGE,) if is_new else (), dry_run=dry_run
     )
+
+
+def pin_problems(folder: Path, platforms: Sequence[str]) -> tuple[str, ...]:
+    """Return why Miniforge must be pinned again in an environment, empty when it need not or was never pinned.
+
+    Args:
+        folder: of the environment, below envs/.
+        platforms: of the contract's names, all that it is for.
+    """
+    problems: list[str] = []
+    for platform in platforms:
+        try:
+            read_miniforge(folder, platform)
+        except LockError as error:
+            problems += error.message.splitlines()
+    return tuple(dict.fromkeys(problems))
 
 
 def _pinned(filename: str, version: str, services: Services) -> MiniforgeInstaller:

@@ -11,7 +11,7 @@ from pipeline.catalog.lock_files import LockError
 from pipeline.catalog.miniforge import MINIFORGE, RELEASES, read_miniforge
 from pipeline.errors import IntegrityError, NetworkError, NothingSelectedError, OfflineError, UsageError
 from pipeline.lock import stale
-from pipeline.lock.miniforge import pin_miniforge
+from pipeline.lock.miniforge import pin_miniforge, pin_problems
 from pipeline.names import miniforge_file
 from pipeline.system.clock import SystemClock
 from pipeline.system.downloads import HttpDownloader
@@ -116,9 +116,12 @@ def test_a_platform_without_a_shell_is_refused(pin, world):
         pin()
 
 
-def test_a_platform_that_is_asked_for_and_not_pinned_is_stale(pin, locked, server):
+def test_a_platform_that_is_asked_for_and_not_pinned_is_a_problem_of_the_pin_and_not_of_the_lock(pin, locked, server):
+    assert pin_problems(locked.folder, PLATFORMS) == ()
     miniforge.host_release(server, FILES)
     pin()
-    assert stale(locked.folder, PLATFORMS) == ()
+    assert pin_problems(locked.folder, PLATFORMS) == ()
     locked.edit(MINIFORGE, "[installers.linux-x86_64]", "[installers.linux-arm64]")
-    assert stale(locked.folder, PLATFORMS) == (f"{locked.folder / MINIFORGE}: installers.linux-x86_64: is missing",)
+    missing = f"{locked.folder / MINIFORGE}: installers.linux-x86_64: is missing"
+    assert pin_problems(locked.folder, PLATFORMS) == (missing,)
+    assert stale(locked.folder, PLATFORMS) == ()
