@@ -83,7 +83,13 @@ def test_a_server_that_sends_no_end_of_an_installer_is_cut_off(pin, world, serve
     assert not (world.folder / MINIFORGE).exists()
 
 
-@pytest.mark.parametrize("said", [b"", b"not found\n", b"0" * 64 + b"  ./other.sh\n", b"\xff" * 70])
+SAID = f"{'0' * 64}  ./{LINUX}\n".encode()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"", b"not found\n", b"0" * 64 + b"  ./other.sh\n", b"\xff" * 70, SAID * 2, SAID + b"x\n", b"0  ./x\n" + SAID],
+)
 def test_a_digest_file_that_says_something_else_is_refused(pin, world, server, said):
     miniforge.host_release(server, FILES, said={LINUX: said})
     with pytest.raises(IntegrityError, match="does not say the digest"):
