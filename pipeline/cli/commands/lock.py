@@ -47,7 +47,7 @@ def command(session: Session, *, asked: LockOptions) -> None:
         warn_of_unused_channels(session, folder)
     if asked.check:
         show_stale(session, folders)
-    elif asked.miniforge:
+    elif asked.miniforge is not None:
         _pin_miniforge(session, folders, asked.miniforge)
     elif asked.form:
         _export(session, asked, folders, asked.form)
