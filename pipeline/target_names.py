@@ -36,7 +36,9 @@ class Taken(NamedTuple):
     is_glob: bool
 
 
-def match_targets(patterns: Sequence[str], known: Iterable[Target], *, otherwise: str = LISTED) -> tuple[Taken, ...]:
+def match_targets(
+    patterns: Sequence[str], known: Iterable[Target], *, otherwise: str = LISTED, one_for: str | None = None
+) -> tuple[Taken, ...]:
     """Return for each pattern which of the known targets it names.
 
     A pattern is a target, a target without its engine, or a glob over either; a comma separates several.
@@ -45,6 +47,8 @@ def match_targets(patterns: Sequence[str], known: Iterable[Target], *, otherwise
         patterns: as on the command line.
         known: targets.
         otherwise: the hint where nothing is near what was named.
+        one_for: the platform of a host that takes one target, so that a hint names no glob, and no others where there
+            is one for it; None where several may be named.
 
     Raises:
         UnknownNameError: a pattern matches nothing, with near matches.
@@ -56,7 +60,9 @@ def match_targets(patterns: Sequence[str], known: Iterable[Target], *, otherwise
         matches = tuple(target for target in everything if pattern and target.is_named(pattern))
         is_glob = any(c in pattern for c in "*?[")
         if not matches:
-            raise UnknownNameError(f"no target matches {pattern!r}", hint=_near(pattern, everything) or otherwise)
+            raise UnknownNameError(
+                f"no target matches {pattern!r}", hint=_near(pattern, everything, one_for) or otherwise
+            )
         if not is_glob and len(matches) > 1:
             raise AmbiguousNameError(
                 f"{pattern!r} is ambiguous", hint=f"name the engine too: {', '.join(map(str, matches))}"
@@ -65,7 +71,9 @@ def match_targets(patterns: Sequence[str], known: Iterable[Target], *, otherwise
     return tuple(found)
 
 
-def select_targets(patterns: Sequence[str], known: Iterable[Target], *, otherwise: str = LISTED) -> tuple[Target, ...]:
+def select_targets(
+    patterns: Sequence[str], known: Iterable[Target], *, otherwise: str = LISTED, one_for: str | None = None
+) -> tuple[Target, ...]:
     """Return the known targets that any of ``patterns`` names, in the order of ``known``; see ``match_targets``.
 
     Raises:
@@ -73,18 +81,21 @@ def select_targets(patterns: Sequence[str], known: Iterable[Target], *, otherwis
         AmbiguousNameError: a name without engine is one of several engines.
     """
     everything = tuple(known)
-    chosen = {target for taken in match_targets(patterns, everything, otherwise=otherwise) for target in taken.targets}
+    found = match_targets(patterns, everything, otherwise=otherwise, one_for=one_for)
+    chosen = {target for taken in found for target in taken.targets}
     return tuple(target for target in everything if target in chosen)
 
 
-def _near(pattern: str, known: Sequence[Target]) -> str:
+def _near(pattern: str, known: Sequence[Target], one_for: str | None) -> str:
     """Return what a pattern that names nothing may mean: an engine, an accelerator, a platform, or a target near it."""
     text = pattern.strip("/").lower()
     for what, glob, meant in _parts(text):
         if found := [target for target in known if meant(target)]:
-            names = ", ".join(map(str, found[:_SHOWN]))
-            more = f" and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
-            return f"{what} alone is no target; name one of {names}{more}, or all with '{glob}'"
+            offered = [target for target in found if target.platform == one_for] or found
+            names = ", ".join(map(str, offered[:_SHOWN]))
+            more = f" and {len(offered) - _SHOWN} more" if len(offered) > _SHOWN else ""
+            end = "" if one_for else f", or all with '{glob}'"
+            return f"{what} alone is no target; name {'one of ' if offered[1:] else ''}{names}{more}{end}"
     engine, slash, short = text.rpartition("/")
     spelt = f"{engine}{slash}{with_known_platform(short) or short}"
     names_of = {name: target for target in known for name in (str(target), target.short)}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from pipeline.app.settings import program_name
@@ -63,8 +64,18 @@ def _instead(platform: str, platforms: tuple[str, ...]) -> str:
     return f"it is for {', '.join(platforms)}" if platform in PLATFORMS else platform_hint(platform, platforms)
 
 
-def show_stale(session: Session, folders: Sequence[Path]) -> None:
+def lock_command(envs_dir: Path | None) -> str:
+    """Return how `lock` is typed, with the folder of environments where one was given."""
+    return f"{program_name()} lock" + (f" --envs {shlex.quote(str(envs_dir))}" if envs_dir else "")
+
+
+def show_stale(session: Session, folders: Sequence[Path], envs_dir: Path | None) -> None:
     """Say of each environment whether its lock files, and its pin of Miniforge, are those of what is written by hand.
+
+    Args:
+        session: of the command.
+        folders: of the environments.
+        envs_dir: their folder as it was given, for the command that mends them.
 
     Raises:
         StaleLockError: of at least one its lock files are not; every reason is listed.
@@ -83,16 +94,20 @@ def show_stale(session: Session, folders: Sequence[Path]) -> None:
     if not listed:
         return
     again = " ".join(f"--env {folder.name}" for folder, found in reasons.items() if found)
-    mends = [f"{program_name()} lock {again}"] if again else []
-    mends += [
-        f"{program_name()} lock --env {folder.name} --miniforge VERSION" for folder, found in pins.items() if found
-    ]
+    lock = lock_command(envs_dir)
+    mends = [f"{lock} {again}"] if again else []
+    mends += [f"{lock} --env {folder.name} --miniforge VERSION" for folder, found in pins.items() if found]
     kind = StaleLockError if again else StalePinError
     session.end_with(kind("\n".join(listed), hint="; ".join(mends)))
 
 
-def warn_of_stale(session: Session, folder: Path) -> tuple[str, ...]:
+def warn_of_stale(session: Session, folder: Path, envs_dir: Path | None) -> tuple[str, ...]:
     """Warn of a lock that is not that of what is written by hand; return why not, empty where it is.
+
+    Args:
+        session: of the command.
+        folder: of the environment.
+        envs_dir: as for ``show_stale``.
 
     Raises:
         LockError: a hand-written file makes no sense.
@@ -100,7 +115,7 @@ def warn_of_stale(session: Session, folder: Path) -> tuple[str, ...]:
     reasons = stale(folder, platforms_of(folder))
     if reasons:
         listed = "\n".join(f"  {reason}" for reason in reasons)
-        mend = f"{program_name()} lock --env {folder.name}"
+        mend = f"{lock_command(envs_dir)} --env {folder.name}"
         session.warn(f"this is of a lock that is stale; `{mend}` makes it anew:\n{listed}")
     return reasons
 

@@ -165,7 +165,7 @@ def _target(offered: set[Target], named: str | None, platform: str) -> Target:
         raise NothingSelectedError("the repository offers nothing", hint="publish bundles to it first")
     if named is not None:
         has = f"the repository has {listed(list(map(str, known)))}; `explain` with the same --from says what fits here"
-        matches = list(select_targets([named], known, otherwise=has))
+        matches = list(select_targets([named], known, otherwise=has, one_for=platform))
     else:
         matches = [target for target in known if target.platform == platform]
         if not matches:
@@ -173,5 +173,7 @@ def _target(offered: set[Target], named: str | None, platform: str) -> Target:
                 f"the repository has nothing for {platform}", hint=f"it has {', '.join(map(str, known))}"
             )
     if len(matches) > 1:
-        raise UsageError("one target at a time is installed", hint=f"name one of {', '.join(map(str, matches))}")
+        meant = [target for target in matches if target.platform == platform] or matches
+        several = "one of " if len(meant) > 1 else ""
+        raise UsageError("one target at a time is installed", hint=f"name {several}{listed(list(map(str, meant)))}")
     return matches[0]

@@ -100,13 +100,14 @@ def test_a_pin_that_lacks_a_platform_fails_the_check_with_what_mends_it_and_the_
     done = user.run("lock", "--check", *where)
     assert (done.returncode, done.stdout) == (1, "tiny is fresh\n")
     assert f"error: {world.folder / MINIFORGE}: installers.linux-x86_64: is missing" in done.stderr
-    assert done.stderr.split("next:")[1].splitlines()[0].endswith(" lock --env tiny --miniforge VERSION")
+    lock = f" lock --envs {world.folder.parent} --env tiny"
+    assert done.stderr.split("next:")[1].splitlines()[0].endswith(f"{lock} --miniforge VERSION")
     (world.folder / "conda-lock.yml").unlink()
     done = user.run("lock", "--check", *where)
     assert (done.returncode, done.stdout.strip()) == (1, "")
     (line,) = (line for line in done.stderr.splitlines() if line.startswith("next:"))
-    assert "lock --env tiny; " in line
-    assert line.endswith("lock --env tiny --miniforge VERSION")
+    assert f"{lock}; " in line
+    assert line.endswith(f"{lock} --miniforge VERSION")
 
 
 @pytest.mark.parametrize("form", ["conda-explicit", "pylock"])
@@ -119,7 +120,9 @@ def test_a_stale_lock_is_written_for_other_installers_with_a_warning(user, world
     old = user.run(*asked)
     assert (old.returncode, old.stdout) == (0, fresh.stdout)
     assert "pylock.macos-arm64.toml: requirements.in changed since it was made" in old.stderr
-    assert "lock --env tiny`" in old.stderr
+    again = f"lock --envs {world.folder.parent} --env tiny"
+    assert f"{again}`" in old.stderr
+    assert again in user.run("lock", "--check", *asked[1:5]).stderr
     assert any("requirements.in changed" in reason for reason in json_of(user, *asked)["stale"])
 
 

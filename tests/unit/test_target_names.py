@@ -88,6 +88,19 @@ def test_an_engine_an_accelerator_or_a_platform_alone_is_answered_with_its_targe
     assert select_targets([glob], ALL) == targets
 
 
+@pytest.mark.parametrize(
+    ("host", "offered"),
+    [
+        ("linux-x86_64", "name mlx-lm/linux-x86_64-mlx"),
+        ("windows-x86_64", "name one of mlx-lm/macos-arm64-mlx, mlx-lm/linux-x86_64-mlx"),
+    ],
+)
+def test_where_one_target_is_meant_a_hint_names_no_glob_and_those_of_the_host_alone(host, offered):
+    with pytest.raises(UnknownNameError) as caught:
+        select_targets(["mlx-lm"], ALL, one_for=host)
+    assert caught.value.hint == f"the engine mlx-lm alone is no target; {offered}"
+
+
 def test_of_many_targets_the_first_are_named_and_the_rest_counted():
     many = [Target("llama.cpp", "linux-x86_64", f"cuda-{number}.0") for number in range(20)]
     with pytest.raises(UnknownNameError) as caught:

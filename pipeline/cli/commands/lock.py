@@ -8,11 +8,11 @@ import click
 
 from pipeline.app.locking import lock_tools
 from pipeline.app.services import build_services, disk
-from pipeline.app.settings import program_name
 from pipeline.catalog import envs_dir_of
 from pipeline.cli.lock_options import LockOptions, lock_options
 from pipeline.cli.locking import (
     chosen_environments,
+    lock_command,
     outcome_text,
     pin_text,
     platforms_of,
@@ -46,7 +46,7 @@ def command(session: Session, *, asked: LockOptions) -> None:
     if not asked.form:  # which asks no channel
         warn_of_unused_channels(session, folder)
     if asked.check:
-        show_stale(session, folders)
+        show_stale(session, folders, asked.envs_dir)
     elif asked.miniforge is not None:
         _pin_miniforge(session, folders, asked.miniforge)
     elif asked.form:
@@ -57,7 +57,7 @@ def command(session: Session, *, asked: LockOptions) -> None:
             [outcome.model_dump(mode="json") for outcome in outcomes], lambda: "\n".join(map(outcome_text, outcomes))
         )
         if not session.dry_run and any(outcome.files for outcome in outcomes):
-            session.hint(f"\nnext: {program_name()} lock --check, and commit the files")
+            session.hint(f"\nnext: {lock_command(asked.envs_dir)} --check, and commit the files")
 
 
 def _refuse_what_has_no_meaning(asked: LockOptions) -> None:
@@ -111,7 +111,7 @@ def _export(session: Session, asked: LockOptions, folders: list[Path], form: str
             text = export(folders[0], asked.platform, form=form, index=services.index)
     else:
         text = export(folders[0], asked.platform, form=form, index=None)
-    reasons = warn_of_stale(session, folders[0])
+    reasons = warn_of_stale(session, folders[0], asked.envs_dir)
     document = {"environment": folders[0].name, "platform": asked.platform, "format": form, "stale": list(reasons)}
     if asked.output is None:
         session.show({**document, "text": text}, text.rstrip)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import pytest
 
+from pipeline.deploy.choosing import choose
 from pipeline.deploy.generations import list_generations
 from pipeline.deploy.select import NoAcceleratorError
 from pipeline.errors import HostError, NothingSelectedError, UsageError
 from pipeline.events import Notice
 from pipeline.model.host import HostFacts
 from tests.simulators.engine_world import HOST, FixedHost, LayerFiles, World, core
-from tests.simulators.variants import RTX_4090
+from tests.simulators.variants import RTX_4090, artifact
 
 GPU = HOST.model_copy(
     update={"nvidia_driver": RTX_4090.nvidia_driver, "nvidia_gpus": RTX_4090.nvidia_gpus, "adapters": RTX_4090.adapters}
@@ -127,3 +128,11 @@ def test_a_short_target_of_an_engine_that_is_not_offered_is_told_what_is(both: W
     with pytest.raises(NothingSelectedError, match="there is no engine 'mlx'") as caught:
         installed(both, HOST, target="linux-x86_64-cpu", engine="mlx")
     assert caught.value.hint == "there is llama.cpp"
+
+
+@pytest.mark.parametrize("named", ["mlx-lm", "mlx-lm/*"])
+def test_only_targets_of_this_host_are_offered_where_several_are_named(named):
+    offered = [artifact("mlx", engine="mlx-lm", platform=platform) for platform in ("linux-x86_64", "macos-arm64")]
+    with pytest.raises(UsageError) as caught:
+        choose(offered, target=named, version=None, platform="linux-x86_64", revoked={})
+    assert caught.value.hint.endswith("name mlx-lm/linux-x86_64-mlx")
