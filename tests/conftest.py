@@ -18,6 +18,7 @@ with mock.patch("sys.addaudithook"):
 
 from pipeline.catalog import Catalog, load
 from tests.simulators.engine_world import close_stores
+from tests.workers import pytest_xdist_auto_num_workers  # noqa: F401 - pytest looks for it here
 
 PROJECT = Path(__file__).resolve().parent.parent
 
