@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -60,3 +61,14 @@ def test_a_folder_runs_in_a_worker(tmp_path):
 @pytest.mark.parametrize("arguments", [("cases/test_one.py",), ("cases", "-s")], ids=["a file", "no capture"])
 def test_what_is_small_or_wants_the_terminal_runs_in_pytest_itself(tmp_path, arguments):
     assert "ran in master" in run_one_test(tmp_path, *arguments)
+
+
+def test_what_the_tests_start_can_be_interrupted():
+    assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+
+
+def test_so_it_is_where_the_tests_run_in_the_background():
+    name = f"{FILE}::{test_what_the_tests_start_can_be_interrupted.__name__}"
+    argv = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", name]
+    ignoring = ["sh", "-c", 'trap "" INT; exec "$@"', "sh", *argv]  # as a shell does for what ends in &
+    assert "1 passed" in subprocess.run(ignoring, cwd=ROOT, capture_output=True, text=True, check=False).stdout
