@@ -47,8 +47,10 @@ def folders_of(entries: Iterable[TreeEntry]) -> tuple[str, ...]:
     """Return every folder that the entries imply, parents first."""
     found: set[str] = set()
     for entry in entries:
-        parts = entry.path.split("/")[:-1]
-        found.update("/".join(parts[:length]) for length in range(1, len(parts) + 1))
+        folder = entry.path.rpartition("/")[0]
+        while folder and folder not in found:
+            found.add(folder)
+            folder = folder.rpartition("/")[0]
     return tuple(sorted(found))
 
 

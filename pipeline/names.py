@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pipeline.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection
 
 PLATFORMS = (
     "linux-x86_64",
@@ -45,7 +45,24 @@ _CONDA_SUBDIRS = {  # conda/base/constants.py, KNOWN_SUBDIRS
     "windows-x86_64": "win-64",
     "windows-arm64": "win-arm64",
 }
+_MINIFORGE_SUFFIXES = {  # of its release's files: what uname -s and uname -m say; Windows has an .exe, no script
+    "linux-x86_64": "Linux-x86_64",
+    "linux-arm64": "Linux-aarch64",
+    "macos-arm64": "MacOSX-arm64",
+    "macos-x86_64": "MacOSX-x86_64",
+}
 _SYSTEMS = {"linux": "linux", "darwin": "macos", "macos": "macos", "windows": "windows", "win32": "windows"}
+_SYSTEM_SPELLINGS = {  # conda's, pip's tags, Docker's, upstream's archives
+    **_SYSTEMS,
+    "mac": "macos",
+    "macosx": "macos",
+    "osx": "macos",
+    "win": "windows",
+    "manylinux": "linux",
+    "ubuntu": "linux",
+    "debian": "linux",
+}
+_SPELT = re.compile(r"x86[_-]64|arm64|aarch64|amd64|x64|win32|[a-z]+|\d+")
 
 
 class UnknownNameError(UsageError):
@@ -124,9 +141,9 @@ def parse_target(text: str) -> Target:
         for platform in PLATFORMS:
             if short.startswith(f"{platform}-"):
                 return Target(engine, platform, parse_accel(short.removeprefix(f"{platform}-")))
-    raise UnknownNameError(
-        f"{text!r} is not a target", hint="write <engine>/<platform>-<accel>, for example llama.cpp/linux-x86_64-cpu"
-    )
+    spelt = with_known_platform(short) if slash and engine else None
+    hint = "write <engine>/<platform>-<accel>, for example llama.cpp/linux-x86_64-cpu"
+    raise UnknownNameError(f"{text!r} is not a target", hint=f"did you mean {engine}/{spelt}?" if spelt else hint)
 
 
 def parse_release(text: str) -> str:
@@ -160,39 +177,55 @@ def platform_of(system: str, machine: str) -> str:
     return name
 
 
+def meant_platforms(text: str) -> tuple[str, ...]:
+    """Return the platforms that another spelling means: all of a system's where it names a system alone.
+
+    ``osx-arm64``, ``macosx_14_0_arm64``, ``darwin/arm64`` and ``mac-arm64`` are ``macos-arm64``; ``win-64`` is
+    ``windows-x86_64``. Empty where it means none.
+    """
+    words = _SPELT.findall(text.lower().replace("x86-64", "x86_64"))
+    systems = [_SYSTEM_SPELLINGS[word] for word in words if word in _SYSTEM_SPELLINGS]
+    machines = [_MACHINES[word] for word in words if word in _MACHINES]
+    others = [word for word in words if word not in _SYSTEM_SPELLINGS and word not in _MACHINES]
+    if len(systems) != 1 or len(machines) > 1 or any(word.isalpha() for word in others):
+        return ()
+    if not machines and others == ["64"]:  # as conda has it: linux-64
+        machines = ["x86_64"]
+    if not machines:
+        return () if others else tuple(name for name in PLATFORMS if name.startswith(f"{systems[0]}-"))
+    return tuple(name for name in PLATFORMS if name == f"{systems[0]}-{machines[0]}")
+
+
+def platform_hint(text: str, known: Collection[str] = PLATFORMS) -> str:
+    """Return what to write instead of a platform that is none, or not among the known ones."""
+    meant = [name for name in meant_platforms(text) if name in known and name != text]
+    near = meant or difflib.get_close_matches(text, known, n=2)
+    meaning = f"did you mean {' or '.join(near)}? " if near else ""
+    return f"{meaning}there are {', '.join(known)}"
+
+
+def with_known_platform(short: str) -> str | None:
+    """Return a target without its engine with its platform as the contract has it: ``osx-arm64-mlx``.
+
+    None where no platform can be made out, or it is spelt so already.
+    """
+    places = [place for place, character in enumerate(short) if character == "-"]
+    for place in reversed(places):
+        meant = meant_platforms(short[:place])
+        if len(meant) == 1 and meant[0] != short[:place]:
+            return f"{meant[0]}{short[place:]}"
+    return None
+
+
 def conda_subdir(platform: str) -> str:
     """Return what conda calls a platform, for example ``osx-arm64``."""
     return _CONDA_SUBDIRS[platform]
 
 
-def select_targets(patterns: Sequence[str], known: Iterable[Target]) -> tuple[Target, ...]:
-    """Return the known targets that any of ``patterns`` names, in the order of ``known``.
-
-    A pattern is a target, a target without its engine, or a glob over either; a comma separates several.
-
-    Raises:
-        UnknownNameError: a pattern matches nothing, with near matches.
-        AmbiguousNameError: a name without engine is one of several engines.
-    """
-    everything = tuple(known)
-    chosen: set[Target] = set()
-    for pattern in (part.strip() for text in patterns for part in text.split(",")):
-        matches = [t for t in everything if pattern and t.is_named(pattern)]
-        if not matches:
-            raise UnknownNameError(f"no target matches {pattern!r}", hint=_near(pattern, everything))
-        is_glob = any(c in pattern for c in "*?[")
-        if not is_glob and len(matches) > 1:
-            raise AmbiguousNameError(
-                f"{pattern!r} is ambiguous", hint=f"name the engine too: {', '.join(map(str, matches))}"
-            )
-        chosen.update(matches)
-    return tuple(t for t in everything if t in chosen)
-
-
-def _near(pattern: str, known: Sequence[Target]) -> str:
-    names = [name for t in known for name in (str(t), t.short)]
-    near = difflib.get_close_matches(pattern, names, n=4, cutoff=0.6)
-    return f"did you mean {' or '.join(near)}?" if near else "`python -m pipeline targets` lists them all"
+def miniforge_file(version: str, platform: str) -> str | None:
+    """Return what a release of Miniforge calls its installer for a platform; None where it has no shell script."""
+    suffix = _MINIFORGE_SUFFIXES.get(platform)
+    return None if suffix is None else f"Miniforge3-{version}-{suffix}.sh"
 
 
 def version_key(version: str) -> tuple[tuple[int, str], ...]:

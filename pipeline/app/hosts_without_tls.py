@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from pipeline.errors import UsageError
-from pipeline.system.index_variables import INDEX_VARIABLES, index_urls
+from pipeline.system.index_variables import INDEX_VARIABLES, index_urls, without_name
+from pipeline.system.uv_files import read_uv_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +24,9 @@ def hosts_without_tls(environment: Mapping[str, str], *urls: str) -> frozenset[s
     """
     named = [(url, "the repository, ENGINE_PIPELINE_MIRROR or _CHANNELS") for url in urls]
     named += [(url, name) for name in INDEX_VARIABLES for url in index_urls(environment, name)]
+    with suppress(UsageError):  # told by whoever asks the index
+        files = read_uv_files(environment)
+        named += [(without_name(word), "uv.toml") for word in (*files.first, *files.default)]
     plain = [_host_of(url, where) for url, where in named if url.lower().startswith("http://")]
     trusted = [_host_of(f"//{host}", "PIP_TRUSTED_HOST") for host in environment.get("PIP_TRUSTED_HOST", "").split()]
     return frozenset(host for host in (*plain, *trusted) if host)

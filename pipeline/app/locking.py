@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING
 from pipeline.app.project import package_dir
 from pipeline.errors import HostError
 from pipeline.lock.tools import LockTools
+from pipeline.system.index_settings import IndexSettings
+from pipeline.system.index_variables import INDEX_VARIABLES, without_name
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pipeline.app.settings import Settings
+    from pipeline.ports import CommandRunner
 
 # What the solvers are configured by; everything else of this process's environment stays here.
 _SOLVERS_OWN = ("UV_", "CONDA", "MAMBA", "XDG_", "SSL_CERT_", "REQUESTS_CA_BUNDLE", "NETRC", "COVERAGE_")
@@ -24,18 +27,26 @@ BUILTIN = "builtin"
 _CONDAS = ("conda", "mamba", "micromamba")
 
 
-def lock_tools(settings: Settings, *, conda: str | None, environment: Mapping[str, str] = os.environ) -> LockTools:
+_FIND_LINKS = "UV_FIND_LINKS"
+
+
+def lock_tools(
+    settings: Settings, *, conda: str | None, commands: CommandRunner, environment: Mapping[str, str] = os.environ
+) -> LockTools:
     """Return the solvers of this machine.
 
     Args:
         settings: of this run.
         conda: the user's conda, mamba or micromamba, by path or name, or ``BUILTIN``; None for the first of
             them on PATH, else our own.
+        commands: start pip, which may be asked which index it uses.
         environment: of this process.
 
     Raises:
         HostError: ``conda`` is not there.
+        UsageError: a file of uv's cannot be read.
     """
+    indexes = IndexSettings(environment, commands)
     found = None
     if conda is None:
         found = next((path for name in _CONDAS if (path := shutil.which(name))), None)
@@ -43,11 +54,38 @@ def lock_tools(settings: Settings, *, conda: str | None, environment: Mapping[st
         raise HostError(
             f"--conda {conda}: there is no such program", hint="leave it out to use what is on PATH, or ours"
         )
-    own = {name: value for name, value in environment.items() if name.startswith(_SOLVERS_OWN)}
+    of_uv = {_FIND_LINKS, "UV_CONFIG_FILE", *INDEX_VARIABLES}
+    own = {name: value for name, value in environment.items() if name.startswith(_SOLVERS_OWN) and name not in of_uv}
     return LockTools(
         python=(sys.executable, "-P"),
         front=(sys.executable, "-P", "-c", _START, str(package_dir())),
         conda=found,
-        environment={**settings.child_env, **own, "PYTHONUTF8": "1"},
+        environment={**settings.child_env, **own, **_uv_indexes(indexes), "PYTHONUTF8": "1"},
         repodata_dir=settings.cache_dir / "conda-repodata",
+        find_links=(
+            *([_FIND_LINKS] if environment.get(_FIND_LINKS) else ()),
+            *(str(path) for path in indexes.uv_files().links),
+        ),
     )
+
+
+def _uv_indexes(indexes: IndexSettings) -> dict[str, str]:
+    """Return what tells uv to ask the indexes that a build asks, and to read no file of its own.
+
+    uv takes the first index that has a project, and asks those of UV_INDEX before the default one.
+    """
+    try:
+        default, extra = indexes.default(), indexes.extra()
+    except HostError:  # no pip to ask, as in an environment that uv made: uv's default is pip's
+        default, extra = [], []
+    found = {"UV_NO_CONFIG": "1", "UV_INDEX": " ".join(_once((*indexes.first(), *extra, *default[1:])))}
+    return {**found, "UV_DEFAULT_INDEX": default[0]} if default else found
+
+
+def _once(words: Iterable[str]) -> list[str]:
+    """Return indexes without those whose name or url came before: uv refuses two of one name."""
+    seen: dict[str, str] = {}
+    for word in words:
+        url = without_name(word)
+        seen.setdefault(url if url == word else word.partition("=")[0], word)
+    return list(seen.values())

@@ -119,10 +119,9 @@ def open_services(
     from pipeline.system.processes import ProcessRunner
     from pipeline.system.store import FileStore
 
-    time = clock()
+    time, commands = clock(), ProcessRunner()
+    probe = host(settings, commands)
     with open_events(settings, time) as events, contextlib.closing(FileStore(store_dir, durable=durable)) as store:
-        commands = ProcessRunner()
-        probe = host(settings, commands)
         downloader = HttpDownloader(
             store,
             offline=settings.offline,
@@ -153,6 +152,7 @@ def open_services(
             conda=conda_tool(),
             channels=settings.channels,
             disk=disk(),
+            mirrors=_mirrors_in_words(settings),
         )
 
 
@@ -186,6 +186,13 @@ def release_services(settings: Settings, *, api: str | None = None) -> Iterator[
                 offline=settings.offline,
             ),
         )
+
+
+def _mirrors_in_words(settings: Settings) -> tuple[str, ...]:
+    """Return the mirrors as messages may name them: urls without what a password could be in."""
+    from pipeline.system.transfer_faults import shown
+
+    return tuple(shown(mirror) if "://" in mirror else mirror for mirror in settings.mirrors)
 
 
 def attestation_verifier(trusted_root: Path | None = None) -> AttestationVerifier:

@@ -1,7 +1,7 @@
 """Recipes and environments, read from files into frozen models; errors name the file and the dotted key."""
 
 from pipeline.catalog.catalog import Catalog, envs_dir_of, load, read_archive_parts
-from pipeline.catalog.locked import check_locks, locked_environment
+from pipeline.catalog.locked import check_locks, lock_conda, locked_environment, pinned_miniforge
 from pipeline.catalog.recipes import RecipeError
 
 __all__ = [
@@ -10,6 +10,8 @@ __all__ = [
     "check_locks",
     "envs_dir_of",
     "load",
+    "lock_conda",
     "locked_environment",
+    "pinned_miniforge",
     "read_archive_parts",
 ]

@@ -9,6 +9,8 @@ from pydantic import Field
 
 from pipeline.catalog.conda_lock import LOCK, read_conda_packages
 from pipeline.catalog.lock_files import Foreign, LockError, read_part, read_yaml, relock
+from pipeline.catalog.locked import CONDA_PROBLEM, lock_conda
+from pipeline.catalog.miniforge import read_miniforge
 from pipeline.catalog.pylock import pylock_filename, read_wheels
 from pipeline.model.environment import Floors, LockedEnvironment
 from pipeline.model.frozen import Name, Version
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 
 ENVIRONMENT = "environment.yml"
 VIRTUAL_PACKAGES = "virtual-packages.yml"
-CONDA_PROBLEM = "conda-problem.txt"
-"""Written by hand where only wheels are locked: why no conda packages are. Then there is no conda-lock.yml."""
 _PYTHON = re.compile(r"python\s*={0,2}\s*([0-9]+\.[0-9]+)(?:\.[0-9*]+)*")  # python 3.14.*, python=3.14, python 3.14.9
 
 
@@ -210,6 +210,7 @@ def check_environments(envs_dir: Path, engines: Iterable[EnvironmentEngine]) -> 
         for platform in engine.platforms:
             try:
                 read_locked_engine(envs_dir, engine, platform)
+                read_miniforge(envs_dir / engine.environment, platform)
             except LockError as error:
                 complaints.append(error.message)
     if complaints:
@@ -223,10 +224,16 @@ def _conda_packages(folder: Path, platform: str) -> tuple[tuple[CondaPackage, ..
     if not problem_path.is_file():
         return read_conda_packages(folder, platform), ""
     if (folder / LOCK).exists():
-        raise LockError(f"{problem_path}: says that there is no {LOCK}, and there is", hint="remove one of them")
+        raise LockError(
+            f"{problem_path}: says that there is no {LOCK}, and there is",
+            hint=f"remove {problem_path}: what is locked counts",
+        )
     problem = " ".join(problem_path.read_text(encoding="utf-8").split())
     if not problem:
-        raise LockError(f"{problem_path}: is empty", hint="write down why no conda packages are locked")
+        raise LockError(
+            f"{problem_path}: is empty",
+            hint=f"write down in it why no conda packages are locked; {lock_conda(folder.name)}",
+        )
     return (), problem
 
 

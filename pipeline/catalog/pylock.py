@@ -9,6 +9,7 @@ from packaging.utils import canonicalize_name, canonicalize_version, parse_wheel
 from pydantic import Field
 
 from pipeline.catalog.lock_files import Foreign, LockError, read_part, read_toml, relock
+from pipeline.model.counts import counted
 from pipeline.model.environment import WheelFile
 from pipeline.model.frozen import Name, Sha256
 from pipeline.proofs.wheel_tags import wheel_problem
@@ -102,7 +103,7 @@ def _wheel(value: object, where: str) -> WheelFile:
             raise LockError(f"{where}: marker: a lock of one platform says what is there, under no condition")
     package = read_part(_Package, value, where)
     if len(package.wheels) != 1:
-        raise LockError(f"{where}: wheels: lists {len(package.wheels)} files, and one is wanted")
+        raise LockError(f"{where}: wheels: lists {counted(len(package.wheels), 'file')}, and one is wanted")
     wheel = package.wheels[0]
     filename = wheel.path.rpartition("/")[2]
     project = canonicalize_name(package.name)

@@ -15,14 +15,15 @@ from pipeline.cli.options import gathered_options
 from pipeline.errors import UsageError
 from pipeline.model.manifest import ProofLevel
 from pipeline.model.source import LocalTree
-from pipeline.names import select_targets
-from pipeline.plan import BuildRequest
+from pipeline.plan import BuildRequest, narrow
 from pipeline.plan.request import SourceChoice
+from pipeline.target_names import select_targets
 
 if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from pipeline.app.settings import Settings
+    from pipeline.cli.session import Session
 
 
 def _complete_target(_ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str | CompletionItem]:
@@ -82,6 +83,12 @@ _OPTIONS = (
         help="Environments: leave the conda packages out; a Python of the machine that it goes to is used.",
     ),
     click.option(
+        "--with-miniforge",
+        is_flag=True,
+        help="Environments: put Miniforge's installer into the bundle, for machines that have neither this program nor "
+        "a conda.",
+    ),
+    click.option(
         "--from-mirror",
         "from_mirror",
         multiple=True,
@@ -104,6 +111,7 @@ class BuildOptions:
     web_ui: bool | None
     cmake_options: tuple[str, ...]
     wheels_only: bool
+    with_miniforge: bool
     from_mirror: tuple[str, ...]
 
 
@@ -134,6 +142,7 @@ def make_request(asked: BuildOptions, settings: Settings, catalog: Catalog) -> B
     given = dict(_name_and_value(text) for text in asked.cmake_options)
     request = BuildRequest(
         targets=select_targets(asked.targets, catalog.targets()),
+        patterns=asked.targets,
         release=asked.release or settings.release,
         release_is_default=asked.release is None,
         prove=asked.prove,
@@ -144,11 +153,26 @@ def make_request(asked: BuildOptions, settings: Settings, catalog: Catalog) -> B
         cmake_options={**settings.cmake_options, **given},
         insisted_options=frozenset(given),
         wheels_only=asked.wheels_only,
+        with_miniforge=asked.with_miniforge,
         builder_version=version(),
     )
     if settings.locked:
         _require_locked(request, catalog)
     return request
+
+
+def without_unmakeable(
+    session: Session, request: BuildRequest, catalog: Catalog, *, platform: str | None
+) -> BuildRequest:
+    """Return the request without what only a glob took and what cannot be made as asked; a warning says of each why.
+
+    Raises:
+        PipelineError: as ``plan.narrow``.
+    """
+    narrowed, left_out = narrow(request, catalog, platform=platform)
+    for one in left_out:
+        session.warn(str(one))
+    return narrowed
 
 
 def _name_and_value(text: str) -> tuple[str, str]:

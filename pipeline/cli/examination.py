@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 from pipeline.cli.host_facts import describe_devices
 from pipeline.cli.tables import size_text
+from pipeline.deploy.host_base import MAKE_ANEW
 from pipeline.errors import PipelineError
 from pipeline.names import version_key
 
@@ -64,8 +65,8 @@ class Finding:
     advice: str = ""
 
 
-def examine(services: Services, catalog: Catalog, cache_dir: Path) -> list[Finding]:
-    """Look at everything a build and an installation use."""
+def examine(services: Services, catalog: Catalog, cache_dir: Path, root: Path | None = None) -> list[Finding]:
+    """Look at everything a build and an installation use; ``root`` is an installation, where one is configured."""
     return [
         *_machine(services.host),
         *_devices(services.host),
@@ -73,6 +74,7 @@ def examine(services: Services, catalog: Catalog, cache_dir: Path) -> list[Findi
         *_environments(),
         _conda_packages(),
         *_places(services, cache_dir),
+        *_installed(root),
     ]
 
 
@@ -135,6 +137,22 @@ def _places(services: Services, cache_dir: Path) -> Iterator[Finding]:
         yield Finding("ok", "loopback", f"port {services.loopback.free_port()} can be used")
     except (PipelineError, OSError) as error:
         yield Finding("missing", "loopback", str(error), "the proof runs a server on 127.0.0.1: bring lo up")
+
+
+def _installed(root: Path | None) -> Iterator[Finding]:
+    """Say of what is installed and current whether the Python that it is over is still there."""
+    from pipeline.deploy.generations import list_generations  # noqa: PLC0415 - where nothing is installed it costs
+
+    if root is None or not root.is_dir():
+        return
+    try:
+        found = [generation for generation in list_generations(root) if generation.current]
+    except PipelineError as error:
+        yield Finding("absent", "installation", error.message, error.hint or "`verify` says more")
+        return
+    for generation in found:
+        what, fault = f"{generation.engine} {generation.version}", generation.fault
+        yield Finding("absent" if fault else "ok", what, fault or f"in {generation.path}", MAKE_ANEW if fault else "")
 
 
 def _size_of(folder: Path) -> int:

@@ -12,6 +12,7 @@ from pipeline.cli.options import PATH
 from pipeline.cli.tables import size_text
 from pipeline.deploy.health import HealthWish
 from pipeline.errors import UsageError
+from pipeline.model.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -65,7 +66,7 @@ def health_text(health: Mapping[str, object]) -> str:
     if not health["passed"]:
         return "" if health["level"] == "none" else f"not checked: {health['reason']}"
     devices = ", ".join(cast("list[str]", health["devices"]))
-    answered = f", {health['generated_tokens']} tokens" if health["generated_tokens"] else ""
+    answered = f", {counted(int(str(health['generated_tokens'])), 'token')}" if health["generated_tokens"] else ""
     if isinstance(ready := health.get("ready_seconds"), int | float):
         answered += f", ready in {ready:.1f} s"
     if isinstance(resident := health.get("resident_bytes"), int):

@@ -26,6 +26,11 @@ _OPTIONS = (
         help="conda, mamba or micromamba; `builtin` is our own solver.  [default: what is on PATH, else our own]",
     ),
     click.option(
+        "--miniforge",
+        metavar="VERSION",
+        help="Pin Miniforge's installers of that release, for `build --with-miniforge`; nothing is solved.",
+    ),
+    click.option(
         "--format",
         "form",
         type=click.Choice(["conda-explicit", "pylock"]),
@@ -48,6 +53,7 @@ class LockOptions:
     check: bool
     channel: str | None
     conda: str | None
+    miniforge: str | None
     form: str | None
     output: Path | None
     with_urls: bool

@@ -8,7 +8,7 @@ from pipeline.app.settings import program_name
 from pipeline.catalog.environments import environment_names, environment_platforms
 from pipeline.errors import UsageError
 from pipeline.lock import StaleLockError, stale
-from pipeline.names import PLATFORMS
+from pipeline.names import PLATFORMS, platform_hint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pipeline.cli.session import Session
     from pipeline.lock import LockOutcome
+    from pipeline.lock.miniforge import MiniforgePinned
 
 
 def chosen_environments(envs_dir: Path, names: Sequence[str], *, all_of_them: bool = False) -> list[Path]:
@@ -53,8 +54,12 @@ def platforms_of(folder: Path, platform: str | None = None) -> tuple[str, ...]:
         return platforms
     if platform not in platforms:
         known = "" if platform in PLATFORMS else f" ({platform!r} is no platform of the contract)"
-        raise UsageError(f"{folder.name} is not for {platform}{known}", hint=f"it is for {', '.join(platforms)}")
+        raise UsageError(f"{folder.name} is not for {platform}{known}", hint=_instead(platform, platforms))
     return (platform,)
+
+
+def _instead(platform: str, platforms: tuple[str, ...]) -> str:
+    return f"it is for {', '.join(platforms)}" if platform in PLATFORMS else platform_hint(platform, platforms)
 
 
 def show_stale(session: Session, folders: Sequence[Path]) -> None:
@@ -74,6 +79,20 @@ def show_stale(session: Session, folders: Sequence[Path]) -> None:
         session.end_with(StaleLockError("\n".join(listed), hint=f"{program_name()} lock {again}"))
 
 
+def warn_of_stale(session: Session, folder: Path) -> tuple[str, ...]:
+    """Warn of a lock that is not that of what is written by hand; return why not, empty where it is.
+
+    Raises:
+        LockError: a hand-written file makes no sense.
+    """
+    reasons = stale(folder, platforms_of(folder))
+    if reasons:
+        listed = "\n".join(f"  {reason}" for reason in reasons)
+        mend = f"{program_name()} lock --env {folder.name}"
+        session.warn(f"this is of a lock that is stale; `{mend}` makes it anew:\n{listed}")
+    return reasons
+
+
 def outcome_text(outcome: LockOutcome) -> str:
     """Return what locking changed, in lines."""
     lines = []
@@ -85,3 +104,10 @@ def outcome_text(outcome: LockOutcome) -> str:
         return "\n".join([*lines, f"{outcome.environment}: nothing is new"])
     verb = "would write" if outcome.dry_run else "wrote"
     return "\n".join([*lines, f"{outcome.environment}: {verb} {', '.join(outcome.files)}"])
+
+
+def pin_text(outcome: MiniforgePinned) -> str:
+    """Return what pinning an installer came to, in lines."""
+    lines = [f"{one.filename}  {one.size_bytes} bytes  sha256 {one.sha256}" for one in outcome.installers.values()]
+    said = "nothing is new" if not outcome.files else "would write" if outcome.dry_run else "wrote"
+    return "\n".join([*lines, " ".join([f"{outcome.environment}: {said}", *outcome.files])])

@@ -16,8 +16,9 @@ from pipeline.deploy.mirror.layout import MirrorLayout
 from pipeline.deploy.mirror.request import MirrorRequest
 from pipeline.deploy.mirror.sync import sync
 from pipeline.errors import UsageError
+from pipeline.model.counts import counted
 from pipeline.model.mirror import InstallerSelection
-from pipeline.names import PLATFORMS, parse_release
+from pipeline.names import PLATFORMS, parse_release, platform_hint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -158,7 +159,7 @@ def _split(values: object) -> tuple[str, ...]:
 
 def _platform(text: str) -> str:
     if text not in PLATFORMS:
-        raise UsageError(f"{text!r} is no platform", hint=f"there are {', '.join(PLATFORMS)}")
+        raise UsageError(f"{text!r} is no platform", hint=platform_hint(text))
     return text
 
 
@@ -170,7 +171,7 @@ def _python(text: str) -> str:
 
 def _text(outcome: MirrorOutcome) -> str:
     if not outcome.changed:
-        return f"{outcome.path} is up to date: {outcome.artifacts} artifacts of {outcome.source}"
+        return f"{outcome.path} is up to date: {counted(outcome.artifacts, 'artifact')} of {outcome.source}"
     would = "would " if outcome.dry_run else ""
     lines = [f"{would or ''}{'add' if would else 'added'}    {name}" for name in outcome.added]
     lines += [f"{would or ''}{'remove' if would else 'removed'}  {name}" for name in outcome.removed]
@@ -178,10 +179,10 @@ def _text(outcome: MirrorOutcome) -> str:
         shown = outcome.changes[:_SHOWN_FILES]
         lines += [f"{change.action:6}  {size_text(change.size):>10}  {change.path}" for change in shown]
         if len(outcome.changes) > len(shown):
-            lines.append(f"and {len(outcome.changes) - len(shown)} more files (--json lists all)")
+            lines.append(f"and {counted(len(outcome.changes) - len(shown), 'more file')} (--json lists all)")
     brought, gone = ("to bring", "to remove") if outcome.dry_run else ("brought", "removed")
-    lines.append(f"{outcome.files_added} files, {size_text(outcome.bytes_added)} {brought}")
+    lines.append(f"{counted(outcome.files_added, 'file')}, {size_text(outcome.bytes_added)} {brought}")
     if outcome.files_removed:
-        lines.append(f"{outcome.files_removed} files, {size_text(outcome.bytes_removed)} {gone}")
-    lines.append(f"{outcome.artifacts} artifacts are held in {outcome.path}")
+        lines.append(f"{counted(outcome.files_removed, 'file')}, {size_text(outcome.bytes_removed)} {gone}")
+    lines.append(f"{outcome.path} holds {counted(outcome.artifacts, 'artifact')}")
     return "\n".join(lines)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.cli.tables import size_text
+from pipeline.model.counts import counted
 
 if TYPE_CHECKING:
     from pipeline.model.installation import RemovalOutcome
@@ -16,5 +17,6 @@ def removal_text(outcome: RemovalOutcome) -> str:
         return "nothing to remove"
     verb = "would remove" if outcome.dry_run else "removed"
     lines = [f"{verb} generation {name}" for name in outcome.generations]
-    lines.append(f"{verb} {len(outcome.layers)} layers, {outcome.files} files, {size_text(outcome.freed_bytes)} in all")
+    counts = f"{counted(len(outcome.layers), 'layer')}, {counted(outcome.files, 'file')}"
+    lines.append(f"{verb} {counts}, {size_text(outcome.freed_bytes)} in all")
     return "\n".join(lines)

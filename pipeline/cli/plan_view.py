@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.cli.tables import size_text, table
 from pipeline.model.actions import BuildWebUi, Compile
+from pipeline.model.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,7 @@ def plan_text(plan: Plan, states: Sequence[StepState]) -> str:
         for step, state in zip(plan.steps, states, strict=True)
     ]
     reused = sum(state.reused for state in states)
-    totals = f"{len(rows)} steps: {reused} reused, {len(rows) - reused} to do"
+    totals = f"{counted(len(rows), 'step')}: {reused} reused, {len(rows) - reused} to do"
     download_bytes = _download_bytes(plan, states)
     if download_bytes:
         totals += f", {size_text(download_bytes)} to download"
@@ -57,10 +58,10 @@ def plan_text(plan: Plan, states: Sequence[StepState]) -> str:
     )
 
 
-def steps_to_download(plan: Plan, states: Sequence[StepState]) -> tuple[str, ...]:
-    """Return the names of the steps that need bytes which are not here."""
+def steps_to_download(plan: Plan, states: Sequence[StepState]) -> tuple[Step, ...]:
+    """Return the steps that need bytes which are not here."""
     return tuple(
-        step.name for step, state in zip(plan.steps, states, strict=True) if step.download_bytes and not state.reused
+        step for step, state in zip(plan.steps, states, strict=True) if step.download_bytes and not state.reused
     )
 
 

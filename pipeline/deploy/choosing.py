@@ -10,7 +10,8 @@ from pipeline.deploy.requirements import check_host
 from pipeline.deploy.revoked import refusal
 from pipeline.deploy.select import describe_given, require_accelerator, select
 from pipeline.errors import NothingSelectedError, UsageError
-from pipeline.names import Target, select_targets, version_key
+from pipeline.names import Target, version_key
+from pipeline.target_names import select_targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -108,7 +108,7 @@ class FileComparison:
         """Take over the digests of files that were hashed a moment ago."""
         for entry in entries:
             if entry.sha256 is not None:
-                self._known[_inode((folder / entry.path).lstat())] = entry.sha256
+                self._known[_inode(os.lstat(f"{folder}/{entry.path}"))] = entry.sha256
 
     def walk(self, folder: Path, *, name: str = "") -> Iterator[tuple[str, str]]:
         """Yield (POSIX path below ``folder``, place) of everything but folders; one that cannot be read is a finding.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.deploy.assembling import check_programs
@@ -38,14 +37,6 @@ def unpacked_bytes(artifact: Artifact) -> int:
     if artifact.environment is None or artifact.environment.base != "conda":
         return 0
     return sum(layer.installed_size for layer in artifact.layers if layer.role == "base") * _UNPACKED_TIMES
-
-
-def lacks_python(layout: Layout, generation: Generation) -> bool:
-    """Tell whether a generation is an environment over a Python that the host no longer has."""
-    if generation.artifact.environment is None:
-        return False
-    path = layout.tree_dir(generation.engine, generation.number) / _PYTHON
-    return not os.path.exists(path)  # noqa: PTH110 - what cannot be looked at is not there either
 
 
 class Workplace(NamedTuple):

@@ -12,6 +12,7 @@ from pipeline.deploy import pins
 from pipeline.deploy.changing import changing, switch
 from pipeline.deploy.comparing import FileComparison
 from pipeline.deploy.health import ALREADY_CURRENT, Candidate, check_health, not_run, require_model
+from pipeline.deploy.host_base import host_python_fault
 from pipeline.deploy.layout import Layout
 from pipeline.deploy.revoked import require_standing
 from pipeline.deploy.shapes import looks_whole
@@ -37,8 +38,7 @@ def list_generations(
     """Return what is installed, by engine and then newest first; None lists every engine.
 
     Raises:
-        UsageError: ``root`` is no installation.
-        NothingSelectedError: the engine is not installed.
+        UsageError, NothingSelectedError: ``root`` is no installation, or the engine is not installed.
         IntegrityError: a file of the installation is malformed.
     """
     layout = Layout(root)
@@ -58,6 +58,7 @@ def list_generations(
                 development=generation.development,
                 pinned=generation.version in pinned,
                 revoked=reason_against(layout, generation),
+                fault=host_python_fault(layout, generation) or None,
             )
             for generation in reversed(layout.generations(name))
         ]

@@ -1,6 +1,6 @@
 """Archives that are at hand: recognised by the size and digest that are signed, and used instead of a download.
 
-A layer's archive is itself; a bundle begins with the archives of its mandatory layers, one after the other
+A layer's archive is itself; a bundle begins with the archives of the layers that are in it, one after the other
 (``make.bundle``), so each of them is a slice of it.
 """
 
@@ -99,7 +99,7 @@ def _slices(artifact: Artifact, path: Path) -> dict[str, FilePart]:
     parts: dict[str, FilePart] = {}
     offset = 0
     for layer in artifact.layers:
-        if not layer.optional:
+        if layer.is_bundled:
             parts[layer.sha256] = FilePart(path, offset, layer.size)
             offset += layer.size
     return parts

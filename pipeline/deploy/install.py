@@ -12,9 +12,10 @@ from pipeline.deploy import pins
 from pipeline.deploy.assembling import describe, lay_engine, write_record
 from pipeline.deploy.changing import changing, switch
 from pipeline.deploy.comparing import FileComparison
-from pipeline.deploy.environment import Workplace, lacks_python, prepared_environment, unpacked_bytes
+from pipeline.deploy.environment import Workplace, prepared_environment, unpacked_bytes
 from pipeline.deploy.generations import check_generation, find_generation, is_whole
 from pipeline.deploy.health import ALREADY_CURRENT, HealthCheckError, not_run, require_model
+from pipeline.deploy.host_base import host_python_fault
 from pipeline.deploy.install_request import InstallRequest, Resolved, resolve
 from pipeline.deploy.layers import LayerBringer, keep_layers, remove_damaged_layer, reusable_layer
 from pipeline.deploy.layout import Layout
@@ -97,7 +98,7 @@ class _Installation:
         self._repository = repository
         self._services = services
         self._disk = disk
-        self._wanted = [layer for layer in artifact.layers if request.with_debug or not layer.optional]
+        self._wanted = [layer for layer in artifact.layers if layer.is_installed(with_debug=request.with_debug)]
         self._comparison = FileComparison(jobs=services.jobs)
         self._pointer = layout.pointer(artifact.engine)
         numbers = (0, *layout.numbers(artifact.engine))
@@ -158,12 +159,14 @@ class _Installation:
 
     def _is_usable(self, kept: Generation, *, is_current: bool) -> bool:
         """Tell whether a kept generation counts as installed: at a glance for the current one, else by content."""
+        if fault := host_python_fault(self._layout, kept):
+            warn(self._services, f"generation {kept.number} of {kept.engine} is made anew: {fault}")
+            return False
         if not self._request.repair:
             return is_whole(self._layout, kept, comparison=None if is_current else self._comparison)
         wanted = {layer.tree_sha256 for layer in self._wanted}
         return (
             self._layout.is_sealed(kept.engine, kept.number)
-            and not lacks_python(self._layout, kept)
             and is_whole(self._layout, kept, comparison=self._comparison)
             and wanted == self._reusable().keys()
         )

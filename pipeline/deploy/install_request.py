@@ -39,7 +39,7 @@ class InstallRequest:
         version: None takes the newest.
         engine: needed where several are offered and ``target`` does not say it.
         files: archives at hand: bundles or layers; what is in them is not downloaded.
-        with_debug: optional layers too.
+        with_debug: debug files too.
         repair: read every file again before calling anything installed.
         keep: generations to keep, at least 2.
         dry_run: change nothing but what is remembered of the repository's metadata.

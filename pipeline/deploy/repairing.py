@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.changing import set_aside
-from pipeline.deploy.environment import lacks_python
 from pipeline.deploy.environment_caches import remove_bytecode
 from pipeline.deploy.generations import is_whole
+from pipeline.deploy.host_base import host_python_fault
 from pipeline.deploy.steps import warn
 from pipeline.errors import IntegrityError
 
@@ -46,8 +46,8 @@ def _fault(layout: Layout, current: Generation, number: int, comparison: FileCom
         return error.message
     if generation is None or not layout.is_sealed(current.engine, number):
         return "its record is not what was written"
-    if generation.version == current.version and lacks_python(layout, generation):
-        return f"the Python that {generation.version} ran on there is gone"
+    if generation.version == current.version and (fault := host_python_fault(layout, generation)):
+        return fault
     if generation.version == current.version and not is_whole(layout, generation, comparison=comparison):
         return f"files of {generation.version} are damaged there"
     return ""

@@ -15,6 +15,7 @@ from pipeline.deploy.hashing import open_plain
 from pipeline.digest import sha256_bytes
 from pipeline.errors import IntegrityError
 from pipeline.model.bill_of_materials import BILL_LIMIT_BYTES, bill_fault
+from pipeline.model.counts import counted
 from pipeline.model.repository_layout import BUILDERS_FIELD, blob_path
 from pipeline.model.statements import LIMIT_BYTES, PAYLOAD_TYPE, read_statement, subject_fault
 from pipeline.model.strict_json import parse_json
@@ -138,7 +139,9 @@ def note_bare(artifacts: Iterable[Artifact], comparison: FileComparison) -> None
     """Say which artifacts nothing is said about: there was nothing to check, which is no fault of a file."""
     bare = [f"{a.target} {a.version}" for a in artifacts if a.provenance is None or a.sbom is None]
     if bare:
-        comparison.notes.append(f"no provenance or no bill of materials to check: {len(bare)} bundles, first {bare[0]}")
+        comparison.notes.append(
+            f"no provenance or no bill of materials to check: {counted(len(bare), 'bundle')}, first {bare[0]}"
+        )
 
 
 def provenance_fault(data: bytes, artifact: Artifact, signers: Signers | None) -> str | None:

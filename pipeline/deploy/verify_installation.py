@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.comparing import ListedTree, size_of
 from pipeline.deploy.generations import generation_tree
+from pipeline.deploy.host_base import MAKE_ANEW, host_python, host_python_fault
 from pipeline.deploy.places import SEAL_FILE
 from pipeline.deploy.verify_state import verify_state
 from pipeline.errors import IntegrityError
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
 
     from pipeline.deploy.comparing import FileComparison
     from pipeline.deploy.layout import Layout
+    from pipeline.model.installation import Generation
 
 
 def verify_installation(layout: Layout, comparison: FileComparison) -> None:
@@ -77,7 +80,22 @@ def _generation(layout: Layout, engine: str, number: int, comparison: FileCompar
     except IntegrityError as error:
         comparison.add(f"{name}/tree", "changed", error.message)
         return None
+    _look_at_python(layout, generation, comparison)
     return ListedTree(layout.tree_dir(engine, number), tree.entries, f"{name}/tree")
+
+
+def _look_at_python(layout: Layout, generation: Generation, comparison: FileComparison) -> None:
+    """Name a host's Python that is not what a generation is over any more: of the current one it is a fault."""
+    fault = host_python_fault(layout, generation)
+    if not fault:
+        return
+    with suppress(IntegrityError):
+        pointer = layout.pointer(generation.engine)
+        if pointer is not None and pointer.generation == generation.number:
+            python = host_python(layout, generation)
+            comparison.add(str(python), "changed" if python.exists() else "missing", f"{fault}; {MAKE_ANEW}")
+            return
+    comparison.notes.append(f"generation {generation.number} of {generation.engine} cannot run: {fault}")
 
 
 def _verify_pointer(layout: Layout, engine: str, comparison: FileComparison) -> None:

@@ -82,26 +82,42 @@ def find_host_python(
     if path is None:
         raise HostError(
             f"the bundle brings no Python, and this host has no python{card.python} on its PATH",
-            hint=f"install CPython {card.python}, or say where it is with --python",
+            hint=f"install CPython {card.python}; or {_how_to_name(card)}",
         )
-    said = _ask(path, commands=services.commands, env=services.base_env, cwd=cwd)
+    said = _ask(path, card, commands=services.commands, env=services.base_env, cwd=cwd)
     if fault := _misfit(said, card, platform):
         raise HostError(
             f"{path} is {fault}, and the bundle's wheels are for CPython {card.python} on {platform}",
-            hint=f"name a CPython {card.python} with --python",
+            hint=_how_to_name(card),
         )
     return HostPython(Path(said["executable"]), said["version"])
 
 
-def _ask(path: Path, *, commands: CommandRunner, env: Mapping[str, str], cwd: Path) -> dict[str, str]:
+def _how_to_name(card: EnvironmentCard) -> str:
+    program = f"python{card.python}"
+    return (
+        f"name a CPython {card.python} by its path, for example --python /usr/bin/{program} (`command -v {program}` "
+        "prints the path of the one that a shell would start)"
+    )
+
+
+def _ask(
+    path: Path, card: EnvironmentCard, *, commands: CommandRunner, env: Mapping[str, str], cwd: Path
+) -> dict[str, str]:
     command = Command((str(path), "-I", "-c", _QUESTION), cwd=cwd, env=env, timeout_seconds=_TIMEOUT_SECONDS)
-    outcome = commands.run(command)
+    try:
+        outcome = commands.run(command)
+    except HostError as error:  # its hint is about programs that a build needs
+        raise HostError(
+            f"{path} cannot be started, and the bundle needs a CPython {card.python}: {error.message}",
+            hint=_how_to_name(card),
+        ) from error
     line = next((line for line in outcome.tail if line.startswith(_MARK)), None)
     if outcome.exit_code != 0 or line is None:
         last = f": {outcome.tail[-1]}" if outcome.tail else ""
         raise HostError(
             f"{path} is no Python that can be asked for its version (exit code {outcome.exit_code}){last}",
-            hint="name another one with --python",
+            hint=_how_to_name(card),
         )
     found = json.loads(line.removeprefix(_MARK))
     return {name: str(value) for name, value in found.items() if value is not False}

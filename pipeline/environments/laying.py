@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.composing import folders_of
@@ -39,8 +40,5 @@ def lay(tree: Tree, *, origin: Mapping[str, str], sources: Mapping[str, Path], d
         destination: made here where it is not there; no path of the tree may be taken in it.
         disk: how it is written.
     """
-    disk.make_dirs(destination, durable=False)
-    for folder in folders_of(tree.entries):
-        disk.make_dirs(destination / folder, durable=False)
-    for entry in tree.entries:
-        disk.link_file(sources[origin[entry.path]] / entry.path, destination / entry.path)
+    links = {entry.path: os.fspath(sources[origin[entry.path]] / entry.path) for entry in tree.entries}
+    disk.link_tree(links, destination, folders=folders_of(tree.entries))

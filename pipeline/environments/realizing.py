@@ -10,7 +10,7 @@ from pipeline.composing import compose, folders_of
 from pipeline.environments.bytecode import link_compiled, send_bytecode
 from pipeline.environments.host_python import make_virtual_environment
 from pipeline.environments.laying import lay
-from pipeline.environments.scripts import SCRIPTS_FOLDER, is_script, write_programs, write_script
+from pipeline.environments.scripts import SCRIPTS_FOLDER, write_programs
 from pipeline.environments.signatures import sign_again
 from pipeline.errors import HostError, IntegrityError
 
@@ -81,7 +81,7 @@ def realize(
         make_virtual_environment(card, python, site.prefix, disk=disk)
     _require_folders(site.prefix, [SCRIPTS_FOLDER, card.site_packages])
     interpreter = site.final_prefix / SCRIPTS_FOLDER / "python"
-    _lay_wheels(layers, site, interpreter=interpreter, disk=disk)
+    _lay_wheels(layers, site, disk=disk)
     write_programs(card.scripts, site.prefix, interpreter=interpreter, disk=disk)
     send_bytecode(card, site.prefix, bytecode_dir=site.bytecode_dir, disk=disk)
     link_compiled(site.prefix, final_prefix=site.final_prefix, staged_bytecode=site.staged_bytecode, disk=disk)
@@ -132,24 +132,13 @@ def _require_folders(prefix: Path, folders: Sequence[str]) -> None:
                 raise IntegrityError(f"{'/'.join(parts[:length])} is no folder in the environment", hint=_TELL)
 
 
-def _lay_wheels(layers: Sequence[LayerSource], site: Site, *, interpreter: Path, disk: Disk) -> None:
-    """Lay everything but the base; scripts of wheels are written anew, for the Python that runs them."""
+def _lay_wheels(layers: Sequence[LayerSource], site: Site, *, disk: Disk) -> None:
+    """Lay everything but the base, byte for byte."""
     laid = [layer for layer in layers if layer.role != "base"]
     sources = {layer.tree.sha256: layer.folder for layer in laid}
     tree, origin = compose((layer.tree.sha256, layer.tree) for layer in laid)
     _require_free(tree, site.prefix)
-    scripts = [
-        entry.path
-        for entry in tree.entries
-        if entry.path.startswith(f"{SCRIPTS_FOLDER}/")
-        and entry.link is None
-        and is_script(sources[origin[entry.path]] / entry.path)
-    ]
-    apart = set(scripts)
-    plain = tree.model_copy(update={"entries": tuple(e for e in tree.entries if e.path not in apart)})
-    lay(plain, origin=origin, sources=sources, destination=site.prefix, disk=disk)
-    for path in scripts:
-        write_script(sources[origin[path]] / path, site.prefix / path, interpreter=interpreter, disk=disk)
+    lay(tree, origin=origin, sources=sources, destination=site.prefix, disk=disk)
 
 
 def _require_free(tree: Tree, prefix: Path) -> None:

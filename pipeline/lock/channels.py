@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
+from pipeline.catalog.environment_channels import channel_url
 from pipeline.errors import OfflineError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-_NAMED = "https://conda.anaconda.org"  # conda's own default for a channel that is a name (channel_alias)
 ORIGIN = "origin.txt"
 """In a channel that is a folder: where its records are from, in lines for people."""
 
@@ -44,32 +46,43 @@ def resolve_channels(
         UsageError: ``instead`` is neither a url nor a channel's folder, or there are several channels to replace.
         OfflineError: a channel is in the network, and that is forbidden.
     """
-    canonical = {name: name if "://" in name else f"{_NAMED}/{name}" for name in channels}
-    places = {name: configured[url.rstrip("/")] for name, url in canonical.items() if url.rstrip("/") in configured}
-    origin: tuple[str, ...] = ()
+    canonical = {name: channel_url(name) for name in channels}
+    places = {name: configured[url] for name, url in canonical.items() if url in configured}
     if instead is not None:
         if len(channels) != 1:
             raise UsageError(f"--channel replaces one channel, and environment.yml has {len(channels)}")
-        place, origin = _place(instead)
-        places = {channels[0]: place}
+        places = {channels[0]: _place(instead)}
     for name, url in canonical.items():
         if offline and not places.get(name, url).startswith("file:"):
             raise OfflineError(
                 f"the packages of {name} are listed in the network, which is forbidden",
                 hint="give --channel a folder with the channel's repodata, or leave out --offline",
             )
-    return Channels(canonical, places, origin)
+    return Channels(canonical, places, tuple(line for url in places.values() for line in _origin(url)))
 
 
-def _place(text: str) -> tuple[str, tuple[str, ...]]:
-    if text.startswith(("https://", "http://", "file://")):
-        return text.rstrip("/"), ()
-    folder = Path(text).absolute()
-    if "://" in text or not (folder / "noarch" / "repodata.json").is_file():
+def _place(text: str) -> str:
+    if text.startswith(("https://", "http://")):
+        return text.rstrip("/")
+    folder = _folder(text) or Path(text).absolute()
+    if ("://" in text and _folder(text) is None) or not (folder / "noarch" / "repodata.json").is_file():
         raise UsageError(
             f"--channel {text}: is neither a url nor a folder with a channel",
             hint="a channel's folder has noarch/repodata.json, and such a file for each platform",
         )
-    origin = folder / ORIGIN
-    lines = origin.read_text(encoding="utf-8").splitlines() if origin.is_file() else []
-    return folder.as_uri(), tuple(line for line in lines if line.strip())
+    return folder.as_uri()
+
+
+def _folder(url: str) -> Path | None:
+    """Return the folder that a file: url of this machine names, None for any other text."""
+    parts = urlsplit(url)
+    local = parts.scheme == "file" and parts.netloc in {"", "localhost"}
+    return Path(url2pathname(parts.path)) if local else None
+
+
+def _origin(url: str) -> list[str]:
+    """Return the lines that a channel's folder says of itself, none where it says nothing or is no folder."""
+    folder = _folder(url)
+    if folder is None or not (folder / ORIGIN).is_file():
+        return []
+    return [line for line in (folder / ORIGIN).read_text(encoding="utf-8").splitlines() if line.strip()]

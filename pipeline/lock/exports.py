@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.catalog.environments import read_environment
+from pipeline.catalog.locked import lock_conda
 from pipeline.errors import UsageError
+from pipeline.model.explicit_text import explicit_text
 from pipeline.model.pylock_text import pylock_body
-from pipeline.names import conda_subdir
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,12 +54,12 @@ def conda_explicit(locked: LockedEnvironment) -> str:
     """
     if not locked.conda:
         raise UsageError(
-            f"{locked.name} has no conda packages: {locked.conda_problem}", hint="--format pylock has its wheels"
+            f"envs/{locked.name} locks no conda packages: {locked.conda_problem}",
+            hint=f"--format pylock has its wheels; {lock_conda(locked.name)}",
         )
-    lines = [
-        f"# {locked.name} for {locked.platform}, from the lock",
-        f"# platform: {conda_subdir(locked.platform)}",
-        *(f"# sha256 {package.sha256} {package.filename}" for package in locked.conda),
-        "@EXPLICIT",
-    ]
-    return "\n".join([*lines, *(f"{package.url}#{package.md5 or package.sha256}" for package in locked.conda)]) + "\n"
+    comments = (
+        f"{locked.name} for {locked.platform}, from the lock",
+        *(f"sha256 {package.sha256} {package.filename}" for package in locked.conda),
+    )
+    packages = ((package.url, package.md5 or package.sha256) for package in locked.conda)
+    return explicit_text(locked.platform, comments, packages)

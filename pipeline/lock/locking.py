@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.catalog.environments import CONDA_PROBLEM, EnvironmentSpec, read_environment, read_spec
+from pipeline.catalog.environments import EnvironmentSpec, environment_platforms, read_environment, read_spec
+from pipeline.catalog.locked import CONDA_PROBLEM
 from pipeline.errors import UsageError
 from pipeline.events import Notice
 from pipeline.lock.changes import Change, changes
 from pipeline.lock.channels import resolve_channels
-from pipeline.lock.conda_solving import CondaRequest, solve_conda
+from pipeline.lock.conda_locking import CondaRequest, solve_conda
 from pipeline.lock.generated import (
     CONDA_INPUTS,
     CONDA_LOCK,
@@ -111,7 +112,9 @@ def _conda(
     request: LockRequest, specs: Sequence[EnvironmentSpec], tools: LockTools, services: Services, work: Path
 ) -> list[Generated]:
     if (request.folder / CONDA_PROBLEM).is_file():
-        services.events.emit(Notice(f"{request.folder.name}: only wheels are locked, see {CONDA_PROBLEM}"))
+        services.events.emit(
+            Notice(f"{request.folder.name}: only wheels are locked, see envs/{request.folder.name}/{CONDA_PROBLEM}")
+        )
         return []
     channels = resolve_channels(
         specs[0].channels, instead=request.channel, configured=services.channels, offline=services.offline
@@ -127,7 +130,9 @@ def _conda(
                 f"{' and '.join(changed)} changed since {lock} was made, for the other platforms as well",
                 hint=f"lock all of them: `lock --env {request.folder.name}` without --platform",
             )
-    asked = CondaRequest(request.folder, [conda_subdir(spec.platform) for spec in specs], channels, keep)
+    subdirs = [conda_subdir(spec.platform) for spec in specs]
+    order = [conda_subdir(platform) for platform in environment_platforms(request.folder)]
+    asked = CondaRequest(request.folder, subdirs, order, channels, keep)
     services.events.emit(Notice(f"{request.folder.name}: conda packages for {', '.join(asked.subdirs)}"))
     place = work / "conda"
     place.mkdir()
@@ -138,6 +143,9 @@ def _wheels(
     request: LockRequest, specs: Sequence[EnvironmentSpec], tools: LockTools, services: Services, work: Path
 ) -> list[Generated]:
     found = []
+    if tools.find_links:
+        where = " and ".join(tools.find_links)
+        services.events.emit(Notice(f"find-links of {where} are not used: make an index of the files", "warning"))
     for spec in specs:
         services.events.emit(Notice(f"{request.folder.name}: wheels for {spec.platform}"))
         place = work / spec.platform

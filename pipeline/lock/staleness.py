@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.catalog.environments import CONDA_PROBLEM, EnvironmentSpec, read_environment, read_spec
+from pipeline.catalog.environments import EnvironmentSpec, read_environment, read_spec
 from pipeline.catalog.lock_files import LockError
+from pipeline.catalog.locked import CONDA_PROBLEM
+from pipeline.catalog.miniforge import read_miniforge
 from pipeline.catalog.pylock import pylock_filename
 from pipeline.errors import PipelineError
 from pipeline.lock.generated import (
@@ -68,6 +70,11 @@ def stale(folder: Path, platforms: Sequence[str]) -> tuple[str, ...]:
         reasons += _torn(folder, found)
         for spec in specs:
             reasons += _contradictions(folder, spec)
+    for platform in platforms:
+        try:
+            read_miniforge(folder, platform)
+        except LockError as error:
+            reasons += error.message.splitlines()
     return tuple(dict.fromkeys(reasons))
 
 

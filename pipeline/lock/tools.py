@@ -24,6 +24,7 @@ class LockTools:
         conda: the user's conda, mamba or micromamba; None for our own solver over py-rattler.
         environment: what the programs see of this process's environment: indexes, caches, proxies.
         repodata_dir: where our own solver keeps repodata from run to run.
+        find_links: variables and files that name find-links, which uv is not given: a build finds no wheels there.
     """
 
     python: Sequence[str]
@@ -31,6 +32,7 @@ class LockTools:
     conda: str | None
     environment: Mapping[str, str] = field(repr=False)
     repodata_dir: Path
+    find_links: tuple[str, ...] = ()
 
 
 def require_module(tail: Sequence[str], module: str) -> None:

@@ -47,7 +47,7 @@ def resolve_wheels(
 ) -> Generated:
     """Return the pylock file of one platform, resolved anew.
 
-    The index is uv's own configuration (UV_DEFAULT_INDEX, UV_INDEX, uv.toml ...); the file says none of it.
+    The indexes are those of ``tools.environment``, which a build asks too; the file says none of them.
 
     Raises:
         UnsatisfiableError: uv found no solution; its words are in the message.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pipeline.errors import PipelineError, TrustError
 from pipeline.events import StepFailed, StepFinished, StepProgress, StepStarted
 from pipeline.make.outputs import Outputs, made
+from pipeline.model.counts import counted
 from pipeline.ports import DownloadRequest
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def download_archives(actions: Sequence[FetchArchive], services: Services) -> No
     ]
     if len(requests) < 2:  # a single one shows its progress in its own step
         return
-    step = f"download {len(requests)} archives"
+    step = f"download {counted(len(requests), 'archive')}"
     services.events.emit(StepStarted(step))
     began = services.clock.monotonic()
     try:
@@ -71,7 +72,7 @@ def fetch_archive(action: FetchArchive, step: str, services: Services, work: Pat
     return made(
         trees={"archive": tree},
         facts={"name": asset.name, "sha256": asset.sha256, "size": asset.size_bytes, "level": level},
-        summary=f"{asset.size_bytes / 1e6:.1f} MB, {level}: {count} files",
+        summary=f"{asset.size_bytes / 1e6:.1f} MB, {level}: {counted(count, 'file')}",
     )
 
 

@@ -149,10 +149,11 @@ def _layer(action: MakeBundle, name: str, role: str, results: Results) -> Layer:
     result = results[name]
     blob, tree = result.blobs[role], result.trees[role]
     label = str(result.facts["name"])
+    its_role = result.facts["role"] if role == "layer" else "debug"
     described = {
         "name": label if role == "layer" else f"{label}-debug",
-        "role": result.facts["role"] if role == "layer" else "debug",
-        "optional": role == "debug",
+        "role": its_role,
+        "optional": its_role in {"debug", "miniforge"},
         "tree_sha256": tree.sha256,
         "url": f"{action.engine}/layers/{blob.filename}",
         "sha256": blob.sha256,

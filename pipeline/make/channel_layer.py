@@ -12,6 +12,7 @@ from pipeline.make.conda_archive import read_conda_info
 from pipeline.make.licenses import spdx
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.make.packing import pack_layer
+from pipeline.model.counts import counted
 from pipeline.model.document_text import document_text
 from pipeline.model.statements import Part
 
@@ -54,7 +55,7 @@ def make_channel_layer(
         folder = channel / subdir
         folder.mkdir(exist_ok=True)
         (folder / "repodata.json").write_bytes(repodata(subdir, action.packages))
-    packed = pack_layer(layer_dir, action, services=services, work=work)
+    packed = pack_layer(layer_dir, action, step, services=services, work=work)
     parts = [_part(package, spdx(package.license or "")) for package in action.packages]
     return made(
         trees={"layer": packed.tree},
@@ -65,20 +66,21 @@ def make_channel_layer(
             "prefix_limit": min(limits, default=None),
             "packages": [part.model_dump(mode="json") for part in parts],
         },
-        summary=f"{len(action.packages)} packages, {packed.summary}",
+        summary=f"{counted(len(action.packages), 'package')}, {packed.summary}",
     )
 
 
 def repodata(subdir: str, packages: Iterable[CondaPackage]) -> bytes:
     """Return the index of one subdir of a channel, whole and not in shards: conda reads it offline.
 
-    Only what is locked of a record is written, so that a solver chooses among the very same packages.
+    Only what is locked of a record is written, so that a solver chooses among the very same packages. A record's
+    ``url`` is where the package was locked; installers put the address of their own channel there.
     """
     listed: dict[str, dict[str, object]] = {"packages": {}, "packages.conda": {}}
     for package in packages:
         if package.subdir != subdir:
             continue
-        record = package.model_dump(mode="json", exclude={"filename", "url", "size_bytes"}, exclude_none=True)
+        record = package.model_dump(mode="json", exclude={"filename", "size_bytes"}, exclude_none=True)
         kind = "packages.conda" if package.filename.endswith(".conda") else "packages"
         listed[kind][package.filename] = {**record, "size": package.size_bytes}
     return document_text({"info": {"subdir": subdir}, **listed, "removed": [], "repodata_version": 1})

@@ -15,6 +15,7 @@ from pipeline.errors import BuildError, HostError, NoSpaceError, UsageError
 from pipeline.events import StepProgress
 from pipeline.make.compiler_cache import compiler_cache
 from pipeline.make.outputs import Outputs, Results, made
+from pipeline.model.counts import counted
 from pipeline.ports import Command
 
 if TYPE_CHECKING:
@@ -68,9 +69,9 @@ def compile_component(action: Compile, step: Step, services: Services, results: 
     tree_dir = work / "outputs"
     shutil.rmtree(tree_dir, ignore_errors=True)
     count = _collect(action.component.outputs, Path(paths.build, "bin"), tree_dir / "bin")
-    objects = f"{run.objects} objects, " if run.objects else ""
+    objects = f"{counted(run.objects, 'object')}, " if run.objects else ""
     cached = f"{hits} of {hits + misses} from the compiler cache, " if hits else ""
-    summary = f"{objects}{cached}{count} files, {run.warnings} warnings"
+    summary = f"{objects}{cached}{counted(count, 'file')}, {counted(run.warnings, 'warning')}"
     return made(trees={"compiled": services.store.add_tree(tree_dir)}, facts=facts, summary=summary)
 
 

@@ -159,7 +159,8 @@ def wheel_files(locked: LockedEnvironment, trees: Mapping[str, Tree], bundle: Pa
     findings: list[Finding] = []
     for path in sorted(entries):
         folder, _, name = path.rpartition("/")
-        if name != "RECORD" or not folder.endswith(".dist-info"):
+        # One further down is that of a project which a wheel has copied into itself, as setuptools does.
+        if name != "RECORD" or not folder.endswith(".dist-info") or posixpath.dirname(folder) != site:
             continue
         wheel = posixpath.basename(folder).removesuffix(".dist-info")
         owners[path] = wheel

@@ -10,6 +10,7 @@ from pipeline.model.environment_actions import (
     FetchPackages,
     MakeChannelLayer,
     MakeInstallerLayer,
+    MakeMiniforgeLayer,
     MakeWheelLayer,
     ProveEnvironment,
 )
@@ -20,7 +21,9 @@ if TYPE_CHECKING:
     from pipeline.make.outputs import Outputs, Results
     from pipeline.ports import Services
 
-EnvironmentAction = FetchPackages | MakeChannelLayer | MakeWheelLayer | MakeInstallerLayer | ProveEnvironment
+EnvironmentAction = (
+    FetchPackages | MakeChannelLayer | MakeMiniforgeLayer | MakeWheelLayer | MakeInstallerLayer | ProveEnvironment
+)
 
 
 def carry_out(action: EnvironmentAction, step: str, services: Services, results: Results, work: Path) -> Outputs:
@@ -35,6 +38,7 @@ def carry_out(action: EnvironmentAction, step: str, services: Services, results:
     try:
         from pipeline.make.channel_layer import make_channel_layer  # noqa: PLC0415 - packaging and others are extras
         from pipeline.make.installer_layer import make_installer_layer  # noqa: PLC0415 - as above
+        from pipeline.make.miniforge_layer import make_miniforge_layer  # noqa: PLC0415 - as above
         from pipeline.make.prove_environment import prove_environment  # noqa: PLC0415 - as above
         from pipeline.make.wheel_layer import make_wheel_layer  # noqa: PLC0415 - as above
     except ImportError as error:
@@ -45,6 +49,8 @@ def carry_out(action: EnvironmentAction, step: str, services: Services, results:
     match action:
         case MakeChannelLayer():
             return make_channel_layer(action, step, services, results, work)
+        case MakeMiniforgeLayer():
+            return make_miniforge_layer(action, step, services, results, work)
         case MakeWheelLayer():
             return make_wheel_layer(action, step, services, results, work)
         case MakeInstallerLayer():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import ProofError
+from pipeline.model.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,7 +38,7 @@ def refuse(findings: Sequence[Finding], *, shown: int, about: str = "") -> None:
         return
     lines = [finding.message for finding in findings[:shown]]
     more = [f"and {len(findings) - shown} more"] if len(findings) > shown else []
-    first = [f"{about}: {len(findings)} things do not hold"] if about and len(findings) > 1 else []
+    first = [f"{about}: {counted(len(findings), 'thing')} do not hold"] if about and len(findings) > 1 else []
     if about and len(findings) == 1:
         lines = [f"{about}: {lines[0]}"]
     raise ProofError("\n  ".join([*first, *lines, *more]), hint=findings[0].hint)

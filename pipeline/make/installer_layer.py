@@ -10,8 +10,8 @@ from pipeline.make.environment_card import environment_card, packages_of
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.make.packing import pack_layer
 from pipeline.model.document_text import document_text
+from pipeline.model.explicit_text import explicit_text
 from pipeline.model.pylock_text import pylock_body
-from pipeline.names import conda_subdir
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -42,7 +42,6 @@ def make_installer_layer(
     Raises:
         ProofError: the layers of wheels contradict each other.
     """
-    del step  # it is made at once
     card = environment_card(action, results)
     names = (*((action.channel_layer,) if action.channel_layer else ()), *action.wheel_layers)
     layer_dir = work / "layer"
@@ -53,7 +52,7 @@ def make_installer_layer(
     for package, name in PROGRAMS:
         (share / name).write_bytes(files(package).joinpath(name).read_bytes())
     (share / "install-offline.sh").chmod(0o755)
-    packed = pack_layer(layer_dir, action, services=services, work=work)
+    packed = pack_layer(layer_dir, action, step, services=services, work=work)
     return made(
         trees={"layer": packed.tree},
         blobs={"layer": packed.archive},
@@ -79,16 +78,12 @@ def _documents(
 def _explicit(action: MakeInstallerLayer, card: EnvironmentCard) -> str:
     """Return the list that install-offline.sh makes one with urls of, since conda knows none with relative paths."""
     environment = action.environment
-    return "".join(
-        f"{line}\n"
-        for line in (
-            f"# conda packages of {environment.name} with their sha256; paths are within the bundle.",
-            "# install-offline.sh compares them, and gives conda their file:// urls.",
-            f"# platform: {conda_subdir(environment.platform)}",
-            "@EXPLICIT",
-            *(f"{card.channel}/{p.subdir}/{p.filename}#{p.sha256}" for p in environment.conda),
-        )
+    comments = (
+        f"conda packages of {environment.name} with their sha256; paths are within the bundle.",
+        "install-offline.sh compares them, and gives conda their file:// urls.",
     )
+    packages = ((f"{card.channel}/{p.subdir}/{p.filename}", p.sha256) for p in environment.conda)
+    return explicit_text(environment.platform, comments, packages)
 
 
 def _pylock(action: MakeInstallerLayer) -> str:

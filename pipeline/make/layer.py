@@ -50,10 +50,10 @@ def make_layer(action: MakeLayer, step: str, services: Services, results: Result
     for text in action.licenses:
         _write_license(text, source_dir, layer_dir / "licenses")
     services.events.emit(StepProgress(step, len(files), len(files), "files", "packing"))
-    packed = pack_layer(layer_dir, action, services=services, work=work)
+    packed = pack_layer(layer_dir, action, step, services=services, work=work)
     trees, blobs = {"layer": packed.tree}, {"layer": packed.archive}
     if debug_dir.is_dir():
-        debug = pack_layer(debug_dir, action, services=services, work=work, name=f"{action.layer_name}-debug")
+        debug = pack_layer(debug_dir, action, step, services=services, work=work, name=f"{action.layer_name}-debug")
         trees["debug"], blobs["debug"] = debug.tree, debug.archive
     facts: dict[str, JsonValue] = {
         "name": action.layer_name,

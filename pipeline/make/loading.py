@@ -2,7 +2,7 @@
 
 Linux, ld.so(8): the RUNPATH of the file that needs the library, and of no other (RUNPATH is not transitive).
 macOS, dyld(1): ``@loader_path`` is the folder of the file that needs it, ``@executable_path`` that of the program, and
-``@rpath`` each LC_RPATH of the file and of the program that loaded it.
+``@rpath`` each LC_RPATH of the file, of those that led to its being loaded, and of the program.
 Windows ("Dynamic-link library search order", Microsoft): the folder of the program, in any case of letters; a plug-in
 in another folder does not find what lies beside it. What PATH or the working folder has does not count.
 """
@@ -66,7 +66,7 @@ class LoaderView:
             case "pe":
                 return (folder,) if card.is_executable else self._program_dirs or (folder,)
             case "macho":
-                return self._macho_places(card, folder, library)
+                return self._macho_places(name, library)
 
     def is_system(self, card: BinaryCard, library: str) -> bool:
         """Tell whether the recipe says that every host has it; Windows names have no case."""
@@ -95,16 +95,46 @@ class LoaderView:
             self._lower_case_names[folder] = frozenset(path.name.lower() for path in folder.iterdir() if path.is_file())
         return self._lower_case_names[folder]
 
-    def _macho_places(self, card: BinaryCard, folder: Path, library: str) -> tuple[Path, ...]:
-        parent = library.rpartition("/")[0]
-        if parent != _RPATH and not parent.startswith(f"{_RPATH}/"):
-            return self._folders(card, parent, folder)
-        below = parent.removeprefix(_RPATH)
-        search = [(entry, folder) for entry in card.runpath]
-        for name, program in self.cards.items():
-            if program.is_executable and not card.is_executable:
-                search += [(entry, (self.root / name).parent) for entry in program.runpath]
+    def _macho_places(self, name: str, library: str) -> tuple[Path, ...]:
+        card, folder = self.cards[name], (self.root / name).parent
+        below = _below_rpath(library)
+        if below is None:
+            return self._folders(card, library.rpartition("/")[0], folder)
+        search = [
+            (entry, (self.root / loader).parent)
+            for loader in (name, *self._chain(name))
+            for entry in self.cards[loader].runpath
+        ]
+        for program, its_card in self.cards.items():
+            if its_card.is_executable and not card.is_executable:
+                search += [(entry, (self.root / program).parent) for entry in its_card.runpath]
         return tuple(place for entry, start in search for place in self._folders(card, f"{entry}{below}", start))
+
+    def _chain(self, name: str) -> tuple[str, ...]:
+        """Return the files that lead to a file's being loaded, the nearest first."""
+        found = {name: None}
+        waiting = [name]
+        while waiting:
+            new = [loader for loader in self._loaders.get(waiting.pop(0), ()) if loader not in found]
+            found |= dict.fromkeys(new)
+            waiting += new
+        return tuple(found)[1:]
+
+    @cached_property
+    def _loaders(self) -> Mapping[str, tuple[str, ...]]:
+        """File to those that need it and find it by their own search folders (Mach-O)."""
+        found: dict[str, list[str]] = {}
+        for name, card in self.cards.items():
+            if card.format != "macho":
+                continue
+            folder = (self.root / name).parent
+            for library in (*card.needed, *card.optional):
+                parent, _, base = library.rpartition("/")
+                below = _below_rpath(library)
+                entries = [parent] if below is None else [f"{entry}{below}" for entry in card.runpath]
+                for place in (place for entry in entries for place in self._folders(card, entry, folder)):
+                    found.setdefault((place / base).relative_to(self.root).as_posix(), []).append(name)
+        return {name: tuple(loaders) for name, loaders in found.items()}
 
     def _folders(self, card: BinaryCard, entry: str, folder: Path) -> tuple[Path, ...]:
         """Return the folders that a search entry means; none when they are not inside the bundle."""
@@ -116,6 +146,12 @@ class LoaderView:
                 places = (Path(os.path.normpath(start / rest)) for start in starts)
                 return tuple(place for place in places if place.is_relative_to(self.root))
         return ()
+
+
+def _below_rpath(library: str) -> str | None:
+    """Return the folder below a run path that a Mach-O name has, None where it has no ``@rpath``."""
+    parent = library.rpartition("/")[0]
+    return parent.removeprefix(_RPATH) if parent == _RPATH or parent.startswith(f"{_RPATH}/") else None
 
 
 def is_api_set(library: str) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import IntegrityError, NetworkError, NothingSelectedError, OfflineError
 from pipeline.events import StepProgress
 from pipeline.make.outputs import Outputs, made
 from pipeline.make.wanted import wanted_file
+from pipeline.model.counts import counted, listed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,10 +18,27 @@ if TYPE_CHECKING:
     from pipeline.model.environment_actions import FetchPackages, PackageFile
     from pipeline.ports import DownloadRequest, Services
 
-_FROM_ELSEWHERE = (
-    "take the files from a mirror that has them with --from-mirror, or make a bundle of the wheels alone with "
-    "--wheels-only"
-)
+
+class _Kind(NamedTuple):
+    """What is said of one kind of file: its name, the ``lock --format`` of its urls, and what does without."""
+
+    names: tuple[str, str]
+    form: str
+    without: str
+
+
+_KINDS = {
+    "conda packages": _Kind(
+        ("conda package", "conda packages"), "conda-explicit", "make a bundle of the wheels alone with --wheels-only"
+    ),
+    "wheels": _Kind(("wheel", "wheels"), "pylock --with-urls", ""),
+    "Miniforge": _Kind(
+        ("installer of Miniforge", "installers of Miniforge"),
+        "",
+        "make a bundle without it: leave --with-miniforge out",
+    ),
+}
+"""By what a step says that it brings."""
 
 
 def fetch_packages(action: FetchPackages, step: str, services: Services, work: Path) -> Outputs:
@@ -44,10 +62,10 @@ def fetch_packages(action: FetchPackages, step: str, services: Services, work: P
             progress=lambda now, _: services.events.emit(StepProgress(step, now, total, "bytes", action.what)),
         )
     except OfflineError as error:
-        named = _named(_missing(requests, services)) or error.message
-        raise OfflineError(f"{_whose(action)}: not here, and the network is forbidden: {named}", hint=error.hint) from (
-            error
-        )
+        raise OfflineError(
+            f"{_without(action, requests, services)}: the network is forbidden",
+            hint=f"run once without --offline, which keeps them in the cache folder; or {_elsewhere(action, services)}",
+        ) from error
     except NothingSelectedError as error:
         raise NothingSelectedError(
             f"{_whose(action)}: {error.message}",
@@ -55,13 +73,8 @@ def fetch_packages(action: FetchPackages, step: str, services: Services, work: P
             "or name a place that has it in ENGINE_PIPELINE_MIRROR",
         ) from error
     except NetworkError as error:
-        if action.files[0].channel is None:
-            raise
-        named = _named(_missing(requests, services)) or error.message
-        raise NetworkError(f"{_whose(action)} cannot be had: {named}", hint=_FROM_ELSEWHERE) from error
-    return made(
-        blobs={blob.filename: blob for blob in blobs}, summary=f"{len(blobs)} {action.what}, {total / 1e6:.1f} MB"
-    )
+        raise _not_had(action, requests, services, error) from error
+    return made(blobs={blob.filename: blob for blob in blobs}, summary=f"{_count(action)}, {total / 1e6:.1f} MB")
 
 
 def _require_names(action: FetchPackages) -> None:
@@ -89,13 +102,58 @@ def _missing(requests: Sequence[DownloadRequest], services: Services) -> dict[st
         return {request.filename: why for request, why in zip(requests, reasons, strict=True) if why}
 
 
+def _not_had(
+    action: FetchPackages, requests: Sequence[DownloadRequest], services: Services, error: NetworkError
+) -> NetworkError:
+    if action.files[0].channel is None:
+        return NetworkError(
+            f"{_without(action, requests, services)}: {error.message}",
+            hint=f"{error.hint or 'run the same command again later'}; or {_elsewhere(action, services)}",
+        )
+    kind, missing = _KINDS[action.what], _missing(requests, services)
+    why = _named(missing) if missing else error.message
+    count = f"{len(missing)} of " if missing else ""
+    return NetworkError(
+        f"{count}{_whose(action)} cannot be had: {why}",
+        hint=f"{_elsewhere(action, services)}; or {kind.without}",
+    )
+
+
+def _without(action: FetchPackages, requests: Sequence[DownloadRequest], services: Services) -> str:
+    """Return which files are neither in the store nor on a mirror, and where they were looked for."""
+    missing = tuple(_missing(requests, services))
+    places = ", ".join(("the store", *(_folder(mirror) for mirror in services.mirrors)))
+    return f"{len(missing)} of {_whose(action)} are not here ({listed(missing)}; looked for in {places})"
+
+
 def _named(missing: dict[str, str]) -> str:
-    """Return every missing file, and the reason once for all that share it."""
+    """Return the missing files, and the reason once for all that share it."""
     by_reason: dict[str, list[str]] = {}
     for name, why in missing.items():
-        by_reason.setdefault(why.replace(name, "..."), []).append(name)
-    return "; ".join(f"{', '.join(names)} ({why})" for why, names in by_reason.items())
+        by_reason.setdefault(why.replace(name, "FILE"), []).append(name)
+    return "; ".join(f"{listed(names)} ({why})" for why, names in by_reason.items())
+
+
+def _elsewhere(action: FetchPackages, services: Services) -> str:
+    """Return the hint how the files come from somewhere else, and which command says where they are to be had."""
+    fill = (
+        f"put the files by their names into {_folder(services.mirrors[0])}, in no folder below it"
+        if services.mirrors
+        else "put the files by their names into one folder and name that with --from-mirror"
+    )
+    form = _KINDS[action.what].form
+    command = f"`lock --env {action.environment} --platform {action.platform} --format {form}`"
+    return f"{fill} ({command} prints their urls)" if form else fill
+
+
+def _folder(mirror: str) -> str:
+    """Return a mirror as its user would type it."""
+    return mirror.removeprefix("file://")
 
 
 def _whose(action: FetchPackages) -> str:
-    return f"{action.what} of {action.environment} for {action.platform}"
+    return f"{_count(action)} of {action.environment} for {action.platform}"
+
+
+def _count(action: FetchPackages) -> str:
+    return counted(len(action.files), *_KINDS[action.what].names)

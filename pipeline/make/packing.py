@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
+from pipeline.events import StepProgress
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -48,12 +50,17 @@ class LayerAction(Protocol):
         ...
 
 
-def pack_layer(folder: Path, action: LayerAction, *, services: Services, work: Path, name: str | None = None) -> Packed:
+def pack_layer(
+    folder: Path, action: LayerAction, step: str, *, services: Services, work: Path, name: str | None = None
+) -> Packed:
     """Move a folder into the store and pack it; the archive is made from the stored tree, with its settled modes.
+
+    Packing takes by far the longest of all that is done for a large layer, so its progress is told.
 
     Args:
         folder: of the layer's files.
         action: whose layer it is.
+        step: that is told how far it is.
         services: with the store.
         work: where the archive is made.
         name: of the archive; the layer's where none is given.
@@ -61,6 +68,12 @@ def pack_layer(folder: Path, action: LayerAction, *, services: Services, work: P
     tree = services.store.add_tree(folder)
     archive = work / f"{name or action.layer_name}-{tree.sha256[:12]}.tar.zst"
     services.archiver.pack(
-        services.store.tree_path(tree), archive, epoch_seconds=action.epoch_seconds, zstd_level=action.zstd_level
+        services.store.tree_path(tree),
+        archive,
+        epoch_seconds=action.epoch_seconds,
+        zstd_level=action.zstd_level,
+        progress=lambda done, total: services.events.emit(
+            StepProgress(step, done, total, "bytes", f"packing {archive.name}")
+        ),
     )
     return Packed(tree, services.store.add_blob(archive, filename=archive.name))

@@ -12,6 +12,7 @@ from pipeline.make.laying import lay_layer
 from pipeline.make.linkage import check_linkage, read_cards
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.make.proof_level import provable
+from pipeline.model.counts import counted
 from pipeline.model.manifest import Proof, Requires
 from pipeline.names import parse_target
 from pipeline.proofs.programs import check_loads, clean_environment
@@ -72,7 +73,7 @@ def _run_bundle(
     made_text = generate(action.health, root=root, model=model, services=services, env=env, cwd=work, step=step)
     named = f"{Path(model).name} sha256:{digest}"
     proof = proof.model_copy(update={"generated_tokens": made_text.tokens, "model": named})
-    return proof, f"{said}, {made_text.tokens} tokens, ready in {made_text.ready_seconds:.1f} s"
+    return proof, f"{said}, {counted(made_text.tokens, 'token')}, ready in {made_text.ready_seconds:.1f} s"
 
 
 def _requires(action: Prove, linkage: Linkage, results: Results) -> Requires:

@@ -15,6 +15,7 @@ from pipeline.make.laying import lay_layer
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.make.proof_level import provable
 from pipeline.make.run_environment import Laid, run_environment, usable_python
+from pipeline.model.counts import counted
 from pipeline.model.manifest import Proof, Requires
 from pipeline.names import conda_subdir
 from pipeline.proofs.distributions import set_problems, target_markers
@@ -50,7 +51,7 @@ def prove_environment(action: ProveEnvironment, step: str, services: Services, r
     _tell_foreign_folders(action.target, binaries, services)
     requires = _requires(binaries)
     proof, said = Proof(level="none"), ""
-    python, missing = usable_python(action, results, services=services, work=work)
+    python, missing = usable_python(action, services=services, work=work)
     level = provable(action, action.environment.platform, requires, services, missing=missing)
     if level != "none":
         proof, said = run_environment(
@@ -66,7 +67,7 @@ def prove_environment(action: ProveEnvironment, step: str, services: Services, r
             "wheels": len(action.environment.wheels),
             "conda_packages": len(action.environment.conda) if action.channel_layer is not None else 0,
         },
-        summary=f"{linkage.files} binaries among {file_count} files, {floor}{said}",
+        summary=f"{counted(linkage.files, 'binary', 'binaries')} among {counted(file_count, 'file')}, {floor}{said}",
     )
 
 
@@ -143,8 +144,8 @@ def _tell_foreign_folders(target: str, binaries: BinariesRead, services: Service
         first, folders = next(iter(binaries.foreign_folders.items()))
         services.events.emit(
             Notice(
-                f"{target}: {len(binaries.foreign_folders)} files search folders of the machine that built them, "
-                f"for example {first}: {', '.join(folders)}"
+                f"{target}: folders of the machine that built them are searched by "
+                f"{counted(len(binaries.foreign_folders), 'file')}, for example {first}: {', '.join(folders)}"
             )
         )
 

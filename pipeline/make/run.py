@@ -13,6 +13,7 @@ from pipeline.make.deliver import deliver, prepare
 from pipeline.make.environment_steps import carry_out
 from pipeline.make.fetch import fetch_model, fetch_source
 from pipeline.make.layer import make_layer
+from pipeline.make.lowering import lowered, lowered_action, proved_less, settle
 from pipeline.make.prove import prove
 from pipeline.make.split import split_layer
 from pipeline.make.web_ui import build_web_ui
@@ -28,6 +29,7 @@ from pipeline.model.actions import (
     SplitLayer,
 )
 from pipeline.model.result import StepResult
+from pipeline.plan.keys import step_key
 from pipeline.plan.states import outstanding, why_wanted
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ def run(plan: Plan, services: Services, output_dir: Path, *, release: str | None
     """Carry out every step that is not in the store yet, then write bundles, layers and ``manifest.json``.
 
     Steps that no missing result needs are not looked at again: a source or model whose products are all there is not
-    brought back.
+    brought back. A proof that this machine cannot give in full is kept apart: each build tries it again.
 
     Args:
         plan: complete.
@@ -55,17 +57,21 @@ def run(plan: Plan, services: Services, output_dir: Path, *, release: str | None
         PipelineError: a step failed; the steps before it are kept.
     """
     results: Results
+    plan = settle(plan, services)
     results, wanted = outstanding(plan, services.store)
     prepare(output_dir)
     for decision in plan.decisions:
         _tell(decision, services)
     actions = [step.action for step in plan.steps if step.name in wanted]
     download_archives([action for action in actions if isinstance(action, FetchArchive)], services)
-    for step in plan.steps:
+    for number in range(len(plan.steps)):
+        step = plan.steps[number]
         if step.name in results:
             services.events.emit(StepReused(step.name, step.key))
         elif step.name in wanted:
             results[step.name] = _run_step(step, why_wanted(step, wanted), services, results)
+            if results[step.name].key != step.key:  # it proved less than was planned
+                plan = lowered(plan, step.name)
     return deliver(plan, results, services, output_dir, release=release)
 
 
@@ -90,9 +96,9 @@ def _run_step(step: Step, why: str, services: Services, results: Results) -> Ste
                 services.events.emit(StepReused(step.name, step.key))
                 return known
             outputs = _dispatch(step, services, results, work)
-            result = StepResult(
-                key=step.key, trees=dict(outputs.trees), blobs=dict(outputs.blobs), facts=dict(outputs.facts)
-            )
+            key = _key_of(step, outputs, results)
+            trees, blobs, facts = dict(outputs.trees), dict(outputs.blobs), dict(outputs.facts)
+            result = StepResult(key=key, trees=trees, blobs=blobs, facts=facts)
             services.store.put_result(result)
             if keep:
                 services.store.drop_work_dir(place)  # only now: until the result is kept, a killed build resumes in it
@@ -101,6 +107,13 @@ def _run_step(step: Step, why: str, services: Services, results: Results) -> Ste
         raise
     services.events.emit(StepFinished(step.name, services.clock.monotonic() - started, outputs.summary))
     return result
+
+
+def _key_of(step: Step, outputs: Outputs, results: Results) -> str:
+    """Return what a step's result is kept under: its key, or another one where it proved less than was planned."""
+    if not proved_less(step, outputs.facts):
+        return step.key
+    return step_key(lowered_action(step.action), [results[needed].key for needed in step.needs])
 
 
 def _dispatch(step: Step, services: Services, results: Results, work: Path) -> Outputs:

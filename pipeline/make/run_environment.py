@@ -10,6 +10,8 @@ from pipeline.environments.laying import LayerSource
 from pipeline.environments.realizing import Site, realize
 from pipeline.errors import HostError, ProofError
 from pipeline.make.environment_card import environment_card
+from pipeline.model.counts import counted
+from pipeline.model.environment import EnvironmentCard
 from pipeline.model.manifest import Proof
 from pipeline.proofs.programs import check_loads, clean_environment
 from pipeline.proofs.serving import generate
@@ -40,16 +42,14 @@ class Laid(NamedTuple):
 _ROLES: tuple[LayerRole, ...] = ("base", "wheels", "runtime", "installer")
 
 
-def usable_python(
-    action: ProveEnvironment, results: Results, *, services: Services, work: Path
-) -> tuple[HostPython | None, str]:
+def usable_python(action: ProveEnvironment, *, services: Services, work: Path) -> tuple[HostPython | None, str]:
     """Return the host's Python for an environment that brings none, and why there is none that fits.
 
     Both are empty for an environment that brings its own, and where nothing is to be run.
     """
-    card = environment_card(action, results)
-    if card.base != "host" or action.level == "none":
+    if action.base != "host" or action.level == "none":
         return None, ""
+    card = EnvironmentCard(python=action.environment.python, base="host")
     try:
         return find_host_python(card, action.environment.platform, named=None, services=services, cwd=work), ""
     except HostError as error:
@@ -103,7 +103,7 @@ def run_environment(
             "resident_bytes": made.resident_bytes,
         }
     )
-    return proof, f"{said}, {made.tokens} tokens, ready in {made.ready_seconds:.1f} s"
+    return proof, f"{said}, {counted(made.tokens, 'token')}, ready in {made.ready_seconds:.1f} s"
 
 
 def _make(

@@ -11,6 +11,7 @@ from pipeline.errors import IntegrityError, ProofError
 from pipeline.events import StepProgress
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.make.packing import pack_layer
+from pipeline.model.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -56,12 +57,12 @@ def split_layer(action: SplitLayer, step: str, services: Services, results: Resu
         shutil.copy2(source / origin, destination, follow_symlinks=False)
         if path.lower().endswith(_PROGRAM_SUFFIX):
             destination.chmod(0o755)
-    packed = pack_layer(layer_dir, action, services=services, work=work)
+    packed = pack_layer(layer_dir, action, step, services=services, work=work)
     return made(
         trees={"layer": packed.tree},
         blobs={"layer": packed.archive},
         facts={"name": action.layer_name, "role": action.role},
-        summary=f"{len(chosen)} files, {packed.summary}",
+        summary=f"{counted(len(chosen), 'file')}, {packed.summary}",
     )
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import posixpath
+import re
 import warnings
 import zipfile
 from typing import TYPE_CHECKING
@@ -22,6 +24,7 @@ from pipeline.make.licenses import license_of_metadata
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.make.packing import pack_layer
 from pipeline.make.wheel_unpacking import INSTALLER_NAME, LayerTree
+from pipeline.model.counts import counted
 from pipeline.model.statements import Part
 from pipeline.proofs.wheel_tags import wheel_problem
 
@@ -34,6 +37,16 @@ if TYPE_CHECKING:
     from pipeline.ports import Services
 
 _SHOWN = 300  # characters of what the library says of a wheel
+_HEX_DIGEST = re.compile(r",sha256=([0-9a-f]{64}),")
+
+
+class _Wheel(WheelArchive):
+    """A wheel whose RECORD may have digests in hex, as uv 0.7.22 wrote them (mflux 0.17.5); the format is base64."""
+
+    def read_dist_info(self, filename: str) -> str:
+        """Return a file of the metadata, digests of RECORD as the format has them."""
+        text = super().read_dist_info(filename)
+        return _HEX_DIGEST.sub(_in_base64, text) if filename == "RECORD" else text
 
 
 def make_wheel_layer(action: MakeWheelLayer, step: str, services: Services, results: Results, work: Path) -> Outputs:
@@ -56,7 +69,7 @@ def make_wheel_layer(action: MakeWheelLayer, step: str, services: Services, resu
         metadata = _unpack(path, wheel, tree)
         path.unlink()
         parts.append(_part(wheel, metadata, stated=action.licenses.get(wheel.project)))
-    packed = pack_layer(tree.folder, action, services=services, work=work)
+    packed = pack_layer(tree.folder, action, step, services=services, work=work)
     return made(
         trees={"layer": packed.tree},
         blobs={"layer": packed.archive},
@@ -66,14 +79,14 @@ def make_wheel_layer(action: MakeWheelLayer, step: str, services: Services, resu
             "scripts": dict(sorted(tree.scripts.items())),
             "packages": [part.model_dump(mode="json") for part in parts],
         },
-        summary=f"{len(action.wheels)} wheels, {packed.summary}",
+        summary=f"{counted(len(action.wheels), 'wheel')}, {packed.summary}",
     )
 
 
 def _unpack(path: Path, wheel: WheelFile, tree: LayerTree) -> Message:
     """Lay a wheel's files into the tree; return its metadata."""
     try:
-        with WheelArchive.open(path) as source:
+        with _Wheel.open(path) as source:
             metadata = parse_metadata_file(source.read_dist_info("METADATA"))
             _require_itself(wheel, metadata, source)
             source.validate_record()
@@ -125,6 +138,11 @@ def _require_itself(wheel: WheelFile, metadata: Message, source: WheelArchive) -
     lost = sorted(file for file in listed if file.startswith(f"{source.dist_info_dir}/") and file not in has)
     if lost:
         raise _contradiction(wheel, f"lacks {', '.join(lost)}, which its RECORD lists")
+
+
+def _in_base64(found: re.Match[str]) -> str:
+    digest = base64.urlsafe_b64encode(bytes.fromhex(found[1])).decode().rstrip("=")
+    return f",sha256={digest},"
 
 
 def _contradiction(wheel: WheelFile, why: str) -> IntegrityError:

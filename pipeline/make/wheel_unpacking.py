@@ -29,12 +29,12 @@ _ANOTHER = "lock another version of it"
 _PROGRAM = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+-]{0,254}")  # the pattern of model.frozen.FileName
 _ENTRY_POINT = re.compile(r"([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*):([A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*)", re.ASCII)
 _PLACEHOLDER = b"#!python"  # binary distribution format, "Installing a wheel": the interpreter's path goes here
-# Finds the Python beside itself, wherever both are: a shell runs the second line, Python sees a text there.
-_RELOCATABLE = (
+RELOCATABLE = (
     b"#!/bin/sh\n"
     b"""'''exec' "$(dirname -- "$(realpath -- "$0")")/python" "$0" "$@"\n"""
     b"' '''\n"
 )  # fmt: skip
+"""Finds the Python beside itself, wherever both are: a shell runs the second line, Python sees a text there."""
 
 
 class LayerTree:
@@ -162,7 +162,7 @@ def _relocatable(stream: BinaryIO) -> Iterator[BinaryIO]:
         head = stream.read(len(_PLACEHOLDER))
         if head == _PLACEHOLDER:
             stream.readline()
-            head = _RELOCATABLE
+            head = RELOCATABLE
         script.write(head)
         copyfileobj(stream, script)
         script.seek(0)

@@ -11,6 +11,7 @@ from pipeline.model.environment_actions import (
     FetchPackages,
     MakeChannelLayer,
     MakeInstallerLayer,
+    MakeMiniforgeLayer,
     MakeWheelLayer,
     ProveEnvironment,
     StepName,
@@ -252,6 +253,7 @@ Action = Annotated[
     | MakeLayer
     | SplitLayer
     | MakeChannelLayer
+    | MakeMiniforgeLayer
     | MakeWheelLayer
     | MakeInstallerLayer
     | Prove

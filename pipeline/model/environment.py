@@ -68,6 +68,26 @@ class WheelFile(Frozen):
     size_bytes: int = Field(gt=0)
 
 
+class MiniforgeInstaller(Frozen):
+    """One pinned installer of Miniforge: a shell script that brings a conda of its own.
+
+    Attributes:
+        version: of the release, for example ``26.3.0-0``.
+        releases: url that the release's files are below, as ``<version>/<filename>``; another may be configured.
+        filename: ``Miniforge3-<version>-<OS>-<arch>.sh``.
+        sha256: as the release's own ``<filename>.sha256`` says it, and as the file has it.
+        size_bytes: of the file.
+        license: SPDX identifier of Miniforge itself; the packages in it have their own.
+    """
+
+    version: Name
+    releases: HttpUrl
+    filename: FileName
+    sha256: Sha256
+    size_bytes: int = Field(gt=0)
+    license: Line
+
+
 class Floors(Frozen):
     """The oldest systems that an environment runs on, from its virtual-packages.yml.
 

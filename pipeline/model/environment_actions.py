@@ -6,7 +6,14 @@ from typing import Literal
 
 from pydantic import Field
 
-from pipeline.model.environment import CondaPackage, EnvironmentBase, Floors, LockedEnvironment, WheelFile
+from pipeline.model.environment import (
+    CondaPackage,
+    EnvironmentBase,
+    Floors,
+    LockedEnvironment,
+    MiniforgeInstaller,
+    WheelFile,
+)
 from pipeline.model.frozen import FileName, Frozen, Name, Sha256
 from pipeline.model.manifest import HealthCheck, LayerRole, ProofLevel
 
@@ -14,16 +21,16 @@ StepName = str
 
 
 class PackageFile(Frozen):
-    """One file to bring: a conda package or a wheel.
+    """One file to bring: a conda package, a wheel, or Miniforge's installer.
 
     Attributes:
         filename: of the file.
         sha256: lower-case hex.
         size_bytes: of the file.
-        project: for a wheel, the project to ask the package index for; None for a conda package.
-        channel: for a conda package, its channel's base as it was locked, to be replaced by a configured one; None
-            for a wheel.
-        path: for a conda package, ``<subdir>/<filename>`` below its channel; None for a wheel.
+        project: for a wheel, the project to ask the package index for; None for anything else.
+        channel: for a conda package, its channel's base as it was locked, to be replaced by a configured one; for an
+            installer the base of its releases, likewise; None for a wheel.
+        path: ``<subdir>/<filename>`` or ``<version>/<filename>`` below ``channel``; None for a wheel.
     """
 
     filename: FileName
@@ -42,7 +49,7 @@ class FetchPackages(Frozen):
     Attributes:
         environment: folder below envs/, for messages.
         platform: of the contract's names.
-        what: ``conda packages`` or ``wheels``, for messages.
+        what: ``conda packages``, ``wheels`` or ``Miniforge``, for messages.
         files: which.
     """
 
@@ -73,6 +80,28 @@ class MakeChannelLayer(Frozen):
     fetched: StepName
     packages: tuple[CondaPackage, ...] = Field(min_length=1)
     subdir: Name
+    zstd_level: int
+    epoch_seconds: int
+
+
+class MakeMiniforgeLayer(Frozen):
+    """Make the layer that only travels in the bundle: Miniforge's installer with its ``.sha256``, below ``miniforge/``.
+
+    The step's facts have ``packages``, as above.
+
+    Attributes:
+        layer_name: of the layer.
+        fetched: step that brought the installer.
+        installer: which one.
+        zstd_level: of the archive; the installer is compressed already.
+        epoch_seconds: time stamp of every file.
+    """
+
+    kind: Literal["make_miniforge_layer"] = "make_miniforge_layer"
+    layer_name: Name
+    role: LayerRole = "miniforge"
+    fetched: StepName
+    installer: MiniforgeInstaller
     zstd_level: int
     epoch_seconds: int
 

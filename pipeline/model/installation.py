@@ -91,6 +91,8 @@ class InstalledGeneration(Frozen):
         development: whether it was trusted through development keys.
         pinned: whether the engine is pinned to it.
         revoked: why the publisher has withdrawn it; None when it has not.
+        fault: why it cannot run although its files are there: the host's Python that it is over is gone, or another;
+            None where nothing is seen.
     """
 
     engine: str
@@ -103,6 +105,7 @@ class InstalledGeneration(Frozen):
     development: bool
     pinned: bool = False
     revoked: str | None = None
+    fault: str | None = None
 
 
 class NeededLayer(Frozen):

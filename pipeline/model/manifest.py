@@ -27,7 +27,8 @@ from pipeline.model.upstream import TrustLevel
 SCHEMA_VERSION = 1
 
 
-LayerRole = Literal["core", "backend", "runtime", "debug", "base", "wheels", "installer"]
+LayerRole = Literal["core", "backend", "runtime", "debug", "base", "wheels", "installer", "miniforge"]
+_CARRIED: LayerRole = "miniforge"  # for who has no installer of ours
 ProofLevel = Literal["none", "load", "run"]
 
 
@@ -37,7 +38,8 @@ class Layer(Frozen):
     Attributes:
         name: ``core``, the accelerator's name, ``core-debug`` ...
         role: what it is for.
-        optional: True when an engine runs without it (debug files).
+        optional: True when an engine runs without it: debug files, and the role ``miniforge``, which only travels in
+            the bundle.
         tree_sha256: identity: digest of the tree.
         url: of the ``.tar.zst``, relative to the manifest.
         sha256: of the archive.
@@ -53,6 +55,15 @@ class Layer(Frozen):
     sha256: Sha256
     size: FileSize = Field(gt=0)
     installed_size: FileSize
+
+    @property
+    def is_bundled(self) -> bool:
+        """Whether its archive is a part of the self-contained bundle."""
+        return not self.optional or self.role == _CARRIED
+
+    def is_installed(self, *, with_debug: bool) -> bool:
+        """Tell whether an installation brings and lays it; what is only carried never is."""
+        return self.role != _CARRIED and (with_debug or not self.optional)
 
 
 class Requires(Frozen):
@@ -280,7 +291,7 @@ class BundleCard(Frozen):
     Attributes:
         schema_version: 1.
         artifact: the fields of ``Artifact`` but url, sha256 and size, as plain JSON.
-        files: every file of the mandatory layers.
+        files: every file of the layers that are in the bundle.
     """
 
     schema_version: Literal[1]

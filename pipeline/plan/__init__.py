@@ -3,6 +3,7 @@
 from pipeline.plan.choosing import default_release, releases_of
 from pipeline.plan.choosing_assembled import locked_version
 from pipeline.plan.looking import look_around
+from pipeline.plan.narrowing import narrow, refuse
 from pipeline.plan.planner import make_plan
 from pipeline.plan.request import BuildRequest, PlanInputs
 from pipeline.plan.states import github_matrix, states
@@ -15,6 +16,8 @@ __all__ = [
     "locked_version",
     "look_around",
     "make_plan",
+    "narrow",
+    "refuse",
     "releases_of",
     "states",
 ]

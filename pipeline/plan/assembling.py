@@ -10,6 +10,7 @@ from pipeline.model.environment_actions import (
     FetchPackages,
     MakeChannelLayer,
     MakeInstallerLayer,
+    MakeMiniforgeLayer,
     MakeWheelLayer,
     PackageFile,
     ProveEnvironment,
@@ -23,7 +24,7 @@ from pipeline.plan.choosing_assembled import has_base
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pipeline.model.environment import CondaPackage, LockedEnvironment, WheelFile
+    from pipeline.model.environment import CondaPackage, LockedEnvironment, MiniforgeInstaller, WheelFile
     from pipeline.model.environment_recipe import EnvironmentEngine
     from pipeline.model.plan import Decision
     from pipeline.names import Target
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 # first time stamp that a zip file can hold unless SOURCE_DATE_EPOCH says another.
 EPOCH_SECONDS = 315_532_800  # 1980-01-01T00:00:00Z
 CHANNEL_ZSTD_LEVEL = 1
-"""Packages are compressed already: a higher level takes 30 times as long for nothing."""
+"""Packages, and installers of them, are compressed already: a higher level takes 30 times as long for nothing."""
 
 
 def add_assembled(planning: Planning, target: Target, decision: Decision) -> None:
@@ -80,7 +81,8 @@ class _Assembly:
         layers = (*((channel_layer,) if channel_layer else ()), *wheel_layers, installer)
         health = _health(self._engine, self._target, self._decision.version)
         proof = self._prove(tuple(fetched), layers, channel_layer, wheel_layers, health)
-        self._bundle(layers, proof, health)
+        # Last, after all that an installation lays; it is no part of the environment that is proven.
+        self._bundle((*layers, *self._miniforge_layer()), proof, health)
 
     def _fetch(self, what: str, files: tuple[PackageFile, ...]) -> str:
         name = self._environment.name
@@ -100,6 +102,23 @@ class _Assembly:
         )
         step = f"layer base of {self._environment.name} for {self._target.platform}"
         return self._planning.add(self._target, step, action, (fetched,))
+
+    def _miniforge_layer(self) -> Iterator[str]:
+        """Add the layer of Miniforge's installer where that was asked for."""
+        installer = self._planning.inputs.miniforge.get(str(self._target))
+        if installer is None:
+            return
+        fetched = self._fetch("Miniforge", (_miniforge_file(installer),))
+        action = MakeMiniforgeLayer(
+            layer_name="miniforge",
+            fetched=fetched,
+            installer=installer,
+            zstd_level=CHANNEL_ZSTD_LEVEL,
+            epoch_seconds=self._epoch_seconds,
+        )
+        self._suffix = " with-miniforge"
+        step = f"layer miniforge {installer.version} for {self._target.platform}"
+        yield self._planning.add(self._target, step, action, (fetched,))
 
     def _wheel_layers(self, fetched: str) -> Iterator[str]:
         """Add the layer of the wheels, and one for each runtime of which something is locked for the platform."""
@@ -201,6 +220,16 @@ def _conda_file(package: CondaPackage) -> PackageFile:
         size_bytes=package.size_bytes,
         channel=package.url.removesuffix(f"/{path}"),
         path=path,
+    )
+
+
+def _miniforge_file(installer: MiniforgeInstaller) -> PackageFile:
+    return PackageFile(
+        filename=installer.filename,
+        sha256=installer.sha256,
+        size_bytes=installer.size_bytes,
+        channel=installer.releases,
+        path=f"{installer.version}/{installer.filename}",
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from pipeline.accelerators.registry import KINDS, kind_of
 from pipeline.errors import HostError, NothingSelectedError, UsageError
@@ -68,10 +68,13 @@ def decide(
         proven = _proof(target, request, platform, no_device if asks_more else "")
         engine = catalog.environments[target.engine]
         return decide_assembled(target, request, engine, environment, proof=proven)
-    if request.wheels_only:
-        raise UsageError(f"{target} is no Python environment", hint="--wheels-only is for environments alone")
+    if request.wheels_only or request.with_miniforge:
+        option = "--wheels-only" if request.wheels_only else "--with-miniforge"
+        raise UsageError(f"{target} is no Python environment", hint=f"{option} is for environments alone")
     sources = releases_of(target, catalog)
     release, origin, why = _origin(target, request, catalog, sources, platform=platform, unreachable=unreachable)
+    if origin == "fetched" and request.insists_on_build:
+        _refuse_options(target, catalog)
     proof, proof_why = _proof(target, request, platform, no_device if kind.is_gpu else "")
     return Decision(target=str(target), version=release, origin=origin, why=why, proof=proof, proof_why=proof_why)
 
@@ -142,6 +145,14 @@ def _origin(
                 if unreachable:
                     return release, "built", f"upstream's archives cannot be had: {unreachable}"
             return _fetch(release, target, catalog, sources, why=f"upstream's release {release} has it")
+
+
+def _refuse_options(target: Target, catalog: Catalog) -> NoReturn:
+    raise UsageError(
+        f"{target} is fetched as upstream compiled it, and no option changes that",
+        hint="leave --cmake-option and --web-ui or --no-web-ui out"
+        + ("; --source build compiles it" if catalog.can_build(target) else ""),
+    )
 
 
 def _fetch(release: str, target: Target, catalog: Catalog, sources: Sources, *, why: str) -> tuple[str, Origin, str]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.catalog import locked_environment
+from pipeline.catalog import lock_conda, locked_environment
 from pipeline.errors import NothingSelectedError, UsageError
+from pipeline.model.counts import counted
 from pipeline.model.plan import Decision
 from pipeline.names import UnknownNameError
 
@@ -53,8 +54,8 @@ def decide_assembled(
     """
     version = _version(engine, environment)
     _check(target, request, engine, environment, version)
-    conda = f"{len(environment.conda)} conda packages and " if has_base(request, environment) else ""
-    why = f"envs/{environment.name} locks {conda}{len(environment.wheels)} wheels"
+    conda = f"{counted(len(environment.conda), 'conda package')} and " if has_base(request, environment) else ""
+    why = f"envs/{environment.name} locks {conda}{counted(len(environment.wheels), 'wheel')}"
     if not conda:
         why += ", and a Python of the machine it goes to is used (--wheels-only)"
     level, proof_why = proof
@@ -76,15 +77,23 @@ def _check(
             f"{target} is assembled from locked packages, so --source {request.source} has no meaning for it",
             hint="leave --source out",
         )
-    if request.insists_on_build or request.model_file is not None:
+    if given := request.options_given:
+        named = " and ".join(given)
         raise UsageError(
-            f"{target} is assembled from locked packages and proven with a model of its own making",
-            hint="leave --cmake-option, --web-ui, --no-web-ui and --model out",
+            f"{named}: {target} is assembled from locked packages, of which nothing is compiled, and proven "
+            "with a tiny model that it makes itself",
+            hint=f"leave {named} out",
+        )
+    if request.wheels_only and request.with_miniforge:
+        raise UsageError(
+            "--wheels-only and --with-miniforge exclude each other: a conda has nothing to do without packages",
+            hint="leave one of them out",
         )
     if not environment.conda and not request.wheels_only:
         raise NothingSelectedError(
-            f"{target} has no conda packages: {environment.conda_problem}",
-            hint=f"--wheels-only makes a bundle that uses a Python {environment.python} of the machine it goes to",
+            f"{target}: envs/{environment.name} locks no conda packages: {environment.conda_problem}",
+            hint=f"--wheels-only makes a bundle that uses a Python {environment.python} of the machine it goes to; "
+            f"{lock_conda(environment.name)}",
         )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.errors import UsageError
 from pipeline.model.actions import FetchArchive, SplitLayer
 from pipeline.model.manifest import Upstream
 from pipeline.names import family_of
@@ -24,17 +23,7 @@ RUNTIME_EPOCH_SECONDS = 315_532_800  # 1980-01-01T00:00:00Z
 
 
 def add_fetched(planning: Planning, target: Target, decision: Decision) -> None:
-    """Add the steps of one target: archives, layers, proof, bundle.
-
-    Raises:
-        UsageError: options of a build were given; they cannot change what upstream compiled.
-    """
-    if planning.request.insists_on_build:
-        raise UsageError(
-            f"{target} is fetched as upstream compiled it, and no option changes that",
-            hint="leave --cmake-option and --web-ui or --no-web-ui out"
-            + ("; --source build compiles it" if planning.catalog.can_build(target) else ""),
-        )
+    """Add the steps of one target: archives, layers, proof, bundle."""
     recipe = planning.catalog.engine(target.engine).archives
     if recipe is None:
         raise AssertionError(f"the catalog has archives of {target.engine} and no recipe for them")

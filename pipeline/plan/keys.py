@@ -23,6 +23,7 @@ from pipeline.model.environment_actions import (
     FetchPackages,
     MakeChannelLayer,
     MakeInstallerLayer,
+    MakeMiniforgeLayer,
     MakeWheelLayer,
     ProveEnvironment,
 )
@@ -43,11 +44,12 @@ FORMATS: Mapping[str, int] = {
     "compile": 1,
     "make_layer": 1,
     "split_layer": 1,
-    "make_channel_layer": 1,
+    "make_channel_layer": 2,
+    "make_miniforge_layer": 1,
     "make_wheel_layer": 1,
-    "make_installer_layer": 2,
-    "prove": 2,
-    "prove_environment": 1,
+    "make_installer_layer": 4,
+    "prove": 3,
+    "prove_environment": 2,
     "make_bundle": 3,
 }
 
@@ -58,6 +60,7 @@ _REFERENCES: Mapping[type[Action], frozenset[str]] = {
     MakeLayer: frozenset({"source", "compiled"}),
     SplitLayer: frozenset({"archive"}),
     MakeChannelLayer: frozenset({"fetched"}),
+    MakeMiniforgeLayer: frozenset({"fetched"}),
     MakeWheelLayer: frozenset({"fetched"}),
     MakeInstallerLayer: frozenset({"channel_layer", "wheel_layers"}),
     ProveEnvironment: frozenset({"fetched", "layers", "channel_layer", "wheel_layers"}),

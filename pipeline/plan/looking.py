@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from pipeline.catalog import locked_environment
+from pipeline.catalog import locked_environment, pinned_miniforge
 from pipeline.digest import sha256_stream
 from pipeline.errors import HostError, UsageError
 from pipeline.model.manifest import Requires
@@ -18,11 +18,12 @@ from pipeline.plan.request import PlanInputs
 from pipeline.ports import DownloadRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pipeline.catalog import Catalog
-    from pipeline.model.environment import LockedEnvironment
+    from pipeline.model.environment import LockedEnvironment, MiniforgeInstaller
     from pipeline.model.host import Tool
+    from pipeline.model.plan import Decision
     from pipeline.model.recipe import EngineRecipe
     from pipeline.model.upstream import PinnedRelease
     from pipeline.names import Target
@@ -73,13 +74,12 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
     Raises:
         HostError: a tool is missing or too old; the message says what to install.
         UsageError: a model file or a local source is not there; a lock of an environment is missing or wrong.
+        NothingSelectedError: Miniforge was asked for, and none is pinned.
         PipelineError: as ``choosing.decide``.
     """
     facts = services.host.facts()
     environments = _locked(request, catalog)
     unreachable: dict[str, str] = {}
-    tools: dict[str, Tool] = {}
-    local_trees: dict[str, str] = {}
     no_device = _no_devices(request, catalog, environments, services.host) if request.prove is None else {}
     decisions = []
     for target in request.targets:
@@ -96,13 +96,7 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
             environment=environments.get(str(target)),
         )
         decisions.append((target, decision))
-    for target, decision in decisions:
-        if decision.origin == "built":
-            with _naming_archives(target, catalog):
-                tools |= _tools(catalog.engine(target.engine), request, facts.platform, services.host)
-        source = catalog.pin(target.engine, decision.version).source if decision.origin == "built" else None
-        if isinstance(source, LocalTree) and source.path not in local_trees:
-            local_trees[source.path] = _digest_of_tree(source.path, services.trees)
+    tools, local_trees = _for_builds(decisions, request, catalog, services)
     runs = any(decision.proof == "run" for _, decision in decisions)
     return PlanInputs(
         platform=facts.platform,
@@ -113,13 +107,37 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
         unreachable=unreachable,
         no_device=no_device,
         environments=environments,
+        miniforge=_miniforge(request, catalog),
     )
+
+
+def _for_builds(
+    decisions: Iterable[tuple[Target, Decision]], request: BuildRequest, catalog: Catalog, services: Surroundings
+) -> tuple[dict[str, Tool], dict[str, str]]:
+    """Return the tools of what is built, and the digests of its sources that are folders of this machine."""
+    tools: dict[str, Tool] = {}
+    local_trees: dict[str, str] = {}
+    for target, decision in decisions:
+        if decision.origin != "built":
+            continue
+        with _naming_archives(target, catalog):
+            tools |= _tools(catalog.engine(target.engine), request, services.host.facts().platform, services.host)
+        source = catalog.pin(target.engine, decision.version).source
+        if isinstance(source, LocalTree) and source.path not in local_trees:
+            local_trees[source.path] = _digest_of_tree(source.path, services.trees)
+    return tools, local_trees
 
 
 def _locked(request: BuildRequest, catalog: Catalog) -> dict[str, LockedEnvironment]:
     """Return what is locked for each target that is an environment."""
     wanted = [target for target in request.targets if target.engine in catalog.environments]
     return {str(target): locked_environment(catalog, target) for target in wanted}
+
+
+def _miniforge(request: BuildRequest, catalog: Catalog) -> dict[str, MiniforgeInstaller]:
+    """Return the installer that is pinned for each target, where one was asked for."""
+    wanted = request.targets if request.with_miniforge else ()
+    return {str(target): pinned_miniforge(catalog, target) for target in wanted}
 
 
 def _no_devices(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pipeline.model.environment import LockedEnvironment
+    from pipeline.model.environment import LockedEnvironment, MiniforgeInstaller
     from pipeline.model.host import Tool
     from pipeline.model.manifest import ProofLevel
     from pipeline.names import Target
@@ -23,6 +23,7 @@ class BuildRequest:
 
     Attributes:
         targets: what to make.
+        patterns: that named them, as they were given; a target that only a glob took may be left out.
         release: pinned release, None for each engine's default.
         release_is_default: whether a project's defaults name it, which an engine that is locked need not heed.
         prove: how much to prove; None for all that this machine can.
@@ -33,12 +34,14 @@ class BuildRequest:
         insisted_options: those of them that were asked for in this very command; a project's defaults do not keep
             anything from being fetched.
         wheels_only: whether environments are made without their conda packages, for a Python that is there.
+        with_miniforge: whether environments are bundled with Miniforge's installer, for machines without any conda.
         zstd_level: of layer archives.
         epoch_seconds: SOURCE_DATE_EPOCH for everything that is made; None for the date of the release.
         builder_version: of this program, for statements about what it makes.
     """
 
     targets: tuple[Target, ...]
+    patterns: tuple[str, ...] = ()
     release: str | None = None
     release_is_default: bool = False
     prove: ProofLevel | None = None
@@ -48,6 +51,7 @@ class BuildRequest:
     cmake_options: Mapping[str, str] = field(default_factory=dict)
     insisted_options: frozenset[str] = frozenset()
     wheels_only: bool = False
+    with_miniforge: bool = False
     zstd_level: int = 19
     epoch_seconds: int | None = None
     builder_version: str = ""
@@ -56,6 +60,13 @@ class BuildRequest:
     def insists_on_build(self) -> bool:
         """Whether something was asked for that only a build can give."""
         return bool(self.insisted_options) or self.web_ui is not None
+
+    @property
+    def options_given(self) -> tuple[str, ...]:
+        """What was given of the options that decide how something is compiled and what it is proven with, as typed."""
+        options = tuple(f"--cmake-option {name}" for name in sorted(self.insisted_options))
+        web_ui = {True: ("--web-ui",), False: ("--no-web-ui",), None: ()}[self.web_ui]
+        return (*options, *web_ui, *(() if self.model_file is None else ("--model",)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +83,7 @@ class PlanInputs:
         no_device: target of a GPU, or environment that brings no Python, to the reason why it cannot be run here, empty
             where it can.
         environments: target that is an environment to what is locked for it.
+        miniforge: target that is an environment to the installer that is bundled with it.
     """
 
     platform: str
@@ -82,3 +94,4 @@ class PlanInputs:
     unreachable: Mapping[str, str] = field(default_factory=dict)
     no_device: Mapping[str, str] = field(default_factory=dict)
     environments: Mapping[str, LockedEnvironment] = field(default_factory=dict)
+    miniforge: Mapping[str, MiniforgeInstaller] = field(default_factory=dict)

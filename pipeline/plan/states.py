@@ -73,12 +73,17 @@ def states(plan: Plan, store: Store) -> tuple[StepState, ...]:
 
 
 def github_matrix(
-    targets: Sequence[Target], *, release: str | None, source: str, wheels_only: bool = False
+    targets: Sequence[Target],
+    *,
+    release: str | None,
+    source: str,
+    wheels_only: bool = False,
+    with_miniforge: bool = False,
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the ``strategy.matrix`` of a GitHub Actions job: one entry a platform, so that its targets share steps.
 
     What is fetched or assembled could be made on any runner; on its own platform it is run as well. An entry says
-    ``wheels_only`` where that was asked for.
+    ``wheels_only`` or ``with_miniforge`` where that was asked for.
     """
     by_platform: dict[str, list[str]] = {}
     for target in targets:
@@ -92,6 +97,7 @@ def github_matrix(
                 "release": release or "",
                 "source": source,
                 **({"wheels_only": True} if wheels_only else {}),
+                **({"with_miniforge": True} if with_miniforge else {}),
             }
             for platform, names in by_platform.items()
         ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -16,8 +16,19 @@ if TYPE_CHECKING:
 class Archiver(Protocol):
     """Deterministic archives, and the one way of unpacking any."""
 
-    def pack(self, tree: Path, destination: Path, *, epoch_seconds: int, zstd_level: int) -> None:
-        """Write a folder as deterministic ``.tar.zst`` without end-of-archive blocks, so that archives concatenate."""
+    def pack(
+        self,
+        tree: Path,
+        destination: Path,
+        *,
+        epoch_seconds: int,
+        zstd_level: int,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Write a folder as deterministic ``.tar.zst`` without end-of-archive blocks, so that archives concatenate.
+
+        ``progress`` is told now and then how many bytes of the files are packed, and how many there are.
+        """
         ...
 
     def concatenate(self, parts: Iterable[Path], destination: Path, *, extra: Path, epoch_seconds: int) -> None:
@@ -25,7 +36,7 @@ class Archiver(Protocol):
         ...
 
     def unpack(self, archive: Path, destination: Path, *, strip_top: bool = False, subtree: str | None = None) -> int:
-        """Unpack into an empty folder after judging the whole list; return the number of files.
+        """Unpack into an empty folder, whole or not at all; return the number of files.
 
         With ``strip_top`` the archive's single top folder is left out; ``subtree`` keeps only that folder's content.
 
@@ -126,6 +137,16 @@ class Disk(Protocol):
 
     def link_file(self, source: Path, destination: Path) -> None:
         """Make a hard link (of a symbolic link itself, not of its target), or a copy where that is impossible."""
+        ...
+
+    def link_tree(self, links: Mapping[str, str], destination: Path, *, folders: Iterable[str]) -> None:
+        """Make hard links as ``link_file`` does, by the thousand.
+
+        Args:
+            links: POSIX path below ``destination`` to the file or link that it is another name of.
+            destination: a folder; made with those above it where it is not there.
+            folders: POSIX paths below ``destination`` that the links are in, parents first; may be there.
+        """
         ...
 
     def link_symbolic(self, target: str, path: Path) -> None:

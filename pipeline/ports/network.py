@@ -94,7 +94,7 @@ class Downloader(Protocol):
 
 
 class PackageIndex(Protocol):
-    """A Python package index as pip is configured on this machine; no index host is named in this project."""
+    """Python package indexes as uv and pip are configured on this machine; no index host is named in this project."""
 
     def urls_of(self, package: str, filename: str) -> tuple[str, ...]:
         """Return where a file of a project can be had.

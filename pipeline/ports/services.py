@@ -71,6 +71,7 @@ class Services:
         conda: what links and solves conda packages.
         channels: base of a conda channel, as it was locked, to the base that is configured instead.
         disk: how folders are changed; None where nothing makes environments.
+        mirrors: where every file is asked for first, urls or folders, for messages; ``downloader`` asks them.
     """
 
     downloader: Downloader
@@ -93,3 +94,4 @@ class Services:
     conda: CondaTool | None = None
     channels: Mapping[str, str] = field(default_factory=dict)
     disk: Disk | None = None
+    mirrors: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import ProofError
 from pipeline.events import StepProgress
+from pipeline.model.counts import counted
 
 if TYPE_CHECKING:
     from pipeline.model.manifest import HealthCheck
@@ -114,9 +115,9 @@ def stream(served: Served) -> int:
     if answer.content_type != "text/event-stream":
         raise ProofError(f"the server was asked for a stream and sent {answer.content_type or 'no content type'}{said}")
     if answer.problem:
-        raise ProofError(f"the stream broke off after {len(answer.events)} events: {answer.problem}{said}")
+        raise ProofError(f"the stream broke off after {counted(len(answer.events), 'event')}: {answer.problem}{said}")
     if not answer.events or answer.events[-1] != _LAST_EVENT:
-        raise ProofError(f"the stream ended after {len(answer.events)} events without {_LAST_EVENT}{said}")
+        raise ProofError(f"the stream ended after {counted(len(answer.events), 'event')} without {_LAST_EVENT}{said}")
     pieces, tokens = _read_pieces(answer.events[:-1])
     _require_enough(served, tokens)
     if pieces < 2 <= served.check.minimum_tokens:
@@ -164,4 +165,6 @@ def _require_ok(served: Served, answer: HttpAnswer, what: str) -> None:
 
 def _require_enough(served: Served, tokens: int) -> None:
     if tokens < served.check.minimum_tokens:
-        raise ProofError(f"only {tokens} tokens were generated, at least {served.check.minimum_tokens} were asked for")
+        raise ProofError(
+            f"it generated only {counted(tokens, 'token')}, and at least {served.check.minimum_tokens} were asked for"
+        )

@@ -15,7 +15,8 @@ HIDDEN, LAYERS, HEADS, KV_HEADS, INNER = 64, 2, 4, 2, 160
 HEAD = HIDDEN // HEADS
 VOCABULARY = 320
 SEED = 20261125
-SPECIAL = ("<|system|>", "<|user|>", "<|assistant|>")
+END = "<|end|>"
+SPECIAL = (END, "<|system|>", "<|user|>", "<|assistant|>")
 
 # A role's mark, the text, a line's end; nothing in it needs a token that ends a turn.
 CHAT_TEMPLATE = (
@@ -39,7 +40,7 @@ def write_tokenizer(folder: Path) -> int:
     """Train a byte-pair tokenizer on the text above; return the size of its vocabulary.
 
     Its alphabet is printable ASCII: each token is whole text, so each one that is generated shows in a stream at once.
-    No token ends a text, so an answer is as long as was asked for.
+    ``END`` ends a text, as servers expect of a tokenizer; the weights never choose it.
     """
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers  # noqa: PLC0415 - not of this project
 
@@ -55,6 +56,7 @@ def write_tokenizer(folder: Path) -> int:
     settings = {
         "tokenizer_class": "PreTrainedTokenizerFast",
         "chat_template": CHAT_TEMPLATE,
+        "eos_token": END,
         "clean_up_tokenization_spaces": False,
         "model_max_length": 2048,
         "additional_special_tokens": list(SPECIAL),
@@ -83,7 +85,10 @@ def shapes(vocabulary: int) -> dict[str, tuple[int, ...]]:
 
 
 def write_weights(folder: Path, vocabulary: int) -> int:
-    """Write random weights, and ones for the norms; return how many numbers they are."""
+    """Write random weights, and ones for the norms; return how many numbers they are.
+
+    ``END`` has zeros in the last layer, so that another token always gets more: answers are as long as was asked for.
+    """
     import mlx.core as mx  # noqa: PLC0415 - not of this project
     import numpy as np  # noqa: PLC0415 - as above
 
@@ -92,6 +97,8 @@ def write_weights(folder: Path, vocabulary: int) -> int:
     count = 0
     for name, shape in shapes(vocabulary).items():
         values = random.standard_normal(shape) / shape[-1] ** 0.5 if len(shape) > 1 else np.ones(shape)
+        if name == "lm_head.weight":
+            values[SPECIAL.index(END)] = 0.0
         weights[name] = mx.array(values.astype(np.float32))
         count += values.size
     mx.save_safetensors(str(folder / "model.safetensors"), weights, metadata={"format": "mlx"})
@@ -121,6 +128,7 @@ def write_model(folder: Path) -> int:
         "rope_theta": 10000.0,
         "max_position_embeddings": 2048,
         "vocab_size": vocabulary,
+        "eos_token_id": SPECIAL.index(END),
         "tie_word_embeddings": False,
         "torch_dtype": "float32",
     }

@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.errors import NothingSelectedError, UsageError
-from pipeline.names import parse_target, select_targets
+from pipeline.names import parse_target
 from pipeline.publish.installer_offers import preferred_first
+from pipeline.target_names import select_targets
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from pipeline.digest import require_digest, sha256_bytes, sha256_stream
 from pipeline.errors import UsageError
 from pipeline.events import StepFinished, StepProgress, StepStarted
+from pipeline.model.counts import counted
 from pipeline.model.dist_folder import JoinOutcome
 from pipeline.publish.dist import MANIFEST_FILE, DistFile, check_file
 from pipeline.publish.joined import STAGING_FOLDER, Joined, join
@@ -70,7 +71,7 @@ class _Joining:
         held = {} if own is None else own.files
         new = {path: file for path, file in joined.files.items() if path not in held and not self._has(path, file)}
         is_new = own is None or own.manifest != joined.manifest
-        self._services.events.emit(StepStarted(_STEP, f"{len(new)} files"))
+        self._services.events.emit(StepStarted(_STEP, f"{counted(len(new), 'file')}"))
         began = self._services.clock.monotonic()
         if dry_run:
             for file in new.values():

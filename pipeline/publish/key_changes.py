@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.errors import NothingSelectedError, UsageError
+from pipeline.model.counts import counted
 from pipeline.publish.key_folder import ROOT_FILE, open_keys, read_listing, write_listing, write_root
 from pipeline.publish.key_parts import make_role_key
 from pipeline.publish.roots import TOP_LEVEL_ROLES, aligned, next_root, read_root, root_quorums, sign_with
@@ -102,7 +103,11 @@ def revoke_key(keys: KeyFolder, prefix: str, *, now: int, role: str | None = Non
             hint=f"--role {names[0]} takes it out of one; do it for each",
         )
     if len(found) != 1:
-        raise _not_one(prefix, "any role" if not found else f"{len(found)} roles or keys", found=bool(found))
+        raise _not_one(
+            prefix,
+            "any role" if not found else counted(len(found), "role or key", "roles or keys"),
+            found=bool(found),
+        )
     of_role, keyid = found.pop()
     return _change(keys, of_role, remove=[keyid], add=(), now=now)
 
@@ -159,7 +164,7 @@ def _change_listing(keys: KeyFolder, role: str, *, remove: Sequence[str], add: S
     now_listed = (*kept, *add)
     if len(now_listed) < listed.threshold:
         raise UsageError(
-            f"the role {role} would have {len(now_listed)} keys, and {listed.threshold} must sign",
+            f"the role {role} would have {counted(len(now_listed), 'key')}, and {listed.threshold} must sign",
             hint=f"`keys rotate {role}` puts a new key in",
         )
     gone = tuple(entry for entry in listed.keys if entry.keyid in remove)

@@ -6,6 +6,7 @@ import secrets
 from typing import TYPE_CHECKING
 
 from pipeline.errors import TrustError, UsageError
+from pipeline.model.counts import counted
 from pipeline.model.manifest_document import read_document, write_document
 from pipeline.model.publication import KeyEntry, KeyList, PublicKey, RoleKeys
 from pipeline.publish.key_folder import ROOT_FILE, read_listing, write_listing, write_root
@@ -208,7 +209,7 @@ def _counted(role: str, entries: list[KeyEntry], thresholds: Mapping[str, int]) 
     threshold = thresholds.get(role, default)
     if not 1 <= threshold <= len(entries):
         raise UsageError(
-            f"role {role}: {threshold} of {len(entries)} keys cannot sign",
+            f"role {role}: {threshold} of {counted(len(entries), 'key')} cannot sign",
             hint=f"give the --public files of all holders, or --threshold {role}=M",
         )
     return RoleKeys(threshold=threshold, keys=tuple(entries))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from tuf.api.metadata import Metadata, Root, Targets
 
+from pipeline.model.counts import counted
 from pipeline.model.key_status import KeysStatus, KeyStatus, RoleStatus
 from pipeline.model.repository_layout import metadata_filename
 from pipeline.publish.delegating import roles_of
@@ -115,11 +116,11 @@ class _Looking:
         expires = metadata.signed.expires
         days = (expires - self._now).days
         if group.missing:
-            self.warnings.append(f"{name}: {group.missing} signatures are missing")
+            self.warnings.append(f"{name} lacks {counted(group.missing, 'signature')}")
         if days < 0:
             self.warnings.append(f"{name} expired {expires:%Y-%m-%d}")
         elif is_due(metadata.signed, kind, self._now):
-            self.warnings.append(f"{name} expires {expires:%Y-%m-%d}, in {days} days")
+            self.warnings.append(f"{name} expires {expires:%Y-%m-%d}, in {counted(days, 'day')}")
         return RoleStatus(
             role=name,
             threshold=role.threshold,

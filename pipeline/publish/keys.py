@@ -13,6 +13,7 @@ from securesystemslib.signer import CryptoSigner
 
 from pipeline.digest import sha256_bytes
 from pipeline.errors import UsageError
+from pipeline.model.counts import counted
 from pipeline.model.manifest_document import write_document
 from pipeline.model.publication import KeyList, KeysOutcome, RoleKeys, RoleName
 from pipeline.publish.key_folder import LIST_FILE, ROOT_FILE, KeyFolder, open_keys
@@ -124,7 +125,7 @@ def _check_request(folder: Path, passphrase: bytes | None, counts: Mapping[RoleN
     check_passphrase(passphrase)
     for role, count in counts.items():
         if not 1 <= count.threshold <= count.keys:
-            raise UsageError(f"role {role}: {count.threshold} of {count.keys} keys cannot sign")
+            raise UsageError(f"role {role}: {count.threshold} of {counted(count.keys, 'key')} cannot sign")
 
 
 def check_passphrase(passphrase: bytes | None) -> None:

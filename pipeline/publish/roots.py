@@ -13,6 +13,7 @@ from tuf.api.metadata import Metadata, Role, Root, Targets
 from tuf.api.serialization import DeserializationError
 
 from pipeline.errors import IntegrityError, TrustError, UsageError
+from pipeline.model.counts import counted
 from pipeline.model.publication import KeyList, RoleKeys, RoleName
 from pipeline.model.repository_layout import DEVELOPMENT_FIELD, LANE_FIELD, LANE_PATTERN, REPOSITORY_FIELD
 from pipeline.model.strict_json import parse_json
@@ -87,7 +88,7 @@ def next_root(
     left, needed = len(root.roles[role].keyids), root.roles[role].threshold
     if left < needed:
         raise UsageError(
-            f"the role {role} would have {left} keys, and {needed} must sign",
+            f"the role {role} would have {counted(left, 'key')}, and {needed} must sign",
             hint=f"`keys rotate {role}` puts a new key in",
         )
     return Metadata(root)

@@ -13,6 +13,7 @@ from tuf.api.metadata import TargetFile
 from pipeline.digest import sha256_bytes
 from pipeline.errors import IntegrityError, TrustError, UsageError
 from pipeline.events import Notice
+from pipeline.model.counts import counted
 from pipeline.model.manifest_document import write_manifest
 from pipeline.model.mirror_content import SealOutcome
 from pipeline.model.repository_layout import (
@@ -50,12 +51,12 @@ def require_days(days: int) -> int:
     """
     if days < SHORTEST_DAYS:
         raise UsageError(
-            f"a lane of {days} days is too short: machines that no refresh reaches would stop installing",
+            f"a lane of {counted(days, 'day')} is too short: machines that no refresh reaches would stop installing",
             hint=f"choose {SHORTEST_DAYS} to {LONGEST_DAYS} days",
         )
     if days > LONGEST_DAYS:
         raise UsageError(
-            f"a lane of {days} days is too long: who holds it back would hide revoked builds for all of them",
+            f"a lane of {counted(days, 'day')} is too long: who holds it back would hide revoked builds so long",
             hint=f"choose {SHORTEST_DAYS} to {LONGEST_DAYS} days, and carry a newly sealed mirror in time",
         )
     return days

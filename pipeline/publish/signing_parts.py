@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from tuf.api.metadata import Metadata, Root, Targets
 
 from pipeline.errors import TrustError, UsageError
+from pipeline.model.counts import counted
 from pipeline.publish.delegating import owners_without_role, roles_of, wanted_delegations
 from pipeline.publish.key_folder import ROOT_FILE
 from pipeline.publish.roots import (
@@ -235,7 +236,7 @@ def _root_lines(root: Root, previous: Root | None) -> tuple[str, ...]:
     for name, role in root.roles.items():
         before = None if previous is None else previous.roles.get(name)
         old = set(role.keyids if before is None else before.keyids)
-        lines.append(f"{name}: {role.threshold} of {len(role.keyids)} keys")
+        lines.append(f"{name}: {role.threshold} of {counted(len(role.keyids), 'key')}")
         if before is not None and before.threshold != role.threshold:
             lines[-1] += f" (was {before.threshold} of {len(before.keyids)})"
         lines += [f"  {'  ' if keyid in old else '+ '}{keyid}" for keyid in role.keyids]
@@ -250,9 +251,8 @@ def _policy_lines(policy: Targets, before: Targets | None) -> tuple[str, ...]:
         known = old.get(name)
         mark = " " if known == role or before is None else ("+" if known is None else "~")
         ending = "terminating" if role.terminating else "NOT terminating"
-        lines.append(
-            f"{mark} {name}: {role.threshold} of {len(role.keyids)} keys, {', '.join(role.paths or [])}, {ending}"
-        )
+        keys, paths = counted(len(role.keyids), "key"), ", ".join(role.paths or [])
+        lines.append(f"{mark} {name}: {role.threshold} of {keys}, {paths}, {ending}")
         lines += [f"    {keyid}" for keyid in role.keyids]
     lines += [f"- {name}" for name in old if name not in roles]
     return tuple(lines)

@@ -1,4 +1,4 @@
-"""What an archive holds, as values, and the judgement on the whole list before anything is written.
+"""What an archive holds, as values, and the judgement on each entry before anything of it is written.
 
 Sources of the rules: shared refusals of CVE-2007-4559 and its successors (CPython's own data filter lets link chains
 and re-entering paths through), and of what cannot stand on every platform that this project serves.
@@ -15,9 +15,10 @@ from pipeline.system.portable_names import MAX_DEPTH, MAX_PATH_BYTES, folded, se
 from pipeline.system.tree_links import link_faults
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable
 
 MemberKind = Literal["file", "folder", "link"]
+_MAX_LIST_CHARACTERS = 32 << 20  # paths and targets of a whole list: 300 for each of as many entries as may be
 _MAX_LINKS = 20_000  # of one archive; 32 of a llama.cpp release, some thousand of the largest toolkits
 
 
@@ -26,7 +27,7 @@ class Member:
     """One entry of an archive.
 
     Attributes:
-        path: as the archive has it, without a slash at its end; only ``judge`` says whether it is fit to use.
+        path: as the archive has it, without a slash at its end; only ``ListJudge`` says whether it is fit to use.
         kind: file, folder or symbolic link; any other type never gets this far.
         size_bytes: of the file, 0 otherwise.
         executable: whether the owner may execute the file.
@@ -77,31 +78,81 @@ def judge_size(*, total_bytes: int, packed_bytes: int, limits: Limits) -> None:
         raise refuse(f"unpacks to more than {limits.ratio} times its size")
 
 
-def judge(members: Sequence[Member], limits: Limits = DEFAULT_LIMITS) -> None:
-    """Refuse the whole list if any entry is not what a tree may hold.
+class ListJudge:
+    """Judges an archive's entries as they come, each before anything of it is written; links last, in ``finish``."""
 
-    Raises:
-        IntegrityError: too many entries or bytes; a path that is not a clean relative one; two entries with one path,
-            or with paths that differ in case or Unicode form only; a file or link in the place of a folder; a link
-            that leads out of the tree.
-    """
-    if len(members) > limits.members:
-        raise refuse(f"holds more than {limits.members} entries")
-    if sum(member.size_bytes for member in members) > limits.total_bytes:
-        raise refuse(f"unpacks to more than {limits.total_bytes} bytes")
-    paths: set[str] = set()
-    seen: dict[str, str] = {}
-    leaves = {member.path for member in members if member.kind != "folder"}
-    for member in members:
-        if fault := _path_fault(member.path):
-            raise refuse(f"holds {member.path!r}, which {fault}")
-        if member.path in paths:
-            raise refuse(f"holds {member.path!r} twice")
-        paths.add(member.path)
-        _claim_names(member.path, seen, leaves)
-        if len(seen) > limits.members:
-            raise refuse(f"holds more than {limits.members} files and folders")
-    judge_links(members)
+    def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
+        """Judge within ``limits``."""
+        self._limits = limits
+        self._members = 0
+        self._bytes = 0
+        self._characters = 0
+        self._paths: set[str] = set()
+        self._leaves: set[str] = set()
+        self._folders: set[str] = set()
+        self._seen: dict[str, str] = {}  # what a case-blind file system sees, to what is written
+        self._links: list[Member] = []
+
+    def add(self, member: Member) -> None:
+        """Take the next entry of the list.
+
+        Raises:
+            IntegrityError: it is one too many, or too large; its path is not a clean relative one, is there already,
+                differs from another in case or Unicode form only, or is that of a file or link and of a folder.
+        """
+        self._count(member)
+        path, parent = member.path, member.path.rpartition("/")[0]
+        if fault := _name_fault(path) if parent in self._folders else _path_fault(path):
+            raise refuse(f"holds {path!r}, which {fault}")
+        if path in self._paths:
+            raise refuse(f"holds {path!r} twice")
+        self._paths.add(path)
+        self._claim(path)
+        if member.kind == "folder":
+            self._folders.add(path)
+        elif path in self._folders:
+            raise refuse(f"holds {path!r} as a file or link and as a folder")
+        else:
+            self._leaves.add(path)
+        if parent not in self._folders:
+            self._claim_folders(parent)
+        if member.kind == "link":
+            self._links.append(member)
+        if len(self._seen) > self._limits.members:
+            raise refuse(f"holds more than {self._limits.members} files and folders")
+
+    def finish(self) -> int:
+        """Judge the links among all that came; return the bytes of all files together.
+
+        Raises:
+            IntegrityError: there are too many, or one leads out of the tree.
+        """
+        judge_links(self._links)
+        return self._bytes
+
+    def _count(self, member: Member) -> None:
+        self._members += 1
+        if self._members > self._limits.members:
+            raise refuse(f"holds more than {self._limits.members} entries")
+        self._bytes += member.size_bytes
+        if self._bytes > self._limits.total_bytes:
+            raise refuse(f"unpacks to more than {self._limits.total_bytes} bytes")
+        self._characters += len(member.path) + len(member.link or "")
+        if self._characters > _MAX_LIST_CHARACTERS:
+            raise refuse(f"has a list of more than {_MAX_LIST_CHARACTERS} characters")
+
+    def _claim_folders(self, path: str) -> None:
+        while path and path not in self._folders:
+            self._claim(path)
+            if path in self._leaves:
+                raise refuse(f"holds {path!r} as a file or link and as a folder")
+            self._folders.add(path)
+            path = path.rpartition("/")[0]
+
+    def _claim(self, path: str) -> None:
+        earlier = self._seen.setdefault(folded(path), path)
+        if earlier != path:
+            raise refuse(f"holds {earlier!r} and {path!r}, which are one file where case does not count")
 
 
 def judge_links(members: Iterable[Member]) -> None:
@@ -144,16 +195,11 @@ def _path_fault(path: str) -> str | None:
     return next(filter(None, map(segment_fault, segments)), None)
 
 
-def _claim_names(path: str, seen: dict[str, str], leaves: set[str]) -> None:
-    """Note a path and its folders; ``seen`` maps what a case-blind file system sees to what is written."""
-    while True:
-        earlier = seen.setdefault(folded(path), path)
-        if earlier != path:
-            raise refuse(f"holds {earlier!r} and {path!r}, which are one file where case does not count")
-        path = path.rpartition("/")[0]
-        if not path:
-            return
-        if path in leaves:
-            raise refuse(f"holds {path!r} as a file or link and as a folder")
-        if seen.get(folded(path)) == path:
-            return
+def _name_fault(path: str) -> str | None:
+    """As ``_path_fault`` for a path in a folder that was found fit: only what its last name adds can be wrong."""
+    name = path.rpartition("/")[2]
+    if not name.isascii() or name in {"", ".", ".."} or "\\" in name or len(path.encode()) > MAX_PATH_BYTES - 1:
+        return _path_fault(path)
+    if path.count("/") >= MAX_DEPTH:
+        return _path_fault(path)
+    return segment_fault(name)

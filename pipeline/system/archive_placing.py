@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 from pipeline.model.tree import TreeEntry
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _WRITEBACK_BYTES = 4 << 20
+_SMALL_BYTES = 64 << 10  # the rest of a file that is left to the sync, with those of all others
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 @contextmanager
@@ -74,14 +76,21 @@ class FolderWriter:
     """
 
     def __init__(self, root: Path) -> None:
-        self._root = root
-        self._folders = {root}
+        self._root = os.fspath(root)
+        self._folders = {""}
         self._links: list[tuple[str, str]] = []
         self._entries: list[TreeEntry] = []
 
     def add_folder(self, path: str) -> None:
         """Make a folder, with mode 0755 whatever the umask."""
-        self._make(self._root / path)
+        if path in self._folders:
+            return
+        self.add_folder(path.rpartition("/")[0])
+        place = self._place(path)
+        with suppress(FileExistsError):
+            os.mkdir(place)  # noqa: PTH102 - see _place
+        os.chmod(place, FOLDER_MODE)  # noqa: PTH101 - as above
+        self._folders.add(path)
 
     def add_file(self, path: str, content: Iterable[bytes], *, executable: bool) -> None:
         """Write a file with mode 0755 or 0644.
@@ -89,28 +98,22 @@ class FolderWriter:
         Raises:
             IntegrityError: the file system takes its name for that of a file that was written before.
         """
-        place = self._root / path
-        self._make(place.parent)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        self.add_folder(path.rpartition("/")[0])
+        place = self._place(path)
+        mode = 0o755 if executable else 0o644
         try:
-            descriptor = os.open(place, flags, 0o600)
+            descriptor = os.open(place, _NEW_FILE, 0o600)
         except FileExistsError as error:  # a file system that takes two names for one
             raise refuse(f"holds {path!r}, which is the same file as another one here") from error
-        digest, size, started = hashlib.sha256(), 0, 0
-        mode = 0o755 if executable else 0o644
-        with os.fdopen(descriptor, "wb", buffering=0) as sink:
-            for piece in content:
-                digest.update(piece)
-                size += len(piece)
-                view = memoryview(piece)
-                while view:
-                    view = view[sink.write(view) :]  # unbuffered: a write may take less
-                if size - started >= _WRITEBACK_BYTES:
-                    start_writeback(descriptor, started, size - started)
-                    started = size
-            start_writeback(descriptor, started, size - started)
-        place.chmod(mode)
-        self._entries.append(TreeEntry(path=path, mode=mode, size_bytes=size, sha256=digest.hexdigest()))
+        try:
+            size, sha256 = _write(descriptor, content)
+            if hasattr(os, "fchmod"):
+                os.fchmod(descriptor, mode)
+        finally:
+            os.close(descriptor)
+        if not hasattr(os, "fchmod"):  # Windows, before Python 3.13
+            os.chmod(place, mode)  # noqa: PTH101 - see _place
+        self._entries.append(TreeEntry(path=path, mode=mode, size_bytes=size, sha256=sha256))
 
     def add_link(self, path: str, target: str) -> None:
         """Note a symbolic link."""
@@ -119,16 +122,29 @@ class FolderWriter:
     def finish(self) -> list[TreeEntry]:
         """Make the links; return every file and link, in no order, with the digests of what was written."""
         for path, _ in self._links:
-            self._make((self._root / path).parent)
+            self.add_folder(path.rpartition("/")[0])
         for path, target in self._links:
-            (self._root / path).symlink_to(target)
+            os.symlink(target, self._place(path))  # noqa: PTH211 - as above
             self._entries.append(TreeEntry(path=path, mode=LINK_MODE, size_bytes=0, sha256=None, link=target))
         return self._entries
 
-    def _make(self, folder: Path) -> None:
-        if folder in self._folders:
-            return
-        self._make(folder.parent)
-        folder.mkdir(exist_ok=True)
-        folder.chmod(FOLDER_MODE)
-        self._folders.add(folder)
+    def _place(self, path: str) -> str:
+        """Return where a path is; plain text, since a path of pathlib costs more than a small file."""
+        return f"{self._root}/{path}"
+
+
+def _write(descriptor: int, content: Iterable[bytes]) -> tuple[int, str]:
+    """Write pieces; return their size in all and sha256."""
+    digest, size, started = hashlib.sha256(), 0, 0
+    for piece in content:
+        digest.update(piece)
+        size += len(piece)
+        written = os.write(descriptor, piece)
+        while written < len(piece):  # a write may take less
+            written += os.write(descriptor, memoryview(piece)[written:])
+        if size - started >= _WRITEBACK_BYTES:
+            start_writeback(descriptor, started, size - started)
+            started = size
+    if size - started >= _SMALL_BYTES:
+        start_writeback(descriptor, started, size - started)
+    return size, digest.hexdigest()

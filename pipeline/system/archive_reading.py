@@ -15,7 +15,7 @@ from pipeline.system.zip_members import read_zip
 
 if TYPE_CHECKING:
     import hashlib
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
 
@@ -75,27 +75,48 @@ def _format_of(archive: Path) -> _Format:
     raise refuse(f"has a name that says no supported format ({known})")
 
 
-def select(members: Sequence[Member], *, strip_top: bool, subtree: str | None) -> list[Member | None]:
-    """Return each member under the path it is kept under, None for one that is left out.
+class Selection:
+    """Which members of an archive are kept, and under which path."""
 
-    Raises:
-        IntegrityError: there is no single top folder to leave out, or nothing in ``subtree``.
-    """
-    prefix = ""
-    if strip_top:
-        tops = {member.path.split("/")[0] for member in members}
-        if len(tops) != 1 or any("/" not in member.path and member.kind != "folder" for member in members):
+    def __init__(self, *, strip_top: bool, subtree: str | None) -> None:
+        """Leave out the single top folder, or keep only what is in ``subtree`` (below that folder), or both."""
+        self._strip_top = strip_top
+        self._subtree = subtree
+        self._top: str | None = None
+        self._prefix = f"{subtree}/" if subtree is not None else ""
+        self._found = False
+
+    def keep(self, member: Member) -> Member | None:
+        """Return the next member under the path that it is kept under, None when it is left out.
+
+        Raises:
+            IntegrityError: there is no single top folder to leave out.
+        """
+        if self._strip_top:
+            self._check_top(member)
+        if not member.path.startswith(self._prefix):
+            return None
+        self._found = True
+        return replace(member, path=member.path.removeprefix(self._prefix)) if self._prefix else member
+
+    def finish(self) -> None:
+        """Judge what was left of the whole list.
+
+        Raises:
+            IntegrityError: there was no top folder to leave out, or nothing in ``subtree``.
+        """
+        if self._strip_top and self._top is None:
             raise refuse("has no single top folder")
-        prefix = f"{tops.pop()}/"
-    if subtree is not None:
-        prefix += f"{subtree}/"
-    kept = [
-        replace(member, path=member.path.removeprefix(prefix)) if member.path.startswith(prefix) else None
-        for member in members
-    ]
-    if subtree is not None and not any(kept):
-        raise refuse(f"has nothing in the folder {subtree}")
-    return kept
+        if self._subtree is not None and not self._found:
+            raise refuse(f"has nothing in the folder {self._subtree}")
+
+    def _check_top(self, member: Member) -> None:
+        top, inside, _ = member.path.partition("/")
+        if self._top is None:
+            self._top = top
+            self._prefix = f"{top}/{self._prefix}"
+        if top != self._top or not (inside or member.kind == "folder"):
+            raise refuse("has no single top folder")
 
 
 @contextmanager

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PIECE_BYTES = 1 << 17
+_UNPACKED_PIECE_BYTES = 1 << 18  # small files are many: each read of a decompressor costs more than their bytes
 _MAX_STREAMS = 100_000  # in a row; each costs a copy of what follows it in memory
 _LZMA_MEMORY_BYTES = 128 << 20  # xz -9 needs 65 MiB to unpack
 
@@ -103,17 +104,15 @@ class _Multistream:
 
 
 class ForwardReader:
-    """Exact forward reads with the archive's limits.
-
-    Attributes:
-        position: bytes read so far.
-    """
+    """Exact forward reads with the archive's limits; what is unpacked and not yet asked for waits in memory."""
 
     def __init__(self, source: ByteSource, *, packed_bytes: int, limits: Limits) -> None:
         self._source = source
         self._packed_bytes = packed_bytes
         self._limits = limits
-        self.position = 0
+        self._unpacked_bytes = 0
+        self._waiting = b""
+        self._at = 0
 
     def some(self, size: int) -> bytes:
         """Return up to ``size`` bytes, b"" at the end.
@@ -121,15 +120,11 @@ class ForwardReader:
         Raises:
             IntegrityError: the compressed data is damaged, cut short, or unpacks to more than the limits allow.
         """
-        try:
-            data = self._source.read(size)
-        except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError) as error:
-            # bz2 says OSError for bad data, without a number; one with a number is the disk's.
-            if isinstance(error, OSError) and error.errno is not None:
-                raise
-            raise refuse(f"has damaged compressed data: {error}") from error
-        self.position += len(data)
-        judge_size(total_bytes=self.position, packed_bytes=self._packed_bytes, limits=self._limits)
+        at = self._at
+        if at == len(self._waiting):
+            self._waiting, at = self._unpack(), 0
+        data = self._waiting[at : at + size]
+        self._at = at + len(data)
         return data
 
     def exactly(self, size: int) -> bytes:
@@ -142,17 +137,29 @@ class ForwardReader:
         return parts[0] if len(parts) == 1 else b"".join(parts)
 
     def pieces(self, size: int) -> Iterator[bytes]:
-        """Yield ``size`` bytes in pieces of at most 1 MiB.
+        """Yield ``size`` bytes in pieces of at most 256 KiB.
 
         Raises:
             IntegrityError: there are fewer.
         """
         while size:
-            data = self.some(min(size, CHUNK_BYTES))
+            data = self.some(size)
             if not data:
                 raise refuse("is cut short in the middle of an entry")
             size -= len(data)
             yield data
+
+    def _unpack(self) -> bytes:
+        try:
+            data = self._source.read(_UNPACKED_PIECE_BYTES)
+        except (zlib.error, lzma.LZMAError, OSError, EOFError, ValueError) as error:
+            # bz2 says OSError for bad data, without a number; one with a number is the disk's.
+            if isinstance(error, OSError) and error.errno is not None:
+                raise
+            raise refuse(f"has damaged compressed data: {error}") from error
+        self._unpacked_bytes += len(data)
+        judge_size(total_bytes=self._unpacked_bytes, packed_bytes=self._packed_bytes, limits=self._limits)
+        return data
 
 
 class _Hashed:

@@ -22,10 +22,12 @@ from pipeline.system.tree_links import link_faults
 from pipeline.system.trees import LINK_MODE, walk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from zstandard import ZstdCompressionParameters, ZstdCompressionWriter
+
+    Progress = Callable[[int, int], None]
 
 END_OF_ARCHIVE = bytes(2 * BLOCK_BYTES)
 _STRONG_LEVEL = 17  # the first with the optimal parser; below, zstd's own parameters are small and quick
@@ -64,8 +66,26 @@ def frame(sink: BinaryIO, level: int) -> Iterator[ZstdCompressionWriter]:
         yield writer
 
 
-def write_folder(folder: Path, writer: ZstdCompressionWriter, *, epoch_seconds: int) -> None:
-    """Write every file and link of ``folder`` as tar members.
+class _Tally:
+    """Counts bytes that are packed, and tells about every megabyte: small files are many, and not worth a word each."""
+
+    def __init__(self, total: int, progress: Progress) -> None:
+        self._total = total
+        self._progress = progress
+        self._done = self._told = 0
+        progress(0, total)
+
+    def add(self, count: int) -> None:
+        self._done += count
+        if self._done - self._told >= CHUNK_BYTES or (self._done == self._total != self._told):
+            self._told = self._done
+            self._progress(self._done, self._total)
+
+
+def write_folder(
+    folder: Path, writer: ZstdCompressionWriter, *, epoch_seconds: int, progress: Progress | None = None
+) -> None:
+    """Write every file and link of ``folder`` as tar members; ``progress`` is told bytes of files, done and in all.
 
     Raises:
         IntegrityError: it holds what a tree cannot, or a file changed meanwhile.
@@ -74,9 +94,11 @@ def write_folder(folder: Path, writer: ZstdCompressionWriter, *, epoch_seconds: 
     links = {path: os.readlink(place) for path, place in items if os.path.islink(place)}  # noqa: PTH114, PTH115
     for path, fault in link_faults(links):
         raise IntegrityError(f"{folder}: link {path} {fault}", hint="remove the link or make it relative")
+    total = 0 if progress is None else sum(os.lstat(place).st_size for path, place in items if path not in links)
+    tally = _Tally(total, progress or (lambda _done, _total: None))
     for path, place in items:
         if path not in links:
-            _write_file(path, place, writer, epoch_seconds=epoch_seconds)
+            _write_file(path, place, writer, tally, epoch_seconds=epoch_seconds)
             continue
         info = _header(path, mode=LINK_MODE, epoch_seconds=epoch_seconds)
         info.type = tarfile.SYMTYPE
@@ -84,7 +106,7 @@ def write_folder(folder: Path, writer: ZstdCompressionWriter, *, epoch_seconds: 
         writer.write(info.tobuf(tarfile.PAX_FORMAT, "utf-8", "strict"))
 
 
-def _write_file(path: str, place: str, writer: ZstdCompressionWriter, *, epoch_seconds: int) -> None:
+def _write_file(path: str, place: str, writer: ZstdCompressionWriter, tally: _Tally, *, epoch_seconds: int) -> None:
     descriptor = os.open(place, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0))
     with os.fdopen(descriptor, "rb", buffering=0) as source:
         status = os.fstat(descriptor)
@@ -97,6 +119,7 @@ def _write_file(path: str, place: str, writer: ZstdCompressionWriter, *, epoch_s
             if left < 0:
                 break
             writer.write(chunk)
+            tally.add(len(chunk))
         if left:
             raise IntegrityError(f"{place} changed while it was packed", hint="run the same command again")
     writer.write(bytes(-info.size % BLOCK_BYTES))

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.model.tree import Tree
+    from pipeline.system.archive_writing import Progress
 
 _BUNDLE_LEVEL = 19
 _HEADERS_BYTES = 64 << 20  # that the headers of small files may take beside an eighth of the files' own bytes
@@ -35,15 +36,25 @@ class FileArchiver:
         """Unpack within ``limits``."""
         self._limits = limits
 
-    def pack(self, tree: Path, destination: Path, *, epoch_seconds: int, zstd_level: int) -> None:
+    def pack(
+        self,
+        tree: Path,
+        destination: Path,
+        *,
+        epoch_seconds: int,
+        zstd_level: int,
+        progress: Progress | None = None,
+    ) -> None:
         """Write a folder as deterministic ``.tar.zst`` without end-of-archive blocks, so that archives concatenate.
+
+        ``progress`` is told, about every megabyte, how many bytes of the files are packed and how many there are.
 
         Raises:
             IntegrityError: the folder holds what a tree cannot, or a file changed meanwhile.
             NoSpaceError: nothing is left at the destination.
         """
         with whole_file(destination) as temporary, temporary.open("xb") as sink, frame(sink, zstd_level) as writer:
-            write_folder(tree, writer, epoch_seconds=epoch_seconds)
+            write_folder(tree, writer, epoch_seconds=epoch_seconds, progress=progress)
 
     def concatenate(self, parts: Iterable[Path], destination: Path, *, extra: Path, epoch_seconds: int) -> None:
         """Join packed archives and the files of folder ``extra`` into one self-contained ``.tar.zst``.
@@ -63,10 +74,10 @@ class FileArchiver:
                 writer.write(END_OF_ARCHIVE)
 
     def unpack(self, archive: Path, destination: Path, *, strip_top: bool = False, subtree: str | None = None) -> int:
-        """Unpack into an empty folder after judging the whole list; return the number of files and links.
+        """Unpack into an empty folder, whole or not at all; return the number of files and links.
 
-        First the list is judged, whole even when only a part is kept; then files are written into a folder beside the
-        destination, links last, and that folder takes the destination's place.
+        Every entry is judged, also where only a part is kept, and then written into a folder beside the destination,
+        links last; that folder takes the destination's place when the whole archive was found good.
 
         Args:
             archive: .tar.gz, .tgz, .tar.xz, .txz, .tar.bz2, .tbz2, .tar.zst, .tar, .zip or .whl, by suffix and content.

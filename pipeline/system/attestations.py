@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import quote
 
 from pipeline.errors import HostError, IntegrityError, TrustError
+from pipeline.model.counts import counted
 from pipeline.model.strict_json import parse_json
 
 if TYPE_CHECKING:
@@ -127,7 +128,7 @@ def _bundles(statement: bytes) -> list[dict[str, Any]]:
         )
         found += [row for row in rows if isinstance(row, dict)]
     if len(found) > _MOST_BUNDLES:
-        _refuse(f"it holds {len(found)} bundles, more than {_MOST_BUNDLES}")
+        _refuse(f"it holds {counted(len(found), 'bundle')}, more than {_MOST_BUNDLES}")
     return found
 
 

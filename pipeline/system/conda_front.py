@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from urllib.parse import unquote, urlsplit
 from urllib.request import url2pathname
 
-from pipeline.system.conda_solver import Question, SolveFailure, solve_records
+from pipeline.system.rattler_solver import Question, SolveFailure, solve_records
 
 _NETWORK = (
     "CondaHTTPError",

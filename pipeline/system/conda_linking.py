@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 _CODESIGN = Path("/usr/bin/codesign")  # where py-rattler looks for it
+_WHERE_UNPACKED = ("extracted_package_dir", "link", "package_tarball_full_path")  # PrefixRecord's fields for it
 _MADE_WRONG = "the bundle is damaged, or its publisher made it wrong"
 # rattler passes the system's errors on as text, with errno in it (Rust's Display of std::io::Error).
 _FULL = re.compile(r"os error (?:28|122|27|69)\b")  # ENOSPC, EDQUOT (Linux, macOS), EFBIG
@@ -27,7 +29,8 @@ def link(channel: str, packages: Sequence[str], prefix: str, final_prefix: str, 
     """Link packages of a local channel into a new folder; see ``ports.CondaTool.link``. Return how many.
 
     The sha256 of every package is compared with the channel's repodata first. Unpacked packages that ``scratch`` has
-    are used as they are. Scripts of packages are not run.
+    are used as they are. Scripts of packages are not run. The records in ``conda-meta`` name the urls that the
+    channel's repodata has for its packages, if any: the channel itself is in a folder that is gone a moment later.
 
     Raises:
         IntegrityError: a package is damaged, or not what the channel's repodata says.
@@ -39,10 +42,36 @@ def link(channel: str, packages: Sequence[str], prefix: str, final_prefix: str, 
         asyncio.run(_install(records, _platform(packages), prefix, final_prefix, Path(scratch)))
     except Exception as error:  # rattler has a class for each of its parts, and OSError comes among them
         raise _fault(error, final_prefix) from error
+    urls = _locked_urls(Path(channel), packages)
     for record in records:
-        if not (Path(prefix) / "conda-meta" / f"{_stem(record.file_name)}.json").is_file():
+        path = Path(prefix) / "conda-meta" / f"{_stem(record.file_name)}.json"
+        if not path.is_file():
             raise IntegrityError(f"{record.file_name} was linked and left no record", hint=_MADE_WRONG)
+        _settle_record(path, urls.get(record.file_name), f"/{record.subdir}/{record.file_name}")
     return len(records)
+
+
+def _locked_urls(channel: Path, packages: Sequence[str]) -> dict[str, str]:
+    """Return file name to the url that a package was locked at, of those that the channel says it of."""
+    found: dict[str, str] = {}
+    for subdir in {path.partition("/")[0] for path in packages}:
+        document = json.loads((channel / subdir / "repodata.json").read_bytes())
+        for kind in ("packages", "packages.conda"):
+            listed = document.get(kind, {}).items()
+            found |= {name: record["url"] for name, record in listed if isinstance(record.get("url"), str)}
+    return found
+
+
+def _settle_record(path: Path, url: str | None, below: str) -> None:
+    """Write into a linked package's record where its channel is, for ``conda list --explicit`` and its like.
+
+    Where it lay unpacked is left out: that folder is moved, and may go, and no reader of records needs it.
+    """
+    record = json.loads(path.read_bytes())
+    kept = {key: value for key, value in record.items() if key not in _WHERE_UNPACKED}
+    if url is not None:
+        kept |= {"url": url, "channel": url.removesuffix(below)}
+    path.write_text(json.dumps(kept, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 async def _install(records: list[RepoDataRecord], platform: Subdir, prefix: str, final: str, scratch: Path) -> None:

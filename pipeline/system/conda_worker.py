@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 # Task to the module that has the function of that name: each imports py-rattler.
 TASKS = {
     "link": "pipeline.system.conda_linking",
-    "solve": "pipeline.system.conda_solving",
+    "solve": "pipeline.system.local_channel_solving",
     "unpack": "pipeline.system.conda_unpacking",
 }
 

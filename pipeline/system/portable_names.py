@@ -17,6 +17,7 @@ _RESERVED = {
     "con", "prn", "aux", "nul", "conin$", "conout$",
     *(f"{device}{n}" for device in ("com", "lpt") for n in "0123456789¹²³"),
 }  # fmt: skip
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")  # Unicode's category Cc
 _FORBIDDEN = re.compile(r'[<>:"|?*\\]')
 _SHORT = re.compile(r"~\d")
 
@@ -24,12 +25,12 @@ _SHORT = re.compile(r"~\d")
 def segment_fault(segment: str) -> str | None:
     """Return why one name of a path is refused, None when it is fit for every system."""
     try:
-        size = len(segment.encode())
+        size = len(segment) if segment.isascii() else len(segment.encode())
     except UnicodeEncodeError:
         return "is no clean UTF-8"
     if size > MAX_SEGMENT_BYTES:
         return f"has a name of more than {MAX_SEGMENT_BYTES} bytes"
-    if any(unicodedata.category(character) == "Cc" for character in segment):
+    if _CONTROL.search(segment):
         return "has a control character"
     if _FORBIDDEN.search(segment):
         return "has a character that Windows does not allow, such as the colon of a drive or a data stream"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 from pipeline.asset_names.classify import build_number
 from pipeline.digest import require_digest, sha256_bytes
 from pipeline.errors import IntegrityError, NothingSelectedError, OfflineError
+from pipeline.model.counts import counted
 from pipeline.upstream.archive_choice import choose_archives
 from pipeline.upstream.completeness import ReleaseState, age_epoch, state_of
 from pipeline.upstream.selectors import version_numbers
@@ -117,7 +118,9 @@ def _newest(selector: Selector, releases: ReleaseList, wish: Wish) -> Resolution
             break
     reasons = "; ".join(f"{tag}: {why}" for tag, why in skipped[:_SHOWN])
     more = f"; and {len(skipped) - _SHOWN} more" if len(skipped) > _SHOWN else ""
-    looked = f"of {len(releases.builds)} builds" + (f" back to {releases.builds[-1].tag}" if releases.builds else "")
+    looked = f"of {counted(len(releases.builds), 'build')}" + (
+        f" back to {releases.builds[-1].tag}" if releases.builds else ""
+    )
     raise NothingSelectedError(
         f"{looked} none is what {selector.text!r} asks for" + (f" ({reasons}{more})" if reasons else ""),
         hint="`upstream list` shows what each release has; name a release, or ask for less",
@@ -175,7 +178,7 @@ def _newest_version(releases: ReleaseList, wish: Wish) -> ListedRelease:
         if fitting:
             return versions[max(fitting)]
     raise NothingSelectedError(
-        f"no semver release is there among the newest {len(releases.known)} releases"
+        f"no semver release is there among the newest {counted(len(releases.known), 'release')}"
         + (f" that is old enough ({', '.join(young)} are not)" if young else ""),
         hint="choose a build's tag, or latest",
     )
@@ -225,8 +228,9 @@ def _too_young(release: ListedRelease, wish: Wish) -> str:
 
 def _partial(state: ReleaseState, release: ListedRelease) -> str:
     if state.coming:
-        return f"it is partial: {state.coming} files are still being uploaded"
-    return f"it is partial: {len(release.assets)} files, and {len(state.lacks)} kinds of file are missing"
+        return f"it is partial: {counted(state.coming, 'file')} still being uploaded"
+    lacking = counted(len(state.lacks), "kind of file", "kinds of file")
+    return f"it is partial: {counted(len(release.assets), 'file')}, and it lacks {lacking}"
 
 
 def _versions_hint(releases: ReleaseList) -> str:

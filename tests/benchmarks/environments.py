@@ -63,7 +63,7 @@ def main() -> None:
     options = parser.parse_args()
     work = options.work.absolute()
     shutil.rmtree(work, ignore_errors=True)
-    with make_mlx_world(work) as world:
+    with make_mlx_world(work, cache=default_cache_dir()) as world:
         bench = Bench(world)
         sizes = {"size": bench.size(), **({"size_macos": bench.size_macos()} if options.macos else {})}
     rounds = [bench.round(work / f"round-{number}") for number in range(options.rounds)]
@@ -92,7 +92,7 @@ class Bench:
 
     def __init__(self, world: EnvironmentWorld) -> None:
         self.world = world
-        self.user = world.builder(cache=default_cache_dir())
+        self.user = world.builder()
         self.user.ok("build", "--target", world.target, "--prove", "none", "--output", "dist")
         self.user.ok("keys", "init", "--no-passphrase", "--keys", "keys")
         self.user.ok("publish", "--allow-development", "--to", "repository", "--from", "dist", "--keys", "keys")

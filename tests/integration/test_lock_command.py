@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.catalog.miniforge import RELEASES
 from tests.simulators.command_line import PROJECT, CommandLine
 from tests.simulators.lock_world import RECORDED_CHANNEL, LockWorld
 from tests.simulators.wheel_index import WheelIndex
@@ -56,19 +57,65 @@ def test_the_shipped_locks_are_fresh(user):
     assert all(found["fresh"] for found in json_of(user, "lock", "--check").values())
 
 
+SHIPPED = PROJECT / "envs" / "mlx"
+
+
+def locked_anew(user: CommandLine, envs: Path, conda: str) -> Path:
+    """Lock the shipped base anew with a conda, and return the environment's folder."""
+    folder = envs / "mlx"
+    shutil.copytree(SHIPPED, folder)
+    (folder / "conda-lock.yml").unlink()
+    (folder / "requirements.in").write_text("thing==1.0\n")
+    json_of(user, "lock", "--envs", envs, "--env", "mlx", "--channel", RECORDED_CHANNEL, "--conda", conda)
+    return folder
+
+
+def base(folder: Path) -> str:
+    lines = (folder / "conda-lock.yml").read_text().splitlines()
+    return "\n".join(line for line in lines if not line.startswith("# made together"))
+
+
 def test_the_shipped_base_is_what_the_recorded_channel_decides(user, tmp_path):
-    envs = tmp_path / "envs"
-    shutil.copytree(PROJECT / "envs" / "mlx", envs / "mlx")
-    (envs / "mlx" / "requirements.in").write_text("thing==1.0\n")
-    json_of(user, "lock", "--envs", envs, "--env", "mlx", "--channel", RECORDED_CHANNEL, "--conda", "builtin")
+    folder = locked_anew(user, tmp_path / "envs", "builtin")
+    assert base(folder) == base(SHIPPED)
+    assert (folder / "conda-records.json").read_bytes() == (SHIPPED / "conda-records.json").read_bytes()
 
-    def body(folder: Path) -> str:
-        lines = (folder / "conda-lock.yml").read_text().splitlines()
-        return "\n".join(line for line in lines if not line.startswith("# made together"))
 
-    assert body(envs / "mlx") == body(PROJECT / "envs" / "mlx")
-    records = "conda-records.json"
-    assert (envs / "mlx" / records).read_bytes() == (PROJECT / "envs" / "mlx" / records).read_bytes()
+@pytest.mark.parametrize("program", ["conda", "mamba", "micromamba"])
+def test_a_real_conda_decides_what_our_solver_does(user, tmp_path, program):
+    if shutil.which(program) is None:
+        pytest.skip(f"no {program} is on PATH")
+    assert base(locked_anew(user, tmp_path / "envs", program)) == base(SHIPPED)
+
+
+@pytest.mark.parametrize("form", ["conda-explicit", "pylock"])
+def test_a_stale_lock_is_written_for_other_installers_with_a_warning(user, world, form):
+    asked = ("lock", "--envs", world.folder.parent, "--env", "tiny", "--platform", "macos-arm64", "--format", form)
+    world.lock()
+    fresh = user.run(*asked)
+    assert (fresh.returncode, fresh.stderr) == (0, "")
+    world.require("thing>=1.0")
+    old = user.run(*asked)
+    assert (old.returncode, old.stdout) == (0, fresh.stdout)
+    assert "pylock.macos-arm64.toml: requirements.in changed since it was made" in old.stderr
+    assert "lock --env tiny`" in old.stderr
+    assert any("requirements.in changed" in reason for reason in json_of(user, *asked)["stale"])
+
+
+@pytest.mark.parametrize("command", ["lock", "build"])
+def test_a_place_for_a_channel_that_nobody_uses_is_told(user, world, command):
+    used, typo = "https://conda.anaconda.org/conda-forge", "https://conda.anaconda.org/conda-forgery"
+    places = f"{used}=http://127.0.0.1:9/a {typo.replace('//', '//me:secret@')}=http://127.0.0.1:9/b {RELEASES}=http://127.0.0.1:9/c"
+    user.variables["ENGINE_PIPELINE_CHANNELS"] = places
+    (world.folder / "conda-problem.txt").write_text("this test is about settings\n")
+    arguments = {
+        "lock": ("--envs", world.folder.parent, "--env", "tiny", "--dry-run"),
+        "build": ("--target", "mlx-lm/macos-arm64-mlx", "--dry-run"),
+    }
+    done = user.run(command, *arguments[command])
+    assert done.returncode == 0, done.stderr
+    [line] = [line for line in done.stderr.splitlines() if line.startswith("warning")]
+    assert f"a place for {typo}, which no environment uses; they use {used}, {RELEASES}" in line
 
 
 def test_a_folder_without_environments_is_never_fresh(user, tmp_path):

@@ -15,7 +15,6 @@ import pytest
 
 from pipeline.app.settings import default_cache_dir
 from tests.simulators import mlx_environment as made
-from tests.simulators.command_line import CommandLine
 from tests.simulators.engine_client import complete
 from tests.simulators.environment_users import EnvironmentWorld, make_mlx_world, only_artifact, publish
 from tests.simulators.web import serving
@@ -27,27 +26,9 @@ pytestmark = [
 CACHE_DIR = Path(os.environ.get("ENGINE_PIPELINE_CACHE_DIR") or default_cache_dir())
 
 
-@pytest.fixture(scope="module")
-def world(tmp_path_factory) -> EnvironmentWorld:
-    with make_mlx_world(tmp_path_factory.mktemp("mlx")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def publisher(world: EnvironmentWorld) -> CommandLine:
-    user = world.builder(cache=CACHE_DIR)
-    world.publish(user, prove="run")
-    return user
-
-
-@pytest.fixture(scope="module")
-def repository(publisher: CommandLine) -> Path:
-    return publisher.home / "repository"
-
-
-@pytest.fixture
-def customer(tmp_path: Path, world: EnvironmentWorld, publisher: CommandLine) -> CommandLine:
-    return world.customer(tmp_path / "customer", publisher)
+def make_world(folder: Path) -> EnvironmentWorld:
+    """Return the world, for the fixture ``world``; what was downloaded once stays."""
+    return make_mlx_world(folder, cache=CACHE_DIR)
 
 
 def make_model(tree: Path, folder: Path) -> Path:
@@ -123,7 +104,7 @@ def test_uv_installs_what_is_exported(repository, world, customer, tmp_path):
 
 
 def test_wheels_alone_serve_with_the_python_that_is_there(world, tmp_path):
-    user = world.builder("wheels-only", cache=CACHE_DIR)
+    user = world.builder("wheels-only")
     user.ok("build", "--target", world.target, "--wheels-only", "--prove", "run", "--output", "dist")
     user.ok("keys", "init", "--no-passphrase", "--keys", "keys")
     publish(user, "dist")

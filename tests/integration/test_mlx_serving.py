@@ -197,6 +197,14 @@ def test_the_model_is_a_hundred_thousand_parameters_and_nothing_ends_its_answers
     assert ground.generate(folder, minimum_tokens=200).tokens == 200
 
 
+def test_the_model_names_the_token_that_ends_a_text_as_other_servers_expect(ground):
+    """mlx-openai-server 1.8.1 answers every question with 500 where a tokenizer has none."""
+    folder = ground.model()
+    vocabulary = json.loads((folder / "tokenizer.json").read_bytes())["model"]["vocab"]
+    end = json.loads((folder / "tokenizer_config.json").read_bytes())["eos_token"]
+    assert vocabulary[end] == json.loads((folder / "config.json").read_bytes())["eos_token_id"]
+
+
 @pytest.mark.parametrize(("number", "exit_codes"), [(signal.SIGTERM, {-15}), (signal.SIGINT, {0, -2, -6})])
 def test_a_signal_ends_it(ground, number, exit_codes):
     model, port = ground.model(), LocalHttp().free_port()

@@ -6,12 +6,12 @@ import hashlib
 import json
 import subprocess
 import urllib.request
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.simulators import tiny_lm as tiny
-from tests.simulators.command_line import CommandLine
 from tests.simulators.conda_python import PYTHON
 from tests.simulators.engine_client import complete
 from tests.simulators.environment_users import EnvironmentWorld, make_tiny_world, only_artifact, publish
@@ -19,29 +19,7 @@ from tests.simulators.mlx_environment import CONDA_FORGE
 from tests.simulators.web import serving
 
 ZONES = "tzdata-2026a-0.conda"
-
-
-@pytest.fixture(scope="module")
-def world(tmp_path_factory) -> EnvironmentWorld:
-    with make_tiny_world(tmp_path_factory.mktemp("tiny")) as found:
-        yield found
-
-
-@pytest.fixture(scope="module")
-def publisher(world: EnvironmentWorld) -> CommandLine:
-    user = world.builder()
-    world.publish(user, prove="run")
-    return user
-
-
-@pytest.fixture(scope="module")
-def repository(publisher: CommandLine) -> Path:
-    return publisher.home / "repository"
-
-
-@pytest.fixture
-def customer(tmp_path: Path, world: EnvironmentWorld, publisher: CommandLine) -> CommandLine:
-    return world.customer(tmp_path / "customer", publisher)
+make_world = make_tiny_world  # what the fixture `world` is
 
 
 def make_model(tree: Path, folder: Path) -> Path:
@@ -153,6 +131,32 @@ def test_wheels_only_takes_the_python_that_is_there(world, tmp_path):
     customer = world.customer(tmp_path / "customer", user)
     outcome = customer.json("install", world.target, "--from", user.home / "repository", "--root", "engines")
     assert tokens(outcome, tmp_path / "model") == 16
+
+
+def test_a_proof_without_a_python_that_fits_is_said_each_time_and_made_once_there_is_one(world, tmp_path):
+    user = world.builder("unproven")
+    stranger = tmp_path / "bin" / f"python{PYTHON}"
+    stranger.parent.mkdir()
+    stranger.write_text(f"#!/bin/sh\necho Python {PYTHON}.0\n")
+    stranger.chmod(0o755)
+    path = user.environment()["PATH"]
+    wrong = replace(user, variables={**user.variables, "PATH": f"{stranger.parent}:{path}"})
+    build = ("build", "--target", world.target, "--wheels-only", "--output", "dist")
+    for again in (False, True):
+        done = wrong.run(*build)
+        assert done.returncode == 0, done.stderr
+        assert "is measured and not run (proof level none)" in done.stderr
+        assert (f"reused  prove {world.target}" in done.stderr, f"reused  bundle {world.target}" in done.stderr) == (
+            (False, again)  # what the bundle was made of is not looked at again
+        )
+        assert only_artifact(user.home / "dist")["proof"]["level"] == "none"
+    assert all(step["reused"] for step in wrong.json(*build, "--dry-run")["steps"])
+    assert not all(step["reused"] for step in user.json(*build, "--dry-run")["steps"])
+    user.ok(*build)
+    assert only_artifact(user.home / "dist")["proof"]["level"] == "run"
+    done = wrong.run(*build)
+    assert "measured and not run" not in done.stderr, "it was proven by this machine, and the same files are delivered"
+    assert only_artifact(user.home / "dist")["proof"]["level"] == "run"
 
 
 def test_a_carried_mirror_is_all_that_an_installation_needs(publisher, repository, world, customer, tmp_path):

@@ -50,6 +50,17 @@ def test_every_silenced_check_names_its_code_and_its_reason():
     assert silent == []
 
 
+def test_what_is_counted_is_called_by_its_singular_where_there_is_one_of_it():
+    wrong = re.compile(r"\{len\([^{}]*\)[^{}]*\} (?!bytes|routes)(?:[a-z]+ )?[a-z]+s\b")  # see model.counts.counted
+    found = [
+        f"{relative(path)}:{number}"
+        for path in MODULES
+        for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), start=1)
+        if wrong.search(line)
+    ]
+    assert found == []
+
+
 def test_nothing_unfinished_ships():
     pattern = re.compile(r"\b(TODO|FIXME|XXX|raise NotImplementedError)\b")
     assert [relative(path) for path in MODULES if pattern.search(path.read_text(encoding="utf-8"))] == []

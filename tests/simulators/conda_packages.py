@@ -136,9 +136,17 @@ class CondaPackage:
         return whole.getvalue()
 
 
-def write_channel(channel: Path, packages: tuple[CondaPackage, ...]) -> dict[str, dict[str, Any]]:
-    """Write packages and the repodata.json of each subdir; return file name to record."""
+def write_channel(
+    channel: Path, packages: tuple[CondaPackage, ...], *, locked_at: str = ""
+) -> dict[str, dict[str, Any]]:
+    """Write packages and the repodata.json of each subdir; return file name to record.
+
+    ``locked_at`` is the channel whose urls records name, as in a bundle.
+    """
     records = {package.filename: package.write(channel) for package in packages}
+    if locked_at:
+        for name, record in records.items():
+            record["url"] = f"{locked_at}/{record['subdir']}/{name}"
     for subdir in sorted({"noarch", *(package.subdir for package in packages)}):
         own = {name: record for name, record in records.items() if record["subdir"] == subdir}
         document = {"info": {"subdir": subdir}, "packages": {}, "packages.conda": own, "repodata_version": 1}

@@ -31,6 +31,7 @@ class EnvironmentWorld:
         channel: has the conda packages.
         index: has the wheels, of the tiny environment alone.
         variables: for who builds.
+        cache: folder that who builds keeps downloads in; None for one in its home.
     """
 
     folder: Path
@@ -41,6 +42,7 @@ class EnvironmentWorld:
     channel: CondaChannel
     index: FaultyServer = field(default_factory=FaultyServer)
     variables: dict[str, str] = field(default_factory=dict)
+    cache: Path | None = None
 
     def __enter__(self) -> Self:
         self.channel.__enter__()
@@ -61,7 +63,7 @@ class EnvironmentWorld:
         """Versions of the engine, the oldest first."""
         return tuple(self.locks)
 
-    def builder(self, name: str = "builder", *, version: str = "", cache: Path | None = None) -> CommandLine:
+    def builder(self, name: str = "builder", *, version: str = "") -> CommandLine:
         """Return someone with a copy of the recipes and this environment in it; the same name is the same one."""
         home = self.folder / name
         if not home.exists():
@@ -71,7 +73,7 @@ class EnvironmentWorld:
                 tiny.write_recipe(home / "recipes")
         self.lock(home, version or self.versions[-1])
         variables = {CHANNEL_VARIABLE: f"{made.CONDA_FORGE}={self.channel.url}", **self.variables}
-        kept = {"ENGINE_PIPELINE_CACHE_DIR": str(cache)} if cache else {}
+        kept = {"ENGINE_PIPELINE_CACHE_DIR": str(self.cache)} if self.cache else {}
         return CommandLine(home, home / "recipes", variables | kept)
 
     def lock(self, home: Path, version: str) -> None:
@@ -99,13 +101,18 @@ def publish(user: CommandLine, dist: str) -> None:
     user.ok("publish", "--allow-development", "--to", "repository", "--from", dist, "--keys", "keys")
 
 
-def make_mlx_world(folder: Path) -> EnvironmentWorld:
-    """Return the world of the real MLX wheels: those of two versions of mlx-lm, locked by uv for this Python."""
+def make_mlx_world(folder: Path, *, cache: Path) -> EnvironmentWorld:
+    """Return the world of the real MLX wheels: those of two versions of mlx-lm, locked by uv for this Python.
+
+    Args:
+        folder: that is made and filled.
+        cache: that the wheels are kept in.
+    """
     locks = {
         asked.partition("==")[2]: ((made.MLX, asked), made.lock_wheels((made.MLX, asked), folder / "locking" / asked))
         for asked in (made.OLDER, made.NEWER)
     }
-    return _world(folder, "mlx-lm", "mlx", locks)
+    return _world(folder, "mlx-lm", "mlx", locks, cache=cache)
 
 
 def make_tiny_world(folder: Path) -> EnvironmentWorld:
@@ -122,9 +129,12 @@ def make_tiny_world(folder: Path) -> EnvironmentWorld:
     return world
 
 
-def _world(folder: Path, engine: str, environment: str, locks: Mapping[str, Any]) -> EnvironmentWorld:
+def _world(
+    folder: Path, engine: str, environment: str, locks: Mapping[str, Any], *, cache: Path | None = None
+) -> EnvironmentWorld:
     records = made.make_channel(folder / "channel")
-    return EnvironmentWorld(folder, engine, environment, records, dict(locks), CondaChannel(folder / "channel"))
+    channel = CondaChannel(folder / "channel")
+    return EnvironmentWorld(folder, engine, environment, records, dict(locks), channel, cache=cache)
 
 
 def only_artifact(dist: Path) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from pipeline.deploy.install import InstallRequest
+from pipeline.make.wheel_unpacking import RELOCATABLE
 from pipeline.model.environment import EnvironmentCard
 from pipeline.model.manifest import Artifact, HealthCheck
 from pipeline.model.manifest_document import read_manifest, write_manifest
@@ -75,12 +76,14 @@ def wheel_files(version: str) -> dict[str, bytes | str]:
         f"{SITE}/mlx_lm/__init__.py": module,
         f"{SITE}/mlx_lm/server.py": server,
         f"{SITE}/mlx_lm-{version}.dist-info/INSTALLER": b"engine-pipeline\n",
-        "bin/datascript": b"#!python\nimport mlx_lm\nprint('data', mlx_lm.__version__)\n",
+        "bin/datascript": RELOCATABLE + b"import mlx_lm\nprint('data', mlx_lm.__version__)\n",
         "bin/plain.sh": b"#!/bin/sh\necho plain\n",
     }
 
 
 INSTALLER = LayerFiles("installer", {"share/engine-pipeline/environment.json": b"{}\n"})
+
+LOCKED_AT = "https://conda.example/conda-forge"
 
 
 @dataclass
@@ -119,7 +122,7 @@ class EnvironmentWorld(World):
         fields: dict[str, object] = {"python": PYTHON, "base": "host", "scripts": SCRIPTS}
         if packages:
             channel = self.folder / "channels" / version
-            write_channel(channel, packages)
+            write_channel(channel, packages, locked_at=LOCKED_AT)
             if bend:
                 bend(channel)
             listed = {f"conda/{p.relative_to(channel)}": p.read_bytes() for p in channel.rglob("*") if p.is_file()}

@@ -16,6 +16,8 @@ from pipeline.app.services import build_services, disk
 from pipeline.app.settings import Flags, load_settings
 from pipeline.lock import LockOutcome, LockRequest, lock_environment
 from pipeline.ports import Disk
+from pipeline.system.processes import ProcessRunner
+from tests.simulators.engine_world import Recorder
 from tests.simulators.wheel_index import WheelIndex
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -62,11 +64,13 @@ class LockWorld:
         home: everything lies below it.
         index: what uv asks.
         variables: of the environment that commands run in.
+        said: the events of every lock.
     """
 
     home: Path
     index: WheelIndex
     variables: dict[str, str] = field(default_factory=dict)
+    said: Recorder = field(default_factory=Recorder)
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True)
@@ -117,7 +121,9 @@ class LockWorld:
         """Lock, with the world's channel unless another or none (None) is named."""
         environment = {"PATH": os.environ["PATH"], "HOME": str(self.home)}
         settings = load_settings(Flags(cache_dir=self.home / "cache", offline=offline), environment)
-        tools = lock_tools(settings, conda=conda, environment={"UV_DEFAULT_INDEX": self.index.url, **self.variables})
+        # Both, so that no lock asks pip: that takes half a second.
+        indexes = {"UV_DEFAULT_INDEX": self.index.url, "UV_EXTRA_INDEX_URL": self.index.url}
+        tools = lock_tools(settings, conda=conda, commands=ProcessRunner(), environment={**indexes, **self.variables})
         if without_rattler:
             python, safe, flag, start, *rest = tools.front
             front = (python, safe, flag, f"import sys; sys.modules['rattler'] = None; {start}", *rest)
@@ -131,7 +137,8 @@ class LockWorld:
             channel=str(self.channel) if channel == "" else channel,
             dry_run=dry_run,
         )
-        with build_services(settings) as services:
+        with build_services(settings) as real:
+            services = dataclasses.replace(real, events=self.said)
             return lock_environment(request, tools, services, disk=using or disk())
 
     def stand_in_conda(self, answers: dict[str, object], *, name: str = "conda", code: int = 0) -> Path:

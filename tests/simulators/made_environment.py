@@ -11,12 +11,14 @@ from pathlib import Path
 from pipeline.digest import sha256_bytes
 from pipeline.make.channel_layer import make_channel_layer
 from pipeline.make.installer_layer import make_installer_layer
+from pipeline.make.miniforge_layer import make_miniforge_layer
 from pipeline.make.outputs import Outputs
 from pipeline.make.wheel_layer import make_wheel_layer
 from pipeline.model.environment import CondaPackage, Floors, LockedEnvironment
-from pipeline.model.environment_actions import MakeChannelLayer, MakeInstallerLayer, MakeWheelLayer
+from pipeline.model.environment_actions import MakeChannelLayer, MakeInstallerLayer, MakeMiniforgeLayer, MakeWheelLayer
 from pipeline.model.result import StepResult
 from pipeline.ports import Services
+from tests.simulators import miniforge
 from tests.simulators.conda_packages import CondaPackage as SmallPackage
 from tests.simulators.engine_world import services_for
 from tests.simulators.small_wheels import SmallWheel
@@ -53,11 +55,13 @@ class MadeEnvironment:
         folder: for everything.
         packages: of the base; none for an environment over a host's Python.
         wheels: layer name to what is in it.
+        miniforge: installer that travels with them; None for none.
     """
 
     folder: Path
     packages: tuple[SmallPackage, ...] = ()
     wheels: dict[str, tuple[SmallWheel, ...]] = field(default_factory=dict)
+    miniforge: bytes | None = None
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -116,6 +120,8 @@ class MadeEnvironment:
         made = make_installer_layer(self.installer, "i", self.services, self.results, self._work("installer"))
         self._keep("installer", made)
         self.layers = (*(("base",) if conda else ()), *locked, "installer")
+        if self.miniforge is not None:
+            self._carry(self.miniforge, settings)
 
     def write_bundle(self, folder: Path) -> Path:
         """Write what a bundle of the layers unpacks to."""
@@ -129,6 +135,19 @@ class MadeEnvironment:
         document = {"schema_version": 1, "artifact": {"environment": card}, "files": files}
         (folder / "bundle.json").write_text(json.dumps(document))
         return folder
+
+    def _carry(self, data: bytes, settings: dict[str, int]) -> None:
+        path = self.folder / miniforge.FILENAME
+        path.write_bytes(data)
+        blob = self.services.store.add_blob(path, filename=path.name)
+        self.results["fetch miniforge"] = StepResult(key=KEY, blobs={path.name: blob})
+        action = MakeMiniforgeLayer(
+            layer_name="miniforge", fetched="fetch miniforge", installer=miniforge.pinned(data), **settings
+        )
+        self._keep(
+            "miniforge", make_miniforge_layer(action, "miniforge", self.services, self.results, self._work("miniforge"))
+        )
+        self.layers = (*self.layers, "miniforge")
 
     def _keep(self, name: str, made: Outputs) -> None:
         self.results[name] = StepResult(key=KEY, trees=dict(made.trees), blobs=dict(made.blobs), facts=dict(made.facts))

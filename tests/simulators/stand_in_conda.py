@@ -37,10 +37,15 @@ if {fails}:
 """
 
 
+def conda_text(*, fails: bool = False) -> str:
+    """Return the program. With ``fails`` it does its work and then says that it could not."""
+    return _PROGRAM.format(python=sys.executable, project=str(PROJECT), fails=fails)
+
+
 def write_conda(folder: Path, *, name: str = "conda", fails: bool = False) -> Path:
-    """Write the program; return its path. With ``fails`` it does its work and then says that it could not."""
+    """Write the program; return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / name
-    path.write_text(_PROGRAM.format(python=sys.executable, project=str(PROJECT), fails=fails))
+    path.write_text(conda_text(fails=fails))
     path.chmod(0o755)
     return path

@@ -86,6 +86,10 @@ class WheelIndex:
         )
         return filename
 
+    def withdraw(self, name: str) -> None:
+        """Have a project no more."""
+        del self._pages[name]
+
     def bytes_of(self, filename: str) -> bytes:
         return self._files[f"/files/{filename}"]
 

@@ -6,58 +6,18 @@ from pydantic import TypeAdapter, ValidationError
 from pipeline.errors import UsageError
 from pipeline.model.frozen import Name
 from pipeline.names import (
-    Target,
     UnknownNameError,
     accel_version,
     family_of,
     is_older,
+    meant_platforms,
     parse_accel,
     parse_release,
     parse_target,
+    platform_hint,
     platform_of,
-    select_targets,
     version_key,
 )
-
-CPU = Target("llama.cpp", "linux-x86_64", "cpu")
-AVX2 = Target("llama.cpp", "linux-x86_64", "avx2")
-OTHER = Target("llama-swap", "linux-x86_64", "cpu")
-METAL = Target("llama.cpp", "macos-arm64", "metal")
-
-
-def test_a_target_without_its_engine_is_found_where_it_is_unambiguous():
-    assert select_targets(["linux-x86_64-avx2"], [CPU, AVX2]) == (AVX2,)
-
-
-def test_a_comma_and_a_repetition_name_several_targets_in_catalog_order():
-    assert select_targets(["linux-x86_64-cpu,macos-arm64-metal", "linux-x86_64-avx2"], [AVX2, CPU, METAL]) == (
-        AVX2,
-        CPU,
-        METAL,
-    )
-
-
-def test_a_glob_names_every_match():
-    assert select_targets(["linux-*"], [CPU, AVX2, METAL]) == (CPU, AVX2)
-    assert select_targets(["llama.cpp/*"], [CPU, OTHER]) == (CPU,)
-
-
-def test_a_target_that_two_engines_have_must_name_its_engine():
-    with pytest.raises(UnknownNameError, match="ambiguous") as caught:
-        select_targets(["linux-x86_64-cpu"], [CPU, OTHER])
-    assert "llama.cpp/linux-x86_64-cpu" in caught.value.hint
-
-
-def test_an_unknown_target_lists_near_ones_and_exits_with_2():
-    with pytest.raises(UnknownNameError) as caught:
-        select_targets(["linux-x86_64-avx"], [CPU, AVX2])
-    assert "linux-x86_64-avx2" in caught.value.hint
-    assert caught.value.exit_code == 2
-
-
-def test_an_empty_pattern_matches_nothing():
-    with pytest.raises(UnknownNameError):
-        select_targets([""], [CPU])
 
 
 @pytest.mark.parametrize(
@@ -94,6 +54,55 @@ def test_what_is_no_full_target_is_refused(text):
 )
 def test_hosts_are_named_by_the_contract(system, machine, name):
     assert platform_of(system, machine) == name
+
+
+@pytest.mark.parametrize(
+    ("spelling", "platforms"),
+    [
+        ("osx-arm64", ("macos-arm64",)),
+        ("osx-64", ("macos-x86_64",)),
+        ("win-64", ("windows-x86_64",)),
+        ("win64", ("windows-x86_64",)),
+        ("win-arm64", ("windows-arm64",)),
+        ("linux-64", ("linux-x86_64",)),
+        ("linux-x64", ("linux-x86_64",)),
+        ("linux-aarch64", ("linux-arm64",)),
+        ("linux/amd64", ("linux-x86_64",)),
+        ("ubuntu-x64", ("linux-x86_64",)),
+        ("Darwin arm64", ("macos-arm64",)),
+        ("macosx_14_0_arm64", ("macos-arm64",)),
+        ("manylinux_2_35_x86_64", ("linux-x86_64",)),
+        ("mac", ("macos-arm64", "macos-x86_64")),
+        ("linux-s390x", ()),
+        ("linux-riscv64", ()),
+        ("linux-64-cuda", ()),
+        ("arm64", ()),
+        ("64", ()),
+        ("", ()),
+    ],
+)
+def test_platforms_are_known_by_the_spellings_of_others(spelling, platforms):
+    assert meant_platforms(spelling) == platforms
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("osx-arm64", "did you mean macos-arm64? "),
+        ("linux-x86-64", "did you mean linux-x86_64? "),
+        ("macos-arm", "did you mean macos-arm64? "),
+        ("win-64", ""),
+        ("solaris", ""),
+    ],
+)
+def test_a_hint_names_only_platforms_that_there_are(text, meant):
+    assert platform_hint(text, ["linux-x86_64", "macos-arm64"]) == f"{meant}there are linux-x86_64, macos-arm64"
+
+
+def test_a_full_target_with_a_platform_of_another_spelling_is_answered_with_the_right_one():
+    with pytest.raises(UnknownNameError) as caught:
+        parse_target("llama.cpp/linux-64-cuda-12.4")
+    assert caught.value.hint == "did you mean llama.cpp/linux-x86_64-cuda-12.4?"
 
 
 def test_a_host_that_is_not_served_is_an_error():

@@ -10,13 +10,17 @@ import click
 from pipeline.app.services import build_services
 from pipeline.app.settings import program_name
 from pipeline.catalog import load
-from pipeline.cli.build_options import BuildOptions, build_options, make_request, with_mirrors
+from pipeline.cli.build_options import BuildOptions, build_options, make_request, with_mirrors, without_unmakeable
 from pipeline.cli.options import FOLDER, Command, changing_options
 from pipeline.cli.plan_view import plan_document, plan_text
 from pipeline.cli.tables import markdown, size_text, table
+from pipeline.cli.unused_channels import warn_of_unused_channels
 from pipeline.make import run
 from pipeline.make.deliver import MANIFEST_NAME
+from pipeline.make.lowering import settle
 from pipeline.model.actions import MakeBundle
+from pipeline.model.counts import counted
+from pipeline.model.environment_actions import FetchPackages
 from pipeline.names import parse_release
 from pipeline.plan import look_around, make_plan, states
 
@@ -50,10 +54,14 @@ def command(
     request = make_request(asked, session.settings, catalog)
     output_dir = (output or session.settings.output).absolute()
     with build_services(with_mirrors(session.settings, asked), compiler_cache=compiler_cache) as services:
+        request = without_unmakeable(session, request, catalog, platform=services.host.facts().platform)
         plan = make_plan(request, catalog, look_around(request, catalog, services))
+        if any(isinstance(step.action, FetchPackages) for step in plan.steps):
+            warn_of_unused_channels(session, Path(catalog.envs_dir))
         if session.dry_run:
-            found = states(plan, services.store)
-            session.show(plan_document(plan, found), lambda: plan_text(plan, found))
+            settled = settle(plan, services)
+            found = states(settled, services.store)
+            session.show(plan_document(settled, found), lambda: plan_text(settled, found))
             return
         manifest = run(plan, services, output_dir, release=release)
     keys = {
@@ -71,7 +79,7 @@ def _show(session: Session, made: list[Artifact], output_dir: Path) -> None:
             artifact.version,
             size_text(artifact.size),
             size_text(artifact.installed_size),
-            " + ".join(layer.name for layer in artifact.layers if not layer.optional),
+            " + ".join(layer.name for layer in artifact.layers if layer.is_bundled),
             _proof_text(artifact.proof),
             _shown(output_dir / artifact.url),
         )
@@ -97,5 +105,5 @@ def _shown(path: Path) -> str:
 
 def _proof_text(proof: Proof) -> str:
     if proof.generated_tokens is not None:
-        return f"run: {proof.generated_tokens} tokens"
+        return f"run: {counted(proof.generated_tokens, 'token')}"
     return proof.level

@@ -8,6 +8,7 @@ import click
 
 from pipeline.catalog import check_locks, load
 from pipeline.cli.options import FOLDER, Command, common_options
+from pipeline.model.counts import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -40,10 +41,10 @@ def command(session: Session, recipes: Path | None) -> None:
         "targets": targets,
     }
     counts = (
-        f"{len(engines)} engines with {pins} pinned releases",
-        f"{len(environments)} environments",
-        f"{len(catalog.accelerators)} accelerators",
-        f"{len(catalog.models)} models",
-        f"{len(targets)} targets",
+        f"{counted(len(engines), 'engine')} with {counted(pins, 'pinned release')}",
+        counted(len(environments), "environment"),
+        counted(len(catalog.accelerators), "accelerator"),
+        counted(len(catalog.models), "model"),
+        counted(len(targets), "target"),
     )
     session.show(document, lambda: f"{folder} is right: {', '.join(counts)}")

@@ -29,7 +29,7 @@ def command(session: Session, *, strict: bool) -> None:
     """
     catalog = load(session.settings.recipes_dir)
     with build_services(session.settings) as services:
-        findings = examine(services, catalog, session.settings.cache_dir)
+        findings = examine(services, catalog, session.settings.cache_dir, session.settings.root)
     missing = [finding.what for finding in findings if finding.state == "missing"]
     document = {"ok": not missing, "findings": [asdict(finding) for finding in findings]}
     session.show(document, lambda: _text(findings))

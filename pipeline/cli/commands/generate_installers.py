@@ -14,6 +14,7 @@ from pipeline.cli.tables import size_text
 from pipeline.cli.trusted_root import find_trusted_root
 from pipeline.deploy.trust import TrustedRepository
 from pipeline.errors import UsageError
+from pipeline.model.counts import counted
 from pipeline.model.repository_layout import METADATA_FOLDER, blob_path
 from pipeline.publish.dist import MANIFEST_FILE, read_manifest_of
 from pipeline.publish.installer_request import InstallersRequest, newest
@@ -96,7 +97,7 @@ def command(
     if check and outcome.changed:
         session.end_with(
             StaleInstallersError(
-                f"{len(outcome.changed)} files in {folder} are stale: {', '.join(outcome.changed)}",
+                f"{counted(len(outcome.changed), 'stale file')} in {folder}: {', '.join(outcome.changed)}",
                 hint="run the same command without --check",
             )
         )
@@ -137,5 +138,5 @@ def _text(outcome: InstallersOutcome, verbs: tuple[str, str]) -> str:
     lines += [f"left out  {name}: {reason}" for name, reason in outcome.left_out.items()]
     gone = {SHELL_SCRIPT, POWERSHELL_SCRIPT}.difference(outcome.scripts)
     lines += [f"{verbs[name in gone]}  {name}" for name in outcome.changed] or [f"{outcome.folder} is fresh"]
-    lines.append(f"{len(outcome.archives)} gzip archives, {size_text(outcome.archive_bytes)}")
+    lines.append(f"{counted(len(outcome.archives), 'gzip archive')}, {size_text(outcome.archive_bytes)}")
     return "\n".join(lines)

@@ -18,6 +18,7 @@ from pipeline.deploy.install import install
 from pipeline.deploy.install_request import InstallRequest
 from pipeline.deploy.layout import Layout
 from pipeline.errors import UsageError
+from pipeline.model.counts import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,12 +115,12 @@ def _text(outcome: InstallOutcome) -> str:
         lines[0] += f" (before: {outcome.previous_version})"
     lines[0] += held
     from_files = sum(layer.from_file for layer in outcome.layers)
-    count = f"{len(missing) - from_files} of {len(outcome.layers)}"
-    lines.append(f"{count} layers downloaded, {size_text(outcome.downloaded_bytes)}")
+    count = f"{len(missing) - from_files} of {counted(len(outcome.layers), 'layer')}"
+    lines.append(f"{count} downloaded, {size_text(outcome.downloaded_bytes)}")
     if outcome.dry_run:
         lines[-1] = lines[-1].replace("downloaded", "to download")
     if from_files:
-        lines[-1] += f"; {from_files} from files"
+        lines[-1] += f"; {from_files} from {'a file' if from_files == 1 else 'files'}"
     if outcome.selection:
         lines.append(f"chosen for this machine: {outcome.selection.why}")
     if outcome.health and (checked := health_text(outcome.health.model_dump())):

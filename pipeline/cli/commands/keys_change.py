@@ -13,6 +13,7 @@ from pipeline.cli.named_files import write_named
 from pipeline.cli.options import FILE, Command, changing_options
 from pipeline.cli.passphrase import read_passphrase
 from pipeline.errors import UsageError
+from pipeline.model.counts import counted
 from pipeline.publish.key_changes import missing_signatures, revoke_key, rotate
 from pipeline.publish.key_parts import read_key_file
 
@@ -125,7 +126,7 @@ def _finish(session: Session, keys: KeyFolder, change: KeyChange, out: Path | No
         session.hint(f"\nnext: {program_name()} refresh --to REPOSITORY --keys {keys.folder}")
     elif out is None:
         raise UsageError(
-            f"{missing} holders have to sign the new root too, and it was not kept",
+            f"{counted(missing, 'more holder')} must sign the new root, and it was not kept",
             hint="run it again with --out FILE; a key that was made now stays in the folder as a spare one,"
             " --public takes it",
         )

@@ -20,6 +20,7 @@ from pipeline.cli.key_options import (
 from pipeline.cli.options import FILE, Command, changing_options
 from pipeline.cli.tables import table
 from pipeline.errors import UsageError
+from pipeline.model.counts import counted
 from pipeline.model.repository_layout import LANE_PATTERN
 from pipeline.publish.key_folder import LIST_FILE
 from pipeline.publish.key_parts import assemble_root, read_key_file
@@ -137,7 +138,9 @@ def keys_text(outcome: KeysOutcome) -> str:
     protection = "encrypted with the passphrase" if outcome.encrypted else "NOT encrypted"
     lines.append(f"private keys:  {outcome.folder} ({protection})")
     if outcome.missing:
-        lines.append(f"root:          {outcome.root_path} (NOT trusted yet: {outcome.missing} signatures are missing)")
+        lines.append(
+            f"root:          {outcome.root_path} (NOT trusted yet: it lacks {counted(outcome.missing, 'signature')})"
+        )
     else:
         lines.append(f"trusted root:  {outcome.root_path} (give it to installations; valid until {outcome.expires})")
     lines.append(f"its sha256:    {outcome.root_sha256}")

@@ -10,6 +10,7 @@ from pipeline.app.services import key_files
 from pipeline.app.settings import program_name
 from pipeline.cli.key_options import keys_folder, keys_option, new_key_options, new_passphrase, require_role
 from pipeline.cli.options import FILE, Command, changing_options
+from pipeline.model.counts import counted
 from pipeline.publish.key_parts import add_entry, make_role_key, read_key_file
 from pipeline.publish.outside_keys import check_uri
 
@@ -39,7 +40,9 @@ def new(
     place = keys_folder(session, folder)
     wanted = [require_role(role) for role in roles]
     if session.dry_run:
-        session.show({"dry_run": True, "folder": str(place)}, lambda: f"would make {len(wanted)} keys in {place}")
+        session.show(
+            {"dry_run": True, "folder": str(place)}, lambda: f"would make {counted(len(wanted), 'key')} in {place}"
+        )
         return
     passphrase = new_passphrase(file=passphrase_file, descriptor=passphrase_fd, none=no_passphrase)
     made = [(role, *make_role_key(place, role, passphrase=passphrase, key_files=key_files())) for role in wanted]

@@ -10,6 +10,7 @@ from pipeline.cli.options import Command, common_options
 from pipeline.cli.root_options import engine_option, require_root, root_option
 from pipeline.cli.tables import table
 from pipeline.deploy.generations import list_generations
+from pipeline.deploy.host_base import MAKE_ANEW
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +31,8 @@ def command(session: Session, root: Path | None, engine: str | None) -> None:
     for generation in found:
         if generation.current and generation.revoked:
             session.warn(f"{generation.target} {generation.version} is current and was revoked: {generation.revoked}")
+        if generation.current and generation.fault:
+            session.warn(f"{generation.target} {generation.version} cannot run: {generation.fault}; {MAKE_ANEW}")
 
 
 def _text(found: tuple[InstalledGeneration, ...]) -> str:
@@ -40,7 +43,15 @@ def _text(found: tuple[InstalledGeneration, ...]) -> str:
             "*" if generation.current else "",
             generation.target,
             generation.version,
-            " ".join(filter(None, ("pinned" * generation.pinned, "revoked" * bool(generation.revoked)))),
+            " ".join(
+                word
+                for word, applies in (
+                    ("pinned", generation.pinned),
+                    ("revoked", generation.revoked),
+                    ("broken", generation.fault),
+                )
+                if applies
+            ),
             str(generation.number),
             generation.installed_at,
             generation.path,

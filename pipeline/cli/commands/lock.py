@@ -11,11 +11,20 @@ from pipeline.app.services import build_services, disk
 from pipeline.app.settings import program_name
 from pipeline.catalog import envs_dir_of
 from pipeline.cli.lock_options import LockOptions, lock_options
-from pipeline.cli.locking import chosen_environments, outcome_text, platforms_of, show_stale
+from pipeline.cli.locking import (
+    chosen_environments,
+    outcome_text,
+    pin_text,
+    platforms_of,
+    show_stale,
+    warn_of_stale,
+)
 from pipeline.cli.options import Command, changing_options
+from pipeline.cli.unused_channels import warn_of_unused_channels
 from pipeline.errors import UsageError
 from pipeline.lock import LockOutcome, LockRequest, lock_environment
 from pipeline.lock.exports import export
+from pipeline.lock.miniforge import pin_miniforge
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,12 +38,14 @@ if TYPE_CHECKING:
 def command(session: Session, *, asked: LockOptions) -> None:
     """Solve environments anew and replace their lock files: conda packages by conda-lock, wheels by uv.
 
-    uv's own variables choose the index (UV_DEFAULT_INDEX, UV_INDEX ...); the lock names none.
+    Wheels are asked for where builds ask (UV_DEFAULT_INDEX, UV_INDEX, uv.toml, pip's files); the lock names no index.
     """
     folder = (asked.envs_dir or envs_dir_of(session.settings.recipes_dir)).absolute()
     _refuse_what_has_no_meaning(asked)
     if asked.check:
         show_stale(session, chosen_environments(folder, asked.names, all_of_them=True))
+    elif asked.miniforge:
+        _pin_miniforge(session, chosen_environments(folder, asked.names), asked.miniforge)
     elif asked.form:
         _export(session, asked, chosen_environments(folder, asked.names), asked.form)
     else:
@@ -48,8 +59,9 @@ def command(session: Session, *, asked: LockOptions) -> None:
 
 def _refuse_what_has_no_meaning(asked: LockOptions) -> None:
     """Refuse options that would be passed over: the one that is missing changes what the command does."""
-    if asked.check and asked.form:
-        raise UsageError("--check and --format exclude each other", hint="leave one of them out")
+    doing = {"--check": asked.check, "--format": asked.form, "--miniforge": asked.miniforge is not None}
+    if len(given := [name for name, value in doing.items() if value]) > 1:
+        raise UsageError(f"{' and '.join(given)} exclude each other", hint="leave all but one of them out")
     if asked.form is None and (asked.output is not None or asked.with_urls):
         raise UsageError(
             "--output and --with-urls belong to --format", hint="add --format pylock or --format conda-explicit"
@@ -57,10 +69,10 @@ def _refuse_what_has_no_meaning(asked: LockOptions) -> None:
     if asked.with_urls and asked.form != "pylock":
         raise UsageError("--with-urls belongs to --format pylock", hint="a conda-explicit list has urls already")
     solving = {"--channel": asked.channel, "--conda": asked.conda}
-    if (asked.check or asked.form) and (given := [name for name, value in solving.items() if value is not None]):
+    if any(doing.values()) and (given := [name for name, value in solving.items() if value is not None]):
         raise UsageError(f"{' and '.join(given)}: nothing is solved here", hint="leave it out")
-    if asked.check and asked.platform is not None:
-        raise UsageError("--check looks at all platforms of an environment", hint="leave --platform out")
+    if asked.platform is not None and not asked.form and (given := [name for name, value in doing.items() if value]):
+        raise UsageError(f"{given[0]} is about all platforms of an environment", hint="leave --platform out")
 
 
 def _lock(session: Session, asked: LockOptions, folders: list[Path]) -> list[LockOutcome]:
@@ -74,9 +86,18 @@ def _lock(session: Session, asked: LockOptions, folders: list[Path]) -> list[Loc
         )
         for environment in folders
     ]
-    tools = lock_tools(session.settings, conda=asked.conda)
+    warn_of_unused_channels(session, folders[0].parent)
     with build_services(session.settings) as services:
+        tools = lock_tools(session.settings, conda=asked.conda, commands=services.commands)
         return [lock_environment(request, tools, services, disk=disk()) for request in requests]
+
+
+def _pin_miniforge(session: Session, folders: list[Path], version: str) -> None:
+    with build_services(session.settings) as services:
+        outcomes = [
+            pin_miniforge(folder, version, services, disk=disk(), dry_run=session.dry_run) for folder in folders
+        ]
+    session.show([outcome.model_dump(mode="json") for outcome in outcomes], lambda: "\n".join(map(pin_text, outcomes)))
 
 
 def _export(session: Session, asked: LockOptions, folders: list[Path], form: str) -> None:
@@ -88,7 +109,8 @@ def _export(session: Session, asked: LockOptions, folders: list[Path], form: str
             text = export(folders[0], asked.platform, form=form, index=services.index)
     else:
         text = export(folders[0], asked.platform, form=form, index=None)
-    document = {"environment": folders[0].name, "platform": asked.platform, "format": form}
+    reasons = warn_of_stale(session, folders[0])
+    document = {"environment": folders[0].name, "platform": asked.platform, "format": form, "stale": list(reasons)}
     if asked.output is None:
         session.show({**document, "text": text}, text.rstrip)
         return

@@ -10,6 +10,7 @@ from pipeline.app.services import build_services, disk
 from pipeline.app.settings import program_name
 from pipeline.cli.options import FOLDER, Command, changing_options
 from pipeline.cli.tables import size_text
+from pipeline.model.counts import counted
 from pipeline.publish.joining import join_dists
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def _text(outcome: JoinOutcome) -> str:
     verb = "would add" if outcome.dry_run else "added"
     lines = [f"{verb}      {name}" for name in outcome.added]
     lines += [f"unchanged  {name}" for name in outcome.unchanged]
-    lines.append(f"{outcome.files_added} files, {size_text(outcome.bytes_added)}")
+    lines.append(f"{counted(outcome.files_added, 'file')}, {size_text(outcome.bytes_added)}")
     if outcome.files_shared:
         lines.append(f"{outcome.files_shared} more were the same as others, {size_text(outcome.bytes_shared)}")
     return "\n".join(lines)

@@ -9,6 +9,7 @@ import click
 from pipeline.cli.options import FOLDER, Command, common_options
 from pipeline.cli.tables import size_text, table
 from pipeline.deploy.mirror.usage import mirror_usage
+from pipeline.model.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,8 +35,8 @@ def command(session: Session, mirror: Path) -> None:
 def _text(usage: MirrorUsage) -> str:
     share = usage.shared_bytes / usage.logical_bytes if usage.logical_bytes else 0
     total = (
-        f"{usage.artifacts} artifacts: {size_text(usage.stored_bytes)} stored for {size_text(usage.logical_bytes)} of"
-        f" files; {size_text(usage.shared_bytes)} ({share:.0%}) shared"
+        f"{counted(usage.artifacts, 'artifact')}: {size_text(usage.stored_bytes)} stored for"
+        f" {size_text(usage.logical_bytes)} of files; {size_text(usage.shared_bytes)} ({share:.0%}) shared"
     )
     tables = (_rows("target", usage.targets), _rows("version", usage.versions), _rows("kind", usage.kinds, "stored"))
     return "\n\n".join((*tables, total))

@@ -12,6 +12,7 @@ from pipeline.cli.options import FOLDER, PATH, Command, changing_options
 from pipeline.cli.sizes import parse_size
 from pipeline.cli.tables import size_text
 from pipeline.deploy.mirror.export import export_mirror
+from pipeline.model.counts import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,16 +65,20 @@ def command(session: Session, mirror: Path, to: Path, split: str, since: Path | 
 
 
 def _text(outcome: ExportOutcome) -> str:
-    size = f"{outcome.files} files, {size_text(outcome.bytes_total)} in {len(outcome.parts)} parts"
+    size = (
+        f"{counted(outcome.files, 'file')}, {size_text(outcome.bytes_total)} in {counted(len(outcome.parts), 'part')}"
+    )
     lines = [f"export {outcome.id}: {size}"]
     if outcome.base_files:
-        lines.append(f"a difference: it counts on {outcome.base_files} files that are there already")
+        lines.append(f"a difference: it counts on {counted(outcome.base_files, 'file')} that are there already")
     if outcome.dry_run:
         lines.append(f"would write {size_text(outcome.bytes_written)} to {outcome.folder}")
     elif outcome.changed:
         lines.append(f"wrote {size_text(outcome.bytes_written)} to {outcome.folder}")
         if outcome.kept:
-            lines.append(f"{len(outcome.kept)} parts were there and whole")
+            lines.append(
+                f"{counted(len(outcome.kept), 'part')} {'was' if len(outcome.kept) == 1 else 'were'} there and whole"
+            )
     else:
         lines.append(f"{outcome.folder} has it already, every part whole")
     return "\n".join(lines)

@@ -13,6 +13,7 @@ from pipeline.cli.trusted_root import find_trusted_root
 from pipeline.deploy.mirror.importing import import_export
 from pipeline.deploy.mirror.layout import MirrorLayout
 from pipeline.errors import PartialError
+from pipeline.model.counts import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -59,14 +60,14 @@ def command(session: Session, sources: tuple[Path, ...], to: Path, trusted_root:
 
 
 def _text(outcome: ImportOutcome) -> str:
-    came = f"{len(outcome.taken)} parts {'would be ' if outcome.dry_run else ''}taken"
+    came = f"{counted(len(outcome.taken), 'part')} {'would be ' if outcome.dry_run else ''}taken"
     if not outcome.complete:
         return f"export {outcome.id}: {came}, {len(outcome.missing)} are missing"
     if outcome.dry_run:
         return f"export {outcome.id}: {came}; nothing is missing"
     if not outcome.changed:
         return f"{outcome.mirror} has export {outcome.id} already (timestamp version {outcome.timestamp})"
-    added = f"{outcome.files_added} files ({size_text(outcome.bytes_added)}) came, all verified"
+    added = f"{counted(outcome.files_added, 'file')} ({size_text(outcome.bytes_added)}) came, all verified"
     return f"{outcome.mirror} is export {outcome.id} now (timestamp version {outcome.timestamp}): {added}"
 
 

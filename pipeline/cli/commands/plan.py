@@ -9,10 +9,12 @@ import click
 
 from pipeline.app.services import build_services
 from pipeline.catalog import load
-from pipeline.cli.build_options import BuildOptions, build_options, make_request, with_mirrors
+from pipeline.cli.build_options import BuildOptions, build_options, make_request, with_mirrors, without_unmakeable
 from pipeline.cli.options import Command, common_options
 from pipeline.cli.plan_view import plan_document, plan_text, steps_to_download
-from pipeline.plan import github_matrix, look_around, make_plan, states
+from pipeline.cli.tables import size_text
+from pipeline.make.lowering import settle
+from pipeline.plan import github_matrix, look_around, make_plan, refuse, states
 
 if TYPE_CHECKING:
     from pipeline.cli.session import Session
@@ -34,18 +36,27 @@ def command(session: Session, output_format: str, asked: BuildOptions) -> None:
     catalog = load(session.settings.recipes_dir)
     request = make_request(asked, session.settings, catalog)
     if output_format == "github-matrix":
+        request = without_unmakeable(session, request, catalog, platform=None)
+        refuse(request, catalog)
         matrix = github_matrix(
-            request.targets, release=request.release, source=request.source, wheels_only=request.wheels_only
+            request.targets,
+            release=None if request.release_is_default else request.release,  # the job reads the same defaults
+            source=request.source,
+            wheels_only=request.wheels_only,
+            with_miniforge=request.with_miniforge,
         )
         session.show(matrix, lambda: json.dumps(matrix))
         return
     with build_services(with_mirrors(session.settings, asked)) as services:
-        plan = make_plan(request, catalog, look_around(request, catalog, services))
+        request = without_unmakeable(session, request, catalog, platform=services.host.facts().platform)
+        plan = settle(make_plan(request, catalog, look_around(request, catalog, services)), services)
         found = states(plan, services.store)
     document = plan_document(plan, found)
     if session.settings.offline and (absent := steps_to_download(plan, found)):
+        names = ", ".join(f"{step.name!r} ({size_text(step.download_bytes)})" for step in absent)
         session.warn(
-            f"offline, and not here: what {', '.join(absent)} would download;"
-            " `build` ends with 12 unless a file:// mirror has it"
+            f"the network is forbidden, and up to {size_text(document['download_bytes'])} would be downloaded by"
+            f" {names}; `build --offline` ends with exit code 12 where one of these files is neither in the cache"
+            " folder nor in a folder that --from-mirror or ENGINE_PIPELINE_MIRROR names"
         )
     session.show(document, lambda: json.dumps(document) if output_format == "json" else plan_text(plan, found))

@@ -12,6 +12,7 @@ from pipeline.cli.key_options import open_key_folder, signing_options
 from pipeline.cli.named_files import read_named
 from pipeline.cli.options import FILE, FOLDER, Command, changing_options
 from pipeline.cli.tables import size_text
+from pipeline.model.counts import counted
 from pipeline.publish.dist import read_dist
 from pipeline.publish.repository import publish
 
@@ -88,7 +89,7 @@ def outcome_text(outcome: PublishOutcome) -> str:
     lines = [f"{add:10} {name}" for name in outcome.added]
     lines += [f"{replace:10} {name}" for name in outcome.replaced]
     lines += [f"{'unchanged':10} {name}" for name in outcome.unchanged]
-    files = f"{outcome.blobs_added} files, {size_text(outcome.bytes_added)}"
+    files = f"{counted(outcome.blobs_added, 'file')}, {size_text(outcome.bytes_added)}"
     if outcome.blobs_added:
         lines.append(f"would write {files}" if outcome.dry_run else files)
     lines.append(_signed_text(outcome))

@@ -12,6 +12,7 @@ from pipeline.cli.key_options import open_key_folder, signing_options
 from pipeline.cli.named_files import read_named, write_named
 from pipeline.cli.options import FILE, FOLDER, Command, changing_options
 from pipeline.errors import TrustError, UsageError
+from pipeline.model.counts import counted
 from pipeline.publish.key_changes import missing_signatures
 from pipeline.publish.roots import read_metadata
 from pipeline.publish.signing_parts import Paper, join, propose_policy
@@ -81,7 +82,8 @@ def command(  # noqa: PLR0913 - one parameter an option
         "out": None if session.dry_run else str(out),
     }
     session.show(
-        document, lambda: f"{'would sign' if session.dry_run else f'signed, in {out}'}: {missing} signatures missing"
+        document,
+        lambda: f"{'would sign' if session.dry_run else f'signed, in {out}'}: {counted(missing, 'signature')} missing",
     )
     _tell_next(session, summary.role, missing, out)
 
@@ -120,7 +122,7 @@ def _join(session: Session, parts: tuple[Path, ...], out: Path, *, clashing: boo
     if not session.dry_run:
         write_named(out, data)
     count = len(read_metadata(data, what=str(out)).signatures)
-    session.show({"out": str(out), "signatures": count}, lambda: f"{out}: {count} signatures")
+    session.show({"out": str(out), "signatures": count}, lambda: f"{out}: {counted(count, 'signature')}")
 
 
 def _text(summary: Summary) -> str:
@@ -131,7 +133,9 @@ def _text(summary: Summary) -> str:
 
 def _tell_next(session: Session, role: str, missing: int, out: Path) -> None:
     if missing:
-        session.hint(f"\nnext: {missing} holders sign a copy too; {program_name()} sign --join A B --out {out}")
+        session.hint(
+            f"\nnext: {counted(missing, 'more holder')} must sign a copy; {program_name()} sign --join A B --out {out}"
+        )
     elif role == "root":
         session.hint(f"\nnext, in every key folder: {program_name()} keys install {out} --keys DIR")
     else:

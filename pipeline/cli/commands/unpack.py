@@ -9,6 +9,7 @@ import click
 from pipeline.app.services import archiver
 from pipeline.cli.options import FILE, FOLDER, Command, common_options
 from pipeline.errors import PipelineError, UsageError
+from pipeline.model.counts import counted
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 @click.option("--to", "destination", type=FOLDER, required=True, metavar="DIR", help="Empty or new folder.")
 @common_options
 def command(session: Session, archive: Path, destination: Path) -> None:
-    """Unpack ARCHIVE after judging its whole list of members, or refuse it and write nothing."""
+    """Unpack ARCHIVE, judging every member, or refuse it and leave nothing."""
     if not archive.is_file():
         raise UsageError(f"{archive} is no file", hint="name the archive")
     if destination.exists() and any(destination.iterdir()):
@@ -36,5 +37,5 @@ def command(session: Session, archive: Path, destination: Path) -> None:
         raise
     session.show(
         {"archive": str(archive), "destination": str(destination.absolute()), "files": files},
-        lambda: f"{files} files in {destination}",
+        lambda: f"{counted(files, 'file')} in {destination}",
     )

@@ -13,6 +13,7 @@ from pipeline.cli.options import Command, common_options
 from pipeline.cli.tables import table
 from pipeline.cli.upstream_options import api_option, engine_option, listing_option, opened_upstream, upstream_dir
 from pipeline.errors import NothingSelectedError, PipelineError
+from pipeline.model.counts import counted
 from pipeline.upstream.drift import Finding, newest_drift, pin_drift
 from pipeline.upstream.resolve import Wish, resolve
 from pipeline.upstream.selectors import parse_selector
@@ -74,7 +75,8 @@ def command(session: Session, *, engine: str, api: str | None, listing: Path | N
     if findings:
         session.end_with(
             DriftError(
-                f"{len(findings)} things drifted", hint="`ci/update_pins` pins a release; look at the diff first"
+                f"{counted(len(findings), 'thing')} drifted",
+                hint="`ci/update_pins` pins a release; look at the diff first",
             )
         )
 

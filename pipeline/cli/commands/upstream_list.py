@@ -19,6 +19,7 @@ from pipeline.cli.upstream_options import (
     target_option,
 )
 from pipeline.errors import NothingSelectedError
+from pipeline.model.counts import counted
 from pipeline.upstream.overview import ReleaseOverview, overview
 
 if TYPE_CHECKING:
@@ -57,7 +58,8 @@ def command(
                 break
         if wanted and not rows:
             raise NothingSelectedError(
-                f"none of {len(upstream.releases.known)} releases has an archive for {', '.join(sorted(wanted))}",
+                f"none of {counted(len(upstream.releases.known), 'release')} has an archive for"
+                f" {', '.join(sorted(wanted))}",
                 hint="`upstream list --verbose` names the targets of each, and why some are not made",
             )
         document = {
@@ -98,4 +100,4 @@ def _state(row: ReleaseOverview) -> str:
         return "points to a build" if row.kind == "version" else "no build"
     if row.complete is None:
         return "not known"
-    return "whole" if row.complete else f"partial: lacks {len(row.lacks)} kinds of file"
+    return "whole" if row.complete else f"partial: lacks {counted(len(row.lacks), 'kind of file', 'kinds of file')}"

@@ -12,6 +12,7 @@ from pipeline.cli.options import Command, changing_options
 from pipeline.cli.tables import table
 from pipeline.cli.upstream_options import api_option, engine_option, listing_option, opened_upstream, upstream_dir
 from pipeline.errors import UsageError
+from pipeline.model.counts import counted
 from pipeline.model.upstream import TRUST_LEVELS
 from pipeline.upstream.evidence import EvidenceSources
 from pipeline.upstream.pinning import Permissions
@@ -119,5 +120,5 @@ def _text(made: MadePin, *, dry_run: bool) -> str:
     levels = ", ".join(f"{count} {level}" for level, count in _levels(pinning).items())
     rows = [(target, ", ".join(archives)) for target, archives in pinning.release.targets.items()]
     rows += [(target, f"not made: {why}") for target, why in pinning.left_out.items()]
-    lines = [f"{made.path}: {done}; {len(pinning.release.assets)} files ({levels})"]
+    lines = [f"{made.path}: {done}; {counted(len(pinning.release.assets), 'file')} ({levels})"]
     return "\n".join((*lines, *pinning.differences, "", table(("target", "made of"), rows)))

@@ -9,6 +9,7 @@ from pipeline.deploy.hashing import hash_files
 from pipeline.deploy.side_by_side import in_parallel
 from pipeline.deploy.steps import byte_progress, step
 from pipeline.errors import NoSpaceError
+from pipeline.model.counts import counted
 from pipeline.model.repository_layout import blob_path
 from pipeline.ports import DownloadRequest
 
@@ -76,7 +77,7 @@ def bring(files: Sequence[WantedFile], place: RepositoryLocation, services: Serv
         )
         account.tell(file.sha256, file.size_bytes)
 
-    with step(services, _STEP, why=f"{len(files)} files from {place.text}"):
+    with step(services, _STEP, why=f"{counted(len(files), 'file')} from {place.text}"):
         in_parallel(work, files, jobs=services.jobs)
 
 

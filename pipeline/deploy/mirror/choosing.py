@@ -6,7 +6,8 @@ import difflib
 from typing import TYPE_CHECKING
 
 from pipeline.errors import NothingSelectedError
-from pipeline.names import AmbiguousNameError, Target, UnknownNameError, select_targets, version_key
+from pipeline.names import AmbiguousNameError, Target, UnknownNameError, version_key
+from pipeline.target_names import LISTED, select_targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -42,7 +43,7 @@ def _targets(artifacts: Sequence[Artifact], patterns: Sequence[str]) -> tuple[st
     except AmbiguousNameError:
         raise
     except UnknownNameError as error:
-        near = error.hint if "did you mean" in error.hint else f"it has: {', '.join(map(str, known))}"
+        near = error.hint if error.hint != LISTED else f"it has: {', '.join(map(str, known))}"
         raise NothingSelectedError(f"{error.message} in the repository", hint=near) from error
 
 

@@ -11,6 +11,7 @@ from pipeline.deploy.mirror.export_stream import ExportStream
 from pipeline.digest import CHUNK_BYTES, sha256_bytes
 from pipeline.errors import IntegrityError, NoSpaceError, NothingSelectedError, UsageError
 from pipeline.events import StepProgress
+from pipeline.model.counts import counted
 from pipeline.model.manifest_document import read_document, write_document
 from pipeline.model.mirror_export import (
     INDEX_FILE,
@@ -78,7 +79,9 @@ def export_mirror(
             raise NothingSelectedError(f"{mirror} has nothing that is not in {since}", hint="there is nothing to carry")
     sizes = _sizes(sum(file.size for file in files), part_size)
     if only_part is not None and only_part > len(sizes):
-        raise UsageError(f"there are {len(sizes)} parts, and no part {only_part}", hint="leave --only-part out to see")
+        raise UsageError(
+            f"it has {counted(len(sizes), 'part')}, and no part {only_part}", hint="leave --only-part out to see"
+        )
     exporting = _Exporting(mirror, to, files, base, sizes, services=services, disk=disk, part_size=part_size)
     if dry_run:
         return exporting.outcome(written=sum(sizes), kept=(), dry_run=True, changed=True)
@@ -231,7 +234,7 @@ class _Exporting:
         ]
         if len(write_document(self._index(unread))) > LIMIT_BYTES:
             raise UsageError(
-                f"an index of {len(self._files) + len(self._base)} files is longer than any reader takes",
+                f"an index of {counted(len(self._files) + len(self._base), 'file')} is longer than any reader takes",
                 hint="export a smaller mirror",
             )
         needed = sum(size for name, size in zip(self._names, self._sizes, strict=True) if name in to_write)

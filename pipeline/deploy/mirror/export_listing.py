@@ -13,6 +13,7 @@ from pipeline.deploy.mirror.signed_chain import lane_folders, read_chain
 from pipeline.deploy.shapes import walk
 from pipeline.digest import sha256_bytes
 from pipeline.errors import IntegrityError, UsageError
+from pipeline.model.counts import counted
 from pipeline.model.mirror_export import ExportedFile
 from pipeline.model.mirror_paths import COPIES, OPEN_FOLDERS, is_public
 from pipeline.model.repository_layout import BLOBS_FOLDER, LANES_FOLDER, METADATA_FOLDER, blob_path
@@ -52,7 +53,7 @@ def list_mirror(mirror: Path, *, jobs: int) -> tuple[ExportedFile, ...]:
     files += _named(mirror, jobs=jobs)
     if lost := lacking(mirror, chains, files):
         raise IntegrityError(
-            f"{mirror} lacks {len(lost)} files that it should have, {lost[0]} the first",
+            f"{mirror} lacks {counted(len(lost), 'file')} that it should have, {lost[0]} the first",
             hint="the mirror is incomplete: `mirror verify` names them all, `mirror sync` brings them",
         )
     return tuple(sorted(files, key=lambda file: (_ORDER.index(_rank(file.path)), file.path.encode())))

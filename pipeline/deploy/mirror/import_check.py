@@ -9,6 +9,7 @@ from pipeline.deploy.mirror.promised import INSTALLER_LIST, lacking
 from pipeline.deploy.mirror.signed_chain import SignedChain, lane_folders, read_chain
 from pipeline.deploy.trust import TrustedRepository
 from pipeline.errors import IntegrityError, TrustError
+from pipeline.model.counts import counted
 from pipeline.model.mirror_export import LARGEST_SMALL_FILE_BYTES
 from pipeline.model.mirror_paths import COPIES, metadata_folder_of, sha256_of_blob
 from pipeline.model.repository_layout import blob_path
@@ -36,7 +37,7 @@ def require_base(mirror: Path, index: ExportIndex) -> None:
     if lacking:
         more = f" and {len(lacking) - _SHOWN} more" if len(lacking) > _SHOWN else ""
         raise IntegrityError(
-            f"the export is a difference, and {mirror} lacks {len(lacking)} files that it counts on:"
+            f"the export is a difference, and {mirror} lacks {counted(len(lacking), 'file')} that it counts on:"
             f" {', '.join(lacking[:_SHOWN])}{more}",
             hint="import the export that it was made --since first, or carry a whole one",
         )
@@ -73,7 +74,9 @@ def read_view(view: Path, index: ExportIndex) -> tuple[SignedChain, ...]:
     if not chains:
         raise IntegrityError("the export has no metadata", hint="it was changed; carry it again")
     if lost := lacking(view, chains, (*index.files, *index.base)):
-        raise IntegrityError(f"the export lacks {len(lost)} files that its mirror holds: {', '.join(lost[:_SHOWN])}")
+        raise IntegrityError(
+            f"the export lacks {counted(len(lost), 'file')} that its mirror holds: {', '.join(lost[:_SHOWN])}"
+        )
     return chains
 
 

@@ -16,6 +16,7 @@ from typing import Any
 
 CARD = "bundle.json"
 SETTINGS = "pyvenv.cfg"
+MINIFORGE = "miniforge/Miniforge3-"  # what only travels: install-offline.sh runs it where no conda is
 CHUNK_BYTES = 1 << 20
 SHEBANG_BYTES = 127  # Linux, BINPRM_BUF_SIZE before 5.1; macOS takes 512
 PROGRAM = """\
@@ -63,9 +64,9 @@ def finish(bundle: Path, prefix: Path) -> tuple[int, int]:
         raise Refused(f"this is Python {version}, and the bundle's wheels are for {environment['python']}")
     if channel is not None:
         leave_user_site_out(prefix)
-    laid = 0
+    laid, others = 0, () if channel is None else (f"{channel}/", MINIFORGE)
     for entry in card["files"]:
-        if channel is None or not entry["path"].startswith(f"{channel}/"):
+        if not entry["path"].startswith(others):
             lay(entry, bundle, prefix)
             laid += 1
     for name, target in sorted(environment["scripts"].items()):

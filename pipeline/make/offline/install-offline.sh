@@ -3,9 +3,10 @@
 #
 #   sh install-offline.sh PREFIX
 #
-# conda, mamba or micromamba (CONDA_EXE, MAMBA_EXE or the PATH says which) link the packages that are in the bundle; a
-# bundle without packages is laid over a Python that is there (PYTHON, or python<version> of the PATH). Nothing is left
-# at PREFIX when it fails.
+# conda, mamba or micromamba (CONDA_EXE, MAMBA_EXE or the PATH says which) link the packages that are in the bundle.
+# Where none is here, the Miniforge that the bundle brings does (build --with-miniforge): it is installed into a folder
+# below TMPDIR for that, and removed again. A bundle without packages is laid over a Python that is there (PYTHON, or
+# python<version> of the PATH). Nothing is left at PREFIX when it fails.
 set -eu
 
 fail() {
@@ -18,11 +19,45 @@ has() { command -v "$1" >/dev/null 2>&1; }
 find_conda() {
     for candidate in "${CONDA_EXE:-}" "${MAMBA_EXE:-}" conda mamba micromamba; do
         if [ -n "$candidate" ] && has "$candidate"; then
-            printf '%s\n' "$candidate"
+            conda=$candidate
             return
         fi
     done
-    fail "none of conda, mamba and micromamba is here; install Miniforge, or say where conda is in CONDA_EXE"
+    if [ -d "$bundle/miniforge" ]; then
+        install_miniforge
+    else
+        fail "none of conda, mamba and micromamba is here, and the bundle brings no Miniforge; install one, say where \
+conda is in CONDA_EXE, or take a bundle that was made with --with-miniforge"
+    fi
+}
+
+# Its own folder: its installer takes no path with a space, and long paths break the programs that it installs.
+install_miniforge() {
+    set -- "$bundle"/miniforge/*.sha256
+    if [ $# -ne 1 ] || [ ! -f "$1" ]; then
+        fail "$bundle/miniforge has not one installer with its .sha256"
+    fi
+    installer=${1%.sha256}
+    named=$(sed -n 's/^[0-9a-f]\{64\} [ *]//p' "$1")
+    [ "${named#./}" = "$(basename -- "$installer")" ] || fail "$1 does not say the sha256 of $installer"
+    : >"$work/digests"
+    (cd "$bundle/miniforge" && check_digests <"$1") ||
+        fail "the Miniforge of the bundle is damaged or missing: $(grep -v ': OK$' "$work/digests" | head -n 5)"
+    temporary=${TMPDIR:-/tmp}
+    case $temporary in
+        *[[:space:]]* | [!/]*) temporary=/tmp ;;
+    esac
+    forge=$(mktemp -d "${temporary%/}/miniforge-XXXXXX") ||
+        fail "no folder can be made in $temporary; say another in TMPDIR"
+    mkdir "$forge/home"
+    # A home of its own: no .condarc of the user's counts, and no trace is left there of what is removed again.
+    HOME=$forge/home
+    export HOME
+    if has bash; then shell='bash'; else shell='sh'; fi # Miniforge says to run it with bash
+    "$shell" "$installer" -b -p "$forge/base" >"$work/log" 2>&1 ||
+        fail "the Miniforge of the bundle did not go into $forge (TMPDIR says where): $(tail -n 20 "$work/log")"
+    conda=$forge/base/bin/conda
+    [ -x "$conda" ] || fail "the Miniforge of the bundle brought no conda: $(tail -n 20 "$work/log")"
 }
 
 # Reads "<sha256>  <path>" lines; paths are relative to the bundle.
@@ -42,7 +77,7 @@ encode() {
 }
 
 make_base() {
-    conda=$(find_conda)
+    find_conda
     sed -n 's/^\([^#@].*\)#\([0-9a-f]\{64\}\)$/\2  \1/p' "$here/conda-explicit.txt" >"$work/sums"
     [ -s "$work/sums" ] || fail "$here/conda-explicit.txt names no package"
     : >"$work/digests"
@@ -74,6 +109,7 @@ clean_up() {
     status=$?
     trap - EXIT
     rm -rf "${work:?}"
+    [ -z "$forge" ] || rm -rf "${forge:?}"
     [ "$finished" = yes ] || rm -rf "${prefix:?}"
     exit "$status"
 }
@@ -100,6 +136,7 @@ length=$(($(printf '%s' "$prefix" | LC_ALL=C wc -c)))
     fail "$prefix has $length bytes, and the packages can be linked into a path of at most $PREFIX_LIMIT"
 
 finished=no
+forge=
 work=$(mktemp -d "$parent/.environment-XXXXXX")
 trap clean_up EXIT
 trap 'exit 130' INT

@@ -295,5 +295,6 @@ def test_an_empty_reason_for_no_lock_is_refused(tiny, tmp_path):
     tiny.lock = None
     place = tiny.write(tmp_path)
     (place / "conda-problem.txt").write_text("\n")
-    with pytest.raises(LockError, match="is empty"):
+    with pytest.raises(LockError, match="is empty") as caught:
         read_environment(place, MAC)
+    assert "conda-problem.txt" in caught.value.hint

@@ -18,6 +18,7 @@ def asked(*from_mirror: str) -> BuildOptions:
         web_ui=None,
         cmake_options=(),
         wheels_only=False,
+        with_miniforge=False,
         from_mirror=from_mirror,
     )
 

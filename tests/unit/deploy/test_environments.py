@@ -14,17 +14,19 @@ import pytest
 
 from pipeline.deploy.generations import list_generations, rollback, use
 from pipeline.deploy.health import HealthWish
+from pipeline.deploy.install import install
 from pipeline.deploy.layout import Layout
 from pipeline.deploy.quick_switch import quick_switch
 from pipeline.deploy.removal import gc, uninstall
 from pipeline.deploy.switching import Switching
 from pipeline.deploy.verify import verify
 from pipeline.errors import HostError, IntegrityError, NoSpaceError, UsageError
+from pipeline.events import Notice
 from pipeline.system.conda_tool import RattlerTool
 from tests.simulators.conda_packages import PLACEHOLDER, Member
 from tests.simulators.crash_points import for_every_point, in_memory
 from tests.simulators.engine_world import FixedHost, close_stores
-from tests.simulators.environment_world import PYTHON, SITE, EnvironmentWorld, python_package, wheel_files
+from tests.simulators.environment_world import LOCKED_AT, PYTHON, SITE, EnvironmentWorld, python_package, wheel_files
 
 LONG = "p" * 60
 
@@ -52,6 +54,17 @@ def run(program: str | Path, *arguments: str) -> str:
 
 def is_whole(world: EnvironmentWorld, root: Path | None = None) -> bool:
     return verify(root or world.root, world.services(world.folder / "verifier"), disk=world.disk).ok
+
+
+def test_what_was_linked_is_recorded_with_the_urls_of_its_channel_and_no_folder_that_is_gone(
+    published: EnvironmentWorld,
+):
+    tree = Path(published.install().path)
+    records = [path.read_text() for path in (tree / "conda-meta").glob("*.json")]
+    urls = {json.loads(record)["url"] for record in records}
+    assert urls == {f"{LOCKED_AT}/linux-64/{python_package().filename}", f"{LOCKED_AT}/noarch/pack-1.0-0.conda"}
+    assert not [record for record in records if "staging" in record or "unpacked" in record]
+    assert is_whole(published)
 
 
 def test_an_environment_is_linked_laid_and_runs(published: EnvironmentWorld):
@@ -82,6 +95,16 @@ def test_a_prefix_may_have_spaces_and_be_long(published: EnvironmentWorld, name:
     assert run(tree / "bin/mlx_lm.server", "a b") == "serving ['a b']\n"
     assert run(tree / "bin/datascript") == "data 0.32.2\n"
     assert is_whole(published, root)
+
+
+def test_what_a_layer_of_wheels_holds_is_installed_as_it_is_signed(world: EnvironmentWorld):
+    odd = b"#!python\nprint('brought as data, which no installer changes')\n"
+    world.build_environment("0.32.2", wheels={**wheel_files("0.32.2"), "bin/odd": odd})
+    world.publish()
+    tree = Path(world.install().path)
+    assert (tree / "bin/odd").read_bytes() == odd
+    (layer,) = (place for place in (world.root / "layers").glob("*/bin/odd"))
+    assert (tree / "bin/odd").samefile(layer)
 
 
 def test_a_prefix_that_packages_cannot_bear_is_refused_before_anything_is_downloaded(published: EnvironmentWorld):
@@ -379,6 +402,81 @@ def test_an_environment_whose_python_is_gone_is_repaired(over_a_host: Environmen
     assert run(Path(outcome.path) / "bin/mlx_lm.server") == "serving []\n"
     assert [g.number for g in list_generations(over_a_host.root)] == [2]
     assert over_a_host.install(repair=True).changed is False
+
+
+def test_a_plain_install_notices_that_the_python_is_gone(over_a_host: EnvironmentWorld):
+    gone = host_python(over_a_host.folder / "gone")
+    over_a_host.install(python=gone)
+    gone.unlink()
+    services = over_a_host.services()
+    with pytest.raises(HostError, match=f"no python{PYTHON} on its PATH") as refused:
+        install(over_a_host.request(), services, disk=over_a_host.disk)
+    assert "--python" in refused.value.hint
+    assert [e.message for e in services.events.events if isinstance(e, Notice) and e.level == "warning"] == [
+        f"generation 1 of mlx-lm is made anew: the Python that it runs on, {gone}, is gone"
+    ]
+    outcome = over_a_host.install(python=Path(sys.executable))
+    assert (outcome.changed, outcome.generation, outcome.downloaded_bytes) == (True, 2, 0)
+    assert run(Path(outcome.path) / "bin/mlx_lm.server") == "serving []\n"
+    assert over_a_host.install().changed is False
+
+
+def test_a_plain_install_notices_that_the_python_is_another_version(over_a_host: EnvironmentWorld):
+    link = host_python(over_a_host.folder / "there")
+    over_a_host.install(python=link)
+    newer = over_a_host.folder / "python3.99"
+    newer.write_text("#!/bin/sh\nexit 1\n")
+    link.unlink()
+    link.symlink_to(newer)
+    (listed,) = list_generations(over_a_host.root)
+    assert listed.fault == f"the Python that it runs on, {link}, is 3.99 now, and its wheels are for {PYTHON}"
+    outcome = over_a_host.install(python=Path(sys.executable))
+    assert (outcome.changed, outcome.generation) == (True, 2)
+    assert next(g.fault for g in list_generations(over_a_host.root)) is None
+
+
+def test_verify_names_the_python_that_is_gone_until_another_generation_runs(over_a_host: EnvironmentWorld):
+    gone = host_python(over_a_host.folder / "gone")
+    over_a_host.install(python=gone)
+    assert is_whole(over_a_host)
+    gone.unlink()
+    services = over_a_host.services(over_a_host.folder / "verifier")
+    report = verify(over_a_host.root, services, disk=over_a_host.disk)
+    assert [(finding.path, finding.state) for finding in report.findings] == [(str(gone), "missing")]
+    assert "`install` makes it anew" in report.findings[0].detail
+    over_a_host.install(python=Path(sys.executable))
+    again = verify(over_a_host.root, services, disk=over_a_host.disk)
+    assert again.ok
+    assert again.notes == (f"generation 1 of mlx-lm cannot run: the Python that it runs on, {gone}, is gone",)
+
+
+@pytest.mark.parametrize(
+    ("name", "libraries", "fault"),
+    [
+        ("python3.99", [], "is 3.99 now"),
+        ("python3.99t", [f"lib/python{PYTHON}"], "is 3.99 now"),
+        (f"python{PYTHON}", ["lib/python3.99"], ""),
+        ("python", ["lib/python3.99"], "is 3.99 now"),
+        ("python", ["lib64/python3.99"], "is 3.99 now"),
+        ("python", ["lib/python3.99", f"lib/python{PYTHON}"], ""),
+        ("python", [], ""),
+    ],
+)
+def test_which_python_it_is_now_is_seen_without_starting_it(
+    over_a_host: EnvironmentWorld, name: str, libraries: list[str], fault: str
+):
+    link = host_python(over_a_host.folder / "there")
+    over_a_host.install(python=link)
+    place = over_a_host.folder / "other"
+    (place / "bin").mkdir(parents=True)
+    (place / "bin" / name).write_text("never started")
+    for library in libraries:
+        (place / library).mkdir(parents=True)
+        (place / library / "os.py").touch()
+    link.unlink()
+    link.symlink_to(place / "bin" / name)
+    found = list_generations(over_a_host.root)[0].fault
+    assert (found is None) if not fault else (fault in (found or ""))
 
 
 def test_without_what_links_packages_nothing_is_downloaded(published: EnvironmentWorld):

@@ -104,6 +104,18 @@ def test_what_is_no_python_is_refused(services: Services, tmp_path: Path, name: 
         find_host_python(CARD, HERE, named=Path(name), services=services, cwd=tmp_path)
 
 
+@pytest.mark.parametrize("name", ["/bin/true", "/no/such/python"])
+def test_whoever_names_no_python_is_told_which_is_needed_and_how_to_name_it(
+    services: Services, tmp_path: Path, name: str
+):
+    with pytest.raises(HostError) as refused:
+        find_host_python(CARD, HERE, named=Path(name), services=services, cwd=tmp_path)
+    assert name in refused.value.message
+    assert f"name a CPython {SHORT} by its path" in refused.value.hint
+    assert f"--python /usr/bin/python{SHORT}" in refused.value.hint
+    assert "CXX" not in refused.value.hint
+
+
 def test_an_environment_outlives_an_upgrade_of_the_hosts_python(services: Services, tmp_path: Path):
     original = find_host_python(CARD, HERE, named=Path(sys.executable), services=services, cwd=tmp_path).executable
     for release in ("cellar/1", "cellar/2"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.errors import OfflineError
+from pipeline.errors import OfflineError, UsageError
 from pipeline.lock.channels import resolve_channels
 
 FORGE = "https://conda.anaconda.org/conda-forge"
@@ -28,6 +28,25 @@ def test_a_channel_of_the_command_line_wins_over_a_configured_one(world):
     )
     assert found.places == {"conda-forge": world.channel.as_uri()}
     assert found.origin[1].startswith("conda-express 26.9.4")
+
+
+def test_a_folder_is_the_same_by_its_path_and_by_its_url(world):
+    by_path, by_url, configured = (
+        resolve_channels(["conda-forge"], instead=instead, configured=places, offline=True)
+        for instead, places in (
+            (str(world.channel), {}),
+            (f"{world.channel.as_uri()}/", {}),
+            (None, {FORGE: world.channel.as_uri()}),
+        )
+    )
+    assert by_path == by_url == configured
+    assert by_path.origin != ()
+
+
+@pytest.mark.parametrize("url", ["file:///nowhere/at/all", "file://elsewhere/channel"])
+def test_a_url_of_a_folder_that_is_no_channel_is_refused_as_its_path_is(url):
+    with pytest.raises(UsageError, match="neither a url nor a folder"):
+        resolve_channels(["conda-forge"], instead=url, configured={}, offline=True)
 
 
 def test_without_the_network_only_a_folder_is_read():

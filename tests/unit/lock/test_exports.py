@@ -36,8 +36,9 @@ def test_an_explicit_list_has_every_package_with_its_digests(locked):
 
 def test_an_explicit_list_of_wheels_alone_does_not_exist(wheels):
     wheels.lock()
-    with pytest.raises(UsageError, match="this test is about wheels"):
+    with pytest.raises(UsageError, match="this test is about wheels") as caught:
         export(wheels.folder, "macos-arm64", form="conda-explicit", index=None)
+    assert f"envs/{wheels.folder.name}/conda-problem.txt" in caught.value.hint
 
 
 def test_a_pylock_has_wheels_beside_it(locked):

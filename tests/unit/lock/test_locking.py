@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from pipeline.catalog.lock_files import LockError
 from pipeline.errors import HostError, IntegrityError, NetworkError, OfflineError, PipelineError, UsageError
 from pipeline.lock import stale
 from pipeline.lock.refusals import NoWheelError, UncheckableError, UnsatisfiableError, YankedError
-from tests.simulators.lock_world import PLATFORMS
+from tests.simulators.lock_world import PLATFORMS, LockWorld
 
 GENERATED = ("conda-lock.yml", "conda-records.json", "pylock.linux-x86_64.toml", "pylock.macos-arm64.toml")
 
@@ -65,6 +66,25 @@ def test_the_header_says_where_a_recorded_channel_is_from(world):
     assert "# solved from: conda-express 26.9.4" in world.files()["conda-lock.yml"]
 
 
+@pytest.mark.parametrize("platform", PLATFORMS)
+def test_one_platform_alone_is_written_as_before_when_nothing_is_new(locked, platform):
+    before = locked.files()
+    assert locked.lock(platform).files == ()
+    assert locked.files() == before
+
+
+def test_platforms_stand_as_the_environment_lists_them_whichever_was_locked_last(world):
+    world.edit("environment.yml", "[osx-arm64, linux-64]", "[linux-64, osx-arm64]")
+    world.lock()
+    both = world.files()["conda-lock.yml"]
+    assert "  platforms:\n  - linux-64\n  - osx-arm64\n" in both
+    assert both.index("    linux-64: ") < both.index("    osx-arm64: ")
+    (world.folder / "conda-lock.yml").unlink()
+    for platform in reversed(PLATFORMS):
+        world.lock(platform)
+    assert world.files()["conda-lock.yml"] == both
+
+
 def test_one_platform_is_locked_and_the_other_stays(locked, index):
     index.add("thing", "1.1")
     locked.require("thing")
@@ -93,6 +113,50 @@ def test_the_wheel_that_fits_the_floor_best_is_chosen(wheels, index):
         "metal-1.0-py3-none-macosx_14_0_arm64.whl",
         "metal-1.0-py3-none-manylinux_2_35_x86_64.whl",
     ]
+
+
+def no_index(world: LockWorld, **variables: str) -> None:
+    """Take the world's index out of its variables, and pip's files out of the test."""
+    without = {"UV_DEFAULT_INDEX": "", "UV_EXTRA_INDEX_URL": "", "PIP_CONFIG_FILE": os.devnull}
+    world.variables |= {**without, **variables}
+
+
+@pytest.mark.parametrize("variable", ["UV_INDEX", "UV_INDEX_URL", "PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL"])
+def test_a_lock_asks_the_indexes_that_a_build_asks(wheels, index, variable):
+    is_default = variable.endswith("_INDEX_URL") and "EXTRA" not in variable
+    no_index(wheels, UV_DEFAULT_INDEX="" if is_default else "http://127.0.0.1:9/none")
+    wheels.variables[variable] = f"own={index.url}" if variable == "UV_INDEX" else index.url
+    assert wheels.lock().files == GENERATED[2:]
+
+
+def test_an_index_of_uvs_own_file_is_asked(wheels, index):
+    no_index(wheels, UV_CONFIG_FILE=str(wheels.home / "uv.toml"))
+    (wheels.home / "uv.toml").write_text(f'[[index]]\nname = "own"\nurl = "{index.url}"\ndefault = true\n')
+    assert wheels.lock().files == GENERATED[2:]
+
+
+def test_an_index_of_pips_own_file_is_asked(wheels, index):
+    no_index(wheels)
+    wheels.variables["PIP_CONFIG_FILE"] = str(wheels.home / "pip.conf")
+    (wheels.home / "pip.conf").write_text(f"[global]\nindex-url = {index.url}\n")
+    assert wheels.lock().files == GENERATED[2:]
+
+
+@pytest.mark.parametrize("place", ["variable", "file"])
+def test_wheels_that_no_index_has_are_not_locked_and_the_setting_is_named(wheels, index, place):
+    filename = index.add("held", "2.0")
+    (wheels.home / filename).write_bytes(index.bytes_of(filename))
+    index.withdraw("held")
+    wheels.require("held")
+    wheels.variables |= {
+        "variable": {"UV_FIND_LINKS": str(wheels.home)},
+        "file": {"UV_CONFIG_FILE": str(wheels.home / "uv.toml")},
+    }[place]
+    (wheels.home / "uv.toml").write_text(f'find-links = ["{wheels.home}"]\n')
+    with pytest.raises(UnsatisfiableError, match="held"):
+        wheels.lock()
+    [warning] = [event.message for event in wheels.said.events if getattr(event, "level", "") == "warning"]
+    assert ("UV_FIND_LINKS" if place == "variable" else "uv.toml") in warning
 
 
 def test_an_older_release_is_locked_where_the_newest_needs_a_newer_macos(wheels, index):

@@ -91,6 +91,7 @@ def test_packages_lie_byte_for_byte_beside_the_index_of_their_subdir(make):
             "build": "0",
             "build_number": 0,
             "subdir": "osx-arm64",
+            "url": "https://conda.example/conda-forge/osx-arm64/zlib-1.3-0.conda",
             "sha256": sha256_bytes(LIBRARY.encode()),
             "md5": "0" * 32,
             "size": len(LIBRARY.encode()),

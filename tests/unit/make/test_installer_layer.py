@@ -243,6 +243,6 @@ def test_whoever_changes_what_travels_raises_the_format_of_the_step():
     digest = sha256_bytes(b"".join(sha256_bytes(data).encode() for data in travels.values()))
     # A store keeps what a step made under a key with its format: raise FORMATS["make_installer_layer"], then note both.
     assert (FORMATS["make_installer_layer"], digest) == (
-        2,
-        "a9795380d195238a6646a413f728007d886b5b27806d6ecb7de7d46649270465",
+        4,
+        "ac297bb52329b0647c706f8c49beee89970c16ce800240296ceb1f5f2420b9fb",
     )

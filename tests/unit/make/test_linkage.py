@@ -164,6 +164,44 @@ def test_macos_names_lead_where_dyld_follows_them(tmp_path: Path, library, found
             check_linkage(tmp_path, {"bin/a": program}, ())
 
 
+@pytest.mark.parametrize(
+    ("module", "found"),
+    [
+        ({"needed": ("@rpath/liba.dylib",), "runpath": ("@loader_path/lib",)}, True),
+        ({"needed": ("@loader_path/lib/liba.dylib",), "runpath": ("@loader_path/lib",)}, True),
+        ({"needed": ("@loader_path/lib/liba.dylib",), "runpath": ("@loader_path",)}, False),
+        ({"needed": (), "runpath": ("@loader_path/lib",)}, False),
+    ],
+)
+def test_what_loads_a_macos_library_lends_it_its_search_folders(tmp_path: Path, module, found):
+    """As mlx 0.31.2 does: its core has the run path, libmlx.dylib needs @rpath/libjaccl.dylib and has none."""
+    (tmp_path / "mlx/lib").mkdir(parents=True)
+    for name in ("liba", "libb", "libc"):
+        (tmp_path / f"mlx/lib/{name}.dylib").touch()
+    cards = {
+        "mlx/core.so": macho(**module),
+        "mlx/lib/liba.dylib": macho(needed=("@rpath/libb.dylib",)),
+        "mlx/lib/libb.dylib": macho(needed=("@loader_path/libc.dylib",)),
+    }
+    if found:
+        assert check_linkage(tmp_path, cards, ()).files == 3
+    else:
+        with pytest.raises(ProofError, match=r"liba\.dylib needs @rpath/libb\.dylib"):
+            check_linkage(tmp_path, cards, ())
+
+
+def test_a_run_path_is_lent_along_a_whole_chain_and_a_ring_of_libraries_has_an_end(tmp_path: Path):
+    (tmp_path / "lib").mkdir()
+    for name in ("liba", "libb", "libc"):
+        (tmp_path / f"lib/{name}.dylib").touch()
+    cards = {
+        "core.so": macho(needed=("@rpath/liba.dylib",), runpath=("@loader_path/lib",)),
+        "lib/liba.dylib": macho(needed=("@loader_path/libb.dylib",)),
+        "lib/libb.dylib": macho(needed=("@rpath/libc.dylib", "@loader_path/liba.dylib")),
+    }
+    assert check_linkage(tmp_path, cards, ()).files == 3
+
+
 def test_a_file_for_another_apple_system_fails_the_proof(tmp_path: Path):
     with pytest.raises(ProofError, match="ios"):
         check_linkage(tmp_path, {"a": macho(system="ios")}, ())

@@ -41,7 +41,13 @@ def make_services(tmp_path):
             policy=TransferPolicy(tries=1),
         )
         return dataclasses.replace(
-            base, downloader=downloader, index=index, jobs=2, offline=offline, channels=channels or {}
+            base,
+            downloader=downloader,
+            index=index,
+            jobs=2,
+            offline=offline,
+            channels=channels or {},
+            mirrors=tuple(map(str, mirrors)),
         )
 
     return make
@@ -109,8 +115,57 @@ def test_without_network_all_that_are_not_here_are_named(make_services, tmp_path
     (mirror / names[0]).write_bytes(DATA[names[0]])
     with pytest.raises(OfflineError) as caught:
         fetch_packages(conda_packages(), "fetch", make_services(offline=True, mirrors=[mirror]), tmp_path)
+    assert "3 of 4 conda packages of mlx for macos-arm64 are not here" in caught.value.message
     assert names[0] not in caught.value.message
     assert all(name in caught.value.message for name in names[1:])
+    assert f"looked for in the store, {mirror}" in caught.value.message
+    assert f"put the files by their names into {mirror}" in caught.value.hint
+    assert "--format conda-explicit" in caught.value.hint
+
+
+def test_without_network_wheels_are_named_and_what_brings_them(make_services, tmp_path):
+    index = FixedIndex(OfflineError("the index is in the network", hint="put a.whl somewhere"))
+    with pytest.raises(OfflineError) as caught:
+        fetch_packages(wheels(), "fetch", make_services(index=index, offline=True), tmp_path)
+    assert caught.value.message.startswith("2 of 2 wheels of mlx for macos-arm64 are not here (a.whl, b.whl; ")
+    assert "there is no url" not in caught.value.message
+    assert "without --offline" in caught.value.hint
+    assert "--from-mirror" in caught.value.hint
+    assert "lock --env mlx --platform macos-arm64 --format pylock --with-urls" in caught.value.hint
+    assert ".whl" not in caught.value.hint
+
+
+def test_of_very_many_packages_the_first_are_named_and_the_rest_counted(make_services, tmp_path):
+    many = {f"pkg{number:02}-1-0.conda": f"package {number}".encode() for number in range(30)}
+    with pytest.raises(OfflineError, match=r"30 of 30 conda packages .*pkg07-1-0\.conda and 22 more") as caught:
+        fetch_packages(conda_packages(many), "fetch", make_services(offline=True), tmp_path)
+    assert "pkg08" not in caught.value.message
+
+
+def test_what_a_mirror_lacks_is_named_with_the_place_and_how_it_is_filled(make_services, tmp_path):
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    (mirror / "pkg0-1-0.conda").write_bytes(DATA["pkg0-1-0.conda"])
+    services = make_services(mirrors=[mirror], channels={LOCKED: "http://127.0.0.1:9/c"})
+    with pytest.raises(NetworkError) as caught:
+        fetch_packages(conda_packages(), "fetch", services, tmp_path)
+    assert "3 of 4 conda packages" in caught.value.message
+    assert f"{mirror}/FILE does not exist" in caught.value.message
+    assert f"put the files by their names into {mirror}" in caught.value.hint
+    assert "--from-mirror" not in caught.value.hint
+
+
+def test_wheels_that_a_mirror_lacks_are_named_where_the_index_does_not_answer(make_services, tmp_path):
+    mirror = tmp_path / "mirror"
+    mirror.mkdir()
+    (mirror / "a.whl").write_bytes(b"w")
+    asked = wheels()
+    other = asked.files[1].model_copy(update={"sha256": sha256_bytes(b"v")})
+    asked = asked.model_copy(update={"files": (asked.files[0], other)})
+    index = FixedIndex(NetworkError("the index could not be read", hint="run the same command again later"))
+    with pytest.raises(NetworkError, match=r"1 of 2 wheels .*b\.whl.*the index could not be read") as caught:
+        fetch_packages(asked, "fetch", make_services(index=index, mirrors=[mirror]), tmp_path)
+    assert f"put the files by their names into {mirror}" in caught.value.hint
 
 
 def test_wrong_bytes_are_an_error_of_integrity(server, make_services, tmp_path):

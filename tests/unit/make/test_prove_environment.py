@@ -328,6 +328,12 @@ def test_a_file_that_a_wheel_lost_or_never_had_is_named(steps, complaints):
     assert f"{SITE}/stray.py is in a layer of wheels and in no wheel's RECORD" in said
 
 
+def test_a_project_that_a_wheel_has_copied_into_itself_is_no_wheel(steps, prove):
+    """As setuptools 84 does: the copy's RECORD speaks of places where nothing lies."""
+    steps.wheels[0].files["engine/_vendor/other-2.0.dist-info/RECORD"] = b"other.py,sha256=AAAA,1\n"
+    assert prove().facts["wheels"] == 2
+
+
 def test_a_file_that_a_wheel_and_a_conda_package_bring_is_named(steps, complaints):
     steps.conda[0] = python(**{f"{SITE}/words.py": Member(b"")})
     steps.wheels[1].files["words.py"] = b""

@@ -19,6 +19,7 @@ from tests.simulators.engine_world import services_for
 from tests.simulators.small_wheels import SmallWheel
 
 WRONG = f"a.py,sha256={'A' * 43},1\n"
+WRONG_HEX = f"a.py,sha256={'0' * 64},1\n"
 SITE = "lib/python3.14/site-packages"
 TOY = SmallWheel("toy_box", files={"toy_box/__init__.py": b"x = 1\n"}, scripts={"toy": "toy_box:main"})
 
@@ -146,6 +147,7 @@ def test_two_wheels_may_bring_the_same_file(make):
         ((SmallWheel("one", files={"/tmp/escaped": b""}),), "cannot be used"),
         ((SmallWheel("one", files={"a.py": b"1"}, record={"a.py": ""}),), "not mentioned in RECORD"),
         ((SmallWheel("one", files={"a.py": b"1"}, record={"a.py": WRONG}),), "didn't match RECORD"),
+        ((SmallWheel("one", files={"a.py": b"1"}, record={"a.py": WRONG_HEX}),), "didn't match RECORD"),
         ((SmallWheel("one", record={"lost": "one-1.0.dist-info/lost,sha256=AA,1\n"}),), "lacks one-1.0.dist-info/lost"),
         ((SmallWheel("one", files={"one-1.0.data/nowhere/x": b""}),), "not contained in a valid .data"),
         ((SmallWheel("one", says=("another", "1.0")),), "says of itself that it is another 1.0"),
@@ -159,6 +161,14 @@ def test_two_wheels_may_bring_the_same_file(make):
 def test_what_is_wrong_with_a_wheel_is_refused(make, wheels, said):
     with pytest.raises(IntegrityError, match=said):
         make(*wheels)
+
+
+def test_digests_in_hex_are_understood_and_written_as_the_format_has_them(make):
+    """As in mflux 0.17.5, which uv 0.7.22 built."""
+    line = f"a.py,sha256={sha256_bytes(b'1')},1\n"
+    _, tree = make(SmallWheel("one", files={"a.py": b"1"}, record={"a.py": line}))
+    record = (tree / SITE / "one-1.0.dist-info/RECORD").read_text()
+    assert "a.py,sha256=a4ayc_80_OGda4BO_1o_V0etpOqiLx1JwB5S3beHW0s,1" in record.splitlines()
 
 
 @pytest.mark.parametrize(

@@ -6,19 +6,22 @@ import pytest
 
 from pipeline.catalog import load
 from pipeline.catalog.lock_files import LockError
+from pipeline.catalog.miniforge import MINIFORGE, miniforge_text
 from pipeline.errors import HostError, NothingSelectedError, UsageError
 from pipeline.model.actions import MakeBundle
+from pipeline.model.environment import MiniforgeInstaller
 from pipeline.model.environment_actions import (
     FetchPackages,
     MakeChannelLayer,
     MakeInstallerLayer,
+    MakeMiniforgeLayer,
     MakeWheelLayer,
     ProveEnvironment,
 )
 from pipeline.model.host import Tool
-from pipeline.names import UnknownNameError, parse_target
+from pipeline.names import UnknownNameError, miniforge_file, parse_target
 from pipeline.plan import BuildRequest, look_around, make_plan
-from tests.simulators import locked_environment, tiny_engine
+from tests.simulators import locked_environment, miniforge, tiny_engine
 from tests.simulators.engine_world import FixedHost
 from tests.simulators.locked_environment import CHANNEL, TinyEnvironment
 
@@ -90,6 +93,55 @@ def test_a_mac_bundle_is_planned_on_linux_from_what_is_locked(project):
     assert (decision.version, decision.origin, decision.proof) == ("1.2.3", "assembled", "none")
     assert decision.why == "envs/tiny locks 2 conda packages and 3 wheels"
     assert "cannot be run on linux-x86_64" in decision.proof_why
+
+
+@pytest.fixture
+def pinned(project) -> MiniforgeInstaller:
+    """Pin Miniforge for the Mac in the project's environment."""
+    installer = miniforge.pinned(b"forge", miniforge_file(miniforge.VERSION, MAC.platform))
+    (project.tiny.write(project.envs_dir) / MINIFORGE).write_text(miniforge_text("tiny", {MAC.platform: installer}))
+    return installer
+
+
+def test_miniforge_is_the_last_layer_and_changes_nothing_but_the_bundle(project, pinned):
+    plain, plan = project.plan(MAC), project.plan(MAC, with_miniforge=True)
+    names = [step.name for step in plan.steps]
+    assert names[-3:] == [
+        "fetch Miniforge of tiny for macos-arm64",
+        f"layer miniforge {miniforge.VERSION} for macos-arm64",
+        "bundle tiny-mlx/macos-arm64-mlx 1.2.3 with-miniforge",
+    ]
+    assert {step.name: step.key for step in plain.steps[:-1]} == {step.name: step.key for step in plan.steps[:-3]}
+    assert plain.steps[-1].key != plan.steps[-1].key
+    (bundle,), (layer,) = actions(plan, MakeBundle), actions(plan, MakeMiniforgeLayer)
+    assert bundle.layers[-1] == names[-2]
+    assert (layer.role, layer.installer) == ("miniforge", pinned)
+
+
+def test_miniforge_is_asked_of_its_releases_with_its_size(project, pinned):
+    fetch = actions(project.plan(MAC, with_miniforge=True), FetchPackages)[-1]
+    (file,) = fetch.files
+    assert (file.channel, file.path) == (pinned.releases, f"{miniforge.VERSION}/{pinned.filename}")
+    assert (file.sha256, file.size_bytes, file.project) == (pinned.sha256, pinned.size_bytes, None)
+
+
+def test_miniforge_that_nobody_has_pinned_says_how_to_pin_it(project):
+    with pytest.raises(NothingSelectedError, match=MINIFORGE) as caught:
+        project.plan(MAC, with_miniforge=True)
+    assert "lock --env tiny --miniforge VERSION" in caught.value.hint
+
+
+def test_miniforge_that_is_pinned_for_another_platform_is_refused(project, pinned):
+    with pytest.raises(LockError, match=r"installers\.linux-x86_64: is missing"):
+        project.plan(LINUX, with_miniforge=True)
+
+
+def test_miniforge_has_no_use_without_conda_packages_or_an_environment(project, pinned):
+    with pytest.raises(UsageError, match="exclude each other"):
+        project.plan(MAC, with_miniforge=True, wheels_only=True)
+    with pytest.raises(UsageError, match="is no Python environment") as caught:
+        project.plan(CPU, with_miniforge=True)
+    assert "--with-miniforge" in caught.value.hint
 
 
 def test_downloads_are_counted_as_the_locks_say(project):
@@ -198,9 +250,10 @@ def test_wheels_only_is_refused_for_what_is_no_environment(project):
 def test_an_environment_without_conda_packages_says_why_and_what_to_do(project):
     project.tiny.lock = None
     (project.tiny.write(project.envs_dir) / "conda-problem.txt").write_text("nobody has them\n")
-    with pytest.raises(NothingSelectedError, match="has no conda packages: nobody has them") as caught:
+    with pytest.raises(NothingSelectedError, match="envs/tiny locks no conda packages: nobody has them") as caught:
         project.plan(MAC)
     assert "--wheels-only" in caught.value.hint
+    assert "remove envs/tiny/conda-problem.txt and run `lock --env tiny`" in caught.value.hint
     assert project.plan(MAC, wheels_only=True).decisions[0].version == "1.2.3"
 
 
@@ -223,16 +276,20 @@ def test_an_environment_is_neither_built_nor_fetched_from_upstream(project, sour
 
 
 @pytest.mark.parametrize(
-    "asked",
+    ("asked", "named"),
     [
-        {"web_ui": True},
-        {"cmake_options": {"A": "1"}, "insisted_options": frozenset({"A"})},
-        {"model_file": Path("model.gguf")},
+        ({"web_ui": True}, "--web-ui"),
+        ({"web_ui": False}, "--no-web-ui"),
+        ({"cmake_options": {"A": "1"}, "insisted_options": frozenset({"A"})}, "--cmake-option A"),
+        ({"model_file": Path("model.gguf")}, "--model"),
+        ({"model_file": Path("model.gguf"), "web_ui": True}, "--web-ui and --model"),
     ],
 )
-def test_options_of_a_build_are_refused(project, asked):
-    with pytest.raises(UsageError, match="assembled from locked packages"):
+def test_options_of_a_build_are_refused_by_their_names(project, asked, named):
+    with pytest.raises(UsageError, match="assembled from locked packages") as caught:
         project.plan(LINUX, prove="load", **asked)
+    assert caught.value.message.startswith(f"{named}: ")
+    assert caught.value.hint == f"leave {named} out"
 
 
 def test_a_lock_that_is_missing_is_found_before_anything_runs(project):

@@ -99,7 +99,7 @@ def test_a_key_is_taken_away_as_long_as_enough_are_left(published: World):
     assert len(published.keys.listing.roles["root"].keys) == 2
     refreshed(published)
     read_as_a_client(published)
-    with pytest.raises(UsageError, match="would have 1 keys, and 2 must sign"):
+    with pytest.raises(UsageError, match="would have 1 key, and 2 must sign"):
         revoke_key(published.keys, second, now=now)
     (engines,) = published.keys.listing.roles["engines"].keys
     with pytest.raises(UsageError, match="would have 0 keys"):

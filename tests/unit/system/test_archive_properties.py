@@ -14,10 +14,11 @@ from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import IntegrityError
-from pipeline.system.archive_members import Member, judge
+from pipeline.system.archive_members import Member
 from pipeline.system.archives import FileArchiver
 from pipeline.system.portable_names import segment_fault
 from pipeline.system.trees import FileTreeReader
+from tests.simulators.archive_lists import judge
 from tests.simulators.crafted_zip import Entry, crafted
 
 WORDS = ["a", "b", "A", "lib", "LIB", "bin", "\u00e4", "a\u0308", "libx.so", "libx.so.1", "x.txt"]

@@ -45,6 +45,29 @@ def gnu_list(archive):
     return listed.stdout.decode().splitlines(), listed.stderr.decode()
 
 
+def test_packing_tells_how_many_bytes_are_done_of_how_many(tmp_path):
+    folder = tmp_path / "t"
+    folder.mkdir()
+    (folder / "large").write_bytes(bytes(5 << 20))
+    for number in range(200):
+        (folder / f"small-{number}").write_bytes(b"x" * 100)
+    (folder / "link").symlink_to("large")
+    told = []
+    FileArchiver().pack(
+        folder, tmp_path / "a", epoch_seconds=EPOCH, zstd_level=1, progress=lambda *now: told.append(now)
+    )
+    total = (5 << 20) + 20_000
+    assert told[0] == (0, total)
+    assert told[-1] == (total, total)
+    assert told == sorted(told)
+    assert 5 < len(told) < 10  # a megabyte each: not one for every small file
+
+
+def test_telling_of_progress_changes_no_byte(tree, tmp_path):
+    FileArchiver().pack(tree, tmp_path / "b", epoch_seconds=EPOCH, zstd_level=3, progress=lambda *_: None)
+    assert (tmp_path / "b").read_bytes() == pack(tree, tmp_path / "a").read_bytes()
+
+
 def test_packing_and_unpacking_gives_the_same_tree(tree, tmp_path):
     count = FileArchiver().unpack(pack(tree, tmp_path / "a.tar.zst"), tmp_path / "out")
     assert count == 5

@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 
 import pytest
+from rattler import PrefixRecord
 
 from pipeline.errors import HostError, IntegrityError, NoSpaceError
 from pipeline.system.conda_tool import RattlerTool
@@ -31,6 +32,14 @@ def link(channel: Path, prefix: Path, *, packages: tuple[str, ...] = PATHS, fina
     return prefix
 
 
+def sorted_records(prefix: Path) -> list[PrefixRecord]:
+    """Read the records as other tools do."""
+    return sorted(
+        (PrefixRecord.from_path(path) for path in (prefix / "conda-meta").glob("*.json")),
+        key=lambda record: record.name.normalized,
+    )
+
+
 @pytest.mark.parametrize("final", ["/opt/a place/with spaces", "/" + "x" * 199, "/opt/größe/環境"])
 def test_the_final_prefix_is_written_into_files_and_not_the_one_that_is_written_to(
     channel: Path, tmp_path: Path, final: str
@@ -50,6 +59,17 @@ def test_files_that_need_no_change_are_hard_links_of_the_unpacked_packages(chann
     stem = PACKAGES[0].filename.removesuffix(".conda")
     plain = f"lib/python{PYTHON}/os.py"
     assert (prefix / plain).samefile(tmp_path / "scratch" / stem / plain)
+
+
+def test_records_name_the_channel_that_was_locked_and_no_folder_of_the_linking(tmp_path: Path):
+    locked_at = "https://conda.example/conda-forge"
+    write_channel(tmp_path / "a channel", PACKAGES, locked_at=locked_at)
+    prefix = link(tmp_path / "a channel", tmp_path / "prefix", final=Path("/opt/x"))
+    records = [json.loads(path.read_bytes()) for path in (prefix / "conda-meta").glob("*.json")]
+    assert {record["url"] for record in records} == {f"{locked_at}/{path}" for path in PATHS}
+    assert {record["channel"] for record in records} == {locked_at}
+    assert all(str(tmp_path) not in path.read_text() for path in (prefix / "conda-meta").iterdir())
+    assert [record.name.normalized for record in sorted_records(prefix)] == ["pack", "python"]
 
 
 def test_unpacked_packages_stay_as_they_are_when_they_are_used_again(channel: Path, tmp_path: Path):

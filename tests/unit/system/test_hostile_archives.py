@@ -12,8 +12,9 @@ import pytest
 import zstandard
 
 from pipeline.errors import IntegrityError
-from pipeline.system.archive_members import Limits, Member, judge
+from pipeline.system.archive_members import Limits, Member
 from pipeline.system.archives import FileArchiver
+from tests.simulators.archive_lists import judge
 
 
 def entry(name, data=b"", **fields):
@@ -205,7 +206,7 @@ def test_more_bytes_than_allowed_are_refused(place):
 
 
 def test_more_entries_than_allowed_are_refused(place):
-    assert "more than 1 entries" in refused(place, "a.tar", GOOD, Limits(members=1))
+    assert "more than 1 files and folders" in refused(place, "a.tar", GOOD, Limits(members=1))
 
 
 def test_the_whole_list_is_judged_even_when_only_a_part_is_kept(place):

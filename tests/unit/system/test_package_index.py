@@ -163,6 +163,21 @@ def test_the_environment_wins_over_pip_s_configuration(server, index, tmp_path):
     assert server.requests("/conf/my-engine/") == []
 
 
+def test_the_files_of_uv_win_over_those_of_pip(server, index, tmp_path):
+    server.host("/uv/my-engine/", HTML, media_type="text/html")
+    (tmp_path / "uv.toml").write_text(f'[[index]]\nname = "own"\nurl = "{server.url("/uv")}"\ndefault = true\n')
+    environment = pip_environment(tmp_path, index_url=server.url("/pip"))
+    environment["UV_CONFIG_FILE"] = str(tmp_path / "uv.toml")
+    assert index(**environment).urls_of("my-engine", FILE) == (server.url(f"/files/{FILE}"),)
+    assert server.requests("/pip/my-engine/") == []
+
+
+def test_a_variable_of_uv_wins_over_one_of_pip(server, index):
+    server.host("/uv/my-engine/", HTML, media_type="text/html")
+    index(PIP_INDEX_URL=server.url("/pip"), UV_DEFAULT_INDEX=server.url("/uv")).urls_of("my-engine", FILE)
+    assert server.requests("/pip/my-engine/") == []
+
+
 def test_without_any_configuration_it_is_pip_s_default(tmp_path, index):
     environment = pip_environment(tmp_path)
     with pytest.raises(OfflineError) as caught:

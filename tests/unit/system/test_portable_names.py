@@ -3,8 +3,9 @@
 import pytest
 
 from pipeline.errors import IntegrityError
-from pipeline.system.archive_members import Limits, Member, judge
+from pipeline.system.archive_members import Limits, Member
 from pipeline.system.portable_names import folded, segment_fault
+from tests.simulators.archive_lists import judge
 
 FINE = ("libllama.so.0.0.1", "llama-server.exe", "a b", "ä", "日本語", ".hidden", "-rf", "CONTRIBUTING.md", "com10.txt",
         "console", "nul-device.c", "a~b", "~", "%41", "$HOME", "x" * 255)  # fmt: skip

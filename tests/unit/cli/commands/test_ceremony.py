@@ -116,7 +116,7 @@ def test_what_is_signed_is_said_before(user):
         *("sign", "--role", "targets", "--to", "repository", "--engine", "llama.cpp"),
         *("--keys", "dora", "--out", "p", "--dry-run"),
     )
-    assert document["summary"][0] == "  engine-llama.cpp: 1 of 1 keys, engines/llama.cpp/*, terminating"
+    assert document["summary"][0] == "  engine-llama.cpp: 1 of 1 key, engines/llama.cpp/*, terminating"
     assert (document["signed"], document["version"], Path("p").exists()) == ([], 1, False)
     user.ok("sign", "--role", "targets", "--to", "repository", "--engine", "llama.cpp", "--keys", "dora", "--out", "p")
     assert "targets version 1, valid until" in user.err
@@ -155,7 +155,7 @@ def test_a_private_key_is_not_taken_for_a_public_one(user):
 def test_too_few_keys_or_roles_for_a_root(user):
     (made,) = user.json("keys", "new", "--role", "root", "--keys", "ann", "--no-passphrase")
     assert user.run("keys", "init", "--keys", "k", "--public", made["public"]) == 2
-    assert "role root: 2 of 1 keys" in user.err
+    assert "role root: 2 of 1 key" in user.err
     assert user.run("keys", "init", "--keys", "k", "--public", made["public"], "--threshold", "root=1") == 2
     assert "no key for targets, engines, snapshot, timestamp" in user.err
     assert not Path("k").exists()

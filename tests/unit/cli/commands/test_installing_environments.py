@@ -51,6 +51,26 @@ def test_an_environment_is_installed_verified_and_rolled_back(user, environments
     assert done.stdout == "serving []\n"
 
 
+def test_list_doctor_and_verify_say_that_the_hosts_python_is_gone_and_what_to_do(user, environments, monkeypatch):
+    world = environments
+    python = world.folder / "its-python"
+    python.symlink_to(Path(sys.executable).resolve())
+    user.ok(*install(world, "--python", python))
+    monkeypatch.setenv("ENGINE_PIPELINE_ROOT", str(world.root))
+    assert "mlx-lm 0.33.0" in user.ok("doctor")
+    assert "is gone" not in user.ok("doctor")
+    python.unlink()
+    assert "broken" in user.ok("list")
+    assert f"cannot run: the Python that it runs on, {python}, is gone; `install` makes it anew" in user.err
+    said = user.ok("doctor")
+    assert f"the Python that it runs on, {python}, is gone" in said
+    assert "`install` makes it anew" in said
+    assert user.run("verify", world.root) == 7
+    assert f"{python} (missing)" in user.err
+    assert user.json(*install(world, "--python", sys.executable))["generation"] == 2
+    assert "broken" not in user.ok("list").splitlines()[1]
+
+
 def test_a_dry_run_changes_nothing(user, environments):
     outcome = user.json(*install(environments, "--version", "0.32.2", "--dry-run"))
     assert outcome["dry_run"]

@@ -50,7 +50,7 @@ def test_sync_repeats_what_the_mirror_says_until_an_option_changes_it(user, repo
     assert [a["version"] for a in json.loads((mirror / "mirror.json").read_text())["artifacts"]] == ["1"]
     said = user.ok("mirror", "sync", mirror, "--keep", "1")
     assert "added    llama.cpp/linux-x86_64-cpu 2" in said
-    assert "2 artifacts are held" in said
+    assert "holds 2 artifacts" in said
     selection = json.loads((mirror / "mirror.json").read_text())["selection"]
     assert (selection["keep"], selection["releases"]) == (1, ["1"])
     assert not user.json("mirror", "sync", mirror)["changed"]

@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.catalog.miniforge import MINIFORGE, miniforge_text
+from pipeline.names import miniforge_file
+from tests.simulators import miniforge
+
 CPU = "llama.cpp/linux-x86_64-cpu"
 AVX2 = "llama.cpp/linux-x86_64-avx2"
 CUDA = "llama.cpp/windows-x86_64-cuda-12.4"
@@ -58,7 +62,9 @@ def test_a_plan_on_an_empty_cache_says_what_is_downloaded_and_built(user):
 
 def test_a_plan_with_the_network_forbidden_names_what_is_not_here(user):
     user.ok("plan", "--target", "linux-x86_64-cpu", "--offline")
-    assert "offline, and not here: what source llama.cpp b11434" in user.err
+    assert "up to 275.6 MB would be downloaded by 'source llama.cpp b11434' (37.4 MB)" in user.err
+    assert "exit code 12" in user.err
+    assert "--from-mirror" in user.err
     user.ok("plan", "--target", "linux-x86_64-cpu")
     assert "offline" not in user.err
 
@@ -120,6 +126,15 @@ def test_the_release_may_come_from_the_project_file(user):
     Path("pipeline.toml").write_text('release = "b11401"\n')
     assert "source llama.cpp b11401" in user.ok("plan", "-t", "linux-x86_64-cpu")
     assert "source llama.cpp b11434" in user.ok("plan", "-t", "linux-x86_64-cpu", "--release", "b11434")
+
+
+def test_the_matrix_leaves_a_release_of_the_project_file_to_the_job_since_environments_have_their_own(user):
+    Path("pipeline.toml").write_text('release = "b11401"\n')
+    options = ("plan", "-t", "linux-*", "--format", "github-matrix")
+    assert {job["release"] for job in json.loads(user.ok(*options))["include"]} == {""}
+    named = json.loads(user.ok(*options, "--release", "b10892"))["include"]
+    assert {job["release"] for job in named} == {"b10892"}
+    assert not any("mlx" in job["targets"] for job in named)
 
 
 def test_only_fetching_what_can_only_be_built_exits_3(user):
@@ -294,6 +309,19 @@ def test_the_matrix_has_macos_for_its_environments_and_keeps_wheels_only(user):
     ]
 
 
+def test_the_matrix_keeps_with_miniforge(user, spoilt):
+    assert user.run("plan", "--target", MLX, "--with-miniforge", "--format", "github-matrix") == 3
+    installer = miniforge.pinned(b"forge", miniforge_file(miniforge.VERSION, "macos-arm64"))
+    (spoilt / "mlx" / MINIFORGE).write_text(miniforge_text("mlx", {"macos-arm64": installer}))
+    matrix = user.json("plan", "--target", MLX, "--with-miniforge", "--format", "github-matrix")
+    assert [(entry["with_miniforge"], "wheels_only" in entry) for entry in matrix["include"]] == [(True, False)]
+
+
+def test_miniforge_of_a_release_that_nobody_has_pinned_ends_with_3_and_the_command(user):
+    assert user.run("build", "--target", MLX, "--with-miniforge", "--dry-run") == 3
+    assert "`lock --env mlx --miniforge VERSION` pins one" in user.err
+
+
 def test_a_mirror_that_is_no_folder_is_a_usage_error(user):
     assert user.run("build", "--target", MLX, "--from-mirror", "nowhere", "--dry-run") == 2
     assert "--from-mirror nowhere: there is no such folder" in user.err
@@ -322,3 +350,68 @@ def test_a_wrong_lock_does_not_keep_others_from_being_listed_or_planned(user, sp
     assert "version: is 9" in rows[MLX]["why_not"]
     assert user.json("plan", "--target", "linux-x86_64-cpu")["decisions"][0]["origin"] == "built"
     assert user.run("plan", "--target", MLX) == 2
+
+
+@pytest.mark.parametrize("asked", [("plan",), ("build", "--dry-run")])
+def test_what_only_a_glob_took_and_cannot_be_made_is_left_out_with_a_warning(user, asked):
+    plan = user.json(*asked, "--target", "macos-*")
+    assert MLX in plan["targets"]
+    assert OPENAI not in plan["targets"]
+    assert f"warning: left out of 'macos-*': {OPENAI} has no conda packages" in user.err
+    assert "--wheels-only makes a bundle" in user.err
+
+
+def test_a_target_that_is_also_named_is_refused_and_not_left_out(user):
+    assert user.run("plan", "--target", "macos-*", "--target", "macos-arm64-mlx-openai") == 3
+    assert "warning" not in user.err
+
+
+@pytest.mark.parametrize(
+    ("options", "left_out"),
+    [
+        (("--source", "fetch"), {AVX2, "mlx-lm/linux-x86_64-mlx"}),
+        (("--cmake-option", "GGML_LTO=ON"), {"mlx-lm/linux-x86_64-mlx", "llama.cpp/linux-arm64-cpu"}),
+    ],
+)
+def test_a_glob_takes_what_the_options_can_make(user, options, left_out):
+    plan = user.json("plan", "--target", "linux-*", *options)
+    assert CPU in plan["targets"]
+    assert not left_out & set(plan["targets"])
+    assert all(f"left out of 'linux-*': {target}" in user.err for target in left_out)
+
+
+def test_a_glob_of_which_nothing_is_left_is_an_error_that_says_why_and_what_would_help(user):
+    assert user.run("plan", "--target", "linux-*", "--target", "*openai*") == 3
+    assert "nothing that '*openai*' takes can be made as it was asked for" in user.err
+    assert "conda-forge's records of Python 3.12" in user.err
+    assert "next:  --wheels-only makes a bundle" in user.err
+
+
+def test_a_glob_of_environments_without_a_pinned_miniforge_says_how_to_pin_one(user, spoilt):
+    assert user.run("plan", "--target", "*mlx*", "--with-miniforge") == 3
+    assert "cannot be bundled with Miniforge" in user.err
+    assert "lock --env mlx --miniforge VERSION" in user.err
+
+
+def test_the_matrix_leaves_out_what_no_runner_can_make_and_refuses_it_where_it_is_named(user):
+    out = user.ok("plan", "--target", "macos-*", "--format", "github-matrix")
+    targets = ",".join(job["targets"] for job in json.loads(out)["include"])
+    assert MLX in targets
+    assert OPENAI not in targets
+    assert f"left out of 'macos-*': {OPENAI}" in user.err
+    assert user.run("plan", "--target", OPENAI, "--format", "github-matrix") == 3
+    built = user.ok("plan", "--target", "*", "--source", "build", "--format", "github-matrix")
+    assert [job["targets"] for job in json.loads(built)["include"]] == [f"{AVX2},{CPU}"]
+
+
+@pytest.mark.parametrize("name", ["mlx-lm", "mlx"])
+def test_an_engine_or_an_accelerator_alone_is_answered_with_its_targets(user, name):
+    assert user.run("build", "--target", name) == 2
+    assert {"mlx-lm/linux-x86_64-mlx", MLX} <= set(user.err.replace(",", " ").split())
+
+
+def test_platforms_are_understood_by_the_names_of_others_and_answered_with_ours(user):
+    assert user.run("lock", "--env", "mlx", "--platform", "osx-arm64", "--dry-run") == 2
+    assert "did you mean macos-arm64?" in user.err
+    assert user.run("plan", "--target", "osx-arm64-mlx") == 2
+    assert f"did you mean {MLX}?" in user.err

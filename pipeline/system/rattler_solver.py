@@ -1,4 +1,7 @@
-"""Solves for conda packages with py-rattler, for machines that have no conda; see ci/decisions/0041."""
+"""Solves for locks over channels anywhere, for machines that have no conda; see ci/decisions/0041.
+
+``local_channel_solving`` solves within a bundle, to prove it.
+"""
 
 from __future__ import annotations
 
@@ -62,7 +65,7 @@ async def _solve(question: Question, cache_dir: Path) -> list[dict[str, Any]]:
     from rattler import Channel, Gateway, solve  # noqa: PLC0415 - it may be absent
     from rattler import exceptions as fault  # noqa: PLC0415 - it may be absent
 
-    from pipeline.system.conda_solving import virtual_package  # noqa: PLC0415 - it imports rattler
+    from pipeline.system.local_channel_solving import virtual_package  # noqa: PLC0415 - it imports rattler
 
     try:
         records = await solve(

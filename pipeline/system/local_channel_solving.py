@@ -1,4 +1,7 @@
-"""Solving for conda packages in a local channel; py-rattler must be there."""
+"""Solves within a folder of packages, to prove a bundle; py-rattler must be there.
+
+``rattler_solver`` solves for locks.
+"""
 
 from __future__ import annotations
 

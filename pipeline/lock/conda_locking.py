@@ -35,6 +35,7 @@ _RECORD_KEYS = (
     "name", "version", "build", "build_number", "depends", "constrains", "license", "md5", "sha256", "size", "subdir",
     "noarch", "timestamp", "url",
 )  # fmt: skip
+_BY_PLATFORM = re.compile(r"^(  (?:content_hash|platforms):\n)((?:  - .+\n|    .+\n)+)", re.MULTILINE)
 _ENTRY_URL = re.compile(r"^  url: (\S+)$", re.MULTILINE)
 
 
@@ -44,12 +45,14 @@ class CondaRequest(NamedTuple):
     Attributes:
         folder: of the environment.
         subdirs: to solve for now.
+        order: all subdirs of environment.yml, as it lists them.
         channels: where records are read from.
         keep: whether the other platforms of an existing lock stay.
     """
 
     folder: Path
     subdirs: Sequence[str]
+    order: Sequence[str]
     channels: Channels
     keep: bool
 
@@ -87,7 +90,7 @@ def solve_conda(request: CondaRequest, tools: LockTools, services: Services, wor
             f"conda-lock ended with code {outcome.exit_code}: {_last_words(outcome.tail)}",
             hint="-v shows how it was started",
         )
-    body = _without_head((work / CONDA_LOCK).read_text(encoding="utf-8"))
+    body = _in_order(_without_head((work / CONDA_LOCK).read_text(encoding="utf-8")), request.order)
     records = _records(request.folder if request.keep else None, found, body)
     inputs = input_digests(request.folder, CONDA_INPUTS)
     notes = tuple(f"solved from: {line}" for line in request.channels.origin)
@@ -161,6 +164,18 @@ def _key(url: str) -> str:
 def _without_head(text: str) -> str:
     lines = text.splitlines(keepends=True)
     return "".join(lines[next((at for at, line in enumerate(lines) if not line.startswith("#")), 0) :])
+
+
+def _in_order(body: str, subdirs: Sequence[str]) -> str:
+    """Return a lock whose platforms stand as environment.yml lists them; conda-lock puts those last that it solved."""
+    ranks = {subdir: rank for rank, subdir in enumerate(subdirs)}
+
+    def rank(line: str) -> int:
+        return ranks.get(line.strip(" -\n").partition(":")[0], len(ranks))
+
+    return _BY_PLATFORM.sub(
+        lambda found: found[1] + "".join(sorted(found[2].splitlines(keepends=True), key=rank)), body, count=2
+    )
 
 
 def _last_words(tail: Sequence[str]) -> str:

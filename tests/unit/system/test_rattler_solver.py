@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.system.conda_solver import Question, SolveFailure, solve_records
+from pipeline.system.rattler_solver import Question, SolveFailure, solve_records
 from tests.simulators.lock_world import PROJECT, RECORDED_CHANNEL
 
 DECISIONS = json.loads((PROJECT / "tests/fixtures/conda/decisions.json").read_text())["decisions"]
