@@ -74,7 +74,7 @@ def decide(
     sources = releases_of(target, catalog)
     release, origin, why = _origin(target, request, catalog, sources, platform=platform, unreachable=unreachable)
     if origin == "fetched" and request.insists_on_build:
-        _refuse_options(target, catalog)
+        _refuse_options(target, request, catalog)
     proof, proof_why = _proof(target, request, platform, no_device if kind.is_gpu else "")
     return Decision(target=str(target), version=release, origin=origin, why=why, proof=proof, proof_why=proof_why)
 
@@ -147,10 +147,10 @@ def _origin(
             return _fetch(release, target, catalog, sources, why=f"upstream's release {release} has it")
 
 
-def _refuse_options(target: Target, catalog: Catalog) -> NoReturn:
+def _refuse_options(target: Target, request: BuildRequest, catalog: Catalog) -> NoReturn:
     raise UsageError(
         f"{target} is fetched as upstream compiled it, and no option changes that",
-        hint="leave --cmake-option and --web-ui or --no-web-ui out"
+        hint=f"leave {' and '.join(request.build_options_given)} out"
         + ("; --source build compiles it" if catalog.can_build(target) else ""),
     )
 

@@ -80,8 +80,8 @@ def _check(
     if given := request.options_given:
         named = " and ".join(given)
         raise UsageError(
-            f"{named}: {target} is assembled from locked packages, of which nothing is compiled, and proven "
-            "with a tiny model that it makes itself",
+            f"{target} is assembled from locked packages, of which nothing is compiled, and proven with a tiny model "
+            f"that it makes itself; nothing is changed by {named}",
             hint=f"leave {named} out",
         )
     if request.wheels_only and request.with_miniforge:

@@ -59,14 +59,19 @@ class BuildRequest:
     @property
     def insists_on_build(self) -> bool:
         """Whether something was asked for that only a build can give."""
-        return bool(self.insisted_options) or self.web_ui is not None
+        return bool(self.build_options_given)
+
+    @property
+    def build_options_given(self) -> tuple[str, ...]:
+        """What was given of the options that decide how something is compiled, as typed."""
+        options = tuple(f"--cmake-option {name}" for name in sorted(self.insisted_options))
+        web_ui = {True: ("--web-ui",), False: ("--no-web-ui",), None: ()}[self.web_ui]
+        return (*options, *web_ui)
 
     @property
     def options_given(self) -> tuple[str, ...]:
-        """What was given of the options that decide how something is compiled and what it is proven with, as typed."""
-        options = tuple(f"--cmake-option {name}" for name in sorted(self.insisted_options))
-        web_ui = {True: ("--web-ui",), False: ("--no-web-ui",), None: ()}[self.web_ui]
-        return (*options, *web_ui, *(() if self.model_file is None else ("--model",)))
+        """The same, and what it is proven with."""
+        return (*self.build_options_given, *(() if self.model_file is None else ("--model",)))
 
 
 @dataclass(frozen=True, slots=True)

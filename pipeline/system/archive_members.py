@@ -79,13 +79,17 @@ def judge_size(*, total_bytes: int, packed_bytes: int, limits: Limits) -> None:
 
 
 class ListJudge:
-    """Judges an archive's entries as they come, each before anything of it is written; links last, in ``finish``."""
+    """Judges an archive's entries as they come, each before anything of it is written; links last, in ``finish``.
+
+    Attributes:
+        files_bytes: of all files that came.
+    """
 
     def __init__(self, limits: Limits = DEFAULT_LIMITS) -> None:
         """Judge within ``limits``."""
         self._limits = limits
         self._members = 0
-        self._bytes = 0
+        self.files_bytes = 0
         self._characters = 0
         self._paths: set[str] = set()
         self._leaves: set[str] = set()
@@ -121,21 +125,20 @@ class ListJudge:
         if len(self._seen) > self._limits.members:
             raise refuse(f"holds more than {self._limits.members} files and folders")
 
-    def finish(self) -> int:
-        """Judge the links among all that came; return the bytes of all files together.
+    def finish(self) -> None:
+        """Judge the links among all that came.
 
         Raises:
             IntegrityError: there are too many, or one leads out of the tree.
         """
         judge_links(self._links)
-        return self._bytes
 
     def _count(self, member: Member) -> None:
         self._members += 1
         if self._members > self._limits.members:
             raise refuse(f"holds more than {self._limits.members} entries")
-        self._bytes += member.size_bytes
-        if self._bytes > self._limits.total_bytes:
+        self.files_bytes += member.size_bytes
+        if self.files_bytes > self._limits.total_bytes:
             raise refuse(f"unpacks to more than {self._limits.total_bytes} bytes")
         self._characters += len(member.path) + len(member.link or "")
         if self._characters > _MAX_LIST_CHARACTERS:

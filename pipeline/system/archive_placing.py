@@ -5,7 +5,9 @@ from __future__ import annotations
 import hashlib
 import os
 import secrets
+import stat
 from contextlib import contextmanager, suppress
+from itertools import takewhile
 from typing import TYPE_CHECKING
 
 from pipeline.model.tree import TreeEntry
@@ -52,8 +54,7 @@ def whole_folder(destination: Path) -> Iterator[Path]:
     """
     prefix = f".{destination.name}.unpacking-"
     temporary = destination.with_name(prefix + secrets.token_hex(8))
-    with disk_errors(destination.parent):
-        destination.parent.mkdir(parents=True, exist_ok=True)
+    with disk_errors(destination.parent), _made_folders(destination.parent):
         for sibling in destination.parent.iterdir():
             if sibling.name.startswith(prefix):
                 remove_tree(sibling)
@@ -66,6 +67,20 @@ def whole_folder(destination: Path) -> Iterator[Path]:
             temporary.rename(destination)
         finally:
             remove_tree(temporary)
+
+
+@contextmanager
+def _made_folders(folder: Path) -> Iterator[None]:
+    """Have a folder and those above it; on a failure new ones go again, unless something is in them."""
+    new = list(takewhile(lambda place: not place.exists(), (folder, *folder.parents)))
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        yield
+    except BaseException:
+        with suppress(OSError):
+            for place in new:
+                place.rmdir()
+        raise
 
 
 class FolderWriter:
@@ -87,8 +102,11 @@ class FolderWriter:
             return
         self.add_folder(path.rpartition("/")[0])
         place = self._place(path)
-        with suppress(FileExistsError):
+        try:
             os.mkdir(place)  # noqa: PTH102 - see _place
+        except FileExistsError as error:
+            if not stat.S_ISDIR(os.lstat(place).st_mode):
+                raise refuse(f"holds the folder {path!r}, which is the same as a file here") from error
         os.chmod(place, FOLDER_MODE)  # noqa: PTH101 - as above
         self._folders.add(path)
 

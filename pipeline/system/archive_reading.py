@@ -49,7 +49,7 @@ def read_archive(
         IntegrityError: it is none of the supported formats, its name says another one than its content, or it is
             damaged.
     """
-    compression = _format_of(archive).compression
+    compression = require_format(archive)
     if compression == "zip":
         with archive.open("rb") as stream:
             if packed_digest is not None:
@@ -62,7 +62,12 @@ def read_archive(
         yield from read_members(reader, limits=limits, end_required=compression != "zst")
 
 
-def _format_of(archive: Path) -> _Format:
+def require_format(archive: Path) -> str:
+    """Return how an archive is compressed: ``zip``, or what ``open_stream`` takes.
+
+    Raises:
+        IntegrityError: it is none of the supported formats, or its name says another one than its content.
+    """
     name = archive.name.lower()
     for form in _FORMATS:
         if name.endswith(form.suffixes):
@@ -70,7 +75,7 @@ def _format_of(archive: Path) -> _Format:
                 stream.seek(form.magic_offset)
                 if stream.read(len(form.magic)) != form.magic:
                     raise refuse(f"is called {form.suffixes[0]} but is something else")
-            return form
+            return form.compression
     known = ", ".join(suffix for form in _FORMATS for suffix in form.suffixes)
     raise refuse(f"has a name that says no supported format ({known})")
 

@@ -13,7 +13,7 @@ from pipeline.digest import tree_digest
 from pipeline.model.tree import Tree
 from pipeline.system.archive_members import Limits, ListJudge, Member, judge_links, refuse
 from pipeline.system.archive_placing import FolderWriter, whole_folder
-from pipeline.system.archive_reading import Selection, naming, read_archive
+from pipeline.system.archive_reading import Selection, naming, read_archive, require_format
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -51,10 +51,12 @@ def unpack(request: UnpackRequest) -> Tree:
             refused; nothing is left.
         NoSpaceError: nothing is left.
     """
-    with naming(request.archive), whole_folder(request.destination) as folder:
-        writer = FolderWriter(folder)
-        _write(request, writer)
-        entries = writer.finish()
+    with naming(request.archive):
+        require_format(request.archive)  # before anything is made, and told as the archive's fault
+        with whole_folder(request.destination) as folder:
+            writer = FolderWriter(folder)
+            _write(request, writer)
+            entries = writer.finish()
     return Tree(sha256=tree_digest(entries), entries=tuple(sorted(entries, key=lambda entry: entry.path.encode())))
 
 
@@ -65,6 +67,8 @@ def _write(request: UnpackRequest, writer: FolderWriter) -> None:
     links: list[Member] = []
     for member, content in read_archive(request.archive, limits=request.limits, packed_digest=digest):
         judge.add(member)
+        if request.files_bytes is not None and judge.files_bytes > request.files_bytes:
+            raise refuse(f"unpacks to more than the {request.files_bytes} bytes that were signed")
         kept = selection.keep(member)
         if kept is None:
             continue
@@ -73,9 +77,9 @@ def _write(request: UnpackRequest, writer: FolderWriter) -> None:
         _place(kept, content, writer)
     if digest is not None and (found := digest.hexdigest()) != request.sha256:
         raise refuse(f"is not the file that was signed: its sha256 is {found}, expected {request.sha256}")
-    total = judge.finish()
-    if request.files_bytes not in {None, total}:
-        raise refuse(f"unpacks to {total} bytes, and not to the {request.files_bytes} that were signed")
+    judge.finish()
+    if request.files_bytes not in {None, judge.files_bytes}:
+        raise refuse(f"unpacks to {judge.files_bytes} bytes, and not to the {request.files_bytes} that were signed")
     selection.finish()
     judge_links(links)  # what leads out of a part may stay within the whole
 

@@ -2,6 +2,7 @@
 
 import bz2
 import gzip
+import hashlib
 import io
 import lzma
 import struct
@@ -13,6 +14,7 @@ import zstandard
 
 from pipeline.errors import IntegrityError
 from pipeline.system.archive_members import Limits, Member
+from pipeline.system.archive_placing import FolderWriter
 from pipeline.system.archives import FileArchiver
 from tests.simulators.archive_lists import judge
 
@@ -291,3 +293,39 @@ def test_a_zip_with_two_entries_of_one_name_is_refused(place):
 def test_a_zip_bomb_is_refused(place):
     bomb = zipped(("zeros", bytes(20 << 20), 0))
     assert "times" in refused(place, "a.zip", bomb, Limits(ratio=100, ratio_from_bytes=1 << 20))
+
+
+def test_more_bytes_than_were_signed_are_refused_before_they_are_written(tmp_path):
+    cut_short = tar(entry("large", b"x" * 5000))[:2048]  # whoever reads on finds the end missing
+    (tmp_path / "a.tar").write_bytes(cut_short)
+    sha256 = hashlib.sha256(cut_short).hexdigest()
+    with pytest.raises(IntegrityError, match="unpacks to more than the 10 bytes that were signed"):
+        FileArchiver().unpack_signed(tmp_path / "a.tar", tmp_path / "dest", sha256=sha256, files_bytes=10)
+    with pytest.raises(IntegrityError, match="is cut short"):
+        FileArchiver().unpack_signed(tmp_path / "a.tar", tmp_path / "dest", sha256=sha256, files_bytes=5000)
+
+
+@pytest.mark.parametrize(("name", "data"), [("a.tar", HOSTILE["link out"]), ("a.tar", b"nothing"), ("a.rar", GOOD)])
+def test_a_refused_archive_leaves_no_folders_above_its_destination(tmp_path, name, data):
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(IntegrityError):
+        FileArchiver().unpack(tmp_path / name, tmp_path / "new" / "below" / "dest")
+    assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+def test_an_archive_that_is_gone_leaves_no_folders_above_its_destination(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        FileArchiver().unpack(tmp_path / "a.tar", tmp_path / "new" / "dest")
+    assert not list(tmp_path.iterdir())
+
+
+def test_what_a_file_system_takes_for_one_is_refused_when_it_is_written(tmp_path):
+    """Of names whose equality nobody knows before, such as the 8.3 forms of NTFS; here the very same name stands in."""
+    writer = FolderWriter(tmp_path)
+    writer.add_file("a", [b"first"], executable=False)
+    with pytest.raises(IntegrityError, match="'a', which is the same file as another one here"):
+        writer.add_file("a", [b"second"], executable=True)
+    with pytest.raises(IntegrityError, match="the folder 'a', which is the same as a file here"):
+        writer.add_file("a/b", [b"third"], executable=True)
+    assert (tmp_path / "a").read_bytes() == b"first"
+    assert (tmp_path / "a").stat().st_mode & 0o777 == 0o644
