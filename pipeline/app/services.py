@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.app.events import open_events
-from pipeline.app.full_cache import told_of_a_full_cache
 from pipeline.app.host_environment import device_environment
 from pipeline.app.hosts_without_tls import hosts_without_tls
 from pipeline.app.later_index import LaterIndex
+from pipeline.app.open_store import open_store
 from pipeline.app.settings import FOR_THE_NETWORK
 from pipeline.ports import Services
 
@@ -118,15 +118,10 @@ def open_services(
     from pipeline.system.downloads import HttpDownloader
     from pipeline.system.loopback import LocalHttp
     from pipeline.system.processes import ProcessRunner
-    from pipeline.system.store import FileStore
 
     time, commands = clock(), ProcessRunner()
     probe = host(settings, commands)
-    with (
-        told_of_a_full_cache(settings.cache_dir),
-        open_events(settings, time) as events,
-        contextlib.closing(FileStore(store_dir, durable=durable)) as store,
-    ):
+    with open_events(settings, time) as events, open_store(store_dir, settings, durable=durable) as store:
         downloader = HttpDownloader(
             store,
             offline=settings.offline,
