@@ -6,10 +6,16 @@ import secrets
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from pipeline.deploy.places import listing
 from pipeline.deploy.quick_switch import next_history
+from pipeline.deploy.reading import read_plain
 from pipeline.deploy.steps import warn
+from pipeline.digest import is_sha256
+from pipeline.errors import IntegrityError, NetworkError
 from pipeline.model.installation import Pointer, RootFormat
-from pipeline.model.manifest_document import write_document
+from pipeline.model.manifest_document import read_document, write_document
+from pipeline.model.strict_json import LIMIT_BYTES
+from pipeline.model.tree import Tree
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -51,13 +57,17 @@ def changing(
         disk.make_dirs(staging, durable=False)
         try:
             yield staging
+        except (KeyboardInterrupt, NetworkError):
+            keep_whole_layers(layout, staging, disk)  # the same command is going to be run again
+            raise
         finally:
             disk.remove(staging)
 
 
 def recover(layout: Layout, disk: Disk) -> None:
-    """Remove what a process that died has left; only to be called by whoever holds the lock."""
+    """Remove what a process that died has left, but whole layers; only to be called by whoever holds the lock."""
     for path in sorted(layout.staging_dir.iterdir()):
+        keep_whole_layers(layout, path, disk)
         disk.remove(path)
     for engine in layout.engines():
         for number in layout.numbers(engine):
@@ -66,6 +76,25 @@ def recover(layout: Layout, disk: Disk) -> None:
                 set_aside(folder, layout.staging_dir, disk)
     for path in layout.orphans():
         set_aside(path, layout.staging_dir, disk)
+
+
+def keep_whole_layers(layout: Layout, staging: Path, disk: Disk) -> None:
+    """Move layers that were unpacked to the end to where layers are, so that nobody brings them again.
+
+    Their lists were written last. What they hold is not on the disk for certain, and is read in full before it is used.
+    """
+    for listed in sorted(listing(staging / "layers")):
+        digest, suffix = listed.stem, listed.suffix
+        if suffix != ".json" or not is_sha256(digest) or layout.layer_dir(digest).exists():
+            continue
+        try:
+            whole = read_document(Tree, read_plain(listed, limit_bytes=LIMIT_BYTES), what=listed.name).sha256 == digest
+        except IntegrityError:
+            continue  # it was being written
+        if whole and (folder := listed.with_suffix("")).is_dir():
+            disk.remove(layout.layer_list_path(digest))
+            disk.move(listed, layout.layer_list_path(digest), durable=False)
+            disk.move(folder, layout.layer_dir(digest), durable=False)
 
 
 def set_aside(path: Path, staging: Path, disk: Disk) -> None:

@@ -73,7 +73,7 @@ def install(request: InstallRequest, services: Services, *, disk: Disk) -> Insta
                     disk=disk,
                 )
             )
-            resolved = resolve(request, repository, services)
+        resolved = resolve(request, repository, services)
         installation = _Installation(request, layout, resolved, repository, services=services, disk=disk)
         return installation.run(staging)
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from pipeline.deploy.changing import set_aside
 from pipeline.deploy.side_by_side import in_parallel
-from pipeline.deploy.steps import byte_progress, step, warn
+from pipeline.deploy.steps import byte_progress, step, tell, warn
 from pipeline.digest import require_digest
-from pipeline.errors import HostError, IntegrityError
+from pipeline.errors import HostError, IntegrityError, NoSpaceError
 from pipeline.model.manifest_document import write_document
 
 if TYPE_CHECKING:
@@ -80,8 +80,11 @@ class LayerBringer:
         """
         # Requests come first and one by one: the metadata behind them has one reader.
         wanted = [(layer, self._request(layer)) for layer in layers]
-        trees = in_parallel(self._stage, wanted, jobs=self.services.jobs)
+        trees = in_parallel(self._stage, wanted, jobs=self.services.jobs, stopping=self._tell_of_stopping)
         return {layer.tree_sha256: tree for (layer, _), tree in zip(wanted, trees, strict=True)}
+
+    def _tell_of_stopping(self) -> None:
+        tell(self.services, "stopping; a layer that is being unpacked is unpacked to its end, and kept")
 
     def _request(self, layer: Layer) -> DownloadRequest | None:
         """Return how a layer's archive is downloaded, None where it is at hand; either way it is a signed one."""
@@ -135,10 +138,16 @@ class LayerBringer:
                 )
                 require_digest(what=f"files of {name}", expected=layer.tree_sha256, found=tree.sha256)
                 self.disk.write_file(folder.with_name(f"{layer.tree_sha256}.json"), write_document(tree))
-        finally:
-            self.services.store.drop_blob(layer.sha256)  # also when it is damaged: it is brought anew then
-            self.disk.remove(archive)
+        except (IntegrityError, NoSpaceError):
+            self._forget(layer, archive)  # it is brought anew
+            raise
+        self._forget(layer, archive)
         return tree
+
+    def _forget(self, layer: Layer, archive: Path) -> None:
+        """Remove an archive; of one that was interrupted the store keeps what was downloaded."""
+        self.services.store.drop_blob(layer.sha256)
+        self.disk.remove(archive)
 
 
 def _take(given: FilePart, archive: Path, *, layer: Layer, disk: Disk) -> None:

@@ -16,7 +16,13 @@ class _Abandoned(Exception):  # noqa: N818 - no error: what another piece of wor
     """Another piece of work failed, or the user interrupted."""
 
 
-def in_parallel(work: Callable[[Item, Callable[[], None]], Made], items: Sequence[Item], *, jobs: int) -> list[Made]:
+def in_parallel(
+    work: Callable[[Item, Callable[[], None]], Made],
+    items: Sequence[Item],
+    *,
+    jobs: int,
+    stopping: Callable[[], None] = lambda: None,
+) -> list[Made]:
     """Return ``work(item, go_on)`` for each item, in their order, with up to ``jobs`` threads.
 
     Threads pay where the time goes into compression, digests and the disk, which let go of the interpreter. When one
@@ -26,6 +32,7 @@ def in_parallel(work: Callable[[Item, Callable[[], None]], Made], items: Sequenc
         work: to be called in a thread of its own; with one job or item, in this one.
         items: what to work on.
         jobs: how many at a time, at least 1.
+        stopping: called once when the user has interrupted and some are still at work.
     """
     if jobs == 1 or len(items) < 2:
         return [work(item, lambda: None) for item in items]
@@ -40,6 +47,8 @@ def in_parallel(work: Callable[[Item, Callable[[], None]], Made], items: Sequenc
             end.wait()
     finally:
         crew.abandoned.set()
+        if any(not end.is_set() and thread.ident is not None for thread, end in zip(threads, ends, strict=True)):
+            stopping()
         for thread, end in zip(threads, ends, strict=True):
             # Not join: before Python 3.13 one that Ctrl-C interrupts takes its thread for ended (bpo-45274).
             while not end.wait(1) and thread.ident is not None:

@@ -1,18 +1,24 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pipeline.deploy.generations import list_generations, rollback
 from pipeline.deploy.layout import Layout
-from pipeline.errors import HostError, IntegrityError, NoSpaceError, NothingSelectedError, UsageError
+from pipeline.errors import HostError, IntegrityError, NetworkError, NoSpaceError, NothingSelectedError, UsageError
+from pipeline.events import StepFailed, StepFinished
 from pipeline.model.manifest import Requires
 from pipeline.names import UnknownNameError
 from pipeline.system.trees import FileTreeReader
 from tests.simulators.engine_world import CPU, DEBUG, FixedHost, LayerFiles, World, core
+
+if TYPE_CHECKING:
+    from pipeline.ports import Downloader, DownloadRequest
 
 
 def test_a_version_is_installed_from_a_folder(published: World):
@@ -329,3 +335,66 @@ def test_a_failed_installation_leaves_the_running_version(published: World):
 def test_the_root_that_trust_started_from_is_pinned(published: World):
     published.install()
     assert Layout(published.root).trusted_root_path.read_bytes() == published.trusted_root
+
+
+class OneLayerFails:
+    """A downloader that fails at the layer that is brought last."""
+
+    def __init__(self, downloader: Downloader, error: BaseException) -> None:
+        self._downloader = downloader
+        self._error = error
+
+    def __getattr__(self, name: str) -> object:
+        return getattr(self._downloader, name)
+
+    def fetch(self, request: DownloadRequest, **options: object) -> object:
+        if request.what == "layer cpu":
+            raise self._error
+        return self._downloader.fetch(request, **options)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), NetworkError("gone", hint="")])
+def test_layers_that_were_whole_when_it_stopped_are_not_brought_again(published: World, error: BaseException):
+    services = published.services()
+    broken = replace(services, jobs=1, downloader=OneLayerFails(services.downloader, error))
+    with pytest.raises(type(error)):
+        published.install(services=broken)
+    assert list((published.root / "staging").iterdir()) == []
+    outcome = published.install()
+    assert b"core b1" in published.run(outcome)
+    assert {layer.name: layer.download_bytes > 0 for layer in outcome.layers} == {"core": False, "cpu": True}
+
+
+def test_layers_that_a_killed_installation_has_unpacked_are_not_brought_again(published: World):
+    other = published.folder / "other"
+    published.install(root=other)
+    killed = published.root / "staging/change-1/layers"
+    shutil.copytree(other, published.root, symlinks=True, ignore=shutil.ignore_patterns("1", "*.json", "layers"))
+    killed.parent.mkdir()
+    shutil.copytree(other / "layers", killed, symlinks=True)
+    [torn] = [path for path in killed.glob("*.json") if b"libggml-cpu" in path.read_bytes()]
+    torn.write_bytes(torn.read_bytes()[:100])  # killed while this was written
+    outcome = published.install()
+    assert b"core b1" in published.run(outcome)
+    assert {layer.name: layer.download_bytes > 0 for layer in outcome.layers} == {"core": False, "cpu": True}
+    assert list((published.root / "staging").iterdir()) == []
+
+
+def test_a_layer_that_a_killed_installation_has_left_damaged_is_brought_anew(published: World):
+    other = published.folder / "other"
+    published.install(root=other)
+    (published.root / "staging/change-1").mkdir(parents=True)
+    shutil.copytree(other / "layers", published.root / "staging/change-1/layers", symlinks=True)
+    for file in (published.root / "staging/change-1/layers").glob("*/lib/libggml-cpu.so"):
+        file.write_bytes(b"not written back before the power went")
+    outcome = published.install()
+    assert {layer.name: layer.download_bytes > 0 for layer in outcome.layers} == {"core": False, "cpu": True}
+    assert (Path(outcome.path) / "lib/libggml-cpu.so").read_bytes() == CPU.files["lib/libggml-cpu.so"]
+
+
+def test_what_no_choice_fits_is_no_failure_of_trust(published: World):
+    services = published.services()
+    with pytest.raises(UnknownNameError):
+        published.install(services=services, target="llama.cpp/linux-x86_64-nothing")
+    ended = [event for event in services.events.events if isinstance(event, StepFinished | StepFailed)]
+    assert [(type(event), event.step) for event in ended] == [(StepFinished, "trust")]

@@ -62,6 +62,8 @@ def test_an_interruption_is_raised_when_every_piece_of_work_has_ended():
         finally:
             working.remove(item)
 
+    told: list[list[int]] = []
     with pytest.raises(KeyboardInterrupt):
-        in_parallel(work, range(2), jobs=2)
+        in_parallel(work, range(2), jobs=2, stopping=lambda: told.append(sorted(working)))
     assert working == []
+    assert len(told) == 1

@@ -11,6 +11,7 @@ from pipeline.deploy.verify import report_error, verify
 from pipeline.deploy.verify_repository import verify_repository
 from pipeline.errors import IntegrityError, TrustError, UsageError
 from pipeline.model.verification import VerifyReport
+from pipeline.names import UnknownNameError
 from tests.simulators.engine_world import World
 
 
@@ -162,6 +163,12 @@ def test_a_repository_of_other_keys(published: World):
     other = World(published.folder / "other")
     with pytest.raises(TrustError):
         check(published, published.repository, trusted_root=other.trusted_root)
+
+
+def test_a_root_in_which_nothing_was_installed_is_as_it_should_be(published: World):
+    with pytest.raises(UnknownNameError):
+        published.install(target="llama.cpp/linux-x86_64-nothing")
+    assert states(check(published, published.root)) == {}
 
 
 def test_what_is_nothing_to_verify(tmp_path: Path):
