@@ -255,7 +255,7 @@ def _channels(environment: Mapping[str, str]) -> dict[str, str]:
     found = {}
     for number, entry in enumerate(entries, 1):
         locked, equals, place = entry.partition("=")
-        what = "entry" if len(entries) == 1 else f"entry {number} of {len(entries)}"
+        what = f"entry {number} of {len(entries)}"
         if not equals:
             raise UsageError(f"{PREFIX}CHANNELS: {what} has no =", hint=_CHANNELS_HINT)
         side = "what stands before its ="

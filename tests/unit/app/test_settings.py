@@ -167,8 +167,8 @@ def test_channels_come_from_the_file_or_the_environment_without_a_slash_at_the_e
 @pytest.mark.parametrize(
     ("said", "wrong"),
     [
-        ("https://me:pw@conda.example/forge", "entry has no ="),
-        ("forge=https://me:pw@mirror.example/forge", "entry: what stands before its = is no url"),
+        ("https://me:pw@conda.example/forge", "entry 1 of 1 has no ="),
+        ("forge=https://me:pw@mirror.example/forge", "entry 1 of 1: what stands before its = is no url"),
         ("https://a=b", "after its = is neither a url nor the absolute path of a folder"),
         ("https://a=./srv/pw", "after its = is neither a url nor the absolute path of a folder"),
         ("https://a=htps://me:pw@b/c", "after its = has the scheme 'htps', which is none of https, http, file"),
