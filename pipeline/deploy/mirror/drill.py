@@ -145,7 +145,7 @@ def _drill(artifact: Artifact, request: DrillRequest, commands: DrillCommands, *
         if done.exit_code == _HOST_LACKS:
             lacks = done.message
             done = commands.install(artifact, request.mirror, root, "--no-check-host", "--health", "none")
-        outcome, detail = _judge(done, lacks, commands)
+        outcome, detail = _judge(artifact, done, lacks, commands)
     devices = done.health.get("devices")
     return DrillRow(
         target=artifact.target,
@@ -158,8 +158,10 @@ def _drill(artifact: Artifact, request: DrillRequest, commands: DrillCommands, *
     )
 
 
-def _judge(done: CutOff, lacks: str, commands: DrillCommands) -> tuple[DrillState, str]:
+def _judge(artifact: Artifact, done: CutOff, lacks: str, commands: DrillCommands) -> tuple[DrillState, str]:
     """Return what came of an installation, and what there is to say about it."""
+    if done.exit_code == _HOST_LACKS and artifact.environment is not None and artifact.environment.base == "host":
+        return "lacking", done.message
     if done.exit_code:
         return "failed", done.message
     if not done.document:

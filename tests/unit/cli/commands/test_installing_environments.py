@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -109,6 +110,28 @@ def test_a_mirror_with_an_environment_is_drilled(user, tmp_path):
     if code == 5:
         pytest.skip("no process can be cut off from the network here")
     assert code == 0, user.err + user.out
+    close_stores()
+
+
+def test_a_drill_says_which_python_this_machine_lacks_and_blames_no_mirror(user, tmp_path):
+    folder = tmp_path / "world"
+    folder.mkdir()
+    world = EnvironmentWorld(folder)
+    world.build_environment("0.33.0", packages=(), python="3.99")
+    world.publish()
+    mirror = tmp_path / "mirror"
+    mirrored(world, mirror)
+    drill = ("mirror", "drill", mirror, "--trusted-root", world.keys_dir / "root.json")
+    code = user.run(*drill, "--json")
+    if code == 5:
+        pytest.skip("no process can be cut off from the network here")
+    row = json.loads(user.out)["rows"][0]
+    assert (row["outcome"], row["bytes"]) == ("lacking", 0)
+    assert "no python3.99 on its PATH" in row["detail"]
+    assert code == 10, "nothing ran, so nothing is proven"
+    assert user.run(*drill) == 10
+    assert "no python3.99 on its PATH" in user.err
+    assert "mirror verify" not in user.err
     close_stores()
 
 
