@@ -165,7 +165,7 @@ def answer(session: Session, question: Question) -> Answer:
 
 
 def finish(session: Session, found: Answer, question: Question) -> None:
-    """Warn of a GPU that is not used and of a Python that is not there, and end with an error's code where nothing fits or an accelerator was required.
+    """Warn of what is not used or not there; end with an error's code where nothing fits or a GPU was required.
 
     Raises:
         NothingSelectedError: nothing fits.

@@ -162,10 +162,8 @@ def _judge(artifact: Artifact, done: CutOff, lacks: str, commands: DrillCommands
     """Return what came of an installation, and what there is to say about it."""
     if done.exit_code == _HOST_LACKS and artifact.environment is not None and artifact.environment.base == "host":
         return "lacking", done.message
-    if done.exit_code:
-        return "failed", done.message
-    if not done.document:
-        return "failed", f"it printed no result: {done.message}"
+    if done.exit_code or not done.document:
+        return "failed", done.message if done.exit_code else f"it printed no result: {done.message}"
     if lacks:
         return "installed", f"this machine cannot run it: {lacks}"
     if done.health.get("passed"):

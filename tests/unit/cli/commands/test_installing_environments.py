@@ -68,6 +68,11 @@ def test_list_doctor_and_verify_say_that_the_hosts_python_is_gone_and_what_to_do
     assert "`install` makes it anew" in said
     assert user.run("verify", world.root) == 7
     assert f"{python} (missing)" in user.err
+    assert "--python names one" in user.err.partition("next:")[2]
+    assert "--repair" not in user.err, "one answer, and the one that mends it"
+    (world.root / "generations/mlx-lm/1/tree/bin/mlx_lm.server").unlink()
+    assert user.run("verify", world.root) == 7
+    assert all(option in user.err.partition("next:")[2] for option in ("--repair", "--python"))
     assert user.json(*install(world, "--python", sys.executable))["generation"] == 2
     assert "broken" not in user.ok("list").splitlines()[1]
 
