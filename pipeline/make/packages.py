@@ -9,7 +9,7 @@ from pipeline.errors import IntegrityError, NetworkError, NothingSelectedError, 
 from pipeline.events import StepProgress
 from pipeline.make.outputs import Outputs, made
 from pipeline.make.wanted import wanted_file
-from pipeline.model.counts import counted, listed
+from pipeline.model.counts import counted, listed, sized
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -74,7 +74,7 @@ def fetch_packages(action: FetchPackages, step: str, services: Services, work: P
         ) from error
     except NetworkError as error:
         raise _not_had(action, requests, services, error) from error
-    return made(blobs={blob.filename: blob for blob in blobs}, summary=f"{_count(action)}, {total / 1e6:.1f} MB")
+    return made(blobs={blob.filename: blob for blob in blobs}, summary=f"{_count(action)}, {sized(total)}")
 
 
 def _require_names(action: FetchPackages) -> None:

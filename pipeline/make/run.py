@@ -138,7 +138,7 @@ def _dispatch(step: Step, services: Services, results: Results, work: Path) -> O
         case Prove() as action:
             outputs = prove(action, step.name, services, results, work)
         case MakeBundle() as action:
-            outputs = make_bundle(action, services, results, work)
+            outputs = make_bundle(action, step.name, services, results, work)
         case _:
             outputs = carry_out(step.action, step.name, services, results, work)
     return outputs
