@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
 LISTED = "`python -m pipeline targets` lists them all"
-"""The hint where nothing is near what was named."""
+"""The hint where nothing is near what was named of all that can be made."""
 _SHOWN = 12
 
 
@@ -36,10 +36,15 @@ class Taken(NamedTuple):
     is_glob: bool
 
 
-def match_targets(patterns: Sequence[str], known: Iterable[Target]) -> tuple[Taken, ...]:
+def match_targets(patterns: Sequence[str], known: Iterable[Target], *, otherwise: str = LISTED) -> tuple[Taken, ...]:
     """Return for each pattern which of the known targets it names.
 
     A pattern is a target, a target without its engine, or a glob over either; a comma separates several.
+
+    Args:
+        patterns: as on the command line.
+        known: targets.
+        otherwise: the hint where nothing is near what was named.
 
     Raises:
         UnknownNameError: a pattern matches nothing, with near matches.
@@ -51,7 +56,7 @@ def match_targets(patterns: Sequence[str], known: Iterable[Target]) -> tuple[Tak
         matches = tuple(target for target in everything if pattern and target.is_named(pattern))
         is_glob = any(c in pattern for c in "*?[")
         if not matches:
-            raise UnknownNameError(f"no target matches {pattern!r}", hint=_near(pattern, everything) or LISTED)
+            raise UnknownNameError(f"no target matches {pattern!r}", hint=_near(pattern, everything) or otherwise)
         if not is_glob and len(matches) > 1:
             raise AmbiguousNameError(
                 f"{pattern!r} is ambiguous", hint=f"name the engine too: {', '.join(map(str, matches))}"
@@ -60,7 +65,7 @@ def match_targets(patterns: Sequence[str], known: Iterable[Target]) -> tuple[Tak
     return tuple(found)
 
 
-def select_targets(patterns: Sequence[str], known: Iterable[Target]) -> tuple[Target, ...]:
+def select_targets(patterns: Sequence[str], known: Iterable[Target], *, otherwise: str = LISTED) -> tuple[Target, ...]:
     """Return the known targets that any of ``patterns`` names, in the order of ``known``; see ``match_targets``.
 
     Raises:
@@ -68,7 +73,7 @@ def select_targets(patterns: Sequence[str], known: Iterable[Target]) -> tuple[Ta
         AmbiguousNameError: a name without engine is one of several engines.
     """
     everything = tuple(known)
-    chosen = {target for taken in match_targets(patterns, everything) for target in taken.targets}
+    chosen = {target for taken in match_targets(patterns, everything, otherwise=otherwise) for target in taken.targets}
     return tuple(target for target in everything if target in chosen)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from unittest import mock
@@ -18,6 +19,11 @@ with mock.patch("sys.addaudithook"):
 
 from pipeline.catalog import Catalog, load
 from tests.simulators.engine_world import close_stores
+from tests.workers import pytest_xdist_auto_num_workers  # noqa: F401 - pytest looks for it here
+
+# A shell has what it starts in the background ignore Ctrl-C, and so would every program that the tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 PROJECT = Path(__file__).resolve().parent.parent
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pipeline.app.project import package_dir
 from pipeline.errors import HostError
 from pipeline.lock.tools import LockTools
-from pipeline.system.index_settings import IndexSettings
+from pipeline.system.index_settings import IndexSettings, PipAbsentError
 from pipeline.system.index_variables import INDEX_VARIABLES, without_name
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def lock_tools(
         environment: of this process.
 
     Raises:
-        HostError: ``conda`` is not there.
+        HostError: ``conda`` is not there; or pip is, and does not say which index it uses.
         UsageError: a file of uv's cannot be read.
     """
     indexes = IndexSettings(environment, commands)
@@ -75,10 +75,10 @@ def _uv_indexes(indexes: IndexSettings) -> dict[str, str]:
     uv takes the first index that has a project, and asks those of UV_INDEX before the default one.
     """
     try:
-        default, extra = indexes.default(), indexes.extra()
-    except HostError:  # no pip to ask, as in an environment that uv made: uv's default is pip's
-        default, extra = [], []
-    found = {"UV_NO_CONFIG": "1", "UV_INDEX": " ".join(_once((*indexes.first(), *extra, *default[1:])))}
+        default = indexes.default()
+    except PipAbsentError:  # as in an environment that uv made; nothing else names one, and uv's default is pip's
+        default = []
+    found = {"UV_NO_CONFIG": "1", "UV_INDEX": " ".join(_once((*indexes.first(), *indexes.extra(), *default[1:])))}
     return {**found, "UV_DEFAULT_INDEX": default[0]} if default else found
 
 

@@ -81,9 +81,13 @@ class Catalog(Frozen):
         for pattern in (part.strip() for text in patterns for part in text.split(",")):
             meant = [target for target in self.unsupported_targets() if target.is_named(pattern)]
             if meant and not any(target.is_named(pattern) for target in known):
-                recipe = self.unsupported[meant[0].engine]
-                instead = f"take {recipe.instead} instead" if recipe.instead else "`targets` lists what can be made"
-                raise NothingSelectedError(f"{meant[0]} cannot be made: {recipe.reason}", hint=instead)
+                raise self.unsupported_error(meant[0])
+
+    def unsupported_error(self, target: Target) -> NothingSelectedError:
+        """Return what says why one of ``unsupported_targets`` cannot be made, and what to take instead."""
+        recipe = self.unsupported[target.engine]
+        instead = f"take {recipe.instead} instead" if recipe.instead else "`targets` lists what can be made"
+        return NothingSelectedError(f"{target} cannot be made: {recipe.reason}", hint=instead)
 
     def accelerator(self, accel: str) -> AcceleratorRecipe:
         """Return the recipe of an accelerator, which may be a version of its family.

@@ -8,6 +8,7 @@ from pipeline.app.settings import program_name
 from pipeline.catalog.environments import environment_names, environment_platforms
 from pipeline.errors import UsageError
 from pipeline.lock import StaleLockError, stale
+from pipeline.lock.miniforge import StalePinError, pin_problems
 from pipeline.names import PLATFORMS, platform_hint
 
 if TYPE_CHECKING:
@@ -63,20 +64,31 @@ def _instead(platform: str, platforms: tuple[str, ...]) -> str:
 
 
 def show_stale(session: Session, folders: Sequence[Path]) -> None:
-    """Say of each environment whether its lock files are those of what is written by hand.
+    """Say of each environment whether its lock files, and its pin of Miniforge, are those of what is written by hand.
 
     Raises:
-        StaleLockError: of at least one they are not; every reason is listed.
+        StaleLockError: of at least one its lock files are not; every reason is listed.
+        StalePinError: the same of pins alone.
     """
     reasons = {folder: stale(folder, platforms_of(folder)) for folder in folders}
+    pins = {folder: pin_problems(folder, platforms_of(folder)) for folder in folders}
     session.show(
-        {folder.name: {"fresh": not found, "reasons": list(found)} for folder, found in reasons.items()},
+        {
+            folder.name: {"fresh": not found, "reasons": list(found), "miniforge": list(pins[folder])}
+            for folder, found in reasons.items()
+        },
         lambda: "\n".join(f"{folder.name} is fresh" for folder, found in reasons.items() if not found),
     )
-    listed = [reason for found in reasons.values() for reason in found]
-    if listed:
-        again = " ".join(f"--env {folder.name}" for folder, found in reasons.items() if found)
-        session.end_with(StaleLockError("\n".join(listed), hint=f"{program_name()} lock {again}"))
+    listed = [problem for found in (*reasons.values(), *pins.values()) for problem in found]
+    if not listed:
+        return
+    again = " ".join(f"--env {folder.name}" for folder, found in reasons.items() if found)
+    mends = [f"{program_name()} lock {again}"] if again else []
+    mends += [
+        f"{program_name()} lock --env {folder.name} --miniforge VERSION" for folder, found in pins.items() if found
+    ]
+    kind = StaleLockError if again else StalePinError
+    session.end_with(kind("\n".join(listed), hint="; ".join(mends)))
 
 
 def warn_of_stale(session: Session, folder: Path) -> tuple[str, ...]:

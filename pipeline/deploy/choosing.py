@@ -10,6 +10,7 @@ from pipeline.deploy.requirements import check_host
 from pipeline.deploy.revoked import refusal
 from pipeline.deploy.select import describe_given, require_accelerator, select
 from pipeline.errors import NothingSelectedError, UsageError
+from pipeline.model.counts import listed
 from pipeline.names import Target, version_key
 from pipeline.target_names import select_targets
 
@@ -163,7 +164,8 @@ def _target(offered: set[Target], named: str | None, platform: str) -> Target:
     if not known:
         raise NothingSelectedError("the repository offers nothing", hint="publish bundles to it first")
     if named is not None:
-        matches = list(select_targets([named], known))
+        has = f"the repository has {listed(list(map(str, known)))}; `explain` with the same --from says what fits here"
+        matches = list(select_targets([named], known, otherwise=has))
     else:
         matches = [target for target in known if target.platform == platform]
         if not matches:

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 MAKE_ANEW = "`install` makes it anew over a Python of that version (--python names one)"
 """What to do about a fault."""
 _PYTHON = "bin/python"
-_NAME = re.compile(r"python(3\.[0-9]+)t?")  # how every build of CPython calls the file that links lead to
+# How every build of CPython calls the file that links lead to; wheels for a free-threaded one (t) are for no other.
+_NAME = re.compile(r"python(3\.[0-9]+t?)")
 _LIBRARY_FOLDERS = ("lib", "lib64")  # the second is Fedora's
 
 
@@ -44,7 +45,7 @@ def host_python(layout: Layout, generation: Generation) -> Path:
 
 
 def _minor_version(python: Path, *, expected: str) -> str:
-    """Return ``3.14`` of an interpreter, by its name or by the standard library beside it; what is expected else."""
+    """Return ``3.14`` or ``3.14t`` of an interpreter, by its name or the library beside it; what is expected else."""
     if said := _NAME.fullmatch(python.name):
         return said[1]
     beside = set(_libraries(python.parent.parent))

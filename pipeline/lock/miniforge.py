@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.catalog.environments import environment_platforms
 from pipeline.catalog.lock_files import LockError
-from pipeline.catalog.miniforge import MINIFORGE, RELEASES, miniforge_text
-from pipeline.errors import IntegrityError, NothingSelectedError, UsageError
+from pipeline.catalog.miniforge import MINIFORGE, RELEASES, miniforge_text, read_miniforge
+from pipeline.errors import IntegrityError, NothingSelectedError, PipelineError, UsageError
 from pipeline.events import Notice
 from pipeline.model.environment import MiniforgeInstaller
 from pipeline.model.frozen import Frozen
@@ -16,14 +16,21 @@ from pipeline.names import miniforge_file
 from pipeline.ports import DownloadRequest
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from pipeline.ports import Disk, Services
 
 LICENSE = "BSD-3-Clause"  # LICENSE of its repository
 _LIMIT_BYTES = 4096  # a digest and a name
+INSTALLER_LIMIT_BYTES = 512 << 20
+"""An installer of more bytes is none: the release says no sizes, and its installers have tens of megabytes."""
 _VERSION = re.compile(r"[0-9]+(?:\.[0-9]+)+-[0-9]+")  # conda's version and a build number, as its tags have been
 _SAID = re.compile(r"([0-9a-f]{64}) [ *](?:\./)?(\S+)\s*")  # as sha256sum writes it; the name is ./Miniforge3-...
+
+
+class StalePinError(PipelineError):
+    """What is pinned of Miniforge is not what an environment needs."""
 
 
 class MiniforgePinned(Frozen):
@@ -51,7 +58,7 @@ def pin_miniforge(folder: Path, version: str, services: Services, *, disk: Disk,
         UsageError: the version is none.
         LockError: the environment is for a platform that Miniforge has no script for, or its file makes no sense.
         NothingSelectedError: there is no such release, or it lacks an installer.
-        IntegrityError: an installer is not what its ``.sha256`` says, or that says nothing.
+        IntegrityError: an installer is not what its ``.sha256`` says or is too large, or that says nothing.
         NetworkError, OfflineError, NoSpaceError: as their names say.
     """
     if not _VERSION.fullmatch(version):
@@ -69,6 +76,22 @@ def pin_miniforge(folder: Path, version: str, services: Services, *, disk: Disk,
     )
 
 
+def pin_problems(folder: Path, platforms: Sequence[str]) -> tuple[str, ...]:
+    """Return why Miniforge must be pinned again in an environment, empty when it need not or was never pinned.
+
+    Args:
+        folder: of the environment, below envs/.
+        platforms: of the contract's names, all that it is for.
+    """
+    problems: list[str] = []
+    for platform in platforms:
+        try:
+            read_miniforge(folder, platform)
+        except LockError as error:
+            problems += error.message.splitlines()
+    return tuple(dict.fromkeys(problems))
+
+
 def _pinned(filename: str, version: str, services: Services) -> MiniforgeInstaller:
     """Return an installer with its digest and its size."""
     place = services.channels.get(RELEASES, RELEASES)
@@ -83,7 +106,14 @@ def _pinned(filename: str, version: str, services: Services) -> MiniforgeInstall
         )
     services.events.emit(Notice(f"{filename}: sha256 {match[1]}"))
     blob = services.downloader.fetch(
-        DownloadRequest(what=filename, urls=(url,), sha256=match[1], size_bytes=None, filename=filename)
+        DownloadRequest(
+            what=filename,
+            urls=(url,),
+            sha256=match[1],
+            size_bytes=None,
+            filename=filename,
+            limit_bytes=INSTALLER_LIMIT_BYTES,
+        )
     )
     return MiniforgeInstaller(
         version=version,

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 from pipeline.catalog.environments import EnvironmentSpec, read_environment, read_spec
 from pipeline.catalog.lock_files import LockError
 from pipeline.catalog.locked import CONDA_PROBLEM
-from pipeline.catalog.miniforge import read_miniforge
 from pipeline.catalog.pylock import pylock_filename
 from pipeline.errors import PipelineError
 from pipeline.lock.generated import (
@@ -40,6 +39,8 @@ class StaleLockError(PipelineError):
 def stale(folder: Path, platforms: Sequence[str]) -> tuple[str, ...]:
     """Return why an environment must be locked again, empty when it need not; each reason names the file.
 
+    What is pinned of Miniforge is no reason: see ``miniforge.pin_problems``.
+
     Args:
         folder: of the environment, below envs/.
         platforms: of the contract's names, all that it is for.
@@ -70,11 +71,6 @@ def stale(folder: Path, platforms: Sequence[str]) -> tuple[str, ...]:
         reasons += _torn(folder, found)
         for spec in specs:
             reasons += _contradictions(folder, spec)
-    for platform in platforms:
-        try:
-            read_miniforge(folder, platform)
-        except LockError as error:
-            reasons += error.message.splitlines()
     return tuple(dict.fromkeys(reasons))
 
 

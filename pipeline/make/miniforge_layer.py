@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from pipeline.ports import Services
 
 MINIFORGE_DIR = "miniforge"
-"""Folder within a bundle; ``install-offline.sh`` looks there, and ``finish.py`` lays nothing of it."""
+"""Folder within a bundle."""
+CARRIED = f"{MINIFORGE_DIR}/Miniforge3-"
+"""What its files begin with: ``install-offline.sh`` runs what is called so, ``finish.py`` lays none of it."""
 
 
 def make_miniforge_layer(

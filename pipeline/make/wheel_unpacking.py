@@ -15,6 +15,7 @@ from installer.utils import Scheme, construct_record_file, copyfileobj_with_hash
 
 from pipeline.digest import CHUNK_BYTES
 from pipeline.errors import IntegrityError
+from pipeline.make.miniforge_layer import CARRIED
 from pipeline.model.frozen import require_relative
 
 if TYPE_CHECKING:
@@ -60,12 +61,15 @@ class LayerTree:
         """Write a file; return its digest as RECORD has it, and its size.
 
         Raises:
-            IntegrityError: it would lie outside the prefix, or another wheel has a different file there.
+            IntegrityError: it would lie outside the prefix or where Miniforge's installer does, or another wheel has a
+                different file there.
         """
         try:
             require_relative(path)
         except ValueError as error:
             raise _refusal(wheel, f"{path!r} is refused: it {error}", hint=_ANOTHER) from error
+        if path.casefold().startswith(CARRIED.casefold()):  # file systems of macOS do not tell case apart
+            raise _refusal(wheel, f"{path!r} is refused: a bundle has Miniforge there", hint=_ANOTHER)
         before = self._written.get(path)
         place = self.folder / path
         draft = place if before is None else self.folder.with_name("draft")

@@ -47,7 +47,7 @@ FORMATS: Mapping[str, int] = {
     "make_channel_layer": 2,
     "make_miniforge_layer": 1,
     "make_wheel_layer": 1,
-    "make_installer_layer": 4,
+    "make_installer_layer": 5,
     "prove": 3,
     "prove_environment": 2,
     "make_bundle": 3,

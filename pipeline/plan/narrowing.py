@@ -6,36 +6,44 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.catalog import locked_environment, pinned_miniforge
-from pipeline.errors import NothingSelectedError, PipelineError
+from pipeline.errors import NothingSelectedError, PipelineError, UsageError
+from pipeline.model.counts import listed
 from pipeline.plan.choosing import decide
 from pipeline.target_names import match_targets
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pipeline.catalog import Catalog
     from pipeline.names import Target
     from pipeline.plan.request import BuildRequest
 
 
 class LeftOut(NamedTuple):
-    """A target that is not made although a glob took it.
+    """Targets that are not made, for one reason, although a glob took them.
 
     Attributes:
-        target: of the catalog.
+        targets: of the catalog; at least one.
         pattern: the glob.
-        why: it cannot be made as it was asked for.
-        hint: what would make it; may be empty.
+        why: they cannot be made as they were asked for, as it goes on after a target's name (``: no archive``, `` is no
+            environment``).
+        hint: what would make them; may be empty.
     """
 
-    target: Target
+    targets: tuple[Target, ...]
     pattern: str
     why: str
     hint: str
 
+    @property
+    def reason(self) -> str:
+        """Which, and why."""
+        each = "" if len(self.targets) == 1 or self.why.startswith(":") else ": each"
+        return f"{listed(list(map(str, self.targets)))}{each}{self.why.rstrip('.')}"
+
     def __str__(self) -> str:
         """Return all of it as one line."""
-        name = str(self.target)
-        why = self.why if name in self.why else f"{name}: {self.why}"
-        return "; ".join(filter(None, (f"left out of {self.pattern!r}: {why.rstrip('.')}", self.hint)))
+        return "; ".join(filter(None, (f"left out of {self.pattern!r}: {self.reason}", self.hint)))
 
 
 def narrow(
@@ -49,6 +57,7 @@ def narrow(
         platform: of this machine; None when every target is made on a machine of its own platform.
 
     Raises:
+        UsageError: nothing is left of what a glob took, and the options make no sense for any of it.
         NothingSelectedError: nothing is left of what a glob took.
         LockError: what is locked for an environment is missing or wrong.
     """
@@ -58,15 +67,25 @@ def narrow(
     for target in request.targets:
         if target not in named and (error := _refusal(target, request, catalog, platform=platform)):
             reasons[target] = error
-    left_out: dict[Target, LeftOut] = {}
+    left_out: list[LeftOut] = []
+    said: set[Target] = set()
     for each in taken:
-        refused = [(target, reasons[target]) for target in each.targets if target in reasons]
-        out = [LeftOut(target, each.pattern, error.message, error.hint) for target, error in refused]
-        if len(out) == len(each.targets):
-            raise _nothing_left(out)
-        left_out = {**{one.target: one for one in out}, **left_out}
-    targets = tuple(target for target in request.targets if target not in left_out)
-    return replace(request, targets=targets), tuple(left_out.values())
+        if not each.is_glob:
+            continue
+        refused = {target: reasons[target] for target in each.targets if target in reasons}
+        unsupported = {
+            target: catalog.unsupported_error(target)
+            for target in catalog.unsupported_targets()
+            if target.is_named(each.pattern)
+        }
+        if len(refused) == len(each.targets):
+            is_usage = all(isinstance(error, UsageError) for error in refused.values())
+            sort = UsageError if is_usage else NothingSelectedError
+            raise _nothing_left(_grouped(each.pattern, {**refused, **unsupported}), sort)
+        out = {target: error for target, error in {**refused, **unsupported}.items() if target not in said}
+        left_out += _grouped(each.pattern, out)
+        said |= out.keys()
+    return replace(request, targets=tuple(target for target in request.targets if target not in said)), tuple(left_out)
 
 
 def refuse(request: BuildRequest, catalog: Catalog) -> None:
@@ -95,9 +114,19 @@ def _refusal(target: Target, request: BuildRequest, catalog: Catalog, *, platfor
     return None
 
 
-def _nothing_left(out: list[LeftOut]) -> NothingSelectedError:
-    reasons = "".join(f"\n  {one.why}" for one in out)
+def _grouped(pattern: str, refused: Mapping[Target, PipelineError]) -> list[LeftOut]:
+    """Return what is left out of a glob, those together of which the same is said."""
+    groups: dict[tuple[str, str], list[Target]] = {}
+    for target, error in refused.items():
+        message, name = error.message, str(target)
+        why = message.removeprefix(name) if message.startswith((f"{name} ", f"{name}:")) else f": {message}"
+        groups.setdefault((why, error.hint), []).append(target)
+    return [LeftOut(tuple(targets), pattern, why, hint) for (why, hint), targets in groups.items()]
+
+
+def _nothing_left(out: list[LeftOut], sort: type[PipelineError]) -> PipelineError:
+    reasons = "".join(f"\n  {one.reason}" for one in out)
     hints = dict.fromkeys(one.hint for one in out if one.hint)
-    return NothingSelectedError(
+    return sort(
         f"nothing that {out[0].pattern!r} takes can be made as it was asked for:{reasons}", hint="; ".join(hints)
     )

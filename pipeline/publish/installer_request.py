@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.errors import NothingSelectedError, UsageError
+from pipeline.model.counts import listed
 from pipeline.names import parse_target
 from pipeline.publish.installer_offers import preferred_first
 from pipeline.target_names import select_targets
@@ -66,7 +67,8 @@ def newest(
     ordered = preferred_first(artifacts)
     if targets:
         known = dict.fromkeys(parse_target(artifact.target) for artifact in ordered)
-        wanted = {str(target) for target in select_targets(targets, known)}
+        has = f"there are {listed(list(map(str, known)))}"
+        wanted = {str(target) for target in select_targets(targets, known, otherwise=has)}
         ordered = [artifact for artifact in ordered if artifact.target in wanted]
     if versions:
         chosen = [artifact for artifact in ordered if artifact.version in versions]

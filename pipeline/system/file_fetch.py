@@ -96,8 +96,7 @@ class FileFetch:
             raise DeadlineError(self.request.what, self.tools.policy.deadline_for(self.request.size_bytes))
 
     def _try(self, place: Place) -> BlobRef:
-        size = self.request.size_bytes
-        if self.partial.size > (self.tools.policy.size_limit_bytes if size is None else size):
+        if self.partial.size > self.tools.policy.limit_for(self.request):
             self.partial.discard()
         path = place.local_path
         if path is None:
@@ -131,8 +130,7 @@ class FileFetch:
             raise TransferFault(f"{path} does not exist", kind="missing", again=False) from error
         except OSError as error:
             raise TransferFault(f"{path} cannot be read: {error.strerror}", kind="forbidden", again=False) from error
-        size = self.request.size_bytes
-        limit = self.tools.policy.size_limit_bytes if size is None else size
+        limit = self.tools.policy.limit_for(self.request)
         room = True
         with source:
             self.partial.restart(url=path.as_uri(), tag=None)

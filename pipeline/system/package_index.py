@@ -54,7 +54,7 @@ class ConfiguredIndex:
             IntegrityError: likewise, with something that is no index page.
             NothingSelectedError: all configured indexes answered, and none has that file.
             UsageError: a file of uv's cannot be read.
-            HostError: there is no pip to say which index is meant.
+            HostError: there is no pip to say which index is the default one, or it does not answer.
         """
         with self._lock:  # files are looked up by several threads; a page is asked for once
             return self._found(package, filename)

@@ -122,7 +122,7 @@ class SharedTransfer:
     def _planned(self, have: list[Span]) -> RangePlan:
         policy = self.tools.policy
         return RangePlan(
-            policy.size_limit_bytes if self.size_bytes is None else self.size_bytes,
+            policy.limit_for(self.request),
             have,
             workers=policy.ranges.connections,
             smallest_bytes=policy.ranges.smallest_bytes,

@@ -5,6 +5,10 @@ from __future__ import annotations
 import email.utils
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipeline.ports import DownloadRequest
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ class TransferPolicy:
         floor_bytes_per_second: slower than this on the whole is no download (256 kbit/s: 400 MB in three and a half
             hours).
         unknown_size_bytes: what a file of unknown size counts for a deadline.
-        size_limit_bytes: of a file whose size is not known.
+        size_limit_bytes: of a file whose size is not known, where its request says no other.
         redirects: that are followed.
         http2_below_bytes: files up to that size come over HTTP/2 where it is offered, larger ones over HTTP/1.1.
         ranges: several connections for one file.
@@ -97,6 +101,12 @@ class TransferPolicy:
             return self.deadline_seconds
         size = self.unknown_size_bytes if size_bytes is None else size_bytes
         return self.deadline_grace_seconds + size / self.floor_bytes_per_second
+
+    def limit_for(self, request: DownloadRequest) -> int:
+        """Return how many bytes may come of a file: its size, or a limit where that is not known."""
+        if request.size_bytes is not None:
+            return request.size_bytes
+        return self.size_limit_bytes if request.limit_bytes is None else request.limit_bytes
 
     def backoff(self, failures: int, jitter: float) -> float:
         """Return the seconds to wait after that many failures (1 or more); ``jitter`` is 0 to 1."""

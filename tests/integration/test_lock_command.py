@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.catalog.miniforge import RELEASES
+from pipeline.catalog.miniforge import MINIFORGE, RELEASES, miniforge_text
+from pipeline.names import miniforge_file
+from tests.simulators import miniforge
 from tests.simulators.command_line import PROJECT, CommandLine
 from tests.simulators.lock_world import RECORDED_CHANNEL, LockWorld
 from tests.simulators.wheel_index import WheelIndex
@@ -45,7 +47,9 @@ def test_an_environment_is_locked_checked_and_exported(user, world, tmp_path):
     assert stale["tiny"]["fresh"] is False
     [outcome] = json_of(user, "lock", *where, "--channel", world.channel, "--conda", "builtin")
     assert len(outcome["files"]) == 4
-    assert json_of(user, "lock", "--check", *where, "--offline") == {"tiny": {"fresh": True, "reasons": []}}
+    assert json_of(user, "lock", "--check", *where, "--offline") == {
+        "tiny": {"fresh": True, "reasons": [], "miniforge": []}
+    }
     output = tmp_path / "explicit.txt"
     json_of(
         user, "lock", *where, "--platform", "macos-arm64", "--format", "conda-explicit", "--output", output, "--offline"
@@ -86,6 +90,23 @@ def test_a_real_conda_decides_what_our_solver_does(user, tmp_path, program):
     if shutil.which(program) is None:
         pytest.skip(f"no {program} is on PATH")
     assert base(locked_anew(user, tmp_path / "envs", program)) == base(SHIPPED)
+
+
+def test_a_pin_that_lacks_a_platform_fails_the_check_with_what_mends_it_and_the_lock_stays_fresh(user, world):
+    world.lock()
+    installer = miniforge.pinned(b"forge", miniforge_file(miniforge.VERSION, "macos-arm64"))
+    (world.folder / MINIFORGE).write_text(miniforge_text("tiny", {"macos-arm64": installer}))
+    where = ("--envs", world.folder.parent, "--env", "tiny")
+    done = user.run("lock", "--check", *where)
+    assert (done.returncode, done.stdout) == (1, "tiny is fresh\n")
+    assert f"error: {world.folder / MINIFORGE}: installers.linux-x86_64: is missing" in done.stderr
+    assert done.stderr.split("next:")[1].splitlines()[0].endswith(" lock --env tiny --miniforge VERSION")
+    (world.folder / "conda-lock.yml").unlink()
+    done = user.run("lock", "--check", *where)
+    assert (done.returncode, done.stdout.strip()) == (1, "")
+    (line,) = (line for line in done.stderr.splitlines() if line.startswith("next:"))
+    assert "lock --env tiny; " in line
+    assert line.endswith("lock --env tiny --miniforge VERSION")
 
 
 @pytest.mark.parametrize("form", ["conda-explicit", "pylock"])
@@ -138,6 +159,7 @@ def test_a_folder_without_environments_is_never_fresh(user, tmp_path):
         (("--env", "tiny", "--platform", "linux-x86_64", "--format", "conda-explicit", "--with-urls"), 2),
         (("--check", "--platform", "linux-x86_64"), 2),
         (("--check", "--channel", "nowhere"), 2),
+        (("--env", "tiny", "--miniforge", ""), 2),
         (("--env", "tiny", "--offline"), 12),
         (("--env", "tiny", "--conda", "no-such-conda"), 5),
         (("--env", "tiny", "--channel", "http://127.0.0.1:9/x", "--conda", "builtin"), 6),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import os
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -139,27 +140,24 @@ def test_failures_leak_nothing(secretive: Secretive):
     folder, run = secretive.folder, secretive.run
     keys = folder / "own/keys"
     run("keys", "init", "--keys", keys, "--passphrase-file", folder / "own/passphrase")
-    publish = (
-        "publish",
-        "--from",
-        folder / "dist",
-        "--to",
-        folder / "repository",
-        "--keys",
-        keys,
-        "--allow-development",
-    )
-    for more in ((), ("--verbose",), ("--json",)):
-        run(*publish, "--passphrase-file", folder / "own/wrong", *more, code=8)
-        run(*publish, *more, code=None)  # no passphrase at all
-        trusted = ("--trusted-root", keys / "root.json", "--root", folder / "root")
+
+    def fail(name: str, *more: str) -> None:
+        publish = ("publish", "--from", folder / "dist", "--to", folder / f"repository-{name}", "--keys", keys)
+        run(*publish, "--allow-development", "--passphrase-file", folder / "own/wrong", *more, code=8)
+        run(*publish, "--allow-development", *more, code=None)  # no passphrase at all
+        trusted = ("--trusted-root", keys / "root.json", "--root", folder / f"root-{name}")
         # a repository behind a proxy that is not there, and one whose url holds a password
         run("install", TARGET, "--from", "https://repository.invalid/x", *trusted, *more, code=6)
         url = f"https://user:{SECRETS['url']}@repository.invalid/x"
         run("install", TARGET, "--from", url, *trusted, *more, code=2)
         run("install", TARGET, "--from", f"{url}?token={SECRETS['token']}", *trusted, *more, code=2)
         run("upstream", "list", "--api", f"https://{NOWHERE}", *more, code=None)
-        run("unpack", f"https://user:{SECRETS['url']}@host/x.zip", "--to", folder / "out", *more, code=None)
+        run("unpack", f"https://user:{SECRETS['url']}@host/x.zip", "--to", folder / f"out-{name}", *more, code=None)
+
+    with ThreadPoolExecutor() as pool:  # most of it is waiting before another try
+        ways = [pool.submit(fail, *way) for way in (("plain",), ("verbose", "--verbose"), ("json", "--json"))]
+    assert [way.result() for way in ways] == [None, None, None]
+    assert len(secretive.out) == 1 + 3 * 7
     assert secretive.leaks() == []
 
 

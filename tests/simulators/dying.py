@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import traceback
 from collections.abc import Callable
 
@@ -24,6 +25,8 @@ def dies_before(number: int, action: Callable[[], object]) -> bool:
     child = os.fork()
     if child == 0:
         code = 0
+        sys.settrace(None)  # what coverage would see here is lost with the child; it took half the time
+        threading.settrace(None)
         try:
             _arm(number)
             action()

@@ -19,6 +19,8 @@ VERSION = "26.3.0-1"
 FILENAME = f"Miniforge3-{VERSION}-Linux-x86_64.sh"
 CALLS = "MINIFORGE_CALLS"
 """Variable that names the file in which an installer notes its home and its prefix."""
+SETTINGS = "MINIFORGE_SETTINGS"
+"""Variable that names the file in which an installer notes its environment."""
 _HEADER = """#!/bin/sh
 set -eu
 batch=no
@@ -47,13 +49,14 @@ fi
 mkdir -p "$prefix"
 tail -n +{lines} "$0" | tar -xf - -C "$prefix"
 printf '%s\\n' "$HOME" "$prefix" >"${{{calls}:-/dev/null}}"
+env >"${{{settings}:-/dev/null}}"
 exit {code}
 """
 
 
 def installer(*, code: int = 0, brings: str = "bin/conda") -> bytes:
     """Return an installer that ends with ``code``, and has a conda at ``brings``."""
-    header = _HEADER.format(lines=_HEADER.count("\n") + 1, calls=CALLS, code=code)
+    header = _HEADER.format(lines=_HEADER.count("\n") + 1, calls=CALLS, settings=SETTINGS, code=code)
     program = conda_text().encode()
     payload = io.BytesIO()
     with tarfile.open(fileobj=payload, mode="w") as archive:

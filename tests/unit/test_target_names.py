@@ -54,6 +54,9 @@ def test_an_unknown_target_lists_near_ones_and_exits_with_2():
 def test_an_empty_pattern_matches_nothing():
     with pytest.raises(UnknownNameError):
         select_targets([""], [CPU])
+    with pytest.raises(UnknownNameError) as caught:
+        select_targets(["", "linux-*"], [CPU], otherwise="elsewhere")
+    assert caught.value.hint == "elsewhere"
 
 
 def test_a_pattern_says_what_it_took_and_whether_it_is_a_glob():

@@ -44,7 +44,7 @@ def command(session: Session, *, asked: LockOptions) -> None:
     _refuse_what_has_no_meaning(asked)
     if asked.check:
         show_stale(session, chosen_environments(folder, asked.names, all_of_them=True))
-    elif asked.miniforge:
+    elif asked.miniforge is not None:
         _pin_miniforge(session, chosen_environments(folder, asked.names), asked.miniforge)
     elif asked.form:
         _export(session, asked, chosen_environments(folder, asked.names), asked.form)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import NothingSelectedError
 from pipeline.names import AmbiguousNameError, Target, UnknownNameError, version_key
-from pipeline.target_names import LISTED, select_targets
+from pipeline.target_names import select_targets
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -39,12 +39,11 @@ def _targets(artifacts: Sequence[Artifact], patterns: Sequence[str]) -> tuple[st
     if not patterns:
         return tuple(map(str, known))
     try:
-        return tuple(map(str, select_targets(patterns, known)))
+        return tuple(map(str, select_targets(patterns, known, otherwise=f"it has: {', '.join(map(str, known))}")))
     except AmbiguousNameError:
         raise
     except UnknownNameError as error:
-        near = error.hint if error.hint != LISTED else f"it has: {', '.join(map(str, known))}"
-        raise NothingSelectedError(f"{error.message} in the repository", hint=near) from error
+        raise NothingSelectedError(f"{error.message} in the repository", hint=error.hint) from error
 
 
 def _require_releases(artifacts: Sequence[Artifact], releases: Sequence[str]) -> None:

@@ -23,7 +23,9 @@ find_conda() {
             return
         fi
     done
-    if [ -d "$bundle/miniforge" ]; then
+    # By the name of its release: a wheel may bring files of its own into that folder.
+    set -- "$bundle"/miniforge/Miniforge3-*.sh "$bundle"/miniforge/Miniforge3-*.sh.sha256
+    if [ -e "$1" ] || [ -e "$2" ]; then
         install_miniforge
     else
         fail "none of conda, mamba and micromamba is here, and the bundle brings no Miniforge; install one, say where \
@@ -33,12 +35,12 @@ conda is in CONDA_EXE, or take a bundle that was made with --with-miniforge"
 
 # Its own folder: its installer takes no path with a space, and long paths break the programs that it installs.
 install_miniforge() {
-    set -- "$bundle"/miniforge/*.sha256
+    set -- "$bundle"/miniforge/Miniforge3-*.sh.sha256
     if [ $# -ne 1 ] || [ ! -f "$1" ]; then
         fail "$bundle/miniforge has not one installer with its .sha256"
     fi
     installer=${1%.sha256}
-    named=$(sed -n 's/^[0-9a-f]\{64\} [ *]//p' "$1")
+    named=$(sed 's/^[0-9a-f]\{64\} [ *]//' "$1") # of its one line; a line more, or another, makes another name
     [ "${named#./}" = "$(basename -- "$installer")" ] || fail "$1 does not say the sha256 of $installer"
     : >"$work/digests"
     (cd "$bundle/miniforge" && check_digests <"$1") ||
@@ -47,10 +49,16 @@ install_miniforge() {
     case $temporary in
         *[[:space:]]* | [!/]*) temporary=/tmp ;;
     esac
+    [ ${#temporary} -le 60 ] || temporary=/tmp # its programs begin with `#!PATH`, of which Linux read 127 bytes
     forge=$(mktemp -d "${temporary%/}/miniforge-XXXXXX") ||
         fail "no folder can be made in $temporary; say another in TMPDIR"
     mkdir "$forge/home"
-    # A home of its own: no .condarc of the user's counts, and no trace is left there of what is removed again.
+    # A home of its own, and nothing of the user's that sends conda or its Python elsewhere: what counts beside that are
+    # the settings of the machine, which conda reads in /etc/conda, and no trace is left of what is removed again.
+    unset CONDARC XDG_CONFIG_HOME PYTHONPATH PYTHONHOME
+    for name in $(env | sed -n 's/^\(_\{0,1\}CONDA_[A-Z0-9_]*\)=.*/\1/p; s/^\(MAMBA_[A-Z0-9_]*\)=.*/\1/p'); do
+        unset "$name"
+    done
     HOME=$forge/home
     export HOME
     if has bash; then shell='bash'; else shell='sh'; fi # Miniforge says to run it with bash

@@ -21,7 +21,8 @@ def test_every_variable_that_names_an_index_counts_and_uv_s_names_do_not(variabl
 
 
 @pytest.mark.parametrize(
-    ("text", "hosts"), [('index-url = "http://one.example/s"', {"one.example"}), ("index = [", set())]
+    ("text", "hosts"),
+    [('index-url = "http://one.example/s"', {"one.example"}), ("index = [", set()), ("index = 5", set())],
 )
 def test_indexes_of_uv_s_own_file_count_and_a_damaged_file_is_told_by_whoever_needs_it(tmp_path, text, hosts):
     (tmp_path / "uv.toml").write_text(text)

@@ -454,7 +454,9 @@ def test_verify_names_the_python_that_is_gone_until_another_generation_runs(over
     ("name", "libraries", "fault"),
     [
         ("python3.99", [], "is 3.99 now"),
-        ("python3.99t", [f"lib/python{PYTHON}"], "is 3.99 now"),
+        ("python3.99t", [f"lib/python{PYTHON}"], "is 3.99t now"),
+        (f"python{PYTHON}t", [f"lib/python{PYTHON}"], f"is {PYTHON}t now"),
+        ("python", [f"lib/python{PYTHON}t"], f"is {PYTHON}t now"),
         (f"python{PYTHON}", ["lib/python3.99"], ""),
         ("python", ["lib/python3.99"], "is 3.99 now"),
         ("python", ["lib64/python3.99"], "is 3.99 now"),

@@ -172,6 +172,10 @@ def test_targets_are_resolved_against_what_is_offered(world: World):
     assert world.install(target="llama.cpp/linux-x86_64-cpu").target == "llama.cpp/linux-x86_64-cpu"
     with pytest.raises(UnknownNameError, match="linux-x86_64-avx3"):
         world.install(target="linux-x86_64-avx3")
+    with pytest.raises(UnknownNameError) as caught:
+        world.install(target="something-else")
+    assert "the repository has llama.cpp/linux-x86_64-avx2, llama.cpp/linux-x86_64-cpu" in caught.value.hint
+    assert "explain" in caught.value.hint
 
 
 def test_a_host_that_lacks_something_is_told_all_of_it_before_any_download(world: World):

@@ -11,7 +11,7 @@ from pipeline.catalog.lock_files import LockError
 from pipeline.catalog.miniforge import MINIFORGE, RELEASES, read_miniforge
 from pipeline.errors import IntegrityError, NetworkError, NothingSelectedError, OfflineError, UsageError
 from pipeline.lock import stale
-from pipeline.lock.miniforge import pin_miniforge
+from pipeline.lock.miniforge import pin_miniforge, pin_problems
 from pipeline.names import miniforge_file
 from pipeline.system.clock import SystemClock
 from pipeline.system.downloads import HttpDownloader
@@ -74,7 +74,22 @@ def test_an_installer_that_is_not_what_its_release_says_is_not_pinned(pin, world
     assert not (world.folder / MINIFORGE).exists()
 
 
-@pytest.mark.parametrize("said", [b"", b"not found\n", b"0" * 64 + b"  ./other.sh\n", b"\xff" * 70])
+def test_a_server_that_sends_no_end_of_an_installer_is_cut_off(pin, world, server, monkeypatch):
+    monkeypatch.setattr("pipeline.lock.miniforge.INSTALLER_LIMIT_BYTES", 1000)  # half a gigabyte takes a while
+    miniforge.host_release(server, FILES)
+    server.host(f"/releases/{miniforge.VERSION}/{LINUX}", b"", sim.endless())
+    with pytest.raises(IntegrityError, match="more than 1000 bytes"):
+        pin()
+    assert not (world.folder / MINIFORGE).exists()
+
+
+SAID = f"{'0' * 64}  ./{LINUX}\n".encode()
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"", b"not found\n", b"0" * 64 + b"  ./other.sh\n", b"\xff" * 70, SAID * 2, SAID + b"x\n", b"0  ./x\n" + SAID],
+)
 def test_a_digest_file_that_says_something_else_is_refused(pin, world, server, said):
     miniforge.host_release(server, FILES, said={LINUX: said})
     with pytest.raises(IntegrityError, match="does not say the digest"):
@@ -107,9 +122,12 @@ def test_a_platform_without_a_shell_is_refused(pin, world):
         pin()
 
 
-def test_a_platform_that_is_asked_for_and_not_pinned_is_stale(pin, locked, server):
+def test_a_platform_that_is_asked_for_and_not_pinned_is_a_problem_of_the_pin_and_not_of_the_lock(pin, locked, server):
+    assert pin_problems(locked.folder, PLATFORMS) == ()
     miniforge.host_release(server, FILES)
     pin()
-    assert stale(locked.folder, PLATFORMS) == ()
+    assert pin_problems(locked.folder, PLATFORMS) == ()
     locked.edit(MINIFORGE, "[installers.linux-x86_64]", "[installers.linux-arm64]")
-    assert stale(locked.folder, PLATFORMS) == (f"{locked.folder / MINIFORGE}: installers.linux-x86_64: is missing",)
+    missing = f"{locked.folder / MINIFORGE}: installers.linux-x86_64: is missing"
+    assert pin_problems(locked.folder, PLATFORMS) == (missing,)
+    assert stale(locked.folder, PLATFORMS) == ()

@@ -243,6 +243,6 @@ def test_whoever_changes_what_travels_raises_the_format_of_the_step():
     digest = sha256_bytes(b"".join(sha256_bytes(data).encode() for data in travels.values()))
     # A store keeps what a step made under a key with its format: raise FORMATS["make_installer_layer"], then note both.
     assert (FORMATS["make_installer_layer"], digest) == (
-        4,
-        "ac297bb52329b0647c706f8c49beee89970c16ce800240296ceb1f5f2420b9fb",
+        5,
+        "be6c479a819d66f880b443ce850ca771b7aea7bb1ef1620c7582fc07aabcb094",
     )

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -55,6 +57,13 @@ def tools(tmp_path) -> Path:
     return folder
 
 
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """Return a folder for TMPDIR: the test's own has too long a path for that."""
+    with TemporaryDirectory(dir="/tmp") as folder:
+        yield Path(folder)
+
+
 def install(bundle, prefix, *, tools, shell=("sh",), **variables):
     program, *options = shell
     return subprocess.run(
@@ -65,13 +74,12 @@ def install(bundle, prefix, *, tools, shell=("sh",), **variables):
 
 def refused(bundle, tmp_path, tools, *, said):
     """Install, which fails and leaves nothing."""
-    temporary = tmp_path / "temporary"
-    temporary.mkdir()
-    done = install(bundle, tmp_path / "place/prefix", tools=tools, TMPDIR=str(temporary))
+    with TemporaryDirectory(dir="/tmp") as temporary:
+        done = install(bundle, tmp_path / "place/prefix", tools=tools, TMPDIR=temporary)
+        assert not list(Path(temporary).iterdir())
     assert done.returncode == 1, done.stdout
     assert said in done.stderr
     assert not list((tmp_path / "place").iterdir())
-    assert not list(temporary.iterdir())
 
 
 def test_the_layer_has_the_installer_as_published_and_its_digest_as_the_release_says_it(made, bundle):
@@ -104,9 +112,8 @@ def test_an_installer_with_other_bytes_makes_no_layer(made, tmp_path):
 
 
 @pytest.mark.parametrize("shell", SHELLS, ids=lambda shell: shell[0])
-def test_where_no_conda_is_the_one_of_the_bundle_makes_the_base(bundle, tmp_path, tools, shell):
-    prefix, temporary, calls = tmp_path / "a place/prefix", tmp_path / "temporary", tmp_path / "calls"
-    temporary.mkdir()
+def test_where_no_conda_is_the_one_of_the_bundle_makes_the_base(bundle, tmp_path, tools, temporary, shell):
+    prefix, calls = tmp_path / "a place/prefix", tmp_path / "calls"
     variables = {"TMPDIR": str(temporary), miniforge.CALLS: str(calls), "HOME": str(tmp_path)}
     done = install(bundle, prefix, tools=tools, shell=shell, **variables)
     assert done.returncode == 0, done.stderr
@@ -145,17 +152,28 @@ def test_a_wheel_may_have_a_folder_of_the_same_name(tmp_path, tools):
     assert [path.name for path in (tmp_path / "prefix/miniforge").iterdir()] == ["words.txt"]
 
 
-@pytest.mark.parametrize("temporary", ["with a space", "relative"])
-def test_it_goes_below_tmp_where_tmpdir_will_not_do(bundle, tmp_path, tools, temporary):
-    folder = tmp_path / "with a space"
-    folder.mkdir()
+@pytest.mark.parametrize("where", ["with a space", "relative", "long" * 15])
+def test_it_goes_below_tmp_where_tmpdir_will_not_do(bundle, tmp_path, tools, temporary, where):
+    (temporary / where).mkdir()
     calls = tmp_path / "calls"
-    where = str(folder) if temporary == "with a space" else temporary
-    done = install(bundle, tmp_path / "prefix", tools=tools, TMPDIR=where, **{miniforge.CALLS: str(calls)})
+    folder = where if where == "relative" else str(temporary / where)
+    done = install(bundle, tmp_path / "prefix", tools=tools, TMPDIR=folder, **{miniforge.CALLS: str(calls)})
     assert done.returncode == 0, done.stderr
     forge = Path(calls.read_text().splitlines()[1]).parent
     assert forge.parent == Path("/tmp")
     assert not forge.exists()
+
+
+def test_no_setting_of_the_user_reaches_the_conda_of_the_bundle(bundle, tmp_path, tools):
+    noted = tmp_path / "noted"
+    sent = ("CONDARC", "XDG_CONFIG_HOME", "PYTHONPATH", "PYTHONHOME", "CONDA_CHANNELS", "CONDA_ROOT", "_CONDA_ROOT")
+    sent += ("CONDA_PREFIX", "MAMBA_ROOT_PREFIX")
+    variables = {**dict.fromkeys(sent, "/elsewhere"), "LANG": "C", miniforge.SETTINGS: str(noted)}
+    done = install(bundle, tmp_path / "prefix", tools=tools, **variables)
+    assert done.returncode == 0, done.stderr
+    found = {line.partition("=")[0] for line in noted.read_text().splitlines()}
+    assert not found & set(sent)
+    assert {"LANG", "PATH", "HOME"} <= found
 
 
 def test_a_conda_that_is_there_goes_first(bundle, tmp_path, tools):
@@ -169,6 +187,18 @@ def test_a_conda_that_is_there_goes_first(bundle, tmp_path, tools):
 def test_no_conda_and_no_installer_says_what_to_do(tmp_path, tools):
     bundle = make(tmp_path / "made", None).write_bundle(tmp_path / "bundle")
     refused(bundle, tmp_path, tools, said="the bundle brings no Miniforge")
+
+
+def test_a_script_of_a_wheel_is_not_taken_for_the_installer(tmp_path, tools):
+    script = f"#!/bin/sh\necho run >'{tmp_path}/run'\n".encode()
+    folder = "toy-1.0.data/data/miniforge"
+    said = f"{sha256_bytes(script)}  ./tool.sh\n".encode()
+    wheel = SmallWheel("toy", files={f"{folder}/tool.sh": script, f"{folder}/tool.sh.sha256": said})
+    made = MadeEnvironment(
+        tmp_path / "made", packages=(python_package(), noarch_package()), wheels={"wheels": (wheel,)}
+    )
+    refused(made.write_bundle(tmp_path / "bundle"), tmp_path, tools, said="the bundle brings no Miniforge")
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_installer_with_another_digest_is_not_run(copy, tmp_path, tools):
@@ -187,7 +217,17 @@ def test_an_installer_without_its_digest_is_not_run(copy, tmp_path, tools):
     refused(copy, tmp_path, tools, said="has not one installer with its .sha256")
 
 
-@pytest.mark.parametrize("text", ["", "{digest}  ./other.sh\n", "0  ./{name}\n"], ids=["empty", "other", "short"])
+DIGESTS = {
+    "empty": "",
+    "other": "{digest}  ./other.sh\n",
+    "short": "0  ./{name}\n",
+    "twice": "{digest}  ./{name}\n{digest}  ./{name}\n",
+    "another first": "{digest}  ./other.sh\n{digest}  ./{name}\n",
+    "another after": "{digest}  ./{name}\n0  ./other.sh\n",
+}
+
+
+@pytest.mark.parametrize("text", DIGESTS.values(), ids=DIGESTS)
 def test_a_digest_of_something_else_does_not_count(copy, tmp_path, tools, text):
     path = copy / "miniforge" / f"{miniforge.FILENAME}.sha256"
     path.write_text(text.format(digest=path.read_text().split()[0], name=miniforge.FILENAME))

@@ -145,6 +145,8 @@ def test_two_wheels_may_bring_the_same_file(make):
         ((SmallWheel("one", files={"../../../../escaped": b""}),), "refused"),
         ((SmallWheel("one", files={"one-1.0.data/scripts/../../x": b""}),), "refused"),
         ((SmallWheel("one", files={"/tmp/escaped": b""}),), "cannot be used"),
+        ((SmallWheel("one", files={"one-1.0.data/data/miniforge/Miniforge3-1.sh": b""}),), "has Miniforge there"),
+        ((SmallWheel("one", files={"one-1.0.data/data/Miniforge/miniforge3-1.sh": b""}),), "has Miniforge there"),
         ((SmallWheel("one", files={"a.py": b"1"}, record={"a.py": ""}),), "not mentioned in RECORD"),
         ((SmallWheel("one", files={"a.py": b"1"}, record={"a.py": WRONG}),), "didn't match RECORD"),
         ((SmallWheel("one", files={"a.py": b"1"}, record={"a.py": WRONG_HEX}),), "didn't match RECORD"),

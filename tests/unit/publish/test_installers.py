@@ -57,6 +57,9 @@ def test_the_newest_version_of_each_target_is_taken_unless_versions_are_named(ma
         newest(offered, versions=["b4"])
     with pytest.raises(UsageError):
         newest(offered, targets=["linux-x86_64-rocm"])
+    with pytest.raises(UsageError) as caught:
+        newest(offered, targets=["nothing"])
+    assert caught.value.hint.startswith("there are llama.cpp/")
     with pytest.raises(NothingSelectedError):
         newest([])
 

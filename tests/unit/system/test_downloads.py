@@ -1,5 +1,6 @@
 """Downloads survive what servers, networks and people do, and let nothing else into the store."""
 
+import dataclasses
 import json
 import os
 import signal
@@ -252,6 +253,17 @@ def test_a_server_that_sends_too_much_is_cut_off(server, store, make, chunked):
     with pytest.raises(IntegrityError, match="more than 1048576 bytes"):
         make().fetch(wanted(url, data=b"12345", size="unknown"))
     assert partials(store) == []
+
+
+def test_a_request_may_allow_a_file_of_unknown_size_less_than_the_policy_does(server, store, make, tmp_path):
+    request = dataclasses.replace(wanted(server.host("/f", b"", sim.endless()), size="unknown"), limit_bytes=5)
+    with pytest.raises(IntegrityError, match="more than 5 bytes"):
+        make().fetch(request)
+    (tmp_path / "file").write_bytes(DATA)
+    with pytest.raises(IntegrityError, match="longer than 5 bytes"):
+        make().fetch(dataclasses.replace(request, urls=((tmp_path / "file").as_uri(),)))
+    assert partials(store) == []
+    assert make().fetch(dataclasses.replace(request, limit_bytes=len(DATA), urls=(server.host("/g", DATA),)))
 
 
 LASTING = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import http.client
 import os
+import random
 import signal
 import socket
 import ssl
@@ -29,7 +30,7 @@ from tests.simulators.command_line import CommandLine
 from tests.simulators.engine_world import Recorder
 from tests.simulators.nginx import PROGRAM, Nginx, free_port
 
-DATA = os.urandom(6 << 20)
+DATA = random.Random(1).randbytes(6 << 20)  # its digest is in the names of tests
 SHA256 = sha256_bytes(DATA)
 BLOB = f"/blobs/{SHA256[:2]}/{SHA256}"
 EAGER = RangePolicy(

@@ -2,21 +2,21 @@
 
 import json
 import os
-import sys
 
 import pytest
 
 from pipeline.errors import HostError, IntegrityError, NetworkError, NothingSelectedError, OfflineError
 from pipeline.events import Notice
-from pipeline.ports import CommandOutcome
 from pipeline.system.clock import SystemClock
 from pipeline.system.downloads import HttpDownloader
+from pipeline.system.index_settings import PipAbsentError
 from pipeline.system.package_index import ConfiguredIndex
 from pipeline.system.processes import ProcessRunner
 from pipeline.system.store import FileStore
 from pipeline.system.transfer_policy import TransferPolicy
 from tests.simulators import http_server as sim
 from tests.simulators.engine_world import Recorder
+from tests.simulators.pip_absent import WithoutPip
 
 FILE = "My_Engine-1.0.tar.gz"
 HTML = f'<!DOCTYPE html><html><body><a href="../../files/{FILE}#sha256=00">{FILE}</a><a>no</a></body></html>'.encode()
@@ -220,14 +220,63 @@ def test_something_that_is_no_index_page_is_an_integrity_error(server, index, pa
 
 
 def test_without_pip_the_way_out_is_said(index):
-    class NoPip:
-        def run(self, command, **_):
-            assert command.argv[0] == sys.executable
-            return CommandOutcome(1, ("ModuleNotFoundError: No module named 'pip'",), 0.1)
-
-    with pytest.raises(HostError) as caught:
-        index(NoPip()).urls_of("my-engine", FILE)
+    with pytest.raises(PipAbsentError) as caught:
+        index(WithoutPip()).urls_of("my-engine", FILE)
     assert "PIP_INDEX_URL" in caught.value.hint
+
+
+def test_without_pip_a_default_index_that_is_named_and_has_not_the_file_is_answered_as_with_pip(server, index):
+    server.host("/s/my-engine/", HTML, media_type="text/html")
+    with pytest.raises(NothingSelectedError, match="other"):
+        index(WithoutPip(), PIP_INDEX_URL=server.url("/s")).urls_of("my-engine", "other")
+
+
+BROKEN = {
+    "no section": "index-url = https://user:secret@own.example/simple\n",
+    "no value": "[global]\nsecret\n",
+    "no value and a second line": "[global]\nindex-url\n    https://user:secret@own.example/simple\n",
+    "twice": "[global]\nindex-url = https://user:secret@own.example\nindex-url = https://user:secret@own.example\n",
+    "a url for a section": "[https://user:secret@own.example]\n" * 2,
+    "no text": "[global]\nindex-url = \udcff\n",
+}
+
+
+@pytest.mark.parametrize("text", BROKEN.values(), ids=BROKEN)
+def test_a_broken_file_of_pip_s_is_an_error_that_says_why_and_shows_nothing_of_it(tmp_path, index, text):
+    environment = pip_environment(tmp_path)
+    (tmp_path / "pip.conf").write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(HostError) as caught:
+        index(**environment).urls_of("my-engine", FILE)
+    assert not isinstance(caught.value, PipAbsentError)
+    assert "Configuration" in caught.value.message
+    assert "secret" not in caught.value.message + caught.value.hint
+    assert "pip config debug" in caught.value.hint
+
+
+def test_what_python_prints_itself_is_not_taken_for_what_pip_says(server, index, tmp_path):
+    server.host("/conf/my-engine/", HTML, media_type="text/html")
+    environment = pip_environment(tmp_path, index_url=server.url("/conf"))
+    (tmp_path / "sitecustomize.py").write_text(
+        "import atexit\nprint('hello', end='')\natexit.register(print, '{\"default\": \"file:///x\"}')\n"
+    )
+    found = index(**environment, PYTHONVERBOSE="1", PYTHONPATH=str(tmp_path))
+    assert found.urls_of("my-engine", FILE) == (server.url(f"/files/{FILE}"),)
+
+
+def test_an_answer_that_was_cut_is_not_shown(index, tmp_path):
+    urls = " ".join(f"https://user:secret@own.example/{number}" for number in range(3000))
+    with pytest.raises(HostError) as caught:
+        index(**pip_environment(tmp_path, extra_index_url=urls)).urls_of("my-engine", FILE)
+    assert "secret" not in caught.value.message
+    assert caught.value.__cause__ is None
+
+
+def test_a_python_that_ends_before_pip_answers_is_an_error_and_its_output_is_not_shown(index, tmp_path):
+    environment = pip_environment(tmp_path)
+    (tmp_path / "sitecustomize.py").write_text("import os\nprint('user:secret', flush=True)\nos._exit(3)\n")
+    with pytest.raises(HostError, match="it ended with 3") as caught:
+        index(**environment, PYTHONPATH=str(tmp_path)).urls_of("my-engine", FILE)
+    assert "secret" not in caught.value.message
 
 
 def test_the_password_of_an_index_is_in_no_message(server, index):

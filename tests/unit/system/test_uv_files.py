@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -86,3 +87,57 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, of_user, text):
     path.write_bytes(text)
     with pytest.raises(UsageError, match=str(path)):
         read_uv_files(of_user)
+
+
+WRONG = [
+    ("index = 5", "index must be a list"),
+    ("index = true", "index must be a list"),
+    ('[index]\nurl = "https://h/a"', "index must be a list"),
+    ('index = ["https://h/a"]', "index must be a list of tables"),
+    ('[[index]]\nname = "own"', "index.url must be"),
+    ('[[index]]\nurl = ""', "index.url must be"),
+    ("[[index]]\nurl = 5", "index.url must be text"),
+    ('[[index]]\nname = 5\nurl = "https://h/a"', "index.name must be text"),
+    ('[[index]]\nurl = "https://h/a"\ndefault = "false"', "index.default must be true or false"),
+    ('[[index]]\nurl = "https://h/a"\nexplicit = 1', "index.explicit must be true or false"),
+    ('[[index]]\nurl = "https://h/a"\nformat = 1', "index.format must be text"),
+    ('index-url = ["https://h/a"]', "index-url must be text"),
+    ("index-url = 5", "index-url must be text"),
+    ("extra-index-url = 5", "extra-index-url must be a list"),
+    ("extra-index-url = [5]", "extra-index-url must be a list of texts"),
+    ("pip = 5", "pip must be a table"),
+    ("[pip]\nindex-url = 5", "index-url must be text"),
+]
+
+
+@pytest.mark.parametrize(("text", "said"), WRONG)
+def test_what_is_no_index_is_refused_with_file_and_key_and_not_passed_over(tmp_path, of_user, text, said):
+    path = write(tmp_path / "user", text)
+    with pytest.raises(UsageError) as caught:
+        read_uv_files(of_user)
+    assert f"{path}: {said}" in caught.value.message
+    assert "https://" not in caught.value.message
+
+
+def test_a_file_that_nests_without_end_is_named(tmp_path, of_user):
+    path = write(tmp_path / "user", "a = " + "[" * 5000)
+    with pytest.raises(UsageError, match=str(path)):
+        read_uv_files(of_user)
+
+
+def test_a_system_file_that_cannot_be_looked_at_is_named(tmp_path, of_user):
+    folder = tmp_path / ("n" * 300)  # no file system takes the name: refused to everybody, to root too
+    of_user["XDG_CONFIG_DIRS"] = str(folder)
+    with pytest.raises(UsageError, match=r"nnn/uv/uv\.toml"):
+        read_uv_files(of_user)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may search every folder")
+def test_a_system_folder_that_may_not_be_searched_is_named(tmp_path, of_user):
+    path = write(tmp_path / "system", 'index-url = "https://h/a"\n')
+    path.parent.chmod(0)
+    try:
+        with pytest.raises(UsageError, match=str(path)):
+            read_uv_files(of_user)
+    finally:
+        path.parent.chmod(0o700)

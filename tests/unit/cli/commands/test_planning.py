@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.catalog.miniforge import MINIFORGE, miniforge_text
+from pipeline.model.counts import SHOWN
 from pipeline.names import miniforge_file
 from tests.simulators import miniforge
 
@@ -373,7 +374,8 @@ def test_what_only_a_glob_took_and_cannot_be_made_is_left_out_with_a_warning(use
 
 def test_a_target_that_is_also_named_is_refused_and_not_left_out(user):
     assert user.run("plan", "--target", "macos-*", "--target", "macos-arm64-mlx-openai") == 3
-    assert "warning" not in user.err
+    assert f"left out of 'macos-*': {OPENAI}" not in user.err
+    assert f"error: {OPENAI}" in user.err
 
 
 @pytest.mark.parametrize(
@@ -401,6 +403,35 @@ def test_a_glob_of_environments_without_a_pinned_miniforge_says_how_to_pin_one(u
     assert user.run("plan", "--target", "*mlx*", "--with-miniforge") == 3
     assert "cannot be bundled with Miniforge" in user.err
     assert "lock --env mlx --miniforge VERSION" in user.err
+
+
+def test_a_glob_for_which_the_options_make_no_sense_is_a_usage_error_that_says_each_reason_once(user):
+    assert user.run("plan", "--target", "*mlx*", "--wheels-only", "--with-miniforge") == 2
+    assert user.err.count("exclude each other") == 1
+    assert "mlx-lm/linux-x86_64-mlx, mlx-lm/macos-arm64-mlx, mlx-openai-server/macos-arm64-mlx-openai: " in user.err
+    assert user.run("plan", "--target", "llama.cpp/*", "--wheels-only") == 2
+
+
+def test_what_is_left_out_for_one_reason_is_one_warning_with_a_few_names_and_a_count(user):
+    user.ok("plan", "--target", "*", "--wheels-only")
+    (line,) = (line for line in user.err.splitlines() if "is no Python environment" in line)
+    assert line.startswith("warning: left out of '*': llama.cpp/linux-arm64-cpu, ")
+    assert line.count("llama.cpp/") == SHOWN
+    assert " more: each is no Python environment; --wheels-only is for environments alone" in line
+
+
+def test_two_globs_say_what_they_leave_out_once(user):
+    user.ok("plan", "--target", "macos-*", "--target", "*mlx*")
+    assert user.err.count(OPENAI) == 1
+
+
+def test_what_cannot_be_made_at_all_is_said_where_a_glob_takes_it(user):
+    plan = user.json("plan", "--target", "macos-*")
+    assert MLX in plan["targets"]
+    assert "left out of 'macos-*': mlx-llm-server/macos-arm64-mlx cannot be made: " in user.err
+    assert "; take mlx-lm instead" in user.err
+    user.ok("plan", "--target", MLX)
+    assert "mlx-llm-server" not in user.err
 
 
 def test_the_matrix_leaves_out_what_no_runner_can_make_and_refuses_it_where_it_is_named(user):

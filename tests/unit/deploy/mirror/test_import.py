@@ -417,10 +417,10 @@ def test_a_full_disk_is_noticed_before_anything_is_read(published, usb, mirror):
 def test_executables_stay_executable(published, usb, mirror):
     script = published.repository / "installer/install.sh"
     script.parent.mkdir()
-    script.write_text("#!/bin/sh\n")
+    script.write_bytes(b"#!/bin/sh\n" + b"# more\n" * PART)  # in several parts
     script.chmod(0o755)
     (script.parent / "empty").write_text("")
-    export(published, usb, part_size=7)
+    export(published, usb)
     carry_in(published, mirror, usb)
     assert os.access(mirror / "installer/install.sh", os.X_OK)
     assert not os.access(mirror / "metadata/timestamp.json", os.X_OK)
