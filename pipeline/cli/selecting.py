@@ -20,6 +20,7 @@ from pipeline.deploy.offering import offered_by, offered_in, revoked_by
 from pipeline.deploy.select import require_accelerator, select
 from pipeline.deploy.standing import revoked_and_current
 from pipeline.deploy.trust import TrustedRepository
+from pipeline.environments.host_python import lacks_python
 from pipeline.errors import PipelineError, UsageError
 
 if TYPE_CHECKING:
@@ -91,6 +92,8 @@ class Answer:
         source: where the variants are listed.
         signed: whether that was checked.
         revoked_current: what runs in the installation and was withdrawn by its publisher, with the reason.
+        lacks: what this machine lacks to install the choice, and what to do; empty when nothing is seen, and for a
+            recorded host.
     """
 
     choice: Choice
@@ -98,12 +101,18 @@ class Answer:
     source: str
     signed: bool
     revoked_current: tuple[str, ...] = ()
+    lacks: str = ""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What must not be overlooked."""
+        return (*self.choice.selection.warnings, *filter(None, (self.lacks,)))
 
     def document(self) -> dict[str, object]:
         """Return what ``--json`` prints."""
         selection = self.choice.selection.model_dump(mode="json")
         more = {"source": self.source, "signed": self.signed, "revoked_current": list(self.revoked_current)}
-        return {**selection, **more, "host": self.facts.model_dump(mode="json")}
+        return {**selection, **more, "warnings": list(self.warnings), "host": self.facts.model_dump(mode="json")}
 
 
 def selection_options(function: Callback) -> Callback:
@@ -148,11 +157,15 @@ def answer(session: Session, question: Question) -> Answer:
     choice = select(offered, facts, engine=question.engine, version=question.version, revoked=revoked)
     layout = _layout(session, question)
     current = revoked_and_current(layout) if layout and layout.looks_installed() else ()
-    return Answer(choice, facts, location, signed=bool(question.location), revoked_current=current)
+    lacks = ""
+    if choice.artifact is not None and question.host_facts is None:
+        lacks = lacks_python(choice.artifact.environment, host(session.settings))
+    signed = bool(question.location)
+    return Answer(choice, facts, location, signed=signed, revoked_current=current, lacks=lacks)
 
 
 def finish(session: Session, found: Answer, question: Question) -> None:
-    """Warn of a GPU that is not used, and end with an error's code where nothing fits or an accelerator was required.
+    """Warn of what is not used or not there; end with an error's code where nothing fits or a GPU was required.
 
     Raises:
         NothingSelectedError: nothing fits.
@@ -164,7 +177,7 @@ def finish(session: Session, found: Answer, question: Question) -> None:
             require_accelerator(artifact, found.choice.selection)
     except PipelineError as error:
         session.end_with(error)
-    for warning in (*found.choice.selection.warnings, *(f"{line}; it is current" for line in found.revoked_current)):
+    for warning in (*found.warnings, *(f"{line}; it is current" for line in found.revoked_current)):
         session.warn(warning)
 
 

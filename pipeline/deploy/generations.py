@@ -154,7 +154,7 @@ def check_generation(
     generation: Generation,
     wish: HealthWish,
     *,
-    current: str | None,
+    current: Pointer | None,
     services: Running,
     scratch: Path,
     disk: Disk,
@@ -172,7 +172,7 @@ def check_generation(
         version=generation.version,
         number=generation.number,
         tree=layout.tree_dir(generation.engine, generation.number),
-        current=current,
+        current=None if current is None else (current.version, current.generation),
     )
     found = check_health(generation.artifact.health, candidate, wish, services=services, scratch=scratch, disk=disk)
     return HealthOutcome.model_validate(found, strict=False)
@@ -293,7 +293,7 @@ class _Move:
             self._layout,
             generation,
             self._how.health,
-            current=self._pointer.version,
+            current=self._pointer,
             services=self._services,
             scratch=self._scratch,
             disk=self._disk,

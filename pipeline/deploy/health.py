@@ -52,7 +52,7 @@ class Candidate(NamedTuple):
         version: as upstream calls it.
         number: of the generation.
         tree: folder of its files.
-        current: version that runs now; None where none does.
+        current: version and number of the generation that runs now; None where none does.
     """
 
     target: str
@@ -60,7 +60,7 @@ class Candidate(NamedTuple):
     version: str
     number: int
     tree: Path
-    current: str | None
+    current: tuple[str, int] | None
 
 
 def not_run(level: ProofLevel, reason: str) -> dict[str, object]:
@@ -171,9 +171,10 @@ def require_model(check: HealthCheck | None, wish: HealthWish, target: str) -> N
 
 
 def _failure(candidate: Candidate, wish: HealthWish, error: ProofError | HostError) -> HealthCheckError:
-    stays = f"{candidate.current} stays current" if candidate.current else "nothing is current"
+    stays = "{} (generation {}) stays current".format(*candidate.current) if candidate.current else "nothing is current"
     kept = f"generation {candidate.number} is kept beside it and checked again by the next `install` or `use`"
     return HealthCheckError(
-        f"{candidate.target} {candidate.version} fails its health check ({wish.level}), so {stays}: {error.message}",
+        f"{candidate.target} {candidate.version} (generation {candidate.number}) fails its health check"
+        f" ({wish.level}), so {stays}: {error.message}",
         hint="; ".join(filter(None, (error.hint, kept, "`--health none` switches without a check"))),
     )

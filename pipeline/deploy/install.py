@@ -148,7 +148,7 @@ class _Installation:
                     self._layout,
                     generation,
                     wish,
-                    current=None if self._pointer is None else self._pointer.version,
+                    current=self._pointer,
                     services=self._services,
                     scratch=staging / "health",
                     disk=self._disk,

@@ -126,7 +126,7 @@ def _switch(
     health = not_run(how.health.level, NOT_WANTED if changed else ALREADY_CURRENT)
     if changed:
         if how.health.level != "none":
-            health = _check(places, generation, pointer["version"], how, services=services(), disk=disk)
+            health = _check(places, generation, pointer, how, services=services(), disk=disk)
         if not how.dry_run:
             _point(places, generation, history, disk)
     return {
@@ -235,7 +235,13 @@ def _entries(places: Places, generation: dict[str, Any]) -> Iterator[_Entry]:
 
 
 def _check(
-    places: Places, generation: dict[str, Any], current: str, how: Switching, *, services: Running, disk: Disk
+    places: Places,
+    generation: dict[str, Any],
+    pointer: dict[str, Any],
+    how: Switching,
+    *,
+    services: Running,
+    disk: Disk,
 ) -> dict[str, object]:
     artifact, said = generation["artifact"], generation["artifact"]["health"]
     candidate = Candidate(
@@ -244,7 +250,7 @@ def _check(
         version=generation["version"],
         number=generation["number"],
         tree=places.tree_dir(generation["engine"], generation["number"]),
-        current=current,
+        current=(pointer["version"], pointer["generation"]),
     )
     check = said and _Check(**{name: _plain(said[name]) for name in _Check._fields})
     scratch = places.staging_dir / f"health-{secrets.token_hex(8)}"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.fitting import misfits
-from pipeline.errors import HostError, NoSpaceError
+from pipeline.errors import HostError
+from pipeline.ports import require_space
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -48,9 +49,5 @@ def check_space(layers: Iterable[Layer], *, folder: Path, host: HostProbe, writt
         + sum(layer.size for layer in missing)
         + _SPARE_BYTES
     )
-    free = host.free_bytes(folder)
-    if free < needed:
-        raise NoSpaceError(
-            f"{folder} has {free / 1e6:.0f} MB free and this needs {needed / 1e6:.0f} MB",
-            hint="free some space (`gc` removes old generations), or choose another root",
-        )
+    hint = "free some space (`gc` removes old generations), or choose another root"
+    require_space(folder, needed, host=host, hint=hint)

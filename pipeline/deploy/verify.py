@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.comparing import FileComparison
+from pipeline.deploy.host_base import MAKE_ANEW
 from pipeline.deploy.layout import Layout
 from pipeline.deploy.standing import revoked_and_current
 from pipeline.deploy.steps import byte_progress, step
@@ -108,13 +109,21 @@ def report_error(report: VerifyReport) -> PipelineError:
     shown = ", ".join(f"{finding.path} ({finding.state})" for finding in report.findings[:_SHOWN])
     more = f" and {len(report.findings) - _SHOWN} more" if len(report.findings) > _SHOWN else ""
     hints: dict[SubjectKind, str] = {
-        "installation": "`install --repair` replaces what is damaged",
+        "installation": _installation_hint(report),
         "bundle": "get the bundle again",
         "dist": "build it again",
         "mirror": _mirror_hint(report),
         "repository": "sync it again from a whole copy; nothing that is damaged will be installed from it",
     }
     return IntegrityError(f"{report.path} is not as it should be: {shown}{more}", hint=hints[report.kind])
+
+
+def _installation_hint(report: VerifyReport) -> str:
+    """Return the one command that mends an installation, its damaged files and the Python that it is over."""
+    of_python = [Path(finding.path).is_absolute() for finding in report.findings]  # all else is named below the root
+    if not any(of_python):
+        return "`install --repair` replaces what is damaged"
+    return MAKE_ANEW if all(of_python) else f"with --repair, which replaces what else is damaged, {MAKE_ANEW}"
 
 
 def _mirror_hint(report: VerifyReport) -> str:

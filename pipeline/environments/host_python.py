@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pipeline.model.environment import EnvironmentCard
-    from pipeline.ports import CommandRunner, Disk, Services
+    from pipeline.ports import CommandRunner, Disk, HostProbe, Services
 
 _TIMEOUT_SECONDS = 60.0
 _MARK = "engine-pipeline: "
@@ -75,15 +75,9 @@ def find_host_python(
     Raises:
         HostError: there is none, or it is not exactly what the wheels are for.
     """
-    path = None if named is None else named.absolute()
+    path = _on_path(card, services.host) if named is None else named.absolute()
     if path is None:
-        tool = services.host.tool(f"python{card.python}")
-        path = None if tool is None else Path(tool.path)
-    if path is None:
-        raise HostError(
-            f"the bundle brings no Python, and this host has no python{card.python} on its PATH",
-            hint=f"install CPython {card.python}; or {_how_to_name(card)}",
-        )
+        raise HostError(_absent(card), hint=f"install CPython {card.python}; or {_how_to_name(card)}")
     said = _ask(path, card, commands=services.commands, env=services.base_env, cwd=cwd)
     if fault := _misfit(said, card, platform):
         raise HostError(
@@ -91,6 +85,25 @@ def find_host_python(
             hint=_how_to_name(card, path),
         )
     return HostPython(Path(said["executable"]), said["version"])
+
+
+def lacks_python(card: EnvironmentCard | None, host: HostProbe) -> str:
+    """Return that a host's PATH lacks the Python that a bundle needs, and what to do; empty where it does not.
+
+    Nothing is started: whether a Python that is there fits is seen when something is installed.
+    """
+    if card is None or card.base != "host" or _on_path(card, host) is not None:
+        return ""
+    return f"{_absent(card)}: install CPython {card.python}, or give `install` one with --python FILE"
+
+
+def _absent(card: EnvironmentCard) -> str:
+    return f"the bundle brings no Python, and this host has no python{card.python} on its PATH"
+
+
+def _on_path(card: EnvironmentCard, host: HostProbe) -> Path | None:
+    tool = host.tool(f"python{card.python}")
+    return None if tool is None else Path(tool.path)
 
 
 def _how_to_name(card: EnvironmentCard, refused: Path | None = None) -> str:

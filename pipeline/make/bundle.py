@@ -5,9 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.errors import HostError
+from pipeline.events import StepProgress
 from pipeline.make.bundle_packages import bundle_card, bundle_licenses, bundle_packages, package_materials
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.make.provenance import materials, write_provenance
+from pipeline.model.counts import sized
 from pipeline.model.manifest import Artifact, BundleCard, Layer, Proof, Requires, UpstreamArchive
 from pipeline.model.manifest_document import write_bundle_card
 from pipeline.model.statements import PROVENANCE_SUFFIX, SBOM_SUFFIX, Material, file_name
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 _TRANSPORT = {"url", "sha256", "size", "provenance", "sbom"}
 
 
-def make_bundle(action: MakeBundle, services: Services, results: Results, work: Path) -> Outputs:
+def make_bundle(action: MakeBundle, step: str, services: Services, results: Results, work: Path) -> Outputs:
     """Make the self-contained bundle: the layers' archives as they are, then ``bundle.json`` that describes them.
 
     Beside it come its provenance and its bill of materials.
@@ -35,15 +37,17 @@ def make_bundle(action: MakeBundle, services: Services, results: Results, work: 
     layers: list[Layer] = []
     parts: list[Path] = []
     files: dict[str, Sequence[TreeEntry]] = {}
-    for name in action.layers:
+    done, total = 0, sum(results[name].trees["layer"].size_bytes for name in _brought(action, results))
+    for name in _brought(action, results):
         result = results[name]
-        if "layer" not in result.blobs:
-            continue  # a runtime that the system brings
+        services.events.emit(StepProgress(step, done, total, "bytes", f"reading {name}"))
         layers += [_layer(action, name, role, results) for role in ("layer", "debug") if role in result.blobs]
         parts.append(work / result.blobs["layer"].filename)
         services.store.copy_blob(result.blobs["layer"], parts[-1])
         services.store.verify_tree(result.trees["layer"])
         files[str(result.facts["name"])] = services.trees.scan(services.store.tree_path(result.trees["layer"])).entries
+        done += result.trees["layer"].size_bytes
+    services.events.emit(StepProgress(step, done, total, "bytes", "joining the layers"))
     filename = f"{action.engine}-{action.version}-{action.platform}-{action.accel}.tar.zst"
     packages = bundle_packages(action, results)
     draft = _artifact(action, tuple(layers), results, url=f"{action.engine}/{action.version}/{filename}").model_copy(
@@ -68,8 +72,13 @@ def make_bundle(action: MakeBundle, services: Services, results: Results, work: 
     return made(
         blobs={"bundle": blob, **_keep(entry, statements, services, work)},
         facts={"artifact": entry.model_dump(mode="json")},
-        summary=f"{filename}: {blob.size_bytes / 1e6:.2f} MB",
+        summary=f"{filename}: {sized(blob.size_bytes)}",
     )
+
+
+def _brought(action: MakeBundle, results: Results) -> tuple[str, ...]:
+    """Return the steps of the layers that the bundle brings; of a runtime that the system brings there is none."""
+    return tuple(name for name in action.layers if "layer" in results[name].blobs)
 
 
 def _entry(draft: Artifact, blob: BlobRef) -> Artifact:

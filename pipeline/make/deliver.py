@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pipeline.digest import sha256_bytes, sha256_stream
-from pipeline.errors import HostError, IntegrityError, NoSpaceError
+from pipeline.errors import HostError, IntegrityError
 from pipeline.events import Notice
 from pipeline.model.actions import MakeBundle
 from pipeline.model.manifest import Artifact
 from pipeline.model.manifest_document import read_manifest, write_manifest
+from pipeline.ports import require_space
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -121,12 +122,8 @@ def _require_space(plan: Plan, results: Results, services: Services, output_dir:
         for blob in (*results[step.name].blobs.values(), *_layers(step.action, results))
     }
     needed = sum(blobs.values())
-    free = services.host.free_bytes(output_dir)
-    if free < needed:
-        raise NoSpaceError(
-            f"{output_dir} has {free / 1e6:.0f} MB free, {needed / 1e6:.0f} MB are needed",
-            hint="free some space, or choose another folder with --output",
-        )
+    hint = "free some space, or choose another folder with --output"
+    require_space(output_dir, needed, host=services.host, hint=hint)
 
 
 def _read_before(output_dir: Path, services: Services) -> Manifest | None:

@@ -13,7 +13,7 @@ from pipeline.make.loading import LoaderView
 from pipeline.names import is_older
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
     from pathlib import Path
 
     from pipeline.make.environment_files import PlacedFile
@@ -54,7 +54,13 @@ class BinariesRead(NamedTuple):
 
 
 def read_binaries(
-    files: Mapping[str, PlacedFile], *, platform: str, floors: Floors, inspector: BinaryInspector, view_dir: Path
+    files: Mapping[str, PlacedFile],
+    *,
+    platform: str,
+    floors: Floors,
+    inspector: BinaryInspector,
+    view_dir: Path,
+    progress: Callable[[int], None],
 ) -> BinariesRead:
     """Read every binary among an environment's files, and judge it.
 
@@ -64,11 +70,12 @@ def read_binaries(
         floors: of the environment.
         inspector: what reads binaries.
         view_dir: a new folder, into which the binaries and links are laid as loaders will see them.
+        progress: is told how many files are read.
 
     Raises:
         HostError: what reads this kind of binary is not installed.
     """
-    cards, findings, damaged = _cards(files, inspector, view_dir)
+    cards, findings, damaged = _cards(files, inspector, view_dir, progress)
     findings += _impostors(files, {*cards, *damaged}, platform)
     system = platform.partition("-")[0]
     view = LoaderView(view_dir, cards, SYSTEM_LIBRARIES[system])
@@ -90,13 +97,14 @@ def read_binaries(
 
 
 def _cards(
-    files: Mapping[str, PlacedFile], inspector: BinaryInspector, view_dir: Path
+    files: Mapping[str, PlacedFile], inspector: BinaryInspector, view_dir: Path, progress: Callable[[int], None]
 ) -> tuple[dict[str, BinaryCard], list[Finding], set[str]]:
     """Return the cards of all that a loader may see, laid into the view with all links, and what is damaged."""
     cards: dict[str, BinaryCard] = {}
     findings: list[Finding] = []
     damaged: set[str] = set()
-    for path, placed in sorted(files.items()):
+    for done, (path, placed) in enumerate(sorted(files.items())):
+        progress(done)
         destination = view_dir / path
         if placed.path.is_symlink():
             destination.parent.mkdir(parents=True, exist_ok=True)

@@ -10,7 +10,7 @@ from pipeline.events import StepProgress
 from pipeline.make.outputs import Outputs, made
 from pipeline.make.wanted import wanted_file
 from pipeline.model.clean_text import without_user_info
-from pipeline.model.counts import counted, listed
+from pipeline.model.counts import counted, listed, sized
 from pipeline.names import CHANNEL_PLACES
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def fetch_packages(action: FetchPackages, step: str, services: Services, work: P
         ) from error
     except NetworkError as error:
         raise _not_had(action, requests, services, error) from error
-    return made(blobs={blob.filename: blob for blob in blobs}, summary=f"{_count(action)}, {total / 1e6:.1f} MB")
+    return made(blobs={blob.filename: blob for blob in blobs}, summary=f"{_count(action)}, {sized(total)}")
 
 
 def _require_names(action: FetchPackages) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from pipeline.events import StepProgress
+from pipeline.model.counts import sized
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -26,9 +27,9 @@ class Packed(NamedTuple):
 
     @property
     def summary(self) -> str:
-        """One line of figures: size of the files, of the archive, and their ratio."""
-        ratio = self.archive.size_bytes / max(self.tree.size_bytes, 1)
-        return f"{self.tree.size_bytes / 1e6:.1f} MB in {self.archive.size_bytes / 1e6:.2f} MB ({ratio:.2f})"
+        """One line of figures: size of the files, of the archive, and how much of the one the other is."""
+        share = 100 * self.archive.size_bytes / max(self.tree.size_bytes, 1)
+        return f"{sized(self.tree.size_bytes)}, packed {sized(self.archive.size_bytes)} ({share:.0f} % of that)"
 
 
 class LayerAction(Protocol):

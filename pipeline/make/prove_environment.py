@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pipeline.make.environment_binaries import BinariesRead
     from pipeline.model.environment import LockedEnvironment
     from pipeline.model.environment_actions import ProveEnvironment
+    from pipeline.model.tree import Tree
     from pipeline.ports import Services
     from pipeline.proofs.distributions import Distribution
 
@@ -46,7 +47,7 @@ def prove_environment(action: ProveEnvironment, step: str, services: Services, r
         HostError: nothing here solves or reads what has to be, or the environment was to be run and cannot be.
     """
     bundle = work / "bundle"
-    laid = Laid(bundle, {name: lay_layer(name, services, results, bundle, work) for name in action.layers})
+    laid = Laid(bundle, _lay(action, step, services, results, bundle=bundle, work=work))
     binaries, file_count = _examine(action, step, laid, results, services=services, work=work)
     _tell_foreign_folders(action.target, binaries, services)
     requires = _requires(binaries)
@@ -71,6 +72,20 @@ def prove_environment(action: ProveEnvironment, step: str, services: Services, r
     )
 
 
+def _lay(
+    action: ProveEnvironment, step: str, services: Services, results: Results, *, bundle: Path, work: Path
+) -> dict[str, Tree]:
+    """Lay the layers one over the other; then the packages are compared, which says no figures of its own."""
+    done, total = 0, sum(results[name].trees["layer"].size_bytes for name in action.layers)
+    trees = {}
+    for name in action.layers:
+        services.events.emit(StepProgress(step, done, total, "bytes", f"laying {name}"))
+        trees[name] = lay_layer(name, services, results, bundle, work)
+        done += results[name].trees["layer"].size_bytes
+    services.events.emit(StepProgress(step, done, total, "bytes", "comparing packages with the lock"))
+    return trees
+
+
 def _examine(
     action: ProveEnvironment, step: str, laid: Laid, results: Results, *, services: Services, work: Path
 ) -> tuple[BinariesRead, int]:
@@ -81,8 +96,6 @@ def _examine(
         HostError: nothing here solves or reads what has to be.
     """
     locked, (bundle, trees) = action.environment, laid
-    packages = len(locked.conda) + len(locked.wheels)
-    services.events.emit(StepProgress(step, 0, packages, "files", "comparing packages with the lock"))
     wheels = wheel_files(locked, {name: trees[name] for name in action.wheel_layers}, bundle)
     findings = [*lock_findings(action, results, trees, bundle), *wheels.findings]
     channel = None
@@ -91,13 +104,13 @@ def _examine(
         findings += _solve_findings(locked, bundle, services)
     files, in_both = place_files(locked, bundle, wheels, channel=channel, services=services, work=work)
     findings += (*in_both, *_set_findings(locked, distributions(files, locked)))
-    services.events.emit(StepProgress(step, 0, len(files), "files", "reading binaries"))
     binaries = read_binaries(
         files,
         platform=locked.platform,
         floors=locked.floors,
         inspector=services.binaries,
         view_dir=work / "view",
+        progress=lambda done: services.events.emit(StepProgress(step, done, len(files), "files", "reading binaries")),
     )
     refuse([*findings, *binaries.findings], shown=_SHOWN, about=action.target)
     return binaries, len(files)

@@ -10,6 +10,7 @@ from pipeline.make.archive import download_archives, fetch_archive
 from pipeline.make.bundle import make_bundle
 from pipeline.make.compile import compile_component
 from pipeline.make.deliver import deliver, prepare
+from pipeline.make.downloads import require_space_for_downloads
 from pipeline.make.environment_steps import carry_out
 from pipeline.make.fetch import fetch_model, fetch_source
 from pipeline.make.layer import make_layer
@@ -54,6 +55,7 @@ def run(plan: Plan, services: Services, output_dir: Path, *, release: str | None
         release: our own name of the release; None derives one from the newest pin's date.
 
     Raises:
+        NoSpaceError: the cache's disk cannot hold what is to be downloaded; nothing was begun.
         PipelineError: a step failed; the steps before it are kept.
     """
     results: Results
@@ -62,6 +64,7 @@ def run(plan: Plan, services: Services, output_dir: Path, *, release: str | None
     prepare(output_dir)
     for decision in plan.decisions:
         _tell(decision, services)
+    require_space_for_downloads((step for step in plan.steps if step.name in wanted), services)
     actions = [step.action for step in plan.steps if step.name in wanted]
     download_archives([action for action in actions if isinstance(action, FetchArchive)], services)
     for number in range(len(plan.steps)):
@@ -135,7 +138,7 @@ def _dispatch(step: Step, services: Services, results: Results, work: Path) -> O
         case Prove() as action:
             outputs = prove(action, step.name, services, results, work)
         case MakeBundle() as action:
-            outputs = make_bundle(action, services, results, work)
+            outputs = make_bundle(action, step.name, services, results, work)
         case _:
             outputs = carry_out(step.action, step.name, services, results, work)
     return outputs

@@ -22,6 +22,12 @@ def counted(number: int, noun: str, plural: str = "") -> str:
     return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
+def sized(size_bytes: int) -> str:
+    """Return ``20.7 MB``, and below one megabyte ``33.1 kB``; powers of ten, as disks and downloads are sold."""
+    megabytes = size_bytes / 1e6
+    return f"{megabytes:.1f} MB" if megabytes >= 1 else f"{size_bytes / 1e3:.1f} kB"
+
+
 def listed(names: Sequence[str], *, shown: int = SHOWN) -> str:
     """Return the first names, separated by commas, and how many more there are."""
     more = f" and {len(names) - shown} more" if len(names) > shown else ""

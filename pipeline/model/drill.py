@@ -9,8 +9,9 @@ from pydantic import Field
 from pipeline.model.frozen import Frozen
 from pipeline.model.manifest import ProofLevel
 
-DrillState = Literal["ran", "installed", "failed"]
-"""``installed``: it was installed, and this machine lacks what is needed to run it."""
+DrillState = Literal["ran", "installed", "lacking", "failed"]
+"""``installed``: it was installed, and this machine lacks what is needed to run it. ``lacking``: not even installed, as
+this machine lacks the Python that a bundle of wheels alone is installed over."""
 
 
 class DrillRow(Frozen):

@@ -20,6 +20,7 @@ from pipeline.ports.network import (
 )
 from pipeline.ports.releases import ApiDocument, ReleaseApi, RemoteHasher
 from pipeline.ports.services import Reporting, Running, Services
+from pipeline.ports.space import require_space
 from pipeline.ports.store import Store
 
 __all__ = [
@@ -51,4 +52,5 @@ __all__ = [
     "Services",
     "Store",
     "TreeReader",
+    "require_space",
 ]

@@ -69,6 +69,10 @@ class Downloader(Protocol):
         """
         ...
 
+    def missing_bytes(self, sha256: str, size_bytes: int) -> int:
+        """Return how many bytes of a file are not here yet: none that the store or an interrupted download has."""
+        ...
+
     def fetch_all(
         self,
         requests: Sequence[DownloadRequest],

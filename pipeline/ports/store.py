@@ -14,6 +14,11 @@ if TYPE_CHECKING:
 class Store(Protocol):
     """Content-addressed files and trees, and the results of steps, under one cache folder."""
 
+    @property
+    def cache_dir(self) -> Path:
+        """The cache folder."""
+        ...
+
     def has_blob(self, sha256: str) -> bool:
         """Tell whether a file is there (its name is its digest)."""
         ...

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 MANIFEST_FILE = "manifest.json"
+_WRITTEN_BY = "`build` writes one into its output folder: after `build --output DIR`, `publish --from DIR`"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,7 @@ def read_manifest_of(folder: Path) -> Manifest:
     try:
         data = (folder / MANIFEST_FILE).read_bytes()
     except OSError as error:
-        raise UsageError(f"{folder} has no {MANIFEST_FILE}: {error.strerror}", hint="`build` writes one") from error
+        raise UsageError(f"{folder} has no {MANIFEST_FILE}: {error.strerror}", hint=_WRITTEN_BY) from error
     manifest = read_manifest(data, what=str(folder / MANIFEST_FILE))
     if not manifest.artifacts:
         raise NothingSelectedError(f"{folder / MANIFEST_FILE} lists no bundle", hint="`build` adds bundles to it")

@@ -21,6 +21,7 @@ from pipeline.model.repository_layout import (
     STAGING_FOLDER,
     blob_path,
 )
+from pipeline.ports import require_space
 from pipeline.publish.dist import DistFile, check_file
 from pipeline.publish.endings import endings, require_alive
 from pipeline.publish.merging import merge, target_files
@@ -115,6 +116,7 @@ class Publishing:
         documents |= dist.documents
         documents = {sha: data for sha, data in documents.items() if not self._is_there(sha, data)}
         # before gigabytes are copied
+        self._require_space(new_files, documents)
         signed = sign_changes(state, targets, keys=self._keys, now=self._now, policy=change.policy, dry_run=dry_run)
         if dry_run:
             for file in new_files:
@@ -154,6 +156,11 @@ class Publishing:
                 hint="the repository is damaged: move that file away, publish again, then run verify",
             )
         return True
+
+    def _require_space(self, files: Iterable[DistFile], documents: dict[str, bytes]) -> None:
+        needed = sum(file.size_bytes for file in files) + sum(map(len, documents.values()))
+        hint = "free some space, or publish to a folder on another disk; nothing was published"
+        require_space(self._to, needed, host=self._services.host, hint=hint)
 
     def _stage_blobs(self, files: Iterable[DistFile], documents: dict[str, bytes]) -> None:
         """Copy files to the staging folder, each verified as it is copied; nothing is in place before all are."""

@@ -26,6 +26,25 @@ _FEW_PATHS = 64
 
 
 @contextmanager
+def full_disk_errors(folder: Path) -> Iterator[None]:
+    """Turn a full disk or quota, while writing below ``folder``, into the project's error; the rest stays as it is.
+
+    Raises:
+        NoSpaceError: the disk or the quota is full, or a file is too large for its file system.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        raise NoSpaceError(
+            f"no space left while writing to {folder}",
+            hint=f"free space there (now {_free_text(folder)}), or choose another folder",
+            folder=folder,
+        ) from error
+
+
+@contextmanager
 def disk_errors(folder: Path) -> Iterator[None]:
     """Turn what the file system refuses while writing below ``folder`` into the project's errors.
 
@@ -34,14 +53,9 @@ def disk_errors(folder: Path) -> Iterator[None]:
         HostError: the folder may not be written, or the disk fails.
     """
     try:
-        yield
+        with full_disk_errors(folder):
+            yield
     except OSError as error:
-        if error.errno in FULL:
-            raise NoSpaceError(
-                f"no space left while writing to {folder}",
-                hint=f"free space there (now {_free_text(folder)}), or choose another folder",
-                folder=folder,
-            ) from error
         if error.errno in _FORBIDDEN:
             raise HostError(
                 f"may not write {error.filename or folder}: {error.strerror}",

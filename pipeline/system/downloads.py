@@ -15,7 +15,7 @@ from pipeline.system.download_places import places_of
 from pipeline.system.file_fetch import FileFetch
 from pipeline.system.http_client import HttpClient
 from pipeline.system.parallel_fetch import fetch_all
-from pipeline.system.partial_file import PartialFile
+from pipeline.system.partial_file import PartialFile, bytes_on_disk
 from pipeline.system.server_limits import ServerLimits
 from pipeline.system.shared_transfer import Stopped, TransferTools
 from pipeline.system.small_documents import SmallDocuments
@@ -149,6 +149,12 @@ class HttpDownloader:
         if self._offline and len(near) < len(places) and not wrong:
             raise offline_error(request)
         raise failure(request, near)
+
+    def missing_bytes(self, sha256: str, size_bytes: int) -> int:
+        """Return how many bytes of a file are not here yet: none that the store or an interrupted download has."""
+        if self._store.has_blob(sha256):
+            return 0
+        return max(0, size_bytes - bytes_on_disk(self._store.cache_dir / "partials", sha256))
 
     def unreachable(self, request: DownloadRequest) -> str:
         """Return why a file cannot be had now, empty when it is in the store or one of its places answers."""

@@ -17,7 +17,17 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+_BLOCK_BYTES = 512  # of st_blocks, on every system that has it
 _MARK_BYTES = 1 << 20  # a kill costs each connection no more than that
+
+
+def bytes_on_disk(folder: Path, sha256: str) -> int:
+    """Return how much of the disk an unfinished download takes already, whoever owns it; its gaps take nothing."""
+    try:
+        found = (folder / f"{sha256}.part").stat()
+    except OSError:
+        return 0
+    return min(found.st_size, found.st_blocks * _BLOCK_BYTES) if hasattr(found, "st_blocks") else found.st_size
 
 
 class PartialFile:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from pipeline.model.result import StepResult
 from pipeline.system.claims import claimed
-from pipeline.system.disk import disk_errors
+from pipeline.system.disk import disk_errors, full_disk_errors
 from pipeline.system.store_blobs import BlobStore
 from pipeline.system.store_trees import TreeStore
 
@@ -62,6 +62,9 @@ class FileStore(BlobStore, TreeStore):
 
         With ``keep`` the folder, whose path depends on ``name`` alone, holds what an interrupted run left, and is
         removed only by ``drop_work_dir``; without, it is empty, removed at the end, and swept when its owner died.
+
+        Raises:
+            NoSpaceError: the disk became full while its owner worked.
         """
         path = self._work_path(name)
         with claimed(self._lock_path(name), sleep=time.sleep, forget=False):
@@ -69,13 +72,15 @@ class FileStore(BlobStore, TreeStore):
                 with self.staging.place() as path:
                     with disk_errors(path):
                         path.mkdir()
-                    yield path
+                    with full_disk_errors(self.cache_dir):
+                        yield path
                 return
             self._held.add(name)
             try:
                 with disk_errors(path):
                     path.mkdir(exist_ok=True)
-                yield path
+                with full_disk_errors(self.cache_dir):
+                    yield path
             finally:
                 self._held.discard(name)
 

@@ -38,6 +38,8 @@ def _text(found: Answer) -> str:
     rows = []
     if selection.chosen:
         rows.append(("chosen", selection.chosen.target, selection.chosen.version, selection.why))
+    if found.lacks:
+        rows.append(("", "", "", found.lacks))
     for rejected in found.choice.rejected_here():
         state = "fits" if rejected.fits else "no"
         rows.append((state, rejected.target, rejected.version, rejected.reasons[0]))

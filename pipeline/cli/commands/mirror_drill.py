@@ -92,7 +92,8 @@ def _failure(report: DrillReport) -> ProofError:
         return ProofError(
             "\n".join(failed), hint="`mirror verify` says whether the mirror is damaged, and what mends it"
         )
+    lacking = "".join(f"\n{row.target} {row.version}: {row.detail}" for row in report.rows if row.outcome == "lacking")
     return ProofError(
-        "every target was installed and this machine can run none of them",
+        f"nothing failed, and this machine can run none of the targets{lacking}",
         hint="drill on a machine like those to serve",
     )

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from pipeline.names import Target
     from pipeline.ports import DownloadRequest, HostProbe, Services, TreeReader
 
+_SHOWN_CHARACTERS = 130  # of a reason in the table, beside some 80 of the other columns
+
 
 @dataclass(frozen=True, slots=True)
 class _Row:
@@ -67,11 +69,18 @@ def _text(rows: list[_Row]) -> str:
             str(len(row.releases)),
             ", ".join(row.sources),
             "yes" if row.makeable_here else "no",
-            row.why_not,
+            _in_short(row),
         )
         for row in rows
     ]
     return table(("target", "release", "pinned", "from", "here", "why not"), cells, right=("pinned",))
+
+
+def _in_short(row: _Row) -> str:
+    """Return why a target cannot be made in one sentence; ``--json`` and ``plan`` have all of it."""
+    said = row.why_not.removeprefix(f"{row.target}: ")
+    end = max(said.rfind(mark, 0, _SHOWN_CHARACTERS) for mark in ("; ", ": ", ". "))
+    return said if len(said) <= _SHOWN_CHARACTERS or end < 0 else f"{said[:end]}; `plan` says more"
 
 
 def _row(target: Target, catalog: Catalog, services: Services) -> _Row:

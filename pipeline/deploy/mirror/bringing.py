@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 from pipeline.deploy.hashing import hash_files
 from pipeline.deploy.side_by_side import in_parallel
 from pipeline.deploy.steps import byte_progress, step
-from pipeline.errors import NoSpaceError
 from pipeline.model.counts import counted
 from pipeline.model.repository_layout import blob_path
-from pipeline.ports import DownloadRequest
+from pipeline.ports import DownloadRequest, require_space
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -43,12 +42,8 @@ def require_room(folder: Path, needed_bytes: int, services: Services) -> None:
     Raises:
         NoSpaceError: there is too little; both figures are named.
     """
-    free = services.host.free_bytes(folder)
-    if needed_bytes and free < needed_bytes + _SPARE_BYTES:
-        raise NoSpaceError(
-            f"{folder} has {free / 1e6:.0f} MB free and this needs {(needed_bytes + _SPARE_BYTES) / 1e6:.0f} MB",
-            hint="choose less (--target, --keep, --without-bundles), or free some space; what came already is kept",
-        )
+    hint = "choose less (--target, --keep, --without-bundles), or free some space; what came already is kept"
+    require_space(folder, needed_bytes and needed_bytes + _SPARE_BYTES, host=services.host, hint=hint)
 
 
 def bring(files: Sequence[WantedFile], place: RepositoryLocation, services: Services) -> None:

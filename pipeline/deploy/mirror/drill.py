@@ -145,7 +145,7 @@ def _drill(artifact: Artifact, request: DrillRequest, commands: DrillCommands, *
         if done.exit_code == _HOST_LACKS:
             lacks = done.message
             done = commands.install(artifact, request.mirror, root, "--no-check-host", "--health", "none")
-        outcome, detail = _judge(done, lacks, commands)
+        outcome, detail = _judge(artifact, done, lacks, commands)
     devices = done.health.get("devices")
     return DrillRow(
         target=artifact.target,
@@ -158,12 +158,12 @@ def _drill(artifact: Artifact, request: DrillRequest, commands: DrillCommands, *
     )
 
 
-def _judge(done: CutOff, lacks: str, commands: DrillCommands) -> tuple[DrillState, str]:
+def _judge(artifact: Artifact, done: CutOff, lacks: str, commands: DrillCommands) -> tuple[DrillState, str]:
     """Return what came of an installation, and what there is to say about it."""
-    if done.exit_code:
-        return "failed", done.message
-    if not done.document:
-        return "failed", f"it printed no result: {done.message}"
+    if done.exit_code == _HOST_LACKS and artifact.environment is not None and artifact.environment.base == "host":
+        return "lacking", done.message
+    if done.exit_code or not done.document:
+        return "failed", done.message if done.exit_code else f"it printed no result: {done.message}"
     if lacks:
         return "installed", f"this machine cannot run it: {lacks}"
     if done.health.get("passed"):

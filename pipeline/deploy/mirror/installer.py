@@ -8,6 +8,7 @@ they are made of a mirror that is there already.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +18,14 @@ from pipeline.deploy.shapes import walk
 from pipeline.deploy.steps import step
 from pipeline.digest import canonical_json, sha256_bytes, sha256_stream
 from pipeline.errors import NetworkError, OfflineError, PipelineError, UsageError
+from pipeline.events import StepProgress
 from pipeline.model.manifest_document import read_document, write_document
 from pipeline.model.mirror import HeldFile, InstallerFiles
 from pipeline.model.repository_layout import INSTALLER_FOLDER
 from pipeline.ports import Command
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pipeline.deploy.mirror.layout import MirrorLayout
     from pipeline.model.mirror import InstallerSelection
@@ -33,7 +35,8 @@ FILES_LIST = "files.json"
 REQUIREMENTS = "requirements.txt"
 WHEELS_FOLDER = "wheels"
 _PIP_SECONDS = 3600.0
-_QUIET = ("--disable-pip-version-check", "--no-input", "-q")
+_ALONE = ("--disable-pip-version-check", "--no-input")
+_STEP = "wheels"
 
 # The tags that pip downloads for: PEP 600 names glibc's version, PEP 425 the rest. pip goes down from a macOS version.
 PIP_PLATFORMS: Mapping[str, tuple[str, ...]] = {
@@ -119,7 +122,7 @@ class InstallerSource:
         known = layout.installer_dir / WHEELS_FOLDER if self.is_intact(layout.installer_dir) else None
         disk.make_dirs(wheels, durable=False)
         disk.write_file(staged / REQUIREMENTS, self.requirements)
-        with step(services, "wheels"):
+        with step(services, _STEP):
             for platform in self.selection.platforms:
                 for python in self.selection.pythons:
                     self._download(platform, python, staged, known, services)
@@ -131,7 +134,16 @@ class InstallerSource:
 
     def _download(self, platform: str, python: str, staged: Path, known: Path | None, services: Services) -> None:
         tag = f"cp{python.replace('.', '')}"
-        arguments = ["download", *_QUIET, "--require-hashes", "--no-deps", "--only-binary", ":all:"]
+        arguments = [
+            "download",
+            *_ALONE,
+            "--progress-bar",
+            "off",
+            "--require-hashes",
+            "--no-deps",
+            "--only-binary",
+            ":all:",
+        ]
         arguments += ["--dest", str(staged / WHEELS_FOLDER), "-r", str(staged / REQUIREMENTS)]
         arguments += ["--implementation", "cp", "--python-version", python]
         for abi in (tag, "abi3", "none"):
@@ -151,14 +163,14 @@ class InstallerSource:
             except FileNotFoundError as error:
                 raise UsageError(f"there is no {self.project}", hint="give a wheel of this project") from error
             return
-        arguments = ["wheel", *_QUIET, "--no-deps", "--wheel-dir", str(wheels), str(self.project)]
+        arguments = ["wheel", *_ALONE, "-q", "--no-deps", "--wheel-dir", str(wheels), str(self.project)]
         if services.offline:
             arguments += ["--no-index", "--no-build-isolation"]
         self._pip(arguments, "the wheel of this project", wheels, services)
 
     def _pip(self, arguments: list[str], what: str, cwd: Path, services: Services) -> None:
         command = Command((self.python, "-m", "pip", *arguments), cwd=cwd, env=self.env, timeout_seconds=_PIP_SECONDS)
-        outcome = services.commands.run(command)
+        outcome = services.commands.run(command, on_line=_telling(what, services))
         if outcome.exit_code == 0:
             return
         last = next((line for line in reversed(outcome.tail) if "ERROR" in line), (outcome.tail or ("no word",))[-1])
@@ -179,6 +191,17 @@ class InstallerSource:
             requirements_sha256=sha256_bytes(self.requirements),
             files=tuple(sorted(files, key=lambda file: file.path)),
         )
+
+
+def _telling(what: str, services: Services) -> Callable[[str], None]:
+    """Return what tells of every file that pip says it looks for; how many there will be it does not say before."""
+    numbers = count(1)
+
+    def tell(line: str) -> None:
+        if line.startswith("Collecting "):
+            services.events.emit(StepProgress(_STEP, next(numbers), None, "files", what))
+
+    return tell
 
 
 def _sha256(path: Path) -> str:

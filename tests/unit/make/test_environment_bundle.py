@@ -8,6 +8,7 @@ import pytest
 
 from pipeline.deploy.comparing import FileComparison
 from pipeline.deploy.verify_dist import verify_dist
+from pipeline.events import StepProgress
 from pipeline.make.bundle import make_bundle
 from pipeline.make.deliver import deliver
 from pipeline.model.actions import MakeBundle
@@ -41,7 +42,7 @@ def bundle(folder, *, ready_milliseconds=3200, packages=(BASE,)):
     made.results["proof"] = StepResult(key=KEY, facts=facts)
     work = folder / "bundle"
     work.mkdir()
-    outputs = make_bundle(bundle_action(made), made.services, made.results, work)
+    outputs = make_bundle(bundle_action(made), "bundle", made.services, made.results, work)
     return made, outputs, Artifact.model_validate(outputs.facts["artifact"], strict=False)
 
 
@@ -69,6 +70,15 @@ def bundle_action(made):
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory):
     return bundle(tmp_path_factory.mktemp("whole"))
+
+
+def test_it_tells_how_far_it_is(whole):
+    made, _, _ = whole
+    told = [event for event in made.services.events.events if isinstance(event, StepProgress)]
+    done = [event.done for event in told if event.step == "bundle"]
+    sizes = [made.results[name].trees["layer"].size_bytes for name in made.layers]
+    assert done == [sum(sizes[:count]) for count in range(len(sizes) + 1)]
+    assert told[-1].total == told[-1].done
 
 
 def read(made, outputs, role):

@@ -52,6 +52,15 @@ def test_programs_read_bytes_done_of_how_many(packed):
     }
 
 
+def test_the_summary_says_what_the_files_were_packed_to_in_units_that_show_it(packed):
+    made = packed(JsonLinesSink(io.StringIO(), HandClock()))
+    archive = made.archive.model_copy(update={"size_bytes": 33_100})
+    small = made._replace(tree=made.tree.model_copy(update={"size_bytes": 97_400}), archive=archive)
+    assert small.summary == "97.4 kB, packed 33.1 kB (34 % of that)"
+    large = made._replace(tree=made.tree.model_copy(update={"size_bytes": 14_400_000}), archive=archive)
+    assert large.summary == "14.4 MB, packed 33.1 kB (0 % of that)"
+
+
 def test_a_log_says_how_far_it_is_and_how_long_it_takes(packed):
     stream = io.StringIO()
     packed(LinesSink(stream, PassingClock(), verbosity="normal"))

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from pipeline.errors import HostError, ProofError
+from pipeline.events import StepProgress
 from pipeline.make.prove_environment import prove_environment
 from pipeline.model.manifest import HealthCheck
 from pipeline.system.binaries import FileInspector
@@ -63,6 +64,16 @@ def test_an_environment_of_this_machine_is_linked_and_started(prove):
     proof = prove().facts["proof"]
     assert (proof["level"], proof["loads"], proof["version"]) == ("load", True, "engine 1.0")
     assert proof["devices"] == ["CPU: small"]
+
+
+def test_how_far_the_proof_is_moves_from_layer_to_layer_and_from_file_to_file(steps, prove):
+    prove()
+    told = [event for event in steps.services.events.events if isinstance(event, StepProgress)]
+    layers = [(event.done, event.total) for event in told if event.unit == "bytes"]
+    assert layers[0][0] == 0 < layers[1][0] < layers[2][0] == layers[2][1]
+    files = [(event.done, event.total) for event in told if event.unit == "files"]
+    assert files == [(done, len(files)) for done in range(len(files))]
+    assert len(files) > 5
 
 
 def test_one_that_says_another_version_is_no_bundle(steps, prove):

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.digest import sha256_bytes
-from pipeline.errors import HostError, IntegrityError, NothingSelectedError, TrustError, UsageError
+from pipeline.errors import HostError, IntegrityError, NoSpaceError, NothingSelectedError, TrustError, UsageError
 from pipeline.model.manifest_document import read_manifest, write_manifest
 from pipeline.model.publication import PublishOutcome
 from pipeline.publish.key_kinds import from_pem, to_pem
@@ -16,7 +16,8 @@ from pipeline.publish.keys import open_keys
 from pipeline.publish.repository import publish, refresh
 from pipeline.system.keys import PrivateKeyFiles
 from tests.simulators.dying import dies_before
-from tests.simulators.engine_world import CPU, LayerFiles, World, core
+from tests.simulators.engine_world import CPU, FixedHost, LayerFiles, World, core, services_for
+from tests.simulators.environment_world import EnvironmentWorld
 from tests.simulators.stating import state
 
 DAY = 86_400
@@ -140,6 +141,29 @@ def test_versions_of_an_engine_gather_in_one_manifest(world: World):
     manifest = read_manifest((world.repository / "manifest.json").read_bytes())
     assert ([a.version for a in manifest.artifacts], manifest.release) == (["b1", "b2"], "2026.12.0")
     assert outcome.blobs_added == 2  # bundle and core: the backend and the debug files are there
+
+
+def test_what_the_disk_cannot_hold_is_not_begun_and_both_figures_are_named(world: World):
+    world.build("b1")
+    services = services_for(world.folder / "publisher", clock=world.clock, host=FixedHost(free=1))
+    for dry_run in (False, True):
+        with pytest.raises(NoSpaceError, match="repository has 0 MB free and this needs 0 MB"):
+            publish(
+                dist=world.folder / "dist", to=world.repository, keys=world.keys, services=services, disk=world.disk,
+                now=world.clock.now_seconds(), dry_run=dry_run, allow_development=True,
+            )  # fmt: skip
+    assert not (world.repository / "metadata").exists()
+    assert not (world.repository / "blobs").exists()
+
+
+def test_an_environment_with_and_one_without_its_python_are_two_builds_of_one_version(tmp_path):
+    world = EnvironmentWorld(tmp_path)
+    world.build_environment("1.0", dist="whole")
+    world.build_environment("1.0", packages=(), dist="wheels-only")
+    world.publish("whole")
+    with pytest.raises(UsageError, match="published artifacts never change"):
+        world.publish("wheels-only")
+    assert world.publish("wheels-only", replace=True).replaced == ("mlx-lm/linux-x86_64-mlx 1.0",)
 
 
 def test_a_rebuild_under_a_published_version_is_refused(world: World):

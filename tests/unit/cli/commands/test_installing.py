@@ -98,6 +98,8 @@ def test_publish_judges_the_dist_folder_before_it_asks_for_keys(user, world):
         == 2
     )
     assert "nowhere has no manifest.json" in user.err
+    assert user.run("publish", "--allow-development", "--to", world.repository, "--keys", "no-keys") == 2
+    assert "--from DIR" in user.err.partition("next:")[2], "the bundles may be where `build --output` put them"
 
 
 def test_publish_without_keys_says_so_in_plain_words(user, world):

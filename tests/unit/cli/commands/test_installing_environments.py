@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.simulators.engine_world import close_stores
-from tests.simulators.environment_world import SITE, EnvironmentWorld
+from tests.simulators.environment_world import PYTHON, SITE, EnvironmentWorld
 from tests.simulators.mirrors import mirrored
 
 TARGET = "mlx-lm/linux-x86_64-mlx"
@@ -67,8 +68,42 @@ def test_list_doctor_and_verify_say_that_the_hosts_python_is_gone_and_what_to_do
     assert "`install` makes it anew" in said
     assert user.run("verify", world.root) == 7
     assert f"{python} (missing)" in user.err
+    assert "--python names one" in user.err.partition("next:")[2]
+    assert "--repair" not in user.err, "one answer, and the one that mends it"
+    (world.root / "generations/mlx-lm/1/tree/bin/mlx_lm.server").unlink()
+    assert user.run("verify", world.root) == 7
+    assert all(option in user.err.partition("next:")[2] for option in ("--repair", "--python"))
     assert user.json(*install(world, "--python", sys.executable))["generation"] == 2
     assert "broken" not in user.ok("list").splitlines()[1]
+
+
+@pytest.mark.parametrize("command", ["select", "explain"])
+def test_a_choice_that_brings_no_python_says_that_this_machine_lacks_it_and_what_mends_that(user, tmp_path, command):
+    folder = tmp_path / "world"
+    folder.mkdir()
+    world = EnvironmentWorld(folder)
+    world.build_environment("0.33.0", packages=(), python="3.99")
+    world.publish()
+    ask = (command, "--from", world.repository, "--trusted-root", world.keys_dir / "root.json")
+    found = user.json(*ask)
+    assert found["chosen"]["target"] == TARGET, "`install --python` can serve, so it is still the choice"
+    assert "no python3.99 on its PATH" in found["warnings"][-1]
+    said = user.ok(*ask)
+    assert "--python FILE" in user.err
+    assert command == "select" or "no python3.99 on its PATH" in said
+    facts = tmp_path / "facts.json"
+    facts.write_text(user.ok("select", "--print-host-facts"))
+    assert not user.json(*ask, "--host-facts", facts)["warnings"], "of a recorded host it is not known"
+    close_stores()
+
+
+@pytest.mark.parametrize("command", ["select", "explain"])
+def test_a_choice_whose_python_is_there_warns_of_nothing(user, environments, command, tmp_path, monkeypatch):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / f"python{PYTHON}").symlink_to(sys.executable)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    ask = (command, "--from", environments.repository, "--trusted-root", environments.keys_dir / "root.json")
+    assert not [line for line in user.json(*ask)["warnings"] if "PATH" in line]
 
 
 def test_a_dry_run_changes_nothing(user, environments):
@@ -109,6 +144,28 @@ def test_a_mirror_with_an_environment_is_drilled(user, tmp_path):
     if code == 5:
         pytest.skip("no process can be cut off from the network here")
     assert code == 0, user.err + user.out
+    close_stores()
+
+
+def test_a_drill_says_which_python_this_machine_lacks_and_blames_no_mirror(user, tmp_path):
+    folder = tmp_path / "world"
+    folder.mkdir()
+    world = EnvironmentWorld(folder)
+    world.build_environment("0.33.0", packages=(), python="3.99")
+    world.publish()
+    mirror = tmp_path / "mirror"
+    mirrored(world, mirror)
+    drill = ("mirror", "drill", mirror, "--trusted-root", world.keys_dir / "root.json")
+    code = user.run(*drill, "--json")
+    if code == 5:
+        pytest.skip("no process can be cut off from the network here")
+    row = json.loads(user.out)["rows"][0]
+    assert (row["outcome"], row["bytes"]) == ("lacking", 0)
+    assert "no python3.99 on its PATH" in row["detail"]
+    assert code == 10, "nothing ran, so nothing is proven"
+    assert user.run(*drill) == 10
+    assert "no python3.99 on its PATH" in user.err
+    assert "mirror verify" not in user.err
     close_stores()
 
 

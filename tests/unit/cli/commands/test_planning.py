@@ -266,6 +266,16 @@ def test_targets_list_environments_and_what_cannot_be_made_with_the_reason(user)
     assert "mlx 0.7.0" in unsupported["why_not"]
 
 
+def test_the_table_of_targets_says_why_not_in_one_sentence(user):
+    full = {row["target"]: row["why_not"] for row in user.json("targets")["targets"]}
+    said = {line.split()[0]: line for line in user.ok("targets").splitlines() if line}
+    assert len(full[OPENAI]) > 400
+    assert said[OPENAI].endswith(" envs/mlx-openai locks no conda packages; `plan` says more")
+    assert all(len(line) < 230 for line in said.values())
+    assert user.run("plan", "--target", OPENAI) == 3
+    assert "--wheels-only" in user.err
+
+
 def test_an_environment_is_planned_with_what_it_downloads(user):
     plan = user.json("plan", "--target", "macos-arm64-mlx")
     assert plan["decisions"][0]["origin"] == "assembled"

@@ -46,7 +46,7 @@ def test_an_install_says_that_it_works_here(user, installed):
 def test_a_version_that_does_not_work_ends_with_10(user, world, installed):
     add(world, "b3", exit_code=3)
     assert user.run("install", TARGET, "--from", world.repository, "--root", installed) == 10
-    assert "b2 stays current" in user.err
+    assert "b2 (generation 2) stays current" in user.err
     assert "docs/errors/proof.md" in user.err
     rows = user.ok("list", "--root", installed).splitlines()
     assert [row.split()[0] for row in rows if "b2" in row] == ["*"]

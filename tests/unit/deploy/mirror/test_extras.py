@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from pipeline.deploy.mirror.usage import mirror_usage
 from pipeline.deploy.verify import verify
 from pipeline.digest import sha256_bytes
 from pipeline.errors import NetworkError, NothingSelectedError, OfflineError
+from pipeline.events import StepProgress
 from pipeline.make.fetch import fetch_model
 from pipeline.model.actions import FetchModel
 from pipeline.model.mirror import InstallerSelection, MirrorOutcome
@@ -116,7 +118,7 @@ class Pip:
         self.commands: list[tuple[str, ...]] = []
         self.fails = False
 
-    def run(self, command: Command, **_: object) -> CommandOutcome:
+    def run(self, command: Command, *, on_line: Callable[[str], None], **_: object) -> CommandOutcome:
         self.commands.append(command.argv)
         if self.fails:
             return CommandOutcome(1, ("Looking in indexes", "ERROR: No matching distribution found for click"), 0.1)
@@ -124,6 +126,8 @@ class Pip:
         if "download" in argv:
             python = argv[argv.index("--python-version") + 1].replace(".", "")
             tag = argv[argv.index("--platform") + 1]
+            on_line("Collecting click==8 (from -r requirements.txt (line 1))")
+            on_line("  Downloading click-8.whl (98 kB)")
             (Path(argv[argv.index("--dest") + 1]) / f"click-8-cp{python}-cp{python}-{tag}.whl").write_bytes(b"wheel")
         else:
             name = "engine_pipeline-1.2.3-py3-none-any.whl"
@@ -178,6 +182,22 @@ def test_the_wheels_for_every_platform_and_python_are_held_with_their_digests(pu
         assert {"--require-hashes", "--no-deps", "--only-binary"} <= set(argv)
     report = verify(mirror, published.services(), disk=published.disk, trusted_root=published.trusted_root)
     assert report.ok, report.findings
+
+
+def test_every_wheel_that_is_looked_for_is_told(published, mirror, pip):
+    source = installer(published)
+    services = dataclasses.replace(mirror_services(published, mirror), commands=pip)
+    mirrored(published, mirror, services=services, installer_source=source, installer=source.selection)
+    told = [
+        (e.done, e.total, e.detail)
+        for e in services.events.events
+        if isinstance(e, StepProgress) and e.step == "wheels"
+    ]
+    assert told == [
+        (1, None, f"wheels for {platform} and Python {python}")
+        for platform in ("linux-x86_64", "macos-arm64")
+        for python in ("3.11", "3.12")
+    ]
 
 
 def test_what_is_there_is_not_asked_for_again(published, mirror, pip):
