@@ -23,9 +23,9 @@ class DownloadRequest:
         sha256: lower-case hex that the bytes must have.
         size_bytes: that the file must have; None where only the digest is known.
         filename: to call it.
-        limit_bytes: that a file of unknown size may have; None for what the transfer policy allows of any.
         find_urls: returns more urls; it is called, and may ask the network, only when neither the store nor a mirror
             nor ``urls`` have the file.
+        limit_bytes: that a file of unknown size may have; None for what the transfer policy allows of any.
     """
 
     what: str
@@ -33,8 +33,8 @@ class DownloadRequest:
     sha256: str
     size_bytes: int | None
     filename: str
-    limit_bytes: int | None = None
     find_urls: Callable[[], tuple[str, ...]] | None = None
+    limit_bytes: int | None = None
 
     @classmethod
     def of_asset(cls, asset: PinnedAsset, *, tag: str) -> Self:
