@@ -1,7 +1,7 @@
 """The package index is whatever pip is configured to use; its pages come in JSON or HTML."""
 
-import json
 import dataclasses
+import json
 import os
 
 import pytest
