@@ -91,10 +91,16 @@ def keep_whole_layers(layout: Layout, staging: Path, disk: Disk) -> None:
             whole = read_document(Tree, read_plain(listed, limit_bytes=LIMIT_BYTES), what=listed.name).sha256 == digest
         except IntegrityError:
             continue  # it was being written
-        if whole and (folder := listed.with_suffix("")).is_dir():
-            disk.remove(layout.layer_list_path(digest))
-            disk.move(listed, layout.layer_list_path(digest), durable=False)
-            disk.move(folder, layout.layer_dir(digest), durable=False)
+        if whole and listed.with_suffix("").is_dir():
+            place_layer(layout, digest, staging, disk)
+
+
+def place_layer(layout: Layout, tree_sha256: str, staging: Path, disk: Disk) -> None:
+    """Move one staged layer to where layers are; nothing is synced. Its folder comes last and makes it count."""
+    listed = layout.layer_list_path(tree_sha256)
+    disk.remove(listed)  # a list without its folder says nothing
+    disk.move(staging / "layers" / f"{tree_sha256}.json", listed, durable=False)
+    disk.move(staging / "layers" / tree_sha256, layout.layer_dir(tree_sha256), durable=False)
 
 
 def set_aside(path: Path, staging: Path, disk: Disk) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pipeline.deploy.changing import set_aside
+from pipeline.deploy.changing import place_layer, set_aside
 from pipeline.deploy.side_by_side import in_parallel
 from pipeline.deploy.steps import byte_progress, step, tell, warn
 from pipeline.digest import require_digest
@@ -165,8 +165,5 @@ def _take(given: FilePart, archive: Path, *, layer: Layer, disk: Disk) -> None:
 def keep_layers(layout: Layout, digests: Iterable[str], *, disk: Disk, staging: Path) -> None:
     """Move staged and synced layers to where layers are; the folder of each comes last and makes it count."""
     for tree_sha256 in digests:
-        listed = layout.layer_list_path(tree_sha256)
-        disk.remove(listed)  # a list without its folder says nothing
-        disk.move(staging / "layers" / f"{tree_sha256}.json", listed, durable=False)
-        disk.move(staging / "layers" / tree_sha256, layout.layer_dir(tree_sha256), durable=False)
+        place_layer(layout, tree_sha256, staging, disk)
     disk.sync_names(layout.layers_dir)

@@ -118,8 +118,7 @@ class ListJudge:
             raise refuse(f"holds {path!r} as a file or link and as a folder")
         else:
             self._leaves.add(path)
-        if parent not in self._folders:
-            self._claim_folders(parent)
+        self._claim_folders(parent)
         if member.kind == "link":
             self._links.append(member)
         if len(self._seen) > self._limits.members:
@@ -201,8 +200,7 @@ def _path_fault(path: str) -> str | None:
 def _name_fault(path: str) -> str | None:
     """As ``_path_fault`` for a path in a folder that was found fit: only what its last name adds can be wrong."""
     name = path.rpartition("/")[2]
-    if not name.isascii() or name in {"", ".", ".."} or "\\" in name or len(path.encode()) > MAX_PATH_BYTES - 1:
-        return _path_fault(path)
-    if path.count("/") >= MAX_DEPTH:
-        return _path_fault(path)
-    return segment_fault(name)
+    is_plain = name.isascii() and name not in {"", ".", ".."} and "\\" not in name
+    if is_plain and len(path.encode()) <= MAX_PATH_BYTES and path.count("/") < MAX_DEPTH:
+        return segment_fault(name)
+    return _path_fault(path)
