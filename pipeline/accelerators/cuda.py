@@ -59,6 +59,15 @@ def driver_floor(accel: str, platform: str) -> str | None:
     return None if floor is None else floor.driver(platform)
 
 
+def spell_architectures(names: tuple[str, ...]) -> str:
+    """Return architectures as CMAKE_CUDA_ARCHITECTURES wants them: ``sm_89`` is ``89-real``."""
+    spelt = []
+    for name in names:
+        kind, _, number = name.partition("_")
+        spelt.append(f"{number}-{'virtual' if kind == 'compute' else 'real'}")
+    return ";".join(spelt)
+
+
 def _no_gpu(facts: HostFacts) -> str:
     found = [adapter.name for adapter in facts.adapters if adapter.vendor == "nvidia"]
     reason = unseen(facts, "nvidia", what="NVIDIA GPU with a working driver")
@@ -130,4 +139,5 @@ KIND = AcceleratorKind(
         nvidia_gpus=(NvidiaGpu(name="NVIDIA GeForce RTX 4090", compute_capability="8.9", memory_bytes=25757220864),),
     ),
     driver_floor=driver_floor,
+    spell_architectures=spell_architectures,
 )

@@ -34,6 +34,7 @@ class AcceleratorKind(NamedTuple):
         example_accel: an accelerator of the kind.
         example_host: a host that it fits.
         driver_floor: lowest version of the driver for (accelerator's name, platform), None when none is asked for.
+        spell_architectures: names of GPUs' architectures as CMake's list of them wants it.
         gpu_platforms: platforms on which ``is_gpu`` holds; empty for all of them.
     """
 
@@ -47,6 +48,7 @@ class AcceleratorKind(NamedTuple):
     example_host: HostFacts
     driver_floor: Callable[[str, str], str | None] = no_driver
     gpu_platforms: tuple[str, ...] = ()
+    spell_architectures: Callable[[tuple[str, ...]], str] = ";".join
 
     def uses_gpu(self, platform: str) -> bool:
         """Tell whether artifacts for a platform compute on something else than the processor."""

@@ -55,6 +55,7 @@ class _Split:
         self._target = target
         self._recipe = recipe
         self._release = release
+        self._base = planning.catalog.engine(target.engine).base
         self.epoch_seconds = planning.epoch_seconds(release.published_at)
 
     def layers(self, archives: tuple[str, ...]) -> tuple[str, ...]:
@@ -62,11 +63,11 @@ class _Split:
         engine_archive, *companions = archives
         catalog, accel = self._planning.catalog, self._target.accel
         known = catalog.archive_parts(self._target.engine)
-        mine, base = known[family_of(accel)], known[self._recipe.base]
+        mine, base = known[family_of(accel)], known[self._base]
         claimed = tuple(dict.fromkeys(glob for parts in known.values() for glob in (*parts.backend, *parts.runtime)))
         steps = [self._add(engine_archive, "core", "core", exclude=claimed)]
         if mine is not base:
-            steps.append(self._add(engine_archive, self._recipe.base, "backend", include=base.backend))
+            steps.append(self._add(engine_archive, self._base, "backend", include=base.backend))
         steps.append(self._add(engine_archive, accel, "backend", include=mine.backend))
         if mine.runtime and not companions:
             steps.append(self._add(engine_archive, f"{accel}-runtime", "runtime", include=mine.runtime))

@@ -6,15 +6,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from pipeline.builders.libraries import digest_of_libraries, libraries_below
 from pipeline.catalog import locked_environment, pinned_miniforge
 from pipeline.digest import sha256_stream
 from pipeline.errors import HostError, UsageError
 from pipeline.model.manifest import Requires
 from pipeline.model.source import LocalTree
-from pipeline.names import version_key
+from pipeline.names import accel_version, version_key
 from pipeline.plan.choosing import NOT_LOOKED, decide, kind_of_target, needs_network, releases_of
 from pipeline.plan.choosing_assembled import has_base
 from pipeline.plan.request import PlanInputs
+from pipeline.plan.toolkits import TOOLKIT_CHOICES, choose_toolkit
 from pipeline.ports import DownloadRequest
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from pipeline.model.host import Tool
     from pipeline.model.plan import Decision
     from pipeline.model.recipe import EngineRecipe
+    from pipeline.model.toolkit import FoundToolkit
     from pipeline.model.upstream import PinnedRelease
     from pipeline.names import Target
     from pipeline.plan.request import BuildRequest
@@ -97,6 +100,8 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
         )
         decisions.append((target, decision))
     tools, local_trees = _for_builds(decisions, request, catalog, services)
+    built = [target for target, decision in decisions if decision.origin == "built"]
+    toolkits = {str(target): found for target in built if (found := _toolkit(target, request, catalog, services.host))}
     runs = any(decision.proof == "run" for _, decision in decisions)
     return PlanInputs(
         platform=facts.platform,
@@ -108,6 +113,7 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
         no_device=no_device,
         environments=environments,
         miniforge=_miniforge(request, catalog),
+        toolkits=toolkits,
     )
 
 
@@ -126,6 +132,21 @@ def _for_builds(
         if isinstance(source, LocalTree) and source.path not in local_trees:
             local_trees[source.path] = _digest_of_tree(source.path, services.trees)
     return tools, local_trees
+
+
+def _toolkit(target: Target, request: BuildRequest, catalog: Catalog, host: HostProbe) -> FoundToolkit | None:
+    """Return what a target is compiled with beside a compiler; None where nothing is needed."""
+    toolkit = catalog.accelerator(target.accel).toolkit
+    if toolkit is None:
+        return None
+    folder = None if request.toolkit in TOOLKIT_CHOICES else Path(request.toolkit)
+    places = () if request.toolkit == "packaged" else host.toolkits(toolkit, accel_version(target.accel), folder=folder)
+    with _naming_archives(target, catalog):
+        found = choose_toolkit(target, toolkit, places, platform=host.facts().platform, asked=request.toolkit)
+    if found.path is None or toolkit.runtime is None:
+        return found
+    libraries = libraries_below(Path(found.path), toolkit.runtime.files)
+    return found.model_copy(update={"runtime_sha256": digest_of_libraries(libraries)})
 
 
 def _locked(request: BuildRequest, catalog: Catalog) -> dict[str, LockedEnvironment]:

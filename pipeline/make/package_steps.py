@@ -1,4 +1,4 @@
-"""The steps that only environments have; their libraries are loaded when one is carried out."""
+"""The steps that are made of packages; their libraries are loaded when one is carried out."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import HostError
 from pipeline.make.packages import fetch_packages
+from pipeline.make.runtime_layer import make_runtime_layer
 from pipeline.model.environment_actions import (
     FetchPackages,
     MakeChannelLayer,
@@ -14,6 +15,7 @@ from pipeline.model.environment_actions import (
     MakeWheelLayer,
     ProveEnvironment,
 )
+from pipeline.model.toolkit_actions import MakeRuntimeLayer, MakeToolkit
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,12 +23,19 @@ if TYPE_CHECKING:
     from pipeline.make.outputs import Outputs, Results
     from pipeline.ports import Services
 
-EnvironmentAction = (
-    FetchPackages | MakeChannelLayer | MakeMiniforgeLayer | MakeWheelLayer | MakeInstallerLayer | ProveEnvironment
+PackageAction = (
+    FetchPackages
+    | MakeChannelLayer
+    | MakeMiniforgeLayer
+    | MakeWheelLayer
+    | MakeInstallerLayer
+    | MakeToolkit
+    | MakeRuntimeLayer
+    | ProveEnvironment
 )
 
 
-def carry_out(action: EnvironmentAction, step: str, services: Services, results: Results, work: Path) -> Outputs:
+def carry_out(action: PackageAction, step: str, services: Services, results: Results, work: Path) -> Outputs:
     """Carry out a step of an environment.
 
     Raises:
@@ -35,11 +44,14 @@ def carry_out(action: EnvironmentAction, step: str, services: Services, results:
     """
     if isinstance(action, FetchPackages):
         return fetch_packages(action, step, services, work)
+    if isinstance(action, MakeRuntimeLayer):
+        return make_runtime_layer(action, step, services, results, work)
     try:
         from pipeline.make.channel_layer import make_channel_layer  # noqa: PLC0415 - packaging and others are extras
         from pipeline.make.installer_layer import make_installer_layer  # noqa: PLC0415 - as above
         from pipeline.make.miniforge_layer import make_miniforge_layer  # noqa: PLC0415 - as above
         from pipeline.make.prove_environment import prove_environment  # noqa: PLC0415 - as above
+        from pipeline.make.toolkit import make_toolkit  # noqa: PLC0415 - as above
         from pipeline.make.wheel_layer import make_wheel_layer  # noqa: PLC0415 - as above
     except ImportError as error:
         raise HostError(
@@ -55,5 +67,7 @@ def carry_out(action: EnvironmentAction, step: str, services: Services, results:
             return make_wheel_layer(action, step, services, results, work)
         case MakeInstallerLayer():
             return make_installer_layer(action, step, services, results, work)
+        case MakeToolkit():
+            return make_toolkit(action, step, services, results, work)
         case ProveEnvironment():
             return prove_environment(action, step, services, results, work)
