@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.model.host import HostFacts
+from pipeline.model.manifest import Requires
 from pipeline.model.recipe import AcceleratorRecipe, Component
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pipeline.model.host import ProbeName
-    from pipeline.model.manifest import Requires
+
+NO_REQUIREMENTS = Requires(glibc=None, cpu=(), libraries=(), driver=None, macos=None, gpu_architectures=())
+"""Of an artifact about which nothing is known yet."""
 
 
 def no_driver(accel: str, platform: str) -> str | None:  # noqa: ARG001 - the face of a kind whose driver has no version

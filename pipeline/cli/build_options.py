@@ -89,8 +89,8 @@ _OPTIONS = (
         default="auto",
         show_default=True,
         metavar="auto|system|packaged|FOLDER",
-        help="What compiles for a GPU: the system's toolkit where it is whole and of the target's version, and packages "
-        "else; only one of these; or one folder.",
+        help="What compiles for a GPU: the system's toolkit where it is whole and of the target's version, and else "
+        "packages; only one of these; or one folder.",
     ),
     click.option(
         "--architectures",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, assert_never
 
 from pipeline.errors import HostError
 from pipeline.make.packages import fetch_packages
@@ -23,29 +23,29 @@ if TYPE_CHECKING:
     from pipeline.make.outputs import Outputs, Results
     from pipeline.ports import Services
 
-PackageAction = (
-    FetchPackages
-    | MakeChannelLayer
-    | MakeMiniforgeLayer
-    | MakeWheelLayer
-    | MakeInstallerLayer
-    | MakeToolkit
-    | MakeRuntimeLayer
-    | ProveEnvironment
+_WithExtras = (
+    MakeChannelLayer | MakeMiniforgeLayer | MakeWheelLayer | MakeInstallerLayer | MakeToolkit | ProveEnvironment
 )
+PackageAction = FetchPackages | MakeRuntimeLayer | _WithExtras
 
 
 def carry_out(action: PackageAction, step: str, services: Services, results: Results, work: Path) -> Outputs:
-    """Carry out a step of an environment.
+    """Carry out a step that is made of packages.
 
     Raises:
         HostError: what assembles environments is not installed.
         PipelineError: as the stage's own function says.
     """
-    if isinstance(action, FetchPackages):
-        return fetch_packages(action, step, services, work)
-    if isinstance(action, MakeRuntimeLayer):
-        return make_runtime_layer(action, step, services, results, work)
+    match action:
+        case FetchPackages():
+            return fetch_packages(action, step, services, work)
+        case MakeRuntimeLayer():
+            return make_runtime_layer(action, step, services, results, work)
+        case _:
+            return _carry_out_with_extras(action, step, services, results, work)
+
+
+def _carry_out_with_extras(action: _WithExtras, step: str, services: Services, results: Results, work: Path) -> Outputs:
     try:
         from pipeline.make.channel_layer import make_channel_layer  # noqa: PLC0415 - packaging and others are extras
         from pipeline.make.installer_layer import make_installer_layer  # noqa: PLC0415 - as above
@@ -55,19 +55,22 @@ def carry_out(action: PackageAction, step: str, services: Services, results: Res
         from pipeline.make.wheel_layer import make_wheel_layer  # noqa: PLC0415 - as above
     except ImportError as error:
         raise HostError(
-            f"{error.name} is not installed: no environment can be assembled",
+            f"{error.name} is not installed: no packages can be assembled",
             hint="install engine-pipeline[build]; ./ci/pipeline in a checkout brings it",
         ) from error
     match action:
         case MakeChannelLayer():
-            return make_channel_layer(action, step, services, results, work)
+            outputs = make_channel_layer(action, step, services, results, work)
         case MakeMiniforgeLayer():
-            return make_miniforge_layer(action, step, services, results, work)
+            outputs = make_miniforge_layer(action, step, services, results, work)
         case MakeWheelLayer():
-            return make_wheel_layer(action, step, services, results, work)
+            outputs = make_wheel_layer(action, step, services, results, work)
         case MakeInstallerLayer():
-            return make_installer_layer(action, step, services, results, work)
+            outputs = make_installer_layer(action, step, services, results, work)
         case MakeToolkit():
-            return make_toolkit(action, step, services, results, work)
+            outputs = make_toolkit(action, step, services, results, work)
         case ProveEnvironment():
-            return prove_environment(action, step, services, results, work)
+            outputs = prove_environment(action, step, services, results, work)
+        case _:
+            assert_never(action)
+    return outputs

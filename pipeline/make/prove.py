@@ -6,8 +6,10 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.accelerators.interface import NO_REQUIREMENTS
 from pipeline.accelerators.registry import KINDS
 from pipeline.errors import ProofError
+from pipeline.events import Notice
 from pipeline.make.laying import lay_layer
 from pipeline.make.linkage import check_linkage, read_cards
 from pipeline.make.outputs import Outputs, Results, made
@@ -60,7 +62,7 @@ def _run_bundle(
 ) -> tuple[Proof, str]:
     """Start the bundle's programs; return what that proved, and the same for people."""
     work = root.parent
-    env = clean_environment(work, services.base_env)
+    env = {**clean_environment(work, services.base_env), **_software_environment(action, services)}
     try:
         version, devices = check_loads(action.health, root, commands=services.commands, env=env, cwd=work)
     except ProofError as error:
@@ -74,6 +76,19 @@ def _run_bundle(
     named = f"{Path(model).name} sha256:{digest}"
     proof = proof.model_copy(update={"generated_tokens": made_text.tokens, "model": named})
     return proof, f"{said}, {counted(made_text.tokens, 'token')}, ready in {made_text.ready_seconds:.1f} s"
+
+
+def _software_environment(action: Prove, services: Services) -> dict[str, str]:
+    """Return what makes the engine take a device that computes on the processor, where the machine has no other."""
+    if not action.software_environment:
+        return {}
+    kind, accel = KINDS[action.accelerator_kind], parse_target(action.target).accel
+    if not kind.misfits(accel, NO_REQUIREMENTS, services.host.survey()):
+        return {}
+    names = ", ".join(f"{name}={value}" for name, value in sorted(action.software_environment.items()))
+    text = f"{action.target} is run on a device that computes on the processor ({names}): no GPU fits"
+    services.events.emit(Notice(text, "warning"))
+    return action.software_environment
 
 
 def _requires(action: Prove, linkage: Linkage, results: Results) -> Requires:

@@ -35,8 +35,8 @@ class ArchiveRecipe(Frozen):
     """What all archives of an engine have in common.
 
     Attributes:
-        linked_base_systems: where the backend of the engine's ``base`` is linked and no plug-in, so that the engine lists
-            no device for it.
+        linked_base_systems: where the backend of the engine's ``base`` is linked and no plug-in, so that the engine
+            lists no device for it.
         licenses: names of license texts, in whatever folder; they go to ``licenses/``.
         system_libraries: system to patterns of what every host of it brings.
         macos_floor: a file that asks for a newer macOS than this fails the proof.

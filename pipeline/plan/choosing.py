@@ -96,7 +96,7 @@ def needs_network(target: Target, request: BuildRequest, catalog: Catalog, *, pl
     if request.source != "auto" or request.insists_on_build:
         return None
     sources = releases_of(target, catalog)
-    release = request.release or default_release(target, catalog)
+    release = request.release or default_release(target, catalog, platform=platform)
     return release if release in sources.fetched and _buildable(release, target, sources, platform) else None
 
 
@@ -110,13 +110,15 @@ def releases_of(target: Target, catalog: Catalog) -> Sources:
     return Sources(*(tuple(sorted(tags, key=version_key, reverse=True)) for tags in (fetched, built)))
 
 
-def default_release(target: Target, catalog: Catalog) -> str:
-    """Return the release that is meant when none is named: the recipe's, or the newest that has the target."""
+def default_release(target: Target, catalog: Catalog, *, platform: str) -> str:
+    """Return the release that is meant when none is named: the recipe's, or the newest that has the target.
+
+    What can only be built counts on its own platform alone: elsewhere a release with archives is meant.
+    """
     sources = releases_of(target, catalog)
     recipe = catalog.engine(target.engine).default_release
-    if recipe in (*sources.fetched, *sources.built):
-        return recipe
-    return next(iter((*sources.fetched, *sources.built)), recipe)
+    found = (*sources.fetched, *(sources.built if target.platform == platform or not sources.fetched else ()))
+    return recipe if recipe in found else next(iter(found), recipe)
 
 
 def _buildable(release: str, target: Target, sources: Sources, platform: str) -> bool:
@@ -135,7 +137,7 @@ def _origin(
             release = request.release or next(iter(sources.fetched), catalog.engine(target.engine).default_release)
             return _fetch(release, target, catalog, sources, why="upstream's archives were asked for")
         case "auto":
-            release = request.release or default_release(target, catalog)
+            release = request.release or default_release(target, catalog, platform=platform)
             if release not in sources.fetched:
                 why = f"no archive of upstream's is pinned for it in {release}"
                 return _build(release, target, catalog, sources, platform=platform, why=why)

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from pipeline.accelerators.interface import NO_REQUIREMENTS
 from pipeline.builders.libraries import digest_of_libraries, libraries_below
 from pipeline.catalog import locked_environment, pinned_miniforge
 from pipeline.digest import sha256_stream
 from pipeline.errors import HostError, UsageError
-from pipeline.model.manifest import Requires
 from pipeline.model.source import LocalTree
 from pipeline.names import accel_version, version_key
 from pipeline.plan.choosing import NOT_LOOKED, decide, kind_of_target, needs_network, releases_of
@@ -38,7 +38,6 @@ _INSTALL_COMPILER = {
     "macos": "xcode-select --install",
     "windows": "install the Visual Studio Build Tools",
 }
-_NOTHING = Requires(glibc=None, cpu=(), libraries=(), driver=None, macos=None, gpu_architectures=())
 
 
 class Reachability(Protocol):
@@ -174,7 +173,7 @@ def _no_devices(
         if target.platform != platform:
             continue
         kind, environment = kind_of_target(target, catalog), environments.get(str(target))
-        reasons = list(kind.misfits(target.accel, _NOTHING, host.survey())) if kind.uses_gpu(platform) else []
+        reasons = list(kind.misfits(target.accel, NO_REQUIREMENTS, host.survey())) if kind.uses_gpu(platform) else []
         is_bare = environment is not None and not has_base(request, environment)
         if environment is not None and is_bare and host.tool(f"python{environment.python}") is None:
             reasons.append(f"it brings no Python, and this machine has no python{environment.python} on its PATH")

@@ -9,7 +9,7 @@ from pipeline.accelerators.registry import KINDS
 from pipeline.model.environment_actions import FetchPackages, PackageFile
 from pipeline.model.statements import Material
 from pipeline.model.toolkit_actions import MakeRuntimeLayer, MakeToolkit
-from pipeline.plan.fetching import RUNTIME_EPOCH_SECONDS
+from pipeline.plan.fetching import RUNTIME_EPOCH_SECONDS, runtime_zstd_level
 from pipeline.plan.toolkits import architectures_of
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def _runtime_layer(
         toolkit=step,
         toolkit_dir=found.path,
         system_sha256=found.runtime_sha256,
-        zstd_level=planning.request.zstd_level,
+        zstd_level=runtime_zstd_level(planning),
         epoch_seconds=RUNTIME_EPOCH_SECONDS,
     )
     name = f"layer {target.accel}-runtime of {toolkit.title} {found.version} for {target.platform}"

@@ -84,7 +84,7 @@ def _in_short(row: _Row) -> str:
 
 
 def _row(target: Target, catalog: Catalog, services: Services) -> _Row:
-    sources, releases, default = _origins(target, catalog)
+    sources, releases, default = _origins(target, catalog, services.host.facts().platform)
     why_not = ""
     try:
         request = BuildRequest(targets=(target,), prove="none")
@@ -101,7 +101,7 @@ def _row(target: Target, catalog: Catalog, services: Services) -> _Row:
     )
 
 
-def _origins(target: Target, catalog: Catalog) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+def _origins(target: Target, catalog: Catalog, platform: str) -> tuple[tuple[str, ...], tuple[str, ...], str]:
     """Return where a target can come from, its releases, and the one that is meant when none is named."""
     if target.engine in catalog.environments:
         try:
@@ -112,7 +112,7 @@ def _origins(target: Target, catalog: Catalog) -> tuple[tuple[str, ...], tuple[s
     fetched, built = releases_of(target, catalog)
     releases = tuple(sorted({*fetched, *built}, key=version_key, reverse=True))
     sources = tuple(name for name, found in (("fetch", fetched), ("build", built)) if found)
-    return sources, releases, default_release(target, catalog)
+    return sources, releases, default_release(target, catalog, platform=platform)
 
 
 def _unsupported_row(target: Target, catalog: Catalog) -> _Row:
