@@ -10,10 +10,10 @@ from pipeline.accelerators.interface import NO_REQUIREMENTS
 from pipeline.builders.libraries import digest_of_libraries, libraries_below
 from pipeline.catalog import locked_environment, pinned_miniforge
 from pipeline.digest import sha256_stream
-from pipeline.errors import HostError, UsageError
+from pipeline.errors import HostError, PipelineError, UsageError
 from pipeline.model.source import LocalTree
 from pipeline.names import accel_version, version_key
-from pipeline.plan.choosing import NOT_LOOKED, decide, kind_of_target, needs_network, releases_of
+from pipeline.plan.choosing import NOT_LOOKED, builds_here, decide, kind_of_target, needs_network, releases_of
 from pipeline.plan.choosing_assembled import has_base
 from pipeline.plan.request import PlanInputs
 from pipeline.plan.toolkits import TOOLKIT_CHOICES, choose_toolkit
@@ -83,9 +83,12 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
     environments = _locked(request, catalog)
     unreachable: dict[str, str] = {}
     no_device = _no_devices(request, catalog, environments, services.host) if request.prove is None else {}
+    toolkits, no_toolkit = _toolkits(request, catalog, services.host)
     decisions = []
     for target in request.targets:
-        release = needs_network(target, request, catalog, platform=facts.platform)
+        lacking = no_toolkit.get(str(target))
+        builds = builds_here(target, request, platform=facts.platform, no_toolkit=lacking)
+        release = needs_network(target, request, catalog, builds=builds)
         if release and (why := _unreachable(target, catalog.upstream[target.engine][release], services.downloader)):
             unreachable[str(target)] = why
         decision = decide(
@@ -95,12 +98,11 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
             platform=facts.platform,
             unreachable=unreachable.get(str(target), ""),
             no_device=no_device.get(str(target), NOT_LOOKED),
+            no_toolkit=lacking,
             environment=environments.get(str(target)),
         )
         decisions.append((target, decision))
     tools, local_trees = _for_builds(decisions, request, catalog, services)
-    built = [target for target, decision in decisions if decision.origin == "built"]
-    toolkits = {str(target): found for target in built if (found := _toolkit(target, request, catalog, services.host))}
     runs = any(decision.proof == "run" for _, decision in decisions)
     return PlanInputs(
         platform=facts.platform,
@@ -113,6 +115,7 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
         environments=environments,
         miniforge=_miniforge(request, catalog),
         toolkits=toolkits,
+        no_toolkit=no_toolkit,
     )
 
 
@@ -133,6 +136,26 @@ def _for_builds(
     return tools, local_trees
 
 
+def _toolkits(
+    request: BuildRequest, catalog: Catalog, host: HostProbe
+) -> tuple[dict[str, FoundToolkit], dict[str, PipelineError]]:
+    """Return what each target that could be built here is compiled with, or why nothing is there to compile it with."""
+    found: dict[str, FoundToolkit] = {}
+    lacking: dict[str, PipelineError] = {}
+    for target in request.targets:
+        if request.source == "fetch" or target.platform != host.facts().platform or not catalog.can_build(target):
+            continue
+        try:
+            with _naming_archives(target, catalog):
+                toolkit = _toolkit(target, request, catalog, host)
+        except PipelineError as error:
+            lacking[str(target)] = error
+            continue
+        if toolkit is not None:
+            found[str(target)] = toolkit
+    return found, lacking
+
+
 def _toolkit(target: Target, request: BuildRequest, catalog: Catalog, host: HostProbe) -> FoundToolkit | None:
     """Return what a target is compiled with beside a compiler; None where nothing is needed."""
     toolkit = catalog.accelerator(target.accel).toolkit
@@ -140,8 +163,7 @@ def _toolkit(target: Target, request: BuildRequest, catalog: Catalog, host: Host
         return None
     folder = None if request.toolkit in TOOLKIT_CHOICES else Path(request.toolkit)
     places = () if request.toolkit == "packaged" else host.toolkits(toolkit, accel_version(target.accel), folder=folder)
-    with _naming_archives(target, catalog):
-        found = choose_toolkit(target, toolkit, places, platform=host.facts().platform, asked=request.toolkit)
+    found = choose_toolkit(target, toolkit, places, platform=host.facts().platform, asked=request.toolkit)
     if found.path is None or toolkit.runtime is None:
         return found
     libraries = libraries_below(Path(found.path), toolkit.runtime.files)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pipeline.errors import PipelineError
     from pipeline.model.environment import LockedEnvironment, MiniforgeInstaller
     from pipeline.model.host import Tool
     from pipeline.model.manifest import ProofLevel
@@ -101,6 +102,7 @@ class PlanInputs:
             where it can.
         environments: target that is an environment to what is locked for it.
         toolkits: target that is built with a toolkit to the one that is taken.
+        no_toolkit: target that this machine has no toolkit for to the reason.
         miniforge: target that is an environment to the installer that is bundled with it.
     """
 
@@ -114,3 +116,4 @@ class PlanInputs:
     environments: Mapping[str, LockedEnvironment] = field(default_factory=dict)
     miniforge: Mapping[str, MiniforgeInstaller] = field(default_factory=dict)
     toolkits: Mapping[str, FoundToolkit] = field(default_factory=dict)
+    no_toolkit: Mapping[str, PipelineError] = field(default_factory=dict)
