@@ -48,7 +48,7 @@ FORMATS: Mapping[str, int] = {
     "make_miniforge_layer": 1,
     "make_wheel_layer": 1,
     "make_installer_layer": 5,
-    "prove": 3,
+    "prove": 4,
     "prove_environment": 2,
     "make_bundle": 3,
 }
