@@ -23,7 +23,7 @@ _ENTRY = struct.Struct("<H2xIQ12xI8xQ")
 _PREFIXES = {1: "compute_", 2: "sm_", 16: "sm_"}
 _SPECIFIC, _FAMILY = 1 << 20, 1 << 21  # the suffixes a and f
 _ARCHITECTURES = range(10, 1000)
-_MAX_ENTRIES = 1 << 18  # libcublasLt of CUDA 13 has 5,424
+_MAX_HEADERS = 1 << 18  # libcublasLt of CUDA 13 has 5,666 entries in fewer fat binaries
 
 
 def fat_binary_architectures(stream: BinaryIO, start: int, end: int) -> Iterator[str]:
@@ -33,27 +33,35 @@ def fat_binary_architectures(stream: BinaryIO, start: int, end: int) -> Iterator
         DamagedBinaryError: there is something else, a length reaches out of what contains it, or the pieces are
             more than any library has.
     """
-    left = _MAX_ENTRIES
+    headers = 0
     position = after_padding(stream, start, end)
     while position < end:
-        if end - position < _HEADER.size:
-            raise DamagedBinaryError("a fat binary is cut off")
-        magic, version, header_bytes, body_bytes = _HEADER.unpack(read_at(stream, position, _HEADER.size))
-        if magic != _MAGIC or version != _VERSION or header_bytes < _HEADER.size:
-            raise DamagedBinaryError("there is no fat binary of a known version where one should be")
-        at = position + header_bytes
-        position = at + body_bytes
-        if position > end:
-            raise DamagedBinaryError("a fat binary reaches out of its section")
+        at, position = _body(stream, position, end)
+        headers += 1
         while at < position:
             name, size = _entry(stream, at, position)
             if name:
                 yield name
             at += size
-            left -= 1
-            if left < 0:
-                raise DamagedBinaryError(f"its fat binaries have more than {_MAX_ENTRIES} entries")
+            headers += 1
+            if headers > _MAX_HEADERS:
+                break
+        if headers > _MAX_HEADERS:
+            raise DamagedBinaryError(f"it has more than {_MAX_HEADERS} headers of fat binaries")
         position = after_padding(stream, position, end)
+
+
+def _body(stream: BinaryIO, position: int, end: int) -> tuple[int, int]:
+    """Return where the entries of a fat binary begin and end."""
+    if end - position < _HEADER.size:
+        raise DamagedBinaryError("a fat binary is cut off")
+    magic, version, header_bytes, body_bytes = _HEADER.unpack(read_at(stream, position, _HEADER.size))
+    if magic != _MAGIC or version != _VERSION or header_bytes < _HEADER.size:
+        raise DamagedBinaryError("there is no fat binary of a known version where one should be")
+    at = position + header_bytes
+    if body_bytes > end - at:
+        raise DamagedBinaryError("a fat binary reaches out of its section")
+    return at, at + body_bytes
 
 
 def _entry(stream: BinaryIO, at: int, end: int) -> tuple[str, int]:

@@ -25,7 +25,7 @@ _SIZES = {1: struct.Struct("<I8x"), 2: struct.Struct("<II8x"), 3: struct.Struct(
 _ZLIB, _ZSTD = 0, 1
 _NUMBER, _ENTRY = struct.Struct("<Q"), struct.Struct("<QQQ")  # offset, bytes of code, bytes of the name that follows
 _ALIGNMENT = 4096
-_MAX_ENTRIES, _MAX_NAME_BYTES, _MAX_BUNDLES = 4096, 512, 1 << 16
+_MAX_ENTRIES, _MAX_NAME_BYTES, _MAX_BUNDLES = 512, 512, 1 << 13  # libggml-hip has one bundle for each source file
 _PIECE_BYTES = 1 << 14
 # Kind, architecture, vendor, system and environment, which older ones lack; then the processor with its features.
 _DEVICE = re.compile(r"hip(?:v4)?-amdgcn-amd-amdhsa-(?:[a-z]*-)?(gfx[0-9a-z-]+(?::[a-z]+[+-])*)")

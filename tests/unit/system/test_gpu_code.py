@@ -221,11 +221,13 @@ def test_a_length_that_cannot_be_is_damage(name):
         read(*DAMAGED[name])
 
 
-def test_too_many_entries_and_too_many_bundles_are_refused(monkeypatch):
-    monkeypatch.setattr("pipeline.system.fat_binaries._MAX_ENTRIES", 3)
+def test_too_many_headers_and_too_many_bundles_are_refused(monkeypatch):
+    monkeypatch.setattr("pipeline.system.fat_binaries._MAX_HEADERS", 4)
     monkeypatch.setattr("pipeline.system.offload_bundles._MAX_BUNDLES", 2)
-    with pytest.raises(DamagedBinaryError, match="entries"):
-        read(CUDA, FAT)
+    for content in (FAT, fat_binary() * 5):
+        with pytest.raises(DamagedBinaryError, match="headers"):
+            read(CUDA, content)
+    assert read(CUDA, fat_binary(Code(90)) * 2) == ("sm_90",)
     with pytest.raises(DamagedBinaryError, match="bundles"):
         read(HIP, aligned(PLAIN, PLAIN, PLAIN))
 
