@@ -51,7 +51,7 @@ FORMATS: Mapping[str, int] = {
     "make_installer_layer": 5,
     "make_toolkit": 1,
     "make_runtime_layer": 1,
-    "prove": 3,
+    "prove": 4,
     "prove_environment": 2,
     "make_bundle": 3,
 }
