@@ -79,8 +79,9 @@ class Toolkit(Frozen):
         versions: that targets are named after (``cuda-13.0``); empty where an accelerator's name has no version.
         variables: environment variables that name the folder where it is; the first that is set is believed.
         places: folders to look into, in this order; ``{version}`` is filled in.
-        program: below such a folder, asked for its version.
-        version_args: arguments for that.
+        program: below such a folder; without it there is no toolkit.
+        version_args: arguments that make the program say its version.
+        version_file: text below the folder that says it, where the program does not; None where it does.
         version_pattern: regular expression with one group, the version.
         files: globs below the folder that must match something for the toolkit to be whole.
         minimum: lowest version.
@@ -97,7 +98,8 @@ class Toolkit(Frozen):
     variables: tuple[Line, ...] = ()
     places: tuple[Line, ...] = Field(min_length=1)
     program: RelativePath
-    version_args: tuple[str, ...]
+    version_args: tuple[str, ...] = ()
+    version_file: RelativePath | None = None
     version_pattern: str = Field(max_length=200)
     files: tuple[RelativePath, ...] = ()
     minimum: Version | None = None
@@ -118,6 +120,12 @@ class Toolkit(Frozen):
         if groups != 1:
             raise ValueError(f"has {groups} groups; one must match the version")
         return pattern
+
+    @model_validator(mode="after")
+    def _version_is_said_in_one_way(self) -> Self:
+        if bool(self.version_args) == (self.version_file is not None):
+            raise ValueError("either version_args or version_file says where the version stands")
+        return self
 
     @model_validator(mode="after")
     def _packages_are_of_its_versions(self) -> Self:

@@ -109,7 +109,7 @@ def architectures_of(
 def _fault(place: ToolkitPlace, toolkit: Toolkit, wanted: str) -> str | None:
     """Return why a folder cannot be taken, as it goes on after its path; None when it can."""
     if place.version is None:
-        return f"has no {place.lacking[0]}" if place.lacking else f"has {toolkit.program}, which says no version"
+        return f"has no {place.lacking[0]}" if place.lacking else "does not say its version"
     if wanted and version_key(place.version)[: len(version_key(wanted))] != version_key(wanted):
         return f"is version {place.version}, not {wanted}"
     if toolkit.minimum and is_older(place.version, toolkit.minimum):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pipeline.ports import CommandRunner
 
 _PROBE_SECONDS = 20.0
+_LONGEST_TEXT = 4 << 20
 
 
 def find_toolkits(
@@ -50,14 +51,24 @@ def look_into(
     lacking = [glob for glob in toolkit.files if next(folder.glob(glob), None) is None]
     if not program.is_file():
         return ToolkitPlace(path=str(folder), version=None, lacking=(toolkit.program, *lacking))
-    env = {"PATH": environment.get("PATH", ""), "HOME": environment.get("HOME", "/"), "LC_ALL": "C"}
-    command = Command((str(program), *toolkit.version_args), cwd=Path("/"), env=env, timeout_seconds=_PROBE_SECONDS)
-    try:
-        said = "\n".join(commands.run(command).tail)
-    except HostError:  # no program of this machine
-        said = ""
-    match = re.search(toolkit.version_pattern, said)
+    match = re.search(toolkit.version_pattern, _said(folder, toolkit, commands=commands, environment=environment))
     return ToolkitPlace(path=str(folder), version=match[1] if match else None, lacking=tuple(lacking))
+
+
+def _said(folder: Path, toolkit: Toolkit, *, commands: CommandRunner, environment: Mapping[str, str]) -> str:
+    """Return the text in which a toolkit's version stands, empty where there is none."""
+    if toolkit.version_file is not None:
+        try:
+            with (folder / toolkit.version_file).open(encoding="utf-8", errors="replace") as stream:
+                return stream.read(_LONGEST_TEXT)
+        except OSError:
+            return ""
+    argv = (str(folder / toolkit.program), *toolkit.version_args)
+    env = {"PATH": environment.get("PATH", ""), "HOME": environment.get("HOME", "/"), "LC_ALL": "C"}
+    try:
+        return "\n".join(commands.run(Command(argv, cwd=Path("/"), env=env, timeout_seconds=_PROBE_SECONDS)).tail)
+    except HostError:  # no program of this machine
+        return ""
 
 
 def _places(toolkit: Toolkit, version: str, environment: Mapping[str, str]) -> Iterator[tuple[Path, str]]:

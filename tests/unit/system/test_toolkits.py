@@ -68,6 +68,16 @@ def test_a_folder_that_a_variable_names_is_listed_first_also_when_nothing_is_in_
     assert usual.variable == ""
 
 
+def test_a_version_may_stand_in_a_file(tmp_path):
+    folder = install(tmp_path / "kit")
+    (folder / "include" / "kit.h").write_text("// kit\n#define KIT_VERSION 12.4\n")
+    changes = {"version_args": (), "version_file": "include/kit.h", "version_pattern": r"KIT_VERSION (\S+)"}
+    toolkit = Toolkit(**(recipe(str(folder)).model_dump() | changes))
+    assert find(toolkit)[0].version == "12.4"
+    (folder / "include" / "kit.h").unlink()
+    assert find(toolkit)[0].version is None
+
+
 @pytest.mark.parametrize("content", ["#!/bin/sh\necho nothing\n", "#!/nonexistent\n", ""])
 def test_a_program_that_says_no_version_has_none(tmp_path, content):
     folder = install(tmp_path / "kit")
