@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipeline import builders
 from pipeline.builders import cmake
+from pipeline.builders.declared import declared_options
 from pipeline.errors import BuildError, HostError, NoSpaceError, UsageError
 from pipeline.events import StepProgress
 from pipeline.make.compiler_cache import compiler_cache
@@ -20,7 +21,7 @@ from pipeline.ports import Command
 from pipeline.ports.space import require_space
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pydantic import JsonValue
 
@@ -55,6 +56,7 @@ def compile_component(action: Compile, step: Step, services: Services, results: 
     options = _options(action, paths)
     _start_over_unless("\n".join((step.key, *paths)), work, log_path)
     paths = paths._replace(source=str(_source_dir(action, services, results, work)))
+    _refuse_unknown(action, declared_options(Path(paths.source)).unknown(action.component.options))
     Path(paths.unity).write_bytes(resources.files(builders).joinpath("unity.cmake").read_bytes())
     env = cmake.environment(services.base_env, epoch_seconds=action.epoch_seconds)
     with compiler_cache(services, work) as cache:
@@ -222,6 +224,17 @@ def _options(action: Compile, paths: cmake.Paths) -> dict[str, str]:
     return options
 
 
+def _refuse_unknown(action: Compile, unknown: Mapping[str, Sequence[str]]) -> None:
+    """Refuse options that a source does not know, with those that they may be called now."""
+    if not unknown:
+        return
+    listed = "; ".join(f"{name} (now {' or '.join(near)}?)" if near else name for name, near in sorted(unknown.items()))
+    raise UsageError(
+        f"the source of {action.component_name} knows no option {listed}",
+        hint="upstream renamed or dropped it: correct the recipe's options or --cmake-option",
+    )
+
+
 def _check_options(action: Compile, options: Mapping[str, str], build_dir: Path) -> None:
     """Hold what CMake keeps against what it was told.
 
@@ -230,15 +243,7 @@ def _check_options(action: Compile, options: Mapping[str, str], build_dir: Path)
         BuildError: CMake took another value, for example because the source forces it.
     """
     cache = cmake.parse_cache((build_dir / "CMakeCache.txt").read_text(encoding="utf-8"))
-    unknown = cmake.unknown_options(action.component.options, cache)
-    if unknown:
-        listed = "; ".join(
-            f"{name} (now {' or '.join(near)}?)" if near else name for name, near in sorted(unknown.items())
-        )
-        raise UsageError(
-            f"the source of {action.component_name} knows no option {listed}",
-            hint="upstream renamed or dropped it: correct the recipe's options or --cmake-option",
-        )
+    _refuse_unknown(action, cmake.unknown_options(action.component.options, cache))
     for name, value in options.items():
         taken = cache.get(name, ("", value))[1]
         if taken != value:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.accelerators.architectures import missing_architectures, sorted_architectures
+from pipeline.builders.libraries import without_code
 from pipeline.errors import ProofError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from pathlib import Path
 
     from pipeline.model.binary import BinaryCard
+    from pipeline.model.toolkit import DeviceCode
 
 
 def measured_architectures(cards: Mapping[str, BinaryCard]) -> tuple[str, ...]:
@@ -45,4 +48,25 @@ def check_architectures(target: str, asked: Iterable[str], cards: Mapping[str, B
                 f"{target}: {path} has no code for {', '.join(missing)}, which the build asked for; it has it for "
                 f"{', '.join(has)}",
                 hint=hint,
+            )
+
+
+def check_device_code(target: str, asked: Iterable[str], device_code: Iterable[DeviceCode], bin_dir: Path) -> None:
+    """Check that a vendor's libraries in a bundle have their files of GPU code for all that the build asked for.
+
+    Args:
+        target: for the message.
+        asked: as for ``check_architectures``.
+        device_code: which folders.
+        bin_dir: of the bundle.
+
+    Raises:
+        ProofError: there are none for a GPU, and the library ends the program without them.
+    """
+    wanted = tuple(asked)
+    for code in device_code:
+        if missing := without_code(bin_dir, code, wanted):
+            raise ProofError(
+                f"{target}: bin/{code.folder} has nothing for {', '.join(missing)}, which the build asked for",
+                hint="the runtime layer was cut to other GPUs: look at toolkit.runtime.device_code in the recipe",
             )

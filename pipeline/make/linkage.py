@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import ProofError
 from pipeline.make.findings import Finding, refuse
+from pipeline.make.load_order import LoadOrder
 from pipeline.make.loading import LoaderView, is_api_set
 from pipeline.names import is_older, version_key
 
@@ -84,6 +85,7 @@ def check_linkage(
             another platform, needs a newer macOS, or is for arm64 macOS and not signed; it names file and library.
     """
     view = LoaderView(root, cards, system_libraries)
+    order = LoadOrder(view)
     findings: list[Finding] = []
     from_host: dict[str, str] = {}
     for name, card in view.cards.items():
@@ -93,7 +95,7 @@ def check_linkage(
             continue
         if card.format == "macho":
             findings += _refusals(name, card, macos_floor)
-        findings += _resolve(view, name, from_host)
+        findings += _resolve(view, order, name, from_host)
     if platform is not None:
         findings += _impostors(root, cards, platform)
     refuse(findings, shown=_SHOWN)
@@ -116,7 +118,7 @@ def measure(cards: Mapping[str, BinaryCard], from_host: Mapping[str, str]) -> Li
     )
 
 
-def _resolve(view: LoaderView, name: str, from_host: dict[str, str]) -> Iterator[Finding]:
+def _resolve(view: LoaderView, order: LoadOrder, name: str, from_host: dict[str, str]) -> Iterator[Finding]:
     """Yield what a file cannot find; what it finds outside the bundle goes to ``from_host``, by name without case."""
     card = view.cards[name]
     foreign = view.foreign_folders(name)
@@ -126,7 +128,7 @@ def _resolve(view: LoaderView, name: str, from_host: dict[str, str]) -> Iterator
             f"{name} searches {', '.join(foreign)} for libraries", f"its search path must be relative to {anchor}"
         )
     for library in (*card.needed, *card.optional):
-        if view.finds(name, library):
+        if view.finds(name, library) or order.has_loaded(name, library):
             continue
         if view.is_system(card, library):
             if not is_api_set(library):

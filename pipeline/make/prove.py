@@ -10,7 +10,7 @@ from pipeline.accelerators.interface import NO_REQUIREMENTS
 from pipeline.accelerators.registry import KINDS
 from pipeline.errors import ProofError
 from pipeline.events import Notice
-from pipeline.make.gpu_code import check_architectures, measured_architectures
+from pipeline.make.gpu_code import check_architectures, check_device_code, measured_architectures
 from pipeline.make.laying import lay_layer
 from pipeline.make.linkage import check_linkage, read_cards
 from pipeline.make.outputs import Outputs, Results, made
@@ -52,6 +52,7 @@ def prove(action: Prove, step: str, services: Services, results: Results, work: 
     )
     own_cards = {path: card for path, card in cards.items() if path in own}
     check_architectures(action.target, action.architectures, own_cards)
+    check_device_code(action.target, action.architectures, action.device_code, root / "bin")
     requires = _requires(action, linkage, results, measured_architectures(own_cards))
     level = provable(action, action.platform, requires, services)
     summary = f"{linkage.files} binaries, glibc {linkage.glibc}"

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.builders.libraries import digest_of_libraries, libraries_below
+from pipeline.builders.libraries import digest_of_files, runtime_files
 from pipeline.errors import IntegrityError
 from pipeline.events import StepProgress
 from pipeline.make.outputs import Outputs, Results, made
@@ -23,22 +23,24 @@ def make_runtime_layer(
 ) -> Outputs:
     """Copy the libraries to ``bin/``, where a plug-in beside them finds them, and the license texts to ``licenses/``.
 
+    GPU code that lies in files of its own keeps its folders below ``bin/``, where the libraries look for it.
+
     Raises:
-        BuildError: the toolkit has nothing that a glob of the recipe names.
+        BuildError: the toolkit has nothing that a glob of the recipe names, or no code for a GPU.
         IntegrityError: the system's libraries changed since the plan was made, or the stored toolkit did.
     """
     top = _toolkit_dir(action, services, results)
-    files = libraries_below(top, action.libraries.files)
+    files = runtime_files(top, action.libraries, action.architectures)
     layer_dir = work / "layer"
-    copied: list[Path] = []
-    for done, path in enumerate(files):
+    copied: dict[str, Path] = {}
+    for done, (place, path) in enumerate(files.items()):
         services.events.emit(StepProgress(step, done, len(files), "files", path.name))
-        destination = layer_dir / "bin" / path.name
+        destination = layer_dir / "bin" / place
         destination.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, destination)  # links are followed: what is loaded is called as it is asked for
-        destination.chmod(0o755)
-        copied.append(destination)
-    if action.system_sha256 is not None and digest_of_libraries(copied) != action.system_sha256:
+        destination.chmod(0o644 if "/" in place else 0o755)
+        copied[place] = destination
+    if action.system_sha256 is not None and digest_of_files(copied) != action.system_sha256:
         raise IntegrityError(
             f"the runtime libraries of {action.title} in {top} changed since the plan was made", hint="run again"
         )
@@ -48,12 +50,14 @@ def make_runtime_layer(
         destination.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(path, destination)
         destination.chmod(0o644)
+    libraries = sum("/" not in place for place in files)
+    code = f", {counted(len(files) - libraries, 'file')} of GPU code" if len(files) > libraries else ""
     packed = pack_layer(layer_dir, action, step, services=services, work=work)
     return made(
         trees={"layer": packed.tree},
         blobs={"layer": packed.archive},
         facts={"name": action.layer_name, "role": action.role},
-        summary=f"{counted(len(files), 'library', 'libraries')}, {packed.summary}",
+        summary=f"{counted(libraries, 'library', 'libraries')}{code}, {packed.summary}",
     )
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _PYTHON = "3"  # wheels of toolkits are for any; their files lie in lib/python3/site-packages
 _LICENSES = "licenses"
+_LICENSE_TEXTS = "LICEN[CS]E*"  # where a wheel was made before PEP 639
 _COMPILE_SECONDS = 60.0
 
 
@@ -49,8 +50,14 @@ def make_toolkit(action: MakeToolkit, step: str, services: Services, results: Re
     for glob in packaged.roots:
         for root in sorted(site_packages.glob(glob)):
             _lay(root, top, packaged.exclude)
-    for folder in sorted(site_packages.glob("*.dist-info/licenses")):
-        _lay(folder, top / _LICENSES / folder.parent.name.partition("-")[0], ())
+    for dist_info in sorted(site_packages.glob("*.dist-info")):
+        licenses = top / _LICENSES / dist_info.name.partition("-")[0]
+        _lay(dist_info / "licenses", licenses, ())
+        for text in sorted(dist_info.glob(_LICENSE_TEXTS)):
+            licenses.mkdir(parents=True, exist_ok=True)
+            text.replace(licenses / text.name)
+    if packaged.prefix:
+        _lay(unpacked.folder, top, (f"lib/python{_PYTHON}/*", *packaged.exclude))
     for name, leads_to in packaged.links.items():
         link = top / name
         link.parent.mkdir(parents=True, exist_ok=True)

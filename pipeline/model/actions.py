@@ -22,6 +22,7 @@ from pipeline.model.model_recipe import ModelRecipe
 from pipeline.model.recipe import Component, LicenseFile, WebUi
 from pipeline.model.source import Source
 from pipeline.model.statements import Material, Part
+from pipeline.model.toolkit import DeviceCode
 from pipeline.model.toolkit_actions import MakeRuntimeLayer, MakeToolkit
 from pipeline.model.upstream import PinnedAsset
 
@@ -186,6 +187,7 @@ class Prove(Frozen):
         system_libraries: patterns of what the host may bring.
         macos_floor: newest macOS that a file may ask for; None where no macOS is meant.
         architectures: GPUs for which it must have code; empty where nothing was asked for.
+        device_code: folders below ``bin/`` in which a vendor's library has code for them too.
         software_environment: variables for a machine that has only a device that computes on the processor.
         model: step that brings the model; None unless ``level`` is run and no file was given.
         model_file: a model file given by the user, with its digest in ``model_file_sha256``.
@@ -204,6 +206,7 @@ class Prove(Frozen):
     system_libraries: tuple[str, ...]
     macos_floor: str | None = None
     architectures: tuple[str, ...] = ()
+    device_code: tuple[DeviceCode, ...] = ()
     software_environment: dict[str, str] = {}
     model: StepName | None = None
     model_file: str | None = None

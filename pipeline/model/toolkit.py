@@ -16,6 +16,16 @@ ToolkitOrigin = Literal["system", "packaged"]
 _BOUND = re.compile(r"(>=|<)(\d+(?:\.\d+)*)")
 
 
+def _require_one_group(pattern: str, what: str) -> str:
+    try:
+        groups = re.compile(pattern).groups
+    except re.error as error:
+        raise ValueError(f"is no regular expression: {error}") from error
+    if groups != 1:
+        raise ValueError(f"has {groups} groups; one must match {what}")
+    return pattern
+
+
 class StubLibrary(Frozen):
     """A library to link against of which only the driver has the real one.
 
@@ -35,7 +45,8 @@ class PackagedToolkit(Frozen):
         version: of the toolkit, as the accelerator's name has it (``13.0``).
         platform: of the machine that compiles.
         wheels: files of the package index, with their digests.
-        roots: globs of folders within the wheels' files that are laid over each other: the toolkit's top.
+        roots: globs of folders within the wheels' modules that are laid over each other: the toolkit's top.
+        prefix: whether that top has, too, what the wheels put beside Python's own folder (``lib``, ``share``).
         exclude: globs of files that are left out, relative to that top.
         links: path to where a symbolic link there leads.
         stubs: path to a library that is made with the host's compiler.
@@ -44,10 +55,17 @@ class PackagedToolkit(Frozen):
     version: Version
     platform: Name
     wheels: tuple[WheelFile, ...] = Field(min_length=1)
-    roots: tuple[RelativePath, ...] = Field(min_length=1)
+    roots: tuple[RelativePath, ...] = ()
+    prefix: bool = False
     exclude: tuple[str, ...] = ()
     links: dict[RelativePath, str] = {}
     stubs: dict[RelativePath, StubLibrary] = {}
+
+    @model_validator(mode="after")
+    def _something_is_laid(self) -> Self:
+        if not self.roots and not self.prefix:
+            raise ValueError("neither roots nor prefix says what is laid")
+        return self
 
     @field_validator("links")
     @classmethod
@@ -57,18 +75,50 @@ class PackagedToolkit(Frozen):
         return links
 
 
+class DeviceCode(Frozen):
+    """A folder of GPU code that a library looks for beside itself; a file whose name has a GPU's is for that one alone.
+
+    Attributes:
+        folder: glob below the libraries' folder; its place in a bundle is the same below ``bin/``.
+        pattern: regular expression with one group, the architecture in a file's name; a file without one is for all.
+        every: whether there must be code for each GPU: without it the library ends the program.
+    """
+
+    folder: RelativePath
+    pattern: str = Field(max_length=200)
+    every: bool = True
+
+    @field_validator("pattern")
+    @classmethod
+    def _pattern_has_one_group(cls, pattern: str) -> str:
+        return _require_one_group(pattern, "the architecture")
+
+
 class RuntimeLibraries(Frozen):
     """What of a toolkit a bundle must bring, since no driver does: a layer that no release of an engine changes.
 
     Attributes:
-        files: globs below the toolkit; each must match something.
+        folders: below the toolkit, in one of which the libraries are; the first that has one is taken. Empty for the
+            toolkit's own folder.
+        files: globs below that folder; each must match something.
+        optional: globs of what only some versions of the toolkit have.
+        device_code: GPU code in files of its own, cut to the GPUs that a build is for.
         license_texts: globs below the toolkit.
         licenses: SPDX identifiers.
+        packaged: packages that the libraries are taken from instead of the toolkit that compiles, by platform.
     """
 
+    folders: tuple[RelativePath, ...] = ()
     files: tuple[RelativePath, ...] = Field(min_length=1)
+    optional: tuple[RelativePath, ...] = ()
+    device_code: tuple[DeviceCode, ...] = ()
     license_texts: tuple[RelativePath, ...] = ()
     licenses: tuple[Line, ...] = ()
+    packaged: tuple[PackagedToolkit, ...] = ()
+
+    def packages_for(self, platform: str) -> PackagedToolkit | None:
+        """Return the packages that a platform's libraries are taken from; None where it is the toolkit's own."""
+        return next((each for each in self.packaged if each.platform == platform), None)
 
 
 class Toolkit(Frozen):
@@ -113,13 +163,7 @@ class Toolkit(Frozen):
     @field_validator("version_pattern")
     @classmethod
     def _pattern_has_one_group(cls, pattern: str) -> str:
-        try:
-            groups = re.compile(pattern).groups
-        except re.error as error:
-            raise ValueError(f"is no regular expression: {error}") from error
-        if groups != 1:
-            raise ValueError(f"has {groups} groups; one must match the version")
-        return pattern
+        return _require_one_group(pattern, "the version")
 
     @model_validator(mode="after")
     def _version_is_said_in_one_way(self) -> Self:
@@ -191,7 +235,7 @@ class FoundToolkit(Frozen):
         origin: a folder of the system's, or packages.
         version: of it, as whole as it says.
         path: the folder; None for packages, which the plan brings.
-        runtime_sha256: digest of the system's runtime libraries; None for packages, whose digests are pinned.
+        runtime_sha256: digest of the system's runtime libraries; None where they come from packages, which are pinned.
         why: the reason for it, where another one was passed over; empty otherwise.
     """
 

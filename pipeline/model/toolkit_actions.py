@@ -34,6 +34,7 @@ class MakeRuntimeLayer(Frozen):
         role: of the layer.
         title: of the toolkit, for people.
         libraries: which.
+        architectures: GPUs that they have code for; empty where none of it lies in files of its own.
         toolkit: step that made the toolkit; None for one of the system's.
         toolkit_dir: where the system's is; its libraries have ``system_sha256``.
         system_sha256: digest of those libraries; None for packages.
@@ -46,6 +47,7 @@ class MakeRuntimeLayer(Frozen):
     role: Literal["runtime"] = "runtime"
     title: str
     libraries: RuntimeLibraries
+    architectures: tuple[str, ...] = ()
     toolkit: StepName | None = None
     toolkit_dir: str | None = None
     system_sha256: Sha256 | None = None

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pipeline.model.plan import Decision
     from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe
     from pipeline.model.statements import Material
+    from pipeline.model.toolkit import RuntimeLibraries
     from pipeline.names import Target
     from pipeline.plan.collecting import Planning
 
@@ -133,6 +134,7 @@ def _add_proof(planning: Planning, target: Target, decision: Decision, made: Mad
         system_libraries=_system_libraries(planning, engine, target, decision),
         macos_floor=engine.archives.macos_floor if engine.archives and target.platform.startswith("macos-") else None,
         architectures=made.architectures,
+        device_code=runtime.device_code if (runtime := _runtime(accelerator)) and decision.origin == "built" else (),
         software_environment=accelerator.software_environment,
         model=model,
         model_file=str(request.model_file) if request.model_file else None,
@@ -186,10 +188,15 @@ def _licenses(planning: Planning, engine: EngineRecipe, target: Target, decision
 def _runtime_licenses(planning: Planning, target: Target, decision: Decision) -> tuple[str, ...]:
     accelerator = planning.catalog.accelerator(target.accel)
     if decision.origin == "built":
-        runtime = accelerator.toolkit.runtime if accelerator.toolkit else None
+        runtime = _runtime(accelerator)
         return runtime.licenses if runtime else ()
     parts = accelerator.archives.get(target.engine)
     return parts.runtime_licenses if parts else ()
+
+
+def _runtime(accelerator: AcceleratorRecipe) -> RuntimeLibraries | None:
+    """Return what a built bundle brings of an accelerator's toolkit."""
+    return accelerator.toolkit.runtime if accelerator.toolkit else None
 
 
 def _suffix(decision: Decision) -> str:

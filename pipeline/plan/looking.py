@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from pipeline.accelerators.interface import NO_REQUIREMENTS
-from pipeline.builders.libraries import digest_of_libraries, libraries_below
+from pipeline.builders.libraries import digest_of_files, runtime_files
 from pipeline.catalog import locked_environment, pinned_miniforge
 from pipeline.digest import sha256_stream
 from pipeline.errors import HostError, PipelineError, UsageError
@@ -16,7 +16,7 @@ from pipeline.names import accel_version, version_key
 from pipeline.plan.choosing import NOT_LOOKED, builds_here, decide, kind_of_target, needs_network, releases_of
 from pipeline.plan.choosing_assembled import has_base
 from pipeline.plan.request import PlanInputs
-from pipeline.plan.toolkits import TOOLKIT_CHOICES, choose_toolkit
+from pipeline.plan.toolkits import TOOLKIT_CHOICES, architectures_of, choose_toolkit
 from pipeline.ports import DownloadRequest
 
 if TYPE_CHECKING:
@@ -157,17 +157,27 @@ def _toolkits(
 
 
 def _toolkit(target: Target, request: BuildRequest, catalog: Catalog, host: HostProbe) -> FoundToolkit | None:
-    """Return what a target is compiled with beside a compiler; None where nothing is needed."""
-    toolkit = catalog.accelerator(target.accel).toolkit
+    """Return what a target is compiled with beside a compiler; None where nothing is needed.
+
+    Raises:
+        BuildError: the system's has not all the libraries that a bundle brings, or not the GPU code of one.
+    """
+    accelerator = catalog.accelerator(target.accel)
+    toolkit = accelerator.toolkit
     if toolkit is None:
         return None
     folder = None if request.toolkit in TOOLKIT_CHOICES else Path(request.toolkit)
     places = () if request.toolkit == "packaged" else host.toolkits(toolkit, accel_version(target.accel), folder=folder)
     found = choose_toolkit(target, toolkit, places, platform=host.facts().platform, asked=request.toolkit)
-    if found.path is None or toolkit.runtime is None:
+    runtime = toolkit.runtime
+    if found.path is None or runtime is None or runtime.packages_for(host.facts().platform) is not None:
         return found
-    libraries = libraries_below(Path(found.path), toolkit.runtime.files)
-    return found.model_copy(update={"runtime_sha256": digest_of_libraries(libraries)})
+    try:
+        architectures = architectures_of(accelerator, request.architectures, accel=target.accel, version=found.version)
+    except UsageError:
+        return found  # whatever is made of it, the plan says so
+    files = runtime_files(Path(found.path), runtime, architectures)
+    return found.model_copy(update={"runtime_sha256": digest_of_files(files)})
 
 
 def _locked(request: BuildRequest, catalog: Catalog) -> dict[str, LockedEnvironment]:

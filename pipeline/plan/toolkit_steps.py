@@ -13,7 +13,6 @@ from pipeline.plan.fetching import RUNTIME_EPOCH_SECONDS, runtime_zstd_level
 from pipeline.plan.toolkits import architectures_of
 
 if TYPE_CHECKING:
-    from pipeline.model.recipe import AcceleratorRecipe
     from pipeline.model.toolkit import FoundToolkit, PackagedToolkit, Toolkit
     from pipeline.names import Target
     from pipeline.plan.collecting import Planning
@@ -62,6 +61,7 @@ def toolkit_steps(planning: Planning, target: Target) -> ToolkitSteps:
     if found.origin == "packaged":
         packaged = toolkit.packages_for(found.version, planning.inputs.platform)
     step = None if packaged is None else _make(planning, target, toolkit, packaged)
+    runtime = toolkit.runtime.packages_for(planning.inputs.platform) if toolkit.runtime else None
     architectures = architectures_of(
         accelerator, planning.request.architectures, accel=target.accel, version=found.version
     )
@@ -72,8 +72,8 @@ def toolkit_steps(planning: Planning, target: Target) -> ToolkitSteps:
         compilers=_compilers(toolkit),
         architectures=architectures,
         spelt=KINDS[accelerator.kind].spell_architectures(architectures),
-        runtime_layer=_runtime_layer(planning, target, accelerator, found, step),
-        materials=() if packaged is None else tuple(_materials(packaged)),
+        runtime_layer=_runtime_layer(planning, target, toolkit, found, step, architectures),
+        materials=(*(_materials(packaged) if packaged else ()), *(_materials(runtime) if runtime else ())),
     )
 
 
@@ -86,7 +86,9 @@ def _compilers(toolkit: Toolkit) -> dict[Literal["cc", "cxx"], str]:
     return compilers
 
 
-def _make(planning: Planning, target: Target, toolkit: Toolkit, packaged: PackagedToolkit) -> str:
+def _make(
+    planning: Planning, target: Target, toolkit: Toolkit, packaged: PackagedToolkit, what: str = "toolkit"
+) -> str:
     title = f"{toolkit.title} {packaged.version}"
     fetch = FetchPackages(
         environment=target.accel,
@@ -100,31 +102,36 @@ def _make(planning: Planning, target: Target, toolkit: Toolkit, packaged: Packag
         ),
     )
     size = sum(wheel.size_bytes for wheel in packaged.wheels)
-    name = f"fetch packages of {title} for {packaged.platform}"
+    name = f"fetch packages of {'' if what == 'toolkit' else f'the {what} of '}{title} for {packaged.platform}"
     fetched = planning.add(target, name, fetch, (), download_bytes=size)
     compiler = planning.inputs.tools["cc"]
     toolchain = {"cc": f"{compiler.vendor} {compiler.version}".strip()} if packaged.stubs else {}
     action = MakeToolkit(title=title, fetched=fetched, packaged=packaged, toolchain=toolchain)
-    return planning.add(target, f"toolkit {title} for {packaged.platform}", action, (fetched,))
+    return planning.add(target, f"{what} {title} for {packaged.platform}", action, (fetched,))
 
 
 def _runtime_layer(
-    planning: Planning, target: Target, accelerator: AcceleratorRecipe, found: FoundToolkit, step: str | None
+    planning: Planning, target: Target, toolkit: Toolkit, found: FoundToolkit, step: str | None, gpus: tuple[str, ...]
 ) -> str | None:
-    toolkit = accelerator.toolkit
-    if toolkit is None or toolkit.runtime is None:
+    """Add the layer of what bundles bring of a toolkit, from packages of its own where the recipe has some."""
+    runtime = toolkit.runtime
+    if runtime is None:
         return None
+    version, folder = found.version, found.path
+    if (packaged := runtime.packages_for(planning.inputs.platform)) is not None:
+        step, version, folder = _make(planning, target, toolkit, packaged, what="runtime"), packaged.version, None
     action = MakeRuntimeLayer(
         layer_name=f"{target.accel}-runtime",
-        title=f"{toolkit.title} {found.version}",
-        libraries=toolkit.runtime,
+        title=f"{toolkit.title} {version}",
+        libraries=runtime.model_copy(update={"packaged": ()}),  # their digests are in the key of the step that makes it
+        architectures=gpus if runtime.device_code else (),
         toolkit=step,
-        toolkit_dir=found.path,
+        toolkit_dir=folder,
         system_sha256=found.runtime_sha256,
         zstd_level=runtime_zstd_level(planning),
         epoch_seconds=RUNTIME_EPOCH_SECONDS,
     )
-    name = f"layer {target.accel}-runtime of {toolkit.title} {found.version} for {target.platform}"
+    name = f"layer {target.accel}-runtime of {toolkit.title} {version} for {target.platform}"
     return planning.add(target, name, action, (step,) if step else ())
 
 
