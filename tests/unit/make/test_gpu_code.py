@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from pipeline.errors import ProofError
-from pipeline.make.gpu_code import check_architectures, measured_architectures
+from pipeline.make.gpu_code import check_architectures, check_device_code, measured_architectures
+from pipeline.model.toolkit import DeviceCode
 from pipeline.system.binaries import FileInspector
 from tests.simulators.binaries import fixture
 
@@ -34,3 +35,14 @@ def test_no_gpu_code_at_all_is_a_failure_only_where_some_was_asked_for():
     check_architectures("t", (), cards(a=()))
     with pytest.raises(ProofError, match="no GPU code"):
         check_architectures("t", ("gfx1100",), cards(a=()))
+
+
+def test_a_bundle_whose_runtime_was_cut_to_other_gpus_fails_the_proof(tmp_path):
+    code = (DeviceCode(folder="rocblas/**/library", pattern="(gfx[0-9a-f]+)"),)
+    (tmp_path / "rocblas/library").mkdir(parents=True)
+    (tmp_path / "rocblas/library/lazy_gfx1100.dat").touch()
+    check_device_code("t", ("gfx1100",), code, tmp_path)
+    check_device_code("t", (), code, tmp_path / "nothing")
+    with pytest.raises(ProofError, match=r"bin/rocblas/\*\*/library has nothing for gfx1030") as caught:
+        check_device_code("t", ("gfx1030", "gfx1100"), code, tmp_path)
+    assert caught.value.exit_code == 10

@@ -8,11 +8,12 @@ import subprocess
 
 import pytest
 
+from pipeline.builders.libraries import digest_of_files, runtime_files
 from pipeline.errors import BuildError, IntegrityError
 from pipeline.make.runtime_layer import make_runtime_layer
 from pipeline.make.toolkit import make_toolkit
 from pipeline.model.result import StepResult
-from pipeline.model.toolkit import PackagedToolkit, RuntimeLibraries, StubLibrary
+from pipeline.model.toolkit import DeviceCode, PackagedToolkit, RuntimeLibraries, StubLibrary
 from pipeline.model.toolkit_actions import MakeRuntimeLayer, MakeToolkit
 from pipeline.system.host import LocalHost
 from pipeline.system.processes import ProcessRunner
@@ -71,6 +72,20 @@ def test_packages_with_a_folder_each_become_one(make):
     assert files_of(folder) == ["include/kit.h", "lib/libblas.so.1", "lib/libkit.so.1"]
 
 
+def test_what_packages_put_beside_pythons_folder_is_taken_where_the_recipe_says_so(make):
+    old = SmallWheel(
+        "kit_old",
+        files={
+            "kit_old-1.0.data/data/lib/libold.so.1": b"a library",
+            "kit_old-1.0.data/data/include/old.h": b"",
+            "kit_old/__init__.py": b"",
+            "kit_old-1.0.dist-info/LICENSE.txt": b"be nice",
+        },
+    )
+    folder, _ = make(old, roots=(), prefix=True, exclude=("include/*",))
+    assert files_of(folder) == ["lib/libold.so.1", "licenses/kit_old/LICENSE.txt"]
+
+
 def test_links_lead_to_what_is_there(make):
     folder, _ = make(RUNTIME, links={"lib64": "lib", "lib/libkit.so": "libkit.so.1"})
     assert (folder / "lib64/libkit.so").read_bytes() == b"a library"
@@ -99,11 +114,12 @@ def test_a_stub_stands_for_the_drivers_library_and_is_the_same_every_time(make, 
     assert outputs.trees == again.trees
 
 
-def runtime(services, tmp_path, folder, *globs, sha256=None):
+def runtime(services, tmp_path, folder, *globs, sha256=None, architectures=(), **libraries):
     action = MakeRuntimeLayer(
         layer_name="kit-1.0-runtime",
         title="Kit 1.0",
-        libraries=RuntimeLibraries(files=globs, license_texts=("licenses/*/*",)),
+        libraries=RuntimeLibraries(files=globs, license_texts=("licenses/*/*",), **libraries),
+        architectures=architectures,
         toolkit_dir=str(folder),
         system_sha256=sha256,
         zstd_level=1,
@@ -132,3 +148,58 @@ def test_libraries_of_the_system_that_changed_since_the_plan_are_refused(make, s
     folder, _ = make(RUNTIME)
     with pytest.raises(IntegrityError, match="changed since the plan was made"):
         runtime(services, tmp_path, folder, "lib/libkit.so.1", sha256="0" * 64)
+
+
+@pytest.fixture
+def gpu_toolkit(tmp_path):
+    """Return a toolkit whose library has GPU code in files of its own, as rocBLAS has."""
+    lib = tmp_path / "rocm/lib/x86_64-linux-gnu"
+    code = lib / "rocblas/4.4.1/library"
+    code.mkdir(parents=True)
+    (lib / "libblas.so.4.4").write_bytes(b"a library")
+    (lib / "libblas.so.4").symlink_to("libblas.so.4.4")
+    for name in ("Type_SS_gfx1100.co", "Kernels-gfx90a-xnack-.hsaco", "lazy_gfx1100.dat", "lazy_gfx90a.dat"):
+        (code / name).write_bytes(name.encode())
+    (code / "fallback.dat").write_bytes(b"for all")
+    return tmp_path / "rocm"
+
+
+BLAS = {
+    "folders": ("lib", "lib/x86_64-linux-gnu"),
+    "device_code": (DeviceCode(folder="rocblas/**/library", pattern="(gfx[0-9a-f]+)"),),
+}
+
+
+def test_gpu_code_is_cut_to_the_gpus_and_lies_where_the_library_looks_for_it(gpu_toolkit, services, tmp_path):
+    layer = runtime(services, tmp_path, gpu_toolkit, "libblas.so.[0-9]", architectures=("gfx1100",), **BLAS)
+    assert files_of(layer) == [
+        "bin/libblas.so.4",
+        "bin/rocblas/4.4.1/library/Type_SS_gfx1100.co",
+        "bin/rocblas/4.4.1/library/fallback.dat",
+        "bin/rocblas/4.4.1/library/lazy_gfx1100.dat",
+    ]
+
+
+def test_a_gpu_for_which_the_toolkit_has_no_code_is_refused_with_those_that_it_has(gpu_toolkit, services, tmp_path):
+    with pytest.raises(BuildError, match=r"no rocblas/\*\*/library for gfx1201; it has it for gfx1100, gfx90a"):
+        runtime(services, tmp_path, gpu_toolkit, "libblas.so.4", architectures=("gfx90a", "gfx1201"), **BLAS)
+
+
+def test_code_that_a_library_does_without_need_not_be_there(gpu_toolkit, services, tmp_path):
+    code = (DeviceCode(folder="hipblaslt/**/library", pattern="(gfx[0-9a-f]+)", every=False),)
+    libraries = {**BLAS, "device_code": code, "optional": ("libhipblaslt.so.[0-9]",)}
+    layer = runtime(services, tmp_path, gpu_toolkit, "libblas.so.4", architectures=("gfx1201",), **libraries)
+    assert files_of(layer) == ["bin/libblas.so.4"]
+
+
+def test_the_digest_of_a_runtime_is_that_of_the_gpus_that_are_shipped(gpu_toolkit):
+    def digest(*architectures):
+        libraries = RuntimeLibraries(files=("libblas.so.4",), **BLAS)
+        return digest_of_files(runtime_files(gpu_toolkit, libraries, architectures))
+
+    before, other = digest("gfx1100"), digest("gfx90a")
+    assert before != other
+    code = gpu_toolkit / "lib/x86_64-linux-gnu/rocblas/4.4.1/library"
+    (code / "lazy_gfx1100.dat").write_bytes(b"changed")
+    assert digest("gfx1100") != before
+    assert digest("gfx90a") == other

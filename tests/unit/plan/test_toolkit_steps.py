@@ -8,12 +8,14 @@ from pipeline.errors import UsageError
 from pipeline.model.actions import Compile, MakeBundle, Prove
 from pipeline.model.host import Tool
 from pipeline.model.toolkit import FoundToolkit
-from pipeline.model.toolkit_actions import MakeRuntimeLayer
+from pipeline.model.toolkit_actions import MakeRuntimeLayer, MakeToolkit
 from pipeline.names import parse_target
 from pipeline.plan import BuildRequest, PlanInputs, make_plan
 
 CPU = parse_target("llama.cpp/linux-x86_64-cpu")
 CUDA = parse_target("llama.cpp/linux-x86_64-cuda-13.0")
+ROCM = parse_target("llama.cpp/linux-x86_64-rocm-6.4")
+SYCL = parse_target("llama.cpp/linux-x86_64-sycl")
 VULKAN = parse_target("llama.cpp/linux-x86_64-vulkan")
 NAMES = ("cc", "cxx", "cmake", "ninja", "strip", "objcopy")
 PACKAGED = FoundToolkit(origin="packaged", version="13.0")
@@ -112,3 +114,43 @@ def test_free_space_that_a_build_needs_is_in_no_key(catalog):
     compiled = of_kind(planned(catalog, CUDA), Compile)["compile llama.cpp b11434 linux-x86_64 cuda-13.0"].action
     assert compiled.space_bytes > 0
     assert compiled.component.space_bytes == 0
+
+
+def rocm_inputs(**changes):
+    found = FoundToolkit(origin="system", version="6.4", path="/opt/rocm", runtime_sha256="1" * 64)
+    return replace(INPUTS, toolkits={str(ROCM): found.model_copy(update=changes)})
+
+
+def test_the_gpus_are_part_of_a_runtime_that_has_code_of_its_own_and_of_no_other(catalog):
+    def runtime(target, inputs, *names):
+        (layer,) = of_kind(planned(catalog, target, inputs=inputs, architectures=names), MakeRuntimeLayer).values()
+        return layer
+
+    one, two = (runtime(ROCM, rocm_inputs(), *names) for names in (("gfx1100",), ("gfx1100", "gfx1030")))
+    assert (one.action.architectures, two.action.architectures) == (("gfx1100",), ("gfx1030", "gfx1100"))
+    assert one.key != two.key
+    assert runtime(CUDA, INPUTS, "sm_90").key == runtime(CUDA, INPUTS, "sm_80").key
+
+
+def test_the_proof_looks_for_the_code_of_a_vendors_library(catalog):
+    (proof,) = of_kind(planned(catalog, ROCM, inputs=rocm_inputs(), architectures=("gfx1100",)), Prove).values()
+    assert [code.folder for code in proof.action.device_code] == ["rocblas/**/library", "hipblaslt/**/library"]
+    (proof,) = of_kind(planned(catalog, VULKAN), Prove).values()
+    assert proof.action.device_code == ()
+
+
+def test_a_runtime_can_come_from_packages_where_the_compiler_is_the_systems(catalog):
+    found = FoundToolkit(origin="system", version="2026.1", path="/opt/intel/oneapi")
+    plan = planned(catalog, SYCL, inputs=replace(INPUTS, toolkits={str(SYCL): found}))
+    ((name, layer),) = of_kind(plan, MakeRuntimeLayer).items()
+    ((made, toolkit),) = of_kind(plan, MakeToolkit).items()
+    assert name == "layer sycl-runtime of oneAPI 2026.2 for linux-x86_64"
+    assert (layer.action.toolkit, layer.action.toolkit_dir, layer.needs) == (made, None, (made,))
+    assert layer.action.libraries.packaged == ()
+    compiled = of_kind(plan, Compile)["compile llama.cpp b11434 linux-x86_64 sycl"].action
+    assert (compiled.toolkit, compiled.toolkit_dir, compiled.compilers["cxx"]) == (
+        None, "/opt/intel/oneapi", "compiler/latest/bin/icpx",
+    )  # fmt: skip
+    (bundle,) = of_kind(plan, MakeBundle).values()
+    names = {material.name for material in bundle.action.materials}
+    assert {wheel.filename for wheel in toolkit.action.packaged.wheels} <= names
