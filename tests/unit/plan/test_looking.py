@@ -5,14 +5,17 @@ from dataclasses import dataclass
 import pytest
 
 from pipeline.digest import sha256_bytes
-from pipeline.errors import HostError, UsageError
+from pipeline.errors import BuildError, HostError, UsageError
 from pipeline.model.actions import Prove
 from pipeline.model.host import ApiDevice, HostFacts, Tool
+from pipeline.model.toolkit import ToolkitPlace
 from pipeline.names import parse_target
 from pipeline.plan import BuildRequest, look_around, make_plan
 from pipeline.system.trees import FileTreeReader
 
 VULKAN = parse_target("llama.cpp/linux-x86_64-vulkan")
+ROCM = parse_target("llama.cpp/linux-x86_64-rocm-6.4")
+SYCL = parse_target("llama.cpp/linux-x86_64-sycl")
 AVX2 = parse_target("llama.cpp/linux-x86_64-avx2")
 
 
@@ -109,3 +112,45 @@ def test_node_is_looked_for_only_when_the_web_interface_is_wanted(catalog):
 def test_a_model_that_cannot_be_read_is_a_usage_error(catalog, tmp_path):
     with pytest.raises(UsageError, match=r"no\.gguf"):
         look(catalog, BuildRequest((AVX2,), model_file=tmp_path / "no.gguf"))
+
+
+class ToolkitHost(Host):
+    """A machine with a toolkit that is whole."""
+
+    def __init__(self, path, version):
+        super().__init__()
+        self.place = ToolkitPlace(path=str(path), version=version)
+
+    def toolkits(self, toolkit, version, *, folder=None):
+        assert toolkit.places
+        assert version is not None
+        assert folder is None
+        return (self.place,)
+
+
+@pytest.fixture
+def rocm(tmp_path):
+    """Return a folder with what bundles bring of ROCm, with kernels for one GPU."""
+    code = tmp_path / "rocm/lib/rocblas/library"
+    code.mkdir(parents=True)
+    (code / "TensileLibrary_lazy_gfx1100.dat").touch()
+    for name in ("libhipblas.so.2", "librocblas.so.4"):
+        (tmp_path / "rocm/lib" / name).write_text(name)
+    return tmp_path / "rocm"
+
+
+def toolkits(catalog, target, host, *architectures):
+    request = BuildRequest((target,), source="build", prove="none", architectures=architectures)
+    return look_around(request, catalog, Around(host, FileTreeReader())).toolkits[str(target)]
+
+
+def test_gpu_code_that_a_toolkit_lacks_is_missed_before_anything_is_compiled(catalog, rocm):
+    found = toolkits(catalog, ROCM, ToolkitHost(rocm, "6.4"), "gfx1100")
+    assert (found.origin, found.path, len(found.runtime_sha256)) == ("system", str(rocm), 64)
+    with pytest.raises(BuildError, match=r"no rocblas/\*\*/library for gfx1030; it has it for gfx1100"):
+        toolkits(catalog, ROCM, ToolkitHost(rocm, "6.4"), "gfx1030")
+
+
+def test_a_runtime_of_packages_is_not_looked_for_in_the_compilers_folder(catalog, tmp_path):
+    found = toolkits(catalog, SYCL, ToolkitHost(tmp_path / "oneapi", "2026.1"), "release")
+    assert (found.path, found.runtime_sha256) == (str(tmp_path / "oneapi"), None)
