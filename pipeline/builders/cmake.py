@@ -152,13 +152,15 @@ def unknown_options(options: Iterable[str], cache: Mapping[str, tuple[str, str]]
     """Return each option that the source never declared, with the declared names nearest to it.
 
     CMake keeps a ``-D`` entry that no file declares with the type UNINITIALIZED. Its own ``CMAKE_`` variables are
-    mostly undeclared and not checked.
+    mostly undeclared and not checked, nor are those of a package that it found (``MKL_DIR``, ``MKL_THREADING``).
     """
+    places = [name for name, (kind, value) in cache.items() if kind == "PATH" and not value.endswith("-NOTFOUND")]
+    elsewhere = ("CMAKE_", *(name.removesuffix("DIR") for name in places if name.endswith("_DIR")))
     declared = [name for name, (kind, _) in cache.items() if kind in {"BOOL", "STRING", "PATH", "FILEPATH"}]
     return {
         name: difflib.get_close_matches(name, declared, n=3, cutoff=0.7)
         for name in options
-        if not name.startswith("CMAKE_") and cache.get(name, ("UNINITIALIZED", ""))[0] == "UNINITIALIZED"
+        if not name.startswith(elsewhere) and cache.get(name, ("UNINITIALIZED", ""))[0] == "UNINITIALIZED"
     }
 
 

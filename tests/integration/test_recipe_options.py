@@ -40,7 +40,10 @@ for word; do
 done
 exec {compiler} -D__INTEL_LLVM_COMPILER=20260100 "$@"
 """
-MKL = "add_library(MKL::MKL_SYCL::BLAS INTERFACE IMPORTED)\nset(MKL_FOUND TRUE)\n"
+# As MKL 2026.2's own does it: run paths are linked like libraries, and the threads are TBB's only where that is said.
+MKL = """add_library(MKL::MKL_SYCL::BLAS INTERFACE IMPORTED GLOBAL)
+target_link_libraries(MKL::MKL_SYCL::BLAS INTERFACE "-Wl,-rpath=/opt/mkl" mkl_${MKL_THREADING})
+"""
 DNNL = """add_library(DNNL::dnnl SHARED IMPORTED)
 set_target_properties(DNNL::dnnl PROPERTIES IMPORTED_CONFIGURATIONS RELEASE IMPORTED_LOCATION_RELEASE /libdnnl.so.3)
 set(DNNL_GPU_VENDOR "INTEL")
@@ -108,6 +111,14 @@ def test_upstream_takes_the_sycl_recipe_up_to_compiling(oneapi, tmp_path):
     cache = cmake.parse_cache((tmp_path / "build/CMakeCache.txt").read_text())
     assert cmake.unknown_options({**RECIPE.options, **options}, cache) == {}
     assert {name: cache[name][1] for name in options} == options
+    link = next(
+        line
+        for line in (tmp_path / "build/build.ninja").read_text().splitlines()
+        if line.strip().startswith("LINK_LIBRARIES") and "libdnnl" in line
+    )
+    (run_path,) = [word for word in link.split() if "rpath" in word]
+    assert run_path.endswith('ORIGIN"')
+    assert "-lmkl_tbb_thread" in link.split()
     commands = json.loads((tmp_path / "build/compile_commands.json").read_text())
     backend = next(entry["command"] for entry in commands if entry["file"].endswith("ggml-sycl/ggml-sycl.cpp"))
     assert "-fsycl" in backend.split()

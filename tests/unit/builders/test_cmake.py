@@ -104,6 +104,15 @@ def test_an_option_the_source_never_declared_is_named_with_its_likely_successor(
     assert unknown == {"GGML_CUDAA": ["GGML_CUDA"]}
 
 
+def test_variables_of_a_package_that_was_found_are_declared_elsewhere():
+    found, lost = (
+        cmake.parse_cache(f"MKL_DIR:PATH={place}\nMKL_THREADING:UNINITIALIZED=tbb_thread\n")
+        for place in ("/opt/mkl/lib/cmake/mkl", "MKL_DIR-NOTFOUND")
+    )
+    assert cmake.unknown_options(["MKL_THREADING"], found) == {}
+    assert cmake.unknown_options(["MKL_THREADING"], lost) == {"MKL_THREADING": []}
+
+
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
