@@ -149,3 +149,8 @@ def test_bounds_of_an_architecture_are_compared_by_number():
 def test_a_bound_that_is_none_is_refused(bounds):
     with pytest.raises(ValueError, match="neither >=VERSION nor <VERSION"):
         Architectures(known={"a": bounds}, short=("a",))
+
+
+def test_a_toolkit_of_packages_says_what_of_them_it_is_made_of():
+    with pytest.raises(ValueError, match="neither roots nor prefix"):
+        PackagedToolkit(version="13.0", platform="linux-x86_64", wheels=(WHEEL,))
