@@ -170,6 +170,7 @@ class InstallOutcome(Frozen):
         downloaded_bytes: sum over the layers that were neither there nor in files.
         removed_generations: that fell out of the number to keep.
         development: the repository is signed with development keys.
+        rehearsal: there is no engine in it.
         selection: why this variant; None when the target was named.
         health: whether it works here; None in a dry run.
         pinned: whether the engine is pinned to that version.
@@ -189,6 +190,7 @@ class InstallOutcome(Frozen):
     downloaded_bytes: int = 0
     removed_generations: tuple[int, ...] = ()
     development: bool = False
+    rehearsal: bool = False
     selection: Selection | None = None
     health: HealthOutcome | None = None
     pinned: bool = False

@@ -27,6 +27,7 @@ from pipeline.model.environment_actions import (
     MakeWheelLayer,
     ProveEnvironment,
 )
+from pipeline.model.rehearsal_actions import RehearseLayer
 from pipeline.sources.registry import identity_of
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ FORMATS: Mapping[str, int] = {
     "make_installer_layer": 5,
     "prove": 3,
     "prove_environment": 2,
+    "rehearse_layer": 1,
     "make_bundle": 3,
 }
 
@@ -64,6 +66,7 @@ _REFERENCES: Mapping[type[Action], frozenset[str]] = {
     MakeWheelLayer: frozenset({"fetched"}),
     MakeInstallerLayer: frozenset({"channel_layer", "wheel_layers"}),
     ProveEnvironment: frozenset({"fetched", "layers", "channel_layer", "wheel_layers"}),
+    RehearseLayer: frozenset(),
     Prove: frozenset({"layers", "compiled", "model", "model_file"}),
     MakeBundle: frozenset({"layers", "proof", "compiled", "archives", "materials"}),
 }

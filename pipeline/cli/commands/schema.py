@@ -10,9 +10,9 @@ import click
 from pipeline.app.project import manifests_dir
 from pipeline.cli.options import Command, common_options
 from pipeline.errors import UsageError
+from pipeline.model.bundle_card import BundleCard
 from pipeline.model.environment_recipe import EnvironmentEngine, UnsupportedEngine
 from pipeline.model.host import HostFacts
-from pipeline.model.manifest import BundleCard
 from pipeline.model.manifest_document import manifest_schema, write_schema
 from pipeline.model.mirror import MirrorDocument
 from pipeline.model.plan import Plan

@@ -19,6 +19,7 @@ def asked(*from_mirror: str) -> BuildOptions:
         cmake_options=(),
         wheels_only=False,
         with_miniforge=False,
+        rehearsal=False,
         from_mirror=from_mirror,
     )
 

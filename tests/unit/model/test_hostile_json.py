@@ -11,8 +11,8 @@ from tuf.api.metadata import Metadata, Root
 from pipeline.deploy.metadata_client import read_root
 from pipeline.deploy.metadata_door import require_strict
 from pipeline.errors import IntegrityError, PipelineError, TrustError
+from pipeline.model.bundle_card import BundleCard
 from pipeline.model.host import HostFacts
-from pipeline.model.manifest import BundleCard
 from pipeline.model.manifest_document import (
     read_bundle_card,
     read_document,

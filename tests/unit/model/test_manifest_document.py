@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import IntegrityError
-from pipeline.model.manifest import Artifact, BundleCard, Layer, Proof, Requires, Upstream
+from pipeline.model.bundle_card import BundleCard
+from pipeline.model.manifest import Artifact, Layer, Proof, Requires, Upstream
 from pipeline.model.manifest_document import (
     MANIFEST_SCHEMA_URL,
     manifest_schema,
