@@ -56,6 +56,7 @@ def list_generations(
                 current=pointer is not None and pointer.generation == generation.number,
                 path=str(layout.tree_dir(name, generation.number)),
                 development=generation.development,
+                rehearsal=generation.artifact.rehearsal,
                 pinned=generation.version in pinned,
                 revoked=reason_against(layout, generation),
                 fault=host_python_fault(layout, generation) or None,

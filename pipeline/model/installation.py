@@ -89,6 +89,7 @@ class InstalledGeneration(Frozen):
         current: whether it runs.
         path: absolute path of its files.
         development: whether it was trusted through development keys.
+        rehearsal: whether there is no engine in it.
         pinned: whether the engine is pinned to it.
         revoked: why the publisher has withdrawn it; None when it has not.
         fault: why it cannot run although its files are there: the host's Python that it is over is gone, or another;
@@ -103,6 +104,7 @@ class InstalledGeneration(Frozen):
     current: bool
     path: str
     development: bool
+    rehearsal: bool = False
     pinned: bool = False
     revoked: str | None = None
     fault: str | None = None

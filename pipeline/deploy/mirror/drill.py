@@ -138,13 +138,13 @@ def _is_whole(artifact: Artifact, mirror: Path) -> bool:
 
 def _drill(artifact: Artifact, request: DrillRequest, commands: DrillCommands, *, model: Path | None) -> DrillRow:
     given = () if model is None or _makes_a_model(artifact) else ("--health-model", str(model))
-    health = ("--health", request.level, *given, *(("--rehearsal",) if artifact.rehearsal else ()))
+    kind = ("--rehearsal",) if artifact.rehearsal else ()
     with commands.root() as root:
-        done = commands.install(artifact, request.mirror, root, *health)
+        done = commands.install(artifact, request.mirror, root, "--health", request.level, *given, *kind)
         lacks = ""
         if done.exit_code == _HOST_LACKS:
             lacks = done.message
-            done = commands.install(artifact, request.mirror, root, "--no-check-host", "--health", "none")
+            done = commands.install(artifact, request.mirror, root, "--no-check-host", "--health", "none", *kind)
         outcome, detail = _judge(artifact, done, lacks, commands)
     devices = done.health.get("devices")
     return DrillRow(
