@@ -18,6 +18,7 @@ from pipeline.model.mirror import MirrorDocument
 from pipeline.model.plan import Plan
 from pipeline.model.project import ProjectDefaults
 from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe, ModelRecipe
+from pipeline.model.release_plan import ReleasePlan
 from pipeline.model.release_preferences import ReleasePreferences
 from pipeline.model.upstream import PinnedRelease
 
@@ -36,6 +37,7 @@ _MODELS: dict[str, type[Frozen]] = {
     "accelerator-recipe": AcceleratorRecipe,
     "model-recipe": ModelRecipe,
     "pinned-release": PinnedRelease,
+    "release-plan": ReleasePlan,
     "release-preferences": ReleasePreferences,
     "mirror": MirrorDocument,
 }
