@@ -41,8 +41,7 @@ def list_generations(
         UsageError, NothingSelectedError: ``root`` is no installation, or the engine is not installed.
         IntegrityError: a file of the installation is malformed.
     """
-    layout = Layout(root)
-    layout.check()
+    (layout := Layout(root)).check()
     listed = []
     for name in layout.engines() if engine is None else (layout.engine(engine),):
         pointer, pinned = layout.pointer(name), pins.shown_pins(layout, name, configured_pins or {})
