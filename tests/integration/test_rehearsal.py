@@ -95,6 +95,24 @@ def test_a_release_is_whole_only_with_both_machines(release):
     assert (whole["missing"], {*whole["added"], *whole["unchanged"]}) == ([], planned(release))
 
 
+def test_a_folder_that_every_part_came_into_is_whole(release):
+    for targets in MACHINES.values():
+        release.ok("build", "--rehearsal", "--target", targets, "--expect", "plan.json", "--output", "one")
+    assert "partial" not in json.loads((release.home / "one/manifest.json").read_text())
+
+
+def test_what_leaves_a_part_of_a_release_is_missing_from_then_on(release):
+    def build(target: str, *more: str) -> list[str]:
+        return release.json("build", "--rehearsal", "--target", target, "--output", "left", *more)["missing"]
+
+    gone = "llama.cpp/windows-arm64-cpu"
+    assert not any(name.startswith(gone) for name in build(gone, "--expect", "plan.json"))
+    next((release.home / "left").rglob("*windows-arm64-cpu.tar.zst")).unlink()
+    missing = build("windows-arm64-opencl")  # the folder itself says what it is a part of
+    assert any(name.startswith(gone) for name in missing)
+    assert len(missing) == len(planned(release)) - 1
+
+
 def test_publishing_it_takes_the_word(release):
     error = refused(release, "publish", "--from", "windows", "--to", "refused", *KEYS)
     assert error["class"] == "RehearsalError"

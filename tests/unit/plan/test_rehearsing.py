@@ -11,7 +11,7 @@ from pipeline.catalog import load
 from pipeline.model.actions import MakeBundle
 from pipeline.model.rehearsal_actions import RehearseLayer
 from pipeline.names import parse_target
-from pipeline.plan import BuildRequest, PlanInputs, make_plan, make_rehearsal, release_plan
+from pipeline.plan import BuildRequest, PlanInputs, github_matrix, make_plan, make_rehearsal, release_plan
 from tests.simulators.pins import release, with_releases
 
 RECIPES = Path(__file__).resolve().parents[3] / "recipes"
@@ -85,3 +85,12 @@ def test_the_release_plan_names_every_target_with_the_version_that_is_made(shipp
     request = BuildRequest(shipped.targets(), rehearsal=True)
     made = {(decision.target, decision.version) for decision in make_rehearsal(request, shipped).decisions}
     assert {(bundle.target, bundle.version) for bundle in release_plan(request, shipped).bundles} == made
+
+
+def test_the_jobs_of_a_matrix_are_told_that_they_rehearse(shipped):
+    told, not_told = (
+        github_matrix(shipped.targets(), release=None, source="auto", rehearsal=rehearsal)["include"]
+        for rehearsal in (True, False)
+    )
+    assert all(job["rehearsal"] is True for job in told)
+    assert not any("rehearsal" in job for job in not_told)
