@@ -14,6 +14,8 @@ from pipeline.model.host import Tool
 from pipeline.model.plan import Plan
 from pipeline.model.rehearsal_actions import RehearseLayer
 from pipeline.model.source import LocalTree
+from pipeline.model.toolkit import FoundToolkit
+from pipeline.names import accel_version
 from pipeline.plan.collecting import Planning
 from pipeline.plan.planner import make_plan
 from pipeline.plan.request import PlanInputs
@@ -152,4 +154,17 @@ def _pretended(targets: Iterable[Target], request: BuildRequest, catalog: Catalo
         local_trees={source.path: _NO_DIGEST for source in sources if isinstance(source, LocalTree)},
         environments={str(target): locked_environment(catalog, target) for target in environments},
         miniforge={str(target): pinned_miniforge(catalog, target) for target in environments if request.with_miniforge},
+        toolkits={str(target): found for target in targets if (found := _toolkit(target, catalog)) is not None},
     )
+
+
+def _toolkit(target: Target, catalog: Catalog) -> FoundToolkit | None:
+    """Return the toolkit that a target would be built with: of packages where some are pinned; None for no toolkit."""
+    toolkit = catalog.accelerator(target.accel).toolkit if catalog.can_build(target) else None
+    if toolkit is None:
+        return None
+    wanted = accel_version(target.accel)
+    if (packaged := toolkit.packages_for(wanted, target.platform)) is not None:
+        return FoundToolkit(origin="packaged", version=packaged.version)
+    version = wanted or toolkit.minimum or "1"
+    return FoundToolkit(origin="system", version=version, path="/rehearsal", runtime_sha256=_NO_DIGEST)
