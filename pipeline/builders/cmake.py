@@ -151,14 +151,16 @@ def parse_cache(text: str) -> dict[str, tuple[str, str]]:
 def unknown_options(options: Iterable[str], cache: Mapping[str, tuple[str, str]]) -> dict[str, list[str]]:
     """Return each option that the source never declared, with the declared names nearest to it.
 
-    CMake keeps a ``-D`` entry that no file declares with the type UNINITIALIZED. Its own ``CMAKE_`` variables are
-    mostly undeclared and not checked.
+    CMake keeps a ``-D`` entry that no file declares with the type UNINITIALIZED. Its own variables, ``CMAKE_*`` and
+    ``<Package>_ROOT`` (policy CMP0074), are mostly undeclared and not checked.
     """
     declared = [name for name, (kind, _) in cache.items() if kind in {"BOOL", "STRING", "PATH", "FILEPATH"}]
     return {
         name: difflib.get_close_matches(name, declared, n=3, cutoff=0.7)
         for name in options
-        if not name.startswith("CMAKE_") and cache.get(name, ("UNINITIALIZED", ""))[0] == "UNINITIALIZED"
+        if not name.startswith("CMAKE_")
+        and not name.endswith("_ROOT")
+        and cache.get(name, ("UNINITIALIZED", ""))[0] == "UNINITIALIZED"
     }
 
 
