@@ -254,7 +254,7 @@ def host(settings: Settings, commands: CommandRunner | None = None) -> HostProbe
     base_env = {name: value for name, value in settings.child_env.items() if name not in FOR_THE_NETWORK}
     libraries = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}  # probes alone
     device_env = {**base_env, **device_environment(), **libraries}
-    return LocalHost(commands or ProcessRunner(), base_env, device_environment=device_env)
+    return LocalHost(commands or ProcessRunner(), base_env, device_environment=device_env, variables=dict(os.environ))
 
 
 def key_files() -> KeyFiles:
