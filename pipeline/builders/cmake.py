@@ -25,6 +25,8 @@ _FEATURE_FLAG = re.compile(
 _ARCHITECTURE_FLAG = re.compile(r"(?:^|\s)-m(?:arch|cpu)=(\S+)")
 _BASELINE_ARCHITECTURES = frozenset({"x86-64", "armv8-a", "generic"})
 NINJA_STATUS = "[%f/%t] "
+MAPPED_TO = ("/src", "/build")
+"""What the source's and the build's folder are called in everything that a compiler writes."""
 # Entries that configure_argv sets itself.
 RESERVED = frozenset(
     {
@@ -56,13 +58,13 @@ def configure_argv(
     compile_flags: Sequence[str],
     link_flags: Sequence[str],
     launcher: str | None,
+    vendor: str = "",
 ) -> tuple[str, ...]:
     """Return the command that configures a build.
 
     Absolute paths are mapped away in everything a compiler writes, so that the place of a build leaves no trace.
     """
-    prefix_maps = [f"-ffile-prefix-map={paths.source}=/src", f"-ffile-prefix-map={paths.build}=/build"]
-    flags = " ".join(_quoted(flag) for flag in [*compile_flags, *prefix_maps])
+    flags = " ".join(_quoted(flag) for flag in [*compile_flags, *prefix_maps(paths, vendor=vendor)])
     entries = {
         **options,
         "CMAKE_C_COMPILER": paths.cc,
@@ -82,6 +84,22 @@ def configure_argv(
         entries |= {"CMAKE_C_COMPILER_LAUNCHER": launcher, "CMAKE_CXX_COMPILER_LAUNCHER": launcher}
     definitions = [f"-D{name}={value}" for name, value in sorted(entries.items())]
     return (paths.cmake, "-S", paths.source, "-B", paths.build, "-G", "Ninja", *definitions)
+
+
+def prefix_maps(paths: Paths, *, vendor: str) -> list[str]:
+    """Return the flags that map a build's folders away.
+
+    They name the very folders that must leave no trace, so they may not be in a compiler cache's keys. gcc hands what
+    follows ``-Xpreprocessor`` to the compiler proper (gcc 12, specs: ``%Z`` in cpp_unique_options), and sccache leaves
+    it out of its keys as something that shows in the preprocessed text. clang's compiler proper knows no such flag.
+
+    Args:
+        paths: of the build.
+        vendor: of the compilers, as ``model.host.Tool`` has it.
+    """
+    folders = zip((paths.source, paths.build), MAPPED_TO, strict=True)
+    flags = [f"-ffile-prefix-map={folder}={name}" for folder, name in folders]
+    return [word for flag in flags for word in ("-Xpreprocessor", flag)] if vendor == "gcc" else flags
 
 
 def _quoted(flag: str) -> str:

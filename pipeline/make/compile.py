@@ -19,7 +19,7 @@ from pipeline.model.counts import counted
 from pipeline.ports import Command
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from pydantic import JsonValue
 
@@ -50,6 +50,7 @@ def compile_component(action: Compile, step: Step, services: Services, results: 
     env = cmake.environment(services.base_env, epoch_seconds=action.epoch_seconds)
     with compiler_cache(services, work) as cache:
         run = _Run(services, step.name, {**env, **cache.environment}, log_path, work)
+        run.on_each_line = cache.look_after
         argv = cmake.configure_argv(
             paths,
             options={**action.component.options, **action.pin_options},
@@ -57,6 +58,7 @@ def compile_component(action: Compile, step: Step, services: Services, results: 
             compile_flags=action.compile_flags,
             link_flags=action.link_flags,
             launcher=cache.launcher,
+            vendor=_vendor(services),
         )
         run.to_the_end(argv, "configure")
         _check_options(action, Path(paths.build))
@@ -64,6 +66,7 @@ def compile_component(action: Compile, step: Step, services: Services, results: 
         run.to_the_end(argv, "build")
         hits, misses = cache.counts()
     facts = _facts(action, Path(paths.build), log_path, run.warnings)
+    facts["compiler_cache"] = cache.kind
     if action.web_ui is not None:
         facts["web_ui_lock_sha256"] = results[action.web_ui].facts.get("lock_sha256")
     tree_dir = work / "outputs"
@@ -111,6 +114,7 @@ class _Run:
         self._work = work
         self.warnings = 0
         self.objects = 0
+        self.on_each_line: Callable[[], None] = lambda: None
 
     def to_the_end(self, argv: tuple[str, ...], what: str) -> None:
         """Run one command.
@@ -122,6 +126,7 @@ class _Run:
         errors: list[str] = []
 
         def on_line(line: str) -> None:
+            self.on_each_line()
             progress = cmake.parse_progress(line)
             if progress:
                 done, total, detail = progress
@@ -195,6 +200,12 @@ def _paths(services: Services, work: Path) -> cmake.Paths:
         cc=tool("cc"),
         cxx=tool("cxx"),
     )
+
+
+def _vendor(services: Services) -> str:
+    """Return who makes both compilers, empty when they are of two makers."""
+    found = {tool.vendor for name in ("cc", "cxx") if (tool := services.host.tool(name))}
+    return found.pop() if len(found) == 1 else ""
 
 
 def _check_options(action: Compile, build_dir: Path) -> None:
