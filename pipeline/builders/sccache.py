@@ -19,6 +19,7 @@ STATS = ("--show-stats", "--stats-format", "json")
 STARTED = "server started"
 # Its log without the line about each object that is not there yet.
 _LOG = "warn,sccache::server=info,opendal=error"
+_ERROR = "sccache: error: "
 _READ_FAILED = ("ERROR opendal", "read failed")
 _STRAY_SECONDS = "60"
 _READ_ONLY = "READ_ONLY"
@@ -90,6 +91,13 @@ def lost_its_cache(output: Iterable[str]) -> bool:
     An object that is not there is no such error.
     """
     return any(all(part in line for part in _READ_FAILED) for line in output)
+
+
+def first_error(output: Iterable[str]) -> str | None:
+    """Return what the server said when it did not start, None when it said nothing."""
+    said = [line.strip() for line in output if line.strip()]
+    errors = [line.removeprefix(_ERROR) for line in said if line.startswith(_ERROR)]
+    return errors[0] if errors else said[-1] if said else None
 
 
 def parse_stats(text: str) -> tuple[int, int]:

@@ -148,8 +148,9 @@ class _Server:
             self._services.clock.sleep(_POLL_SECONDS)
         ended = process.exit_code() is not None
         process.stop(grace_seconds=0)
-        said = [line for line in process.output() if line.strip()] if ended else []
-        return said[-1].strip() if said else f"it did not answer within {_START_SECONDS:.0f} seconds"
+        if not ended:
+            return f"it did not answer within {_START_SECONDS:.0f} seconds"
+        return sccache.first_error(process.output()) or "it said nothing"
 
     def _ask(self, *arguments: str) -> str:
         env = {**self.environment, "HOME": str(self._work)}

@@ -50,7 +50,7 @@ class CompilerCacheSettings(Frozen):
         url: of Redis, ``redis://host:port``, or ``rediss://`` for TLS.
         username: at Redis, where it has users.
         bucket: of S3.
-        region: of the bucket; ``auto`` where there are none.
+        region: of the bucket; a server without regions takes ``auto`` or anything.
         endpoint: url of an S3 server that is not Amazon's.
         prefix: of every key, so that one server serves several projects; for ``gha`` the version of the whole cache.
         read_only: whether nothing may be added to a shared cache.
@@ -73,6 +73,6 @@ class CompilerCacheSettings(Frozen):
             return "url"
         if self.backend == "s3" and not self.bucket:
             return "bucket"
-        if self.backend == "s3" and not (self.region or self.endpoint):
+        if self.backend == "s3" and not self.region:
             return "region"
         return None

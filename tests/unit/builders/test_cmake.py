@@ -18,6 +18,13 @@ def test_the_place_of_a_build_is_mapped_away_in_what_compilers_write():
     assert flags == "-DCMAKE_CXX_FLAGS=-g1 -ffile-prefix-map=/s=/src -ffile-prefix-map=/b=/build"
 
 
+def test_gcc_gets_the_maps_in_a_form_that_a_compiler_cache_leaves_out_of_its_keys():
+    (flags,) = [a for a in configure(vendor="gcc") if a.startswith("-DCMAKE_C_FLAGS=")]
+    assert flags == (
+        "-DCMAKE_C_FLAGS=-Xpreprocessor -ffile-prefix-map=/s=/src -Xpreprocessor -ffile-prefix-map=/b=/build"
+    )
+
+
 def test_a_place_with_spaces_stays_one_argument():
     paths = PATHS._replace(source="/some where")
     argv = cmake.configure_argv(paths, options={}, unity="", compile_flags=(), link_flags=(), launcher=None)
