@@ -64,7 +64,9 @@ def configure_argv(
 
     Absolute paths are mapped away in everything a compiler writes, so that the place of a build leaves no trace.
     """
-    flags = " ".join(_quoted(flag) for flag in [*compile_flags, *prefix_maps(paths, vendor=vendor)])
+    maps, link_maps = prefix_maps(paths, vendor=vendor)
+    flags = " ".join(_quoted(flag) for flag in [*compile_flags, *maps])
+    linking = " ".join([*link_flags, *map(_quoted, link_maps)])
     entries = {
         **options,
         "CMAKE_C_COMPILER": paths.cc,
@@ -72,9 +74,9 @@ def configure_argv(
         "CMAKE_MAKE_PROGRAM": paths.ninja,
         "CMAKE_C_FLAGS": flags,
         "CMAKE_CXX_FLAGS": flags,
-        "CMAKE_EXE_LINKER_FLAGS": " ".join(link_flags),
-        "CMAKE_SHARED_LINKER_FLAGS": " ".join(link_flags),
-        "CMAKE_MODULE_LINKER_FLAGS": " ".join(link_flags),
+        "CMAKE_EXE_LINKER_FLAGS": linking,
+        "CMAKE_SHARED_LINKER_FLAGS": linking,
+        "CMAKE_MODULE_LINKER_FLAGS": linking,
         "CMAKE_EXPORT_COMPILE_COMMANDS": "ON",
         "CMAKE_PROJECT_INCLUDE": paths.unity,
         "ENGINE_PIPELINE_UNITY": unity,
@@ -86,20 +88,23 @@ def configure_argv(
     return (paths.cmake, "-S", paths.source, "-B", paths.build, "-G", "Ninja", *definitions)
 
 
-def prefix_maps(paths: Paths, *, vendor: str) -> list[str]:
-    """Return the flags that map a build's folders away.
+def prefix_maps(paths: Paths, *, vendor: str) -> tuple[list[str], list[str]]:
+    """Return the flags that map a build's folders away, of compilers and of linkers.
 
     They name the very folders that must leave no trace, so they may not be in a compiler cache's keys. gcc hands what
     follows ``-Xpreprocessor`` to the compiler proper (gcc 12, specs: ``%Z`` in cpp_unique_options), and sccache leaves
-    it out of its keys as something that shows in the preprocessed text. clang's compiler proper knows no such flag.
+    it out of its keys as something that shows in the preprocessed text. Link-time optimization, which nobody caches,
+    does not see it there. clang's compiler proper knows no such flag.
 
     Args:
         paths: of the build.
         vendor: of the compilers, as ``model.host.Tool`` has it.
     """
     folders = zip((paths.source, paths.build), MAPPED_TO, strict=True)
-    flags = [f"-ffile-prefix-map={folder}={name}" for folder, name in folders]
-    return [word for flag in flags for word in ("-Xpreprocessor", flag)] if vendor == "gcc" else flags
+    plain = [f"-ffile-prefix-map={folder}={name}" for folder, name in folders]
+    if vendor != "gcc":
+        return plain, []  # CMake gives the compilers' flags to the linker too
+    return [word for flag in plain for word in ("-Xpreprocessor", flag)], plain
 
 
 def _quoted(flag: str) -> str:

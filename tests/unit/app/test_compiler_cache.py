@@ -49,7 +49,7 @@ def test_read_only_is_a_switch():
 
 
 def test_the_password_comes_from_the_environment_and_is_not_shown():
-    found = choice('backend = "redis"\nurl = "redis://file:1"\n', **{"password": "canary-word"})
+    found = choice('backend = "redis"\nurl = "redis://file:1"\n', password="canary-word")  # noqa: S106 - made up
     assert found.secrets == {"SCCACHE_REDIS_PASSWORD": "canary-word"}
     assert "canary-word" not in repr(found)
 

@@ -25,6 +25,11 @@ def test_gcc_gets_the_maps_in_a_form_that_a_compiler_cache_leaves_out_of_its_key
     )
 
 
+def test_gccs_linker_gets_them_plainly_for_link_time_optimization():
+    (flags,) = [a for a in configure(vendor="gcc", link_flags=("-z",)) if a.startswith("-DCMAKE_EXE_LINKER_FLAGS=")]
+    assert flags == "-DCMAKE_EXE_LINKER_FLAGS=-z -ffile-prefix-map=/s=/src -ffile-prefix-map=/b=/build"
+
+
 def test_a_place_with_spaces_stays_one_argument():
     paths = PATHS._replace(source="/some where")
     argv = cmake.configure_argv(paths, options={}, unity="", compile_flags=(), link_flags=(), launcher=None)

@@ -38,14 +38,14 @@ def test_a_server_that_answers_has_no_fault():
 
 def test_user_and_password_are_sent_before_anything_else():
     with answering(b"+OK\r\n", b"+PONG\r\n") as (url, asked):
-        assert redis_fault(url, username="ü", **{"password": "p w"}) is None
+        assert redis_fault(url, username="ü", password="p w") is None  # noqa: S106 - made up
     assert asked[0] == b"*3\r\n$4\r\nAUTH\r\n$2\r\n\xc3\xbc\r\n$3\r\np w\r\n"
 
 
 @pytest.mark.parametrize("answer", [b"-WRONGPASS invalid canary\r\n", b"-ERR invalid password\r\n"])
 def test_a_wrong_password_is_named_as_that_and_not_shown(answer):
     with answering(answer) as (url, _):
-        fault = redis_fault(url, username=None, **{"password": "canary"})
+        fault = redis_fault(url, username=None, password="canary")  # noqa: S106 - made up
     assert "password" in fault
     assert "canary" not in fault
 
