@@ -142,10 +142,7 @@ def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> 
         return folder / Path(project[key]).expanduser() if project.get(key) else None
 
     cache_dir = flags.cache_dir or path(f"{PREFIX}CACHE_DIR", "cache_dir") or default_cache_dir(environment)
-    child_env = {
-        "LANG": "C.UTF-8",
-        **{name: environment[name] for name in (*_PASSED_ON, *FOR_THE_NETWORK) if name in environment},
-    }
+    passed_on = {name: environment[name] for name in (*_PASSED_ON, *FOR_THE_NETWORK) if name in environment}
     offline = _first(flags.offline, _switch(environment, f"{PREFIX}OFFLINE"), project.get("offline"), default=False)
     return Settings(
         cache_dir=cache_dir.absolute(),
@@ -174,16 +171,18 @@ def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> 
         keep=project.get("keep", DEFAULT_KEEP),
         pins=project.get("pins", {}),
         cmake_options={**project.get("cmake_options", {}), **_cmake_options(environment)},
-        compiler_cache=compiler_cache_choice(
-            project.get("compiler_cache", {}),
-            environment,
-            read_only=_switch(environment, f"{PREFIX}COMPILER_CACHE_READ_ONLY"),
-            offline=offline,
-        ),
+        compiler_cache=_compiler_cache(project, environment, offline=offline),
         summary_path=Path(environment["GITHUB_STEP_SUMMARY"]) if environment.get("GITHUB_STEP_SUMMARY") else None,
         epoch_seconds=_epoch_seconds(environment),
-        child_env=child_env,
+        child_env={"LANG": "C.UTF-8", **passed_on},
     )
+
+
+def _compiler_cache(
+    project: Mapping[str, Any], environment: Mapping[str, str], *, offline: bool
+) -> CompilerCacheChoice:
+    read_only = _switch(environment, f"{PREFIX}COMPILER_CACHE_READ_ONLY")
+    return compiler_cache_choice(project.get("compiler_cache", {}), environment, read_only=read_only, offline=offline)
 
 
 def default_cache_dir(environment: Mapping[str, str] = os.environ) -> Path:

@@ -41,7 +41,6 @@ def write_provenance(
         compiler_caches: kinds of caches that objects may have come from, never where they are; empty where nothing
             was compiled here. The one thing that an equal build may say otherwise.
     """
-    caches = {_CACHE_FIELD: list(compiler_caches)} if compiler_caches else {}
     files = [(artifact.url, artifact.sha256), *((layer.url, layer.sha256) for layer in artifact.layers)]
     subjects = {sha256: file_name(url) for url, sha256 in files}
     used = (*materials(artifact, action), *tools_from, *_model(artifact))
@@ -69,13 +68,20 @@ def write_provenance(
                     },
                     "resolvedDependencies": [_descriptor(material) for material in used],
                 },
-                "runDetails": {
-                    "builder": {"id": BUILDER_ID, "version": {"engine-pipeline": action.builder_version}},
-                    "metadata": {_PROOF_FIELD: artifact.proof.repeatable().model_dump(mode="json"), **caches},
-                },
+                "runDetails": _run_details(artifact, action, compiler_caches),
             },
         }
     )
+
+
+def _run_details(artifact: Artifact, action: MakeBundle, compiler_caches: Sequence[str]) -> dict[str, object]:
+    metadata: dict[str, object] = {_PROOF_FIELD: artifact.proof.repeatable().model_dump(mode="json")}
+    if compiler_caches:
+        metadata[_CACHE_FIELD] = list(compiler_caches)
+    return {
+        "builder": {"id": BUILDER_ID, "version": {"engine-pipeline": action.builder_version}},
+        "metadata": metadata,
+    }
 
 
 def materials(artifact: Artifact, action: MakeBundle) -> tuple[Material, ...]:
