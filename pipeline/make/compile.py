@@ -63,7 +63,12 @@ def compile_component(action: Compile, step: Step, services: Services, results: 
         run.to_the_end(argv, "configure")
         _check_options(action, Path(paths.build))
         argv = cmake.build_argv(paths, targets=action.component.cmake_targets, jobs=_jobs(services))
-        run.to_the_end(argv, "build")
+        try:
+            run.to_the_end(argv, "build")
+        except BuildError:
+            if not cache.broke():
+                raise
+            run.to_the_end(argv, "build")  # it goes on where it stopped
         hits, misses = cache.counts()
     facts = _facts(action, Path(paths.build), log_path, run.warnings)
     facts["compiler_cache"] = cache.kind

@@ -38,6 +38,8 @@ class CompilerCache:
         environment: what that program needs to know; no secret is in it.
         kind: ``none``, or the backend that the build began with.
         counts: returns (hits, misses) so far.
+        broke: tells whether a server died or was replaced while compilers ran. One that spoke to it just then may have
+            failed for that alone (sccache 0.16: a connection that is reset), so the build is worth a second try.
         look_after: to be called now and then while compilers run: replaces a shared cache that stopped answering.
     """
 
@@ -45,6 +47,7 @@ class CompilerCache:
     environment: Mapping[str, str] = field(default_factory=dict)
     kind: str = "none"
     counts: Callable[[], tuple[int, int]] = lambda: (0, 0)
+    broke: Callable[[], bool] = lambda: False
     look_after: Callable[[], None] = lambda: None
 
 
@@ -63,7 +66,7 @@ def compiler_cache(services: Services, work: Path) -> Iterator[CompilerCache]:
         if kind is None:
             yield CompilerCache()
         else:
-            yield CompilerCache(tool.path, server.environment, kind, server.counts, server.look_after)
+            yield CompilerCache(tool.path, server.environment, kind, server.counts, server.broke, server.look_after)
     finally:
         server.stop()
 
@@ -78,6 +81,7 @@ class _Server:
         self._choice = services.compiler_cache
         self._process: RunningCommand | None = None
         self._shared = False
+        self._gave_up_meanwhile = False
         self._replaced = (0, 0)
         self.environment = sccache.client_environment(
             port=services.loopback.free_port(),
@@ -115,6 +119,10 @@ class _Server:
         hits, misses = sccache.parse_stats(self._ask(*sccache.STATS))
         return self._replaced[0] + hits, self._replaced[1] + misses
 
+    def broke(self) -> bool:
+        """Tell whether a server died or was replaced."""
+        return self._gave_up_meanwhile or (self._process is not None and self._process.exit_code() is not None)
+
     def look_after(self) -> None:
         """Go on with the local cache when the shared one cannot be read any more.
 
@@ -124,9 +132,10 @@ class _Server:
         if not self._shared or self._process is None or not sccache.lost_its_cache(self._process.output()):
             return
         self._shared = False
+        self._gave_up_meanwhile = True
         self._replaced = self.counts()
         self._give_up("stopped answering")
-        self._process.stop(grace_seconds=0)  # clients that wait for it compile without it
+        self._process.stop(grace_seconds=0)  # clients that wait for it compile without it, most of them
         if (said := self._launch({})) is not None:
             self._services.events.emit(Notice(f"the local compiler cache did not start: {said}"))
 

@@ -18,12 +18,14 @@ class ObjectStorage:
         objects: path to content.
         signed: of each request, whether it had a signature.
         denies: whether every request is refused.
+        fails: whether every request ends in an error of the server.
     """
 
     url: str = ""
     objects: dict[str, bytes] = field(default_factory=dict)
     signed: list[bool] = field(default_factory=list)
     denies: bool = False
+    fails: bool = False
 
 
 @contextlib.contextmanager
@@ -45,7 +47,7 @@ def object_storage() -> Iterator[ObjectStorage]:
 
         def do_PUT(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
-            if not storage.denies:
+            if not storage.denies and not storage.fails:
                 storage.objects[self.path] = body
             self._answer(200, b"")
 
@@ -53,6 +55,8 @@ def object_storage() -> Iterator[ObjectStorage]:
             storage.signed.append("authorization" in self.headers)
             if storage.denies:
                 status, body = 403, b"<Error><Code>AccessDenied</Code></Error>"
+            if storage.fails:
+                status, body = 503, b""
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
             self.send_header("Last-Modified", "Mon, 01 Jan 2024 00:00:00 GMT")

@@ -7,6 +7,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -92,6 +94,32 @@ def test_a_bucket_that_refuses_is_said_once_and_the_local_cache_is_used(services
     assert "AccessDenied" in warning
 
 
+def test_a_bucket_that_begins_to_fail_is_replaced_while_compilers_run(services, tmp_path):
+    def compile_many(number: int) -> list[int]:
+        work = tmp_path / str(number)
+        work.mkdir()
+        texts = [f"int f(void) {{ return {number}{n}; }}\n" for n in range(1, 7)]
+        return [compile_one(cache, work, text) and compile_one(cache, work, text) for text in texts]
+
+    with object_storage() as storage:
+        shared = replace(services, compiler_cache=of_s3(storage))
+        with compiler_cache(shared, tmp_path) as cache, ThreadPoolExecutor(4) as pool:
+            assert compile_one(cache, tmp_path) == 0
+            storage.fails = True
+            running = [pool.submit(compile_many, number) for number in range(1, 5)]
+            while not all(one.done() for one in running):
+                cache.look_after()
+                time.sleep(0.01)
+            assert [one.result() for one in running] == [[0] * 6] * 4
+            assert compile_one(cache, tmp_path) == 0
+            assert cache.broke()
+            assert cache.counts()[1] > 1  # also of the server that was replaced
+        assert gone(cache)
+    (warning,) = warnings(services)
+    assert "stopped answering" in warning
+    assert [path for path in (tmp_path / "local").rglob("*") if path.is_file()]
+
+
 def test_a_fault_that_is_known_before_costs_no_start(services, tmp_path):
     known = CompilerCacheChoice(CompilerCacheSettings(backend="redis", url="redis://h:1"), fault=lambda: "it is asleep")
     with compiler_cache(replace(services, compiler_cache=known), tmp_path) as cache:
@@ -103,9 +131,12 @@ def test_a_server_that_is_killed_leaves_no_other_behind(services, tmp_path):
     """A client that meets no server starts one of its own."""
     with compiler_cache(services, tmp_path) as cache:
         (own,) = servers(cache)
+        assert not cache.broke()
         os.kill(own, signal.SIGKILL)
+        assert gone(cache)
+        assert cache.broke()
         assert compile_one(cache, tmp_path) == 0
-    assert not servers(cache)
+    assert gone(cache)
 
 
 def servers(cache: CompilerCache) -> list[int]:
@@ -119,6 +150,14 @@ def servers(cache: CompilerCache) -> list[int]:
         except OSError:  # it ended meanwhile
             continue
     return found
+
+
+def gone(cache: CompilerCache) -> bool:
+    """Wait until no server is left; one that was asked to stop takes a moment, one that was left stays a minute."""
+    deadline = time.monotonic() + 20
+    while servers(cache) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return not servers(cache)
 
 
 def test_without_the_tool_nothing_is_kept_and_the_build_goes_on(services, tmp_path):
