@@ -34,7 +34,7 @@ def user_of(folder: Path, url: str, **variables: str) -> CommandLine:
 
 
 def build(user: CommandLine, *more: str) -> str:
-    done = user.run("build", "--target", TARGET, "--prove", "none", "--jobs", "1", *more)
+    done = user.run("build", "--target", TARGET, "--prove", "none", "--jobs", "2", *more)
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stderr
 
