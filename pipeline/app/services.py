@@ -145,6 +145,7 @@ def open_services(
             events=events,
             jobs=settings.jobs or probe.facts().cpu_count,
             compiler_cache_dir=compiler_cache_dir,
+            compiler_cache=settings.compiler_cache,
             base_env=settings.child_env,
             device_env=device_environment(),
             offline=settings.offline,
