@@ -42,8 +42,8 @@ def plan_for(session: Session, request: BuildRequest, catalog: Catalog, services
         PipelineError: as ``plan.narrow``, ``plan.look_around`` and ``plan.make_plan``.
     """
     if request.rehearsal:
-        return make_rehearsal(without_unmakeable(session, request, catalog, platform=None), catalog)
-    request = without_unmakeable(session, request, catalog, platform=services.host.facts().platform)
+        return make_rehearsal(without_unmakeable(session, request, catalog, host=None), catalog)
+    request = without_unmakeable(session, request, catalog, host=services.host)
     plan = make_plan(request, catalog, look_around(request, catalog, services))
     warn_where_channels_are_asked(session, plan, Path(catalog.envs_dir))
     return plan

@@ -38,7 +38,7 @@ def command(session: Session, output_format: str, asked: BuildOptions) -> None:
     catalog = load(session.settings.recipes_dir)
     request = make_request(asked, session.settings, catalog)
     if output_format in {"github-matrix", "release-plan"}:
-        request = without_unmakeable(session, request, catalog, platform=None)
+        request = without_unmakeable(session, request, catalog, host=None)
         refuse(request, catalog)
         if output_format == "release-plan":
             document = release_plan(request, catalog).model_dump(mode="json")
