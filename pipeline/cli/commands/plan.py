@@ -15,6 +15,7 @@ from pipeline.cli.options import Command, common_options
 from pipeline.cli.plan_view import plan_document, plan_text, steps_to_download
 from pipeline.cli.tables import size_text
 from pipeline.cli.unused_channels import warn_where_channels_are_asked
+from pipeline.cli.workflow_recipes import workflow_recipes
 from pipeline.make.lowering import settle
 from pipeline.plan import github_matrix, look_around, make_plan, refuse, states
 
@@ -42,6 +43,7 @@ def command(session: Session, output_format: str, asked: BuildOptions) -> None:
         refuse(request, catalog)
         matrix = github_matrix(
             request.targets,
+            runners=workflow_recipes(session.settings.recipes_dir, catalog).github.runners,
             release=None if request.release_is_default else request.release,  # the job reads the same defaults
             source=request.source,
             wheels_only=request.wheels_only,

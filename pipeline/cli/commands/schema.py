@@ -20,6 +20,7 @@ from pipeline.model.project import ProjectDefaults
 from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe, ModelRecipe
 from pipeline.model.release_preferences import ReleasePreferences
 from pipeline.model.upstream import PinnedRelease
+from pipeline.model.workflows import GithubRunners, GitlabRunners, Toolchains
 
 if TYPE_CHECKING:
     from pipeline.cli.session import Session
@@ -38,6 +39,9 @@ _MODELS: dict[str, type[Frozen]] = {
     "pinned-release": PinnedRelease,
     "release-preferences": ReleasePreferences,
     "mirror": MirrorDocument,
+    "github-runners": GithubRunners,
+    "gitlab-runners": GitlabRunners,
+    "ci-toolchains": Toolchains,
 }
 _NAMES = ("manifest", *_MODELS)
 _KEPT = "manifest-v1.schema.json"
