@@ -60,6 +60,7 @@ def render_workflows(
             runners=runners.by_platform,
             linux=runners.gathering,
             fetched=fetched,
+            prove_jobs=[f"prove {job.name}" for job in fetched],
             upstream_engines=sorted({job.engine for job in fetched}),
             has_apt_repository=any(job.apt_repository for job in jobs),
         )
