@@ -47,7 +47,7 @@ class Hosted:
         folder: everything lies below it.
         checkout: what actions/checkout brings.
         programs: folder of programs that a runner's image has.
-        github: the context of that name.
+        github: the context of that name; its ``event`` is that of a public repository.
         inputs: of the run.
         secrets: of the repository or environment.
         variables: the context ``vars``.
@@ -96,7 +96,11 @@ class _Job:
         self.workspace.mkdir(parents=True)
         self.temp.mkdir()
         self.contexts = {
-            "github": {**hosted.github, "workspace": str(self.workspace)},
+            "github": {
+                **hosted.github,
+                "event": {"repository": {"private": False}},
+                "workspace": str(self.workspace),
+            },
             "inputs": hosted.inputs,
             "matrix": matrix,
             "runner": {"temp": str(self.temp), "os": "Linux"},
@@ -184,7 +188,8 @@ class _Job:
         assert not place.exists(), f"two jobs upload {name}"
         place.mkdir(parents=True)
         if source.is_dir():
-            shutil.copytree(source, place, dirs_exist_ok=True)
+            hidden = shutil.ignore_patterns(".*")  # include-hidden-files is false
+            shutil.copytree(source, place, dirs_exist_ok=True, ignore=hidden)
         else:
             shutil.copy(source, place)
 

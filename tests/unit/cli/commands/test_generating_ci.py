@@ -59,6 +59,17 @@ def test_a_release_of_some_targets_has_their_jobs_alone_and_nothing_to_pin(user,
     assert [entry["targets"] for entry in matrix(checkout).values()] == ["llama.cpp/linux-x86_64-avx2"]
 
 
+def test_every_job_that_this_machine_could_be_given_can_be_planned(user, checkout):
+    user.ok("generate", "ci", "--provider", "github", "--output", checkout)
+    for name, entry in matrix(checkout).items():
+        if entry["source"] == "build" and entry["runner"] != "ubuntu-24.04":
+            continue
+        arguments = ("--target", entry["targets"], "--source", entry["source"], "--locked")
+        plan = user.json("plan", *arguments, "--prove", "none")
+        assert plan["steps"], name
+        assert "left out" not in user.err, name
+
+
 def test_another_runner_makes_its_platform_itself(user, checkout):
     user.ok("generate", "ci", "--runner", "windows-x86_64=windows-2025", "--output", checkout)
     runners = {job: entry["runner"] for job, entry in matrix(checkout).items()}
