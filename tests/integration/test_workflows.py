@@ -12,7 +12,6 @@ import json
 import os
 import re
 import subprocess
-import sys
 import tarfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,11 +61,7 @@ def make_fork(folder: Path) -> Fork:
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as keys:
         keys.add(owner.home / "keys", arcname=".")
-    programs = folder / "programs"
-    programs.mkdir()
-    gh = programs / "gh"
-    gh.write_text(f'#!/bin/sh\nexec {sys.executable} {github_program.__file__} "$@"\n')
-    gh.chmod(0o755)
+    programs = github_program.install(folder / "programs")
     hosted = Hosted(
         folder=folder / "hosted",
         checkout=checkout.folder,

@@ -1,4 +1,4 @@
-"""A program that stands in for ``gh release``: releases are folders below GH_RELEASES; the unknown is refused.
+"""A program that stands in for ``gh``: releases are folders below GH_RELEASES; the unknown is refused.
 
 Run as a script. With GH_DAMAGE set, one byte of each asset whose name matches it changes on the way up.
 """
@@ -16,10 +16,21 @@ from pathlib import Path
 _STATE = "state.json"
 
 
+def install(folder: Path) -> Path:
+    """Write a program ``gh`` into a new folder and return the folder."""
+    folder.mkdir()
+    program = folder / "gh"
+    program.write_text(f'#!/bin/sh\nexec {sys.executable} {__file__} "$@"\n')
+    program.chmod(0o755)
+    return folder
+
+
 def main() -> int:
     """Do what the arguments say; as gh does, end with 1 where there is no such release."""
     assert os.environ["GH_TOKEN"]
     assert os.environ["GH_REPO"]
+    if sys.argv[1] != "release":
+        return _beside_releases(sys.argv[1:])
     root = Path(os.environ["GH_RELEASES"])
     arguments = _arguments()
     if arguments.verb == "list":
@@ -42,6 +53,18 @@ def main() -> int:
         sys.stderr.write("release not found\n")
         return 1
     _on_a_release(arguments, folder)
+    return 0
+
+
+def _beside_releases(arguments: list[str]) -> int:
+    if arguments == ["auth", "setup-git"]:
+        return 0
+    assert arguments[:2] == ["pr", "create"]
+    parser = argparse.ArgumentParser(prog="gh pr create", allow_abbrev=False)
+    for option in ("--base", "--head", "--title", "--body"):
+        parser.add_argument(option, required=True)
+    with Path(os.environ["GH_PULL_REQUESTS"]).open("a") as listing:
+        listing.write(json.dumps(vars(parser.parse_args(arguments[2:]))) + "\n")
     return 0
 
 
@@ -111,7 +134,6 @@ def _arguments() -> argparse.Namespace:
     tagged["delete"].add_argument("--yes", action="store_true")
     for each in (tagged["create"], tagged["upload"]):
         each.add_argument("files", nargs="+")
-    assert sys.argv[1] == "release"
     return parser.parse_args(sys.argv[2:])
 
 
