@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -31,13 +31,18 @@ RESERVED = frozenset(
         "CMAKE_C_COMPILER", "CMAKE_CXX_COMPILER", "CMAKE_MAKE_PROGRAM", "CMAKE_C_FLAGS", "CMAKE_CXX_FLAGS",
         "CMAKE_EXE_LINKER_FLAGS", "CMAKE_SHARED_LINKER_FLAGS", "CMAKE_MODULE_LINKER_FLAGS", "CMAKE_PROJECT_INCLUDE",
         "CMAKE_EXPORT_COMPILE_COMMANDS", "FETCHCONTENT_FULLY_DISCONNECTED", "ENGINE_PIPELINE_UNITY",
-        "CMAKE_C_COMPILER_LAUNCHER", "CMAKE_CXX_COMPILER_LAUNCHER",
+        "CMAKE_C_COMPILER_LAUNCHER", "CMAKE_CXX_COMPILER_LAUNCHER", "CMAKE_CUDA_COMPILER_LAUNCHER",
+        "CMAKE_HIP_COMPILER_LAUNCHER", "CMAKE_CUDA_FLAGS", "CMAKE_HIP_FLAGS",
     }
 )  # fmt: skip
 
 
 class Paths(NamedTuple):
-    """Absolute folders and programs of one build."""
+    """Absolute folders and programs of one build.
+
+    Attributes:
+        toolkit: of the accelerator; empty where there is none.
+    """
 
     source: str
     build: str
@@ -46,6 +51,7 @@ class Paths(NamedTuple):
     ninja: str
     cc: str
     cxx: str
+    toolkit: str = ""
 
 
 def configure_argv(
@@ -56,12 +62,15 @@ def configure_argv(
     compile_flags: Sequence[str],
     link_flags: Sequence[str],
     launcher: str | None,
+    languages: Mapping[Literal["CUDA", "HIP"], Sequence[str]],
 ) -> tuple[str, ...]:
     """Return the command that configures a build.
 
     Absolute paths are mapped away in everything a compiler writes, so that the place of a build leaves no trace.
     """
     prefix_maps = [f"-ffile-prefix-map={paths.source}=/src", f"-ffile-prefix-map={paths.build}=/build"]
+    if paths.toolkit:
+        prefix_maps.append(f"-ffile-prefix-map={paths.toolkit}=/toolkit")
     flags = " ".join(_quoted(flag) for flag in [*compile_flags, *prefix_maps])
     entries = {
         **options,
@@ -78,8 +87,11 @@ def configure_argv(
         "ENGINE_PIPELINE_UNITY": unity,
         "FETCHCONTENT_FULLY_DISCONNECTED": "ON",
     }
+    for language, added in languages.items():
+        host_flags = [f"-Xcompiler={flag}" for flag in prefix_maps] if language == "CUDA" else prefix_maps
+        entries[f"CMAKE_{language}_FLAGS"] = " ".join(_quoted(flag) for flag in [*added, *host_flags])
     if launcher:
-        entries |= {"CMAKE_C_COMPILER_LAUNCHER": launcher, "CMAKE_CXX_COMPILER_LAUNCHER": launcher}
+        entries |= {f"CMAKE_{language}_COMPILER_LAUNCHER": launcher for language in ("C", "CXX", *languages)}
     definitions = [f"-D{name}={value}" for name, value in sorted(entries.items())]
     return (paths.cmake, "-S", paths.source, "-B", paths.build, "-G", "Ninja", *definitions)
 

@@ -17,6 +17,7 @@ from pipeline.make.compiler_cache import compiler_cache
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.model.counts import counted
 from pipeline.ports import Command
+from pipeline.ports.space import require_space
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -41,9 +42,17 @@ def compile_component(action: Compile, step: Step, services: Services, results: 
     Raises:
         UsageError: an option is not one that this source knows.
         BuildError: a compiler or the linker failed; the first error and the log's path are named.
+        NoSpaceError: the disk is full, or has less free than the recipe says that compiling needs.
     """
     log_path = services.store.log_path(step.name)
-    paths = _paths(services, work)
+    require_space(
+        work,
+        action.space_bytes,
+        host=services.host,
+        hint=f"compiling {action.component_name} needs it: free some, or name another disk with --cache-dir",
+    )
+    paths = _paths(services, work, action, results)
+    options = _options(action, paths)
     _start_over_unless("\n".join((step.key, *paths)), work, log_path)
     paths = paths._replace(source=str(_source_dir(action, services, results, work)))
     Path(paths.unity).write_bytes(resources.files(builders).joinpath("unity.cmake").read_bytes())
@@ -52,14 +61,15 @@ def compile_component(action: Compile, step: Step, services: Services, results: 
         run = _Run(services, step.name, {**env, **cache.environment}, log_path, work)
         argv = cmake.configure_argv(
             paths,
-            options={**action.component.options, **action.pin_options},
+            options=options,
             unity=cmake.unity_list(action.component),
             compile_flags=action.compile_flags,
             link_flags=action.link_flags,
             launcher=cache.launcher,
+            languages=action.component.languages,
         )
         run.to_the_end(argv, "configure")
-        _check_options(action, Path(paths.build))
+        _check_options(action, options, Path(paths.build))
         argv = cmake.build_argv(paths, targets=action.component.cmake_targets, jobs=_jobs(services))
         run.to_the_end(argv, "build")
         hits, misses = cache.counts()
@@ -177,8 +187,13 @@ def _source_dir(action: Compile, services: Services, results: Results, work: Pat
     return copy
 
 
-def _paths(services: Services, work: Path) -> cmake.Paths:
+def _paths(services: Services, work: Path, action: Compile, results: Results) -> cmake.Paths:
     """Return the places of a build; the source's is filled in when it is there."""
+    toolkit = action.toolkit_dir or ""
+    if action.toolkit is not None:
+        tree = results[action.toolkit].trees["toolkit"]
+        services.store.verify_tree(tree)
+        toolkit = str(services.store.tree_path(tree))
 
     def tool(name: str) -> str:
         found = services.host.tool(name)
@@ -192,12 +207,22 @@ def _paths(services: Services, work: Path) -> cmake.Paths:
         unity=str(work / "unity.cmake"),
         cmake=tool("cmake"),
         ninja=tool("ninja"),
-        cc=tool("cc"),
-        cxx=tool("cxx"),
+        cc=f"{toolkit}/{action.compilers['cc']}" if "cc" in action.compilers else tool("cc"),
+        cxx=f"{toolkit}/{action.compilers['cxx']}" if "cxx" in action.compilers else tool("cxx"),
+        toolkit=toolkit,
     )
 
 
-def _check_options(action: Compile, build_dir: Path) -> None:
+def _options(action: Compile, paths: cmake.Paths) -> dict[str, str]:
+    """Return all options with this machine's places filled in."""
+    places = {"{toolkit}": paths.toolkit, "{cxx}": paths.cxx}
+    options = {**action.component.options, **action.pin_options}
+    for word, place in places.items():
+        options = {name: value.replace(word, place) for name, value in options.items()}
+    return options
+
+
+def _check_options(action: Compile, options: Mapping[str, str], build_dir: Path) -> None:
     """Hold what CMake keeps against what it was told.
 
     Raises:
@@ -214,7 +239,7 @@ def _check_options(action: Compile, build_dir: Path) -> None:
             f"the source of {action.component_name} knows no option {listed}",
             hint="upstream renamed or dropped it: correct the recipe's options or --cmake-option",
         )
-    for name, value in {**action.component.options, **action.pin_options}.items():
+    for name, value in options.items():
         taken = cache.get(name, ("", value))[1]
         if taken != value:
             raise BuildError(

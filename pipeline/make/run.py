@@ -11,10 +11,10 @@ from pipeline.make.bundle import make_bundle
 from pipeline.make.compile import compile_component
 from pipeline.make.deliver import deliver, prepare
 from pipeline.make.downloads import require_space_for_downloads
-from pipeline.make.environment_steps import carry_out
 from pipeline.make.fetch import fetch_model, fetch_source
 from pipeline.make.layer import make_layer
 from pipeline.make.lowering import lowered, lowered_action, proved_less, settle
+from pipeline.make.package_steps import carry_out
 from pipeline.make.prove import prove
 from pipeline.make.split import split_layer
 from pipeline.make.web_ui import build_web_ui

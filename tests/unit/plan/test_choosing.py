@@ -59,8 +59,14 @@ def test_auto_still_fetches_what_cannot_be_built_here(pinned):
 
 
 def test_without_a_release_the_newest_one_with_the_target_is_meant(pinned):
-    assert default_release(WINDOWS, pinned) == "b10892"
+    assert default_release(WINDOWS, pinned, builds=False) == "b10892"
     assert chosen(pinned, LINUX, source="fetch").version == "b11401"
+
+
+def test_what_can_only_be_built_elsewhere_is_fetched_from_a_release_that_has_it(pinned):
+    assert chosen(pinned, LINUX).version == "b11434"
+    elsewhere = chosen(pinned, LINUX, platform="macos-arm64")
+    assert (elsewhere.version, elsewhere.origin) == ("b11401", "fetched")
 
 
 def test_only_where_it_decides_something_is_upstream_asked(pinned):

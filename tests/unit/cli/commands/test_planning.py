@@ -238,6 +238,8 @@ def test_the_kept_schema_can_be_compared_and_written(user, monkeypatch, tmp_path
     assert user.run("schema", "--check") == 2
 
 
+BUILT_CUDA = "llama.cpp/linux-x86_64-cuda-13.0"
+VULKAN = "llama.cpp/linux-x86_64-vulkan"
 MLX = "mlx-lm/macos-arm64-mlx"
 OPENAI = "mlx-openai-server/macos-arm64-mlx-openai"
 
@@ -442,7 +444,7 @@ def test_the_matrix_leaves_out_what_no_runner_can_make_and_refuses_it_where_it_i
     assert f"left out of 'macos-*': {OPENAI}" in user.err
     assert user.run("plan", "--target", OPENAI, "--format", "github-matrix") == 3
     built = user.ok("plan", "--target", "*", "--source", "build", "--format", "github-matrix")
-    assert [job["targets"] for job in json.loads(built)["include"]] == [f"{AVX2},{CPU}"]
+    assert [job["targets"] for job in json.loads(built)["include"]] == [f"{AVX2},{CPU},{BUILT_CUDA},{VULKAN}"]
 
 
 @pytest.mark.parametrize("name", ["mlx-lm", "mlx"])
