@@ -18,6 +18,9 @@ Image = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][A-Za-z0-9._/:@-]{0,
 AptPackage = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]{1,99}$")]
 """Debian Policy 5.6.7, and no version: the repository's suite decides that."""
 _Url = Annotated[str, StringConstraints(pattern=r"^https://[A-Za-z0-9][A-Za-z0-9._~/%-]*$")]
+_VersionedUrl = Annotated[
+    str, StringConstraints(pattern=r"^https://[A-Za-z0-9](?:[A-Za-z0-9._~/%-]|\{version\})*$")
+]
 _Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
@@ -26,7 +29,7 @@ class AptRepository(Frozen):
 
     Attributes:
         name: of its files under /etc/apt.
-        url: of the repository.
+        url: of the repository; ``{version}`` is that of the accelerator.
         suite: distribution of the repository.
         components: of the suite.
         key_url: where its public keys are.
@@ -35,7 +38,7 @@ class AptRepository(Frozen):
     """
 
     name: Name
-    url: _Url
+    url: _VersionedUrl
     suite: _Word
     components: tuple[_Word, ...] = Field(min_length=1)
     key_url: _Url

@@ -146,5 +146,11 @@ def _toolchain(members: Sequence[Target], catalog: Catalog, toolchains: Toolchai
         )
     return Toolchain(
         apt=tuple(sorted({package for part in known for package in part.apt})),
-        apt_repository=next((part.apt_repository for part in known if part.apt_repository), None),
+        apt_repository=next((_filled(part.apt_repository, members) for part in known if part.apt_repository), None),
     )
+
+
+def _filled(repository: AptRepository, members: Sequence[Target]) -> AptRepository:
+    """Return a repository with the version of the accelerator in its url; the targets are one where there is one."""
+    url = repository.url.replace("{version}", accel_version(members[0].accel))
+    return repository.model_copy(update={"url": url})
