@@ -111,7 +111,7 @@ def command(
 def _targets(session: Session, catalog: Catalog, patterns: tuple[str, ...]) -> tuple[Target, ...]:
     catalog.refuse_unsupported(patterns)
     request = BuildRequest(targets=select_targets(patterns, catalog.targets()), patterns=patterns)
-    return without_unmakeable(session, request, catalog, platform=None).targets
+    return without_unmakeable(session, request, catalog, host=None).targets
 
 
 def _content(path: Path) -> bytes | None:
