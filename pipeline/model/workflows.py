@@ -18,9 +18,7 @@ Image = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][A-Za-z0-9._/:@-]{0,
 AptPackage = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]{1,99}$")]
 """Debian Policy 5.6.7, and no version: the repository's suite decides that."""
 _Url = Annotated[str, StringConstraints(pattern=r"^https://[A-Za-z0-9][A-Za-z0-9._~/%-]*$")]
-_VersionedUrl = Annotated[
-    str, StringConstraints(pattern=r"^https://[A-Za-z0-9](?:[A-Za-z0-9._~/%-]|\{version\})*$")
-]
+_VersionedUrl = Annotated[str, StringConstraints(pattern=r"^https://[A-Za-z0-9](?:[A-Za-z0-9._~/%-]|\{version\})*$")]
 _Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 

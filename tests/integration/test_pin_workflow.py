@@ -87,10 +87,10 @@ def fork(tmp_path, archives) -> Iterator[Fork]:
             programs=github_program.install(tmp_path / "programs"),
             github={"ref_name": "main", "repository": "someone/engines", "run_id": "7", "sha": "c" * 40,
                     "server_url": "https://github.example", "token": "t"},
+            variables={"ENGINE_PIPELINE_TOML": f'mirrors = ["{made.mirror.as_uri()}"]\n'},  # has the model
             environment={
                 "ENGINE_PIPELINE_CACHE_DIR": str(default_cache_dir()),  # where ci/environment keeps what it made
                 "ENGINE_PIPELINE_GITHUB_API": upstream.api,
-                "ENGINE_PIPELINE_MIRROR": made.mirror.as_uri(),  # has the model
                 "GH_PULL_REQUESTS": str(tmp_path / "pull-requests"),
                 "PIP_NO_INDEX": "1",
                 **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")},

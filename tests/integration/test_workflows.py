@@ -72,9 +72,11 @@ def make_fork(folder: Path) -> Fork:
         secrets={
             "ENGINE_PIPELINE_KEYS": base64.b64encode(packed.getvalue()).decode(),
             "ENGINE_PIPELINE_PASSPHRASE": WORDS,
+        },
+        variables={
+            "ENGINE_PIPELINE_ALLOW_DEVELOPMENT": "1",
             "ENGINE_PIPELINE_TOML": f'mirrors = ["{checkout.mirror.as_uri()}"]\n',
         },
-        variables={"ENGINE_PIPELINE_ALLOW_DEVELOPMENT": "1"},
         environment={
             "GH_RELEASES": str(folder / "hosted" / "releases"),
             "PIP_NO_INDEX": "1",  # what is locked is installed already, or the step fails
