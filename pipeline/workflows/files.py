@@ -19,11 +19,15 @@ class GeneratedFile(NamedTuple):
 
     Attributes:
         path: relative to the checkout, with slashes.
-        content: UTF-8, lines end with a line feed.
+        content: UTF-8, lines end with a line feed; None for one that was made before and has no use any more.
     """
 
     path: str
-    content: bytes
+    content: bytes | None
+
+
+MARK = b"# Made by `python -m pipeline generate ci`"
+"""How every generated file begins."""
 
 
 class StaleWorkflowsError(PipelineError):
@@ -31,13 +35,19 @@ class StaleWorkflowsError(PipelineError):
 
 
 def stale_files(files: Sequence[GeneratedFile], found: Mapping[str, bytes | None]) -> tuple[GeneratedFile, ...]:
-    """Return the files that are missing or differ.
+    """Return the files that are missing, differ, or should not be there any more.
 
     Args:
         files: as they should be.
         found: path to what is there, None where nothing is.
     """
-    return tuple(file for file in files if found.get(file.path) != file.content)
+    return tuple(file for file in files if _is_stale(file, found.get(file.path)))
+
+
+def _is_stale(file: GeneratedFile, found: bytes | None) -> bool:
+    if file.content is None:  # what somebody wrote under that name is theirs
+        return found is not None and found.startswith(MARK)
+    return found != file.content
 
 
 def require_fresh(files: Sequence[GeneratedFile], found: Mapping[str, bytes | None]) -> None:
@@ -61,6 +71,8 @@ def _difference(file: GeneratedFile, found: bytes | None) -> str:
     """Return the first differing lines as a unified diff, from what is there to what it should be."""
     if found is None:
         return f"{file.path} is not there"
+    if file.content is None:
+        return f"{file.path} should not be there any more: nothing is fetched, and so nothing is pinned"
     lines = difflib.unified_diff(
         found.decode(errors="backslashreplace").splitlines(),
         file.content.decode().splitlines(),

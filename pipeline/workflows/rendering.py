@@ -53,6 +53,7 @@ def render_workflows(
     found = []
     for path, template in sorted(_TEMPLATES[provider].items()):
         if path.endswith(_ONLY_WHERE_FETCHED) and not fetched:
+            found.append(GeneratedFile(path, None))
             continue
         text = environment.get_template(f"{template}.j2").render(
             jobs=jobs,

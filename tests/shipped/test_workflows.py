@@ -53,6 +53,7 @@ def everything(tmp_path_factory, catalog, recipes_dir) -> Path:
             runners=runners,
             templates_dir=manifests_dir() / "templates" / "ci",
         ):
+            assert file.content is not None
             path = folder / file.path
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(file.content)

@@ -100,8 +100,9 @@ def command(
         _write(folder, stale)
     document = {
         "folder": str(folder),
-        "files": [file.path for file in files],
-        "changed": [file.path for file in stale],
+        "files": [file.path for file in files if file.content is not None],
+        "changed": [file.path for file in stale if file.content is not None],
+        "removed": [file.path for file in stale if file.content is None],
         "jobs": jobs,
         "dry_run": session.dry_run,
     }
@@ -127,6 +128,9 @@ def _write(folder: Path, files: tuple[GeneratedFile, ...]) -> None:
     try:
         for file in files:
             path = folder / file.path
+            if file.content is None:
+                disk().remove(path)
+                continue
             disk().make_dirs(path.parent)
             disk().replace_file(path, file.content, staging_dir=staging)
     finally:
@@ -134,7 +138,8 @@ def _write(folder: Path, files: tuple[GeneratedFile, ...]) -> None:
 
 
 def _text(document: dict[str, Any]) -> str:
-    verb = "would write" if document["dry_run"] else "written"
-    lines = [f"{verb}  {name}" for name in document["changed"]] or [f"{document['folder']} is fresh"]
+    write, remove = ("would write", "would remove") if document["dry_run"] else ("written", "removed")
+    lines = [f"{write}  {name}" for name in document["changed"]] + [f"{remove}  {name}" for name in document["removed"]]
+    lines = lines or [f"{document['folder']} is fresh"]
     lines += [f"{provider}: {counted(len(names), 'job')} of a release" for provider, names in document["jobs"].items()]
     return "\n".join(lines)

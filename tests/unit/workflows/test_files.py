@@ -32,6 +32,13 @@ def test_other_line_ends_are_a_difference(there):
         require_fresh(FILES[:1], {"a.yml": there})
 
 
+def test_a_file_without_use_is_stale_only_where_it_was_generated():
+    file = GeneratedFile("a.yml", None)
+    assert stale_files([file], {"a.yml": None}) == stale_files([file], {"a.yml": b"name: mine\n"}) == ()
+    with pytest.raises(StaleWorkflowsError, match="should not be there any more"):
+        require_fresh([file], {"a.yml": b"# Made by `python -m pipeline generate ci`, not by hand"})
+
+
 def test_a_long_difference_is_cut():
     file = GeneratedFile("a.yml", "".join(f"{n}\n" for n in range(100)).encode())
     with pytest.raises(StaleWorkflowsError, match=r"\.\.\. and \d+ more"):

@@ -49,6 +49,13 @@ def test_targets_without_a_toolkit_share_a_job_and_a_toolkit_has_its_own(buildin
     assert set(vulkan.apt) > {"g++", "glslc", "libvulkan-dev"}
 
 
+def test_a_vendors_repository_is_that_of_the_accelerators_version(catalog, recipes):
+    planned = jobs(catalog, recipes, "llama.cpp/linux-x86_64-rocm-*")
+    urls = {name: job.apt_repository.url for name, job in planned.items() if job.apt_repository}
+    assert urls["llama.cpp-linux-x86_64-rocm-7.0"] == "https://repo.radeon.com/rocm/apt/7.0"
+    assert len(set(urls.values())) == len(urls)
+
+
 def test_every_target_is_in_one_job(building, recipes):
     planned = jobs(building, recipes)
     for target in building.targets():

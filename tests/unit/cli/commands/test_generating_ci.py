@@ -59,6 +59,18 @@ def test_a_release_of_some_targets_has_their_jobs_alone_and_nothing_to_pin(user,
     assert [entry["targets"] for entry in matrix(checkout).values()] == ["llama.cpp/linux-x86_64-avx2"]
 
 
+def test_a_workflow_that_has_no_use_any_more_is_removed_and_one_that_somebody_wrote_is_not(user, checkout):
+    user.ok("generate", "ci", "-o", checkout)
+    some = ("generate", "ci", "--provider", "github", "-t", "linux-x86_64-avx2", "-o", checkout)
+    assert user.run(*some, "--check") == 1
+    assert GITHUB[2] in user.err
+    assert user.json(*some)["removed"] == [GITHUB[2]]
+    assert not (checkout / GITHUB[2]).exists()
+    (checkout / GITHUB[2]).write_text("name: mine\n")
+    assert user.json(*some)["removed"] == []
+    user.ok(*some, "--check")
+
+
 def test_every_job_that_this_machine_could_be_given_can_be_planned(user, checkout):
     user.ok("generate", "ci", "--provider", "github", "--output", checkout)
     for name, entry in matrix(checkout).items():
