@@ -17,7 +17,8 @@ from tests.simulators.command_line import CommandLine
 from tests.simulators.gitlab_player import Project, Registry
 from tests.simulators.tiny_checkout import ENGINES, make_checkout
 
-WITHOUT = ('if [ -n "$APT" ]',)  # apt-get as root; before_script, which makes the environment, is not played either
+# apt-get as root, and an environment of its own: this one has what is locked already.
+WITHOUT = ('if [ -n "$APT" ]', 'if [ "$(uname -s)" = Linux ]', '"$(ci/environment interpreter)" -m venv', ". .venv/")
 REPOSITORY = "/projects/7/packages/generic/repository/current/repository.tar"
 DIST = "/projects/7/packages/generic/release/v2026.11.0/dist.tar"
 
@@ -63,6 +64,7 @@ def fork(tmp_path_factory) -> Iterator[Fork]:
             "ENGINE_PIPELINE_KEYS": str(folder / "keys"),
             "ENGINE_PIPELINE_PASSPHRASE": str(folder / "passphrase"),
             "ENGINE_PIPELINE_TOML": str(folder / "toml"),
+            "PIP_NO_INDEX": "1",
             "ENGINE_PIPELINE_TRUSTED_ROOT": str(owner.home / "keys" / "root.json"),
             **{name: value for name, value in os.environ.items() if name.startswith("COVERAGE_")},
         }
@@ -70,6 +72,7 @@ def fork(tmp_path_factory) -> Iterator[Fork]:
         found.project.folder.mkdir()
         for engine in ENGINES:
             found.play(f"{engine}-linux-x86_64-cpu")
+        assert found.project.left_out == set(WITHOUT)
         yield found
 
 

@@ -94,7 +94,8 @@ class Project:
         checkout: what the runner checks out.
         programs: folder of programs that come first.
         variables: of the project and the pipeline.
-        without: lines of scripts that this machine cannot run, by how they begin.
+        without: parts of scripts that this machine cannot run, by how they begin.
+        left_out: those of them that were met.
     """
 
     folder: Path
@@ -102,6 +103,7 @@ class Project:
     programs: Path
     variables: dict[str, str]
     without: tuple[str, ...] = ()
+    left_out: set[str] = field(default_factory=set)
     numbers: Any = field(default_factory=itertools.count)
 
     @property
@@ -117,7 +119,9 @@ class Project:
         artifacts = self.folder / "artifacts"
         artifacts.mkdir(exist_ok=True)
         shutil.copytree(artifacts, workspace, dirs_exist_ok=True)
-        lines = [line for line in job["script"] if not line.startswith(self.without)]
+        whole = [*job.get("before_script", ()), *job["script"]]
+        self.left_out |= {start for start in self.without for line in whole if line.startswith(start)}
+        lines = [line for line in whole if not line.startswith(self.without)]
         done = subprocess.run(
             ("bash", "-e", "-o", "pipefail", "-c", "\n".join(lines)),
             cwd=workspace,
