@@ -5,8 +5,8 @@ usage: python tests/benchmarks/one_plan.py [--accelerators cpu,vulkan,cuda-13.0]
 
 Ours compiles the core once, the backend of the processor once, and each backend for a GPU; a plain build compiles all
 of it every time. Both with empty compiler caches, the same options, cmake, ninja, compilers and toolkits. Times are of
-the processor (user and system, all children) and of the clock; the ratio that counts is the processor's, since machines are
-shared. CUDA takes more than an hour of one processor for one architecture, twice. Prints JSON.
+the processor (user and system, all children) and of the clock; the ratio that counts is the processor's, since machines
+are shared. CUDA takes more than an hour of one processor for one architecture, twice. Prints JSON.
 """
 
 from __future__ import annotations
