@@ -1,0 +1,18 @@
+"""``wheel``: engines as wheels."""
+
+from __future__ import annotations
+
+import click
+
+from pipeline.cli.commands import wheel_pack
+from pipeline.cli.options import Group, add_common_options
+
+
+@click.group("wheel", cls=Group)
+@add_common_options
+def command(**_values: object) -> None:
+    """Make wheels of finished bundles and of engines, and pin those that an index says no digests of."""
+
+
+for made in (wheel_pack.command,):
+    command.add_command(made)

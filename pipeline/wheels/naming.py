@@ -1,0 +1,108 @@
+"""What a wheel is called: project, version and platform tag, from what was measured. Pure.
+
+Rules: "Names and normalization", "Version specifiers" and "Platform compatibility tags" (packaging.python.org); PEP 600
+for manylinux.
+"""
+
+from __future__ import annotations
+
+import re
+
+from packaging.utils import canonicalize_name
+from packaging.version import InvalidVersion, Version
+
+from pipeline.errors import UsageError
+from pipeline.names import version_key
+
+_MACHINES = {
+    "linux-x86_64": "x86_64",
+    "linux-arm64": "aarch64",
+    "macos-arm64": "arm64",
+    "macos-x86_64": "x86_64",
+    "windows-x86_64": "amd64",
+    "windows-arm64": "arm64",
+}
+# PEP 600 has no tag below these: the oldest systems that pip knows for a machine.
+_LOWEST_GLIBC = {"x86_64": 5, "aarch64": 17}
+# auditwheel's manylinux policies: highest GLIBCXX_ of the distributions with that glibc (2.<number>), both machines.
+_GLIBC_OF_GLIBCXX = {
+    "3.4.8": 5,
+    "3.4.13": 12,
+    "3.4.19": 17,
+    "3.4.22": 24,
+    "3.4.24": 27,
+    "3.4.28": 31,
+    "3.4.29": 34,
+    "3.4.30": 35,
+    "3.4.33": 39,
+}
+_LEADING = re.compile(r"[A-Za-z]+(?=\d)")
+
+
+def project_name(engine: str, accel: str) -> str:
+    """Return the project of a bundle: ``engine-llama-cpp-cpu``, ``engine-llama-cpp-cuda-13-0``."""
+    return canonicalize_name(f"engine-{engine}-{accel}")
+
+
+def package_name(project: str) -> str:
+    """Return the folder and module of a project: ``engine_llama_cpp_cpu``."""
+    return project.replace("-", "_")
+
+
+def project_version(version: str) -> str:
+    """Return what upstream calls a version as the index writes it: ``b11434`` is ``11434``.
+
+    Raises:
+        UsageError: there is no number in it that could be one.
+    """
+    try:
+        return str(Version(_LEADING.sub("", version, count=1) if _LEADING.match(version) else version))
+    except InvalidVersion as error:
+        raise UsageError(
+            f"{version} is no version that a wheel can have", hint="a wheel needs one as 11434 or 0.32.2 (PEP 440)"
+        ) from error
+
+
+def platform_tag(platform: str, *, glibc: str | None, libstdcxx: str | None, macos: str | None) -> str:
+    """Return the tag of the oldest systems that a bundle runs on.
+
+    Args:
+        platform: of the contract's names.
+        glibc: lowest version that was measured, ``2.34``; on Linux.
+        libstdcxx: highest GLIBCXX_ that was measured, ``3.4.30``: it is of a distribution with a glibc of its own, and
+            with 2.34 there is none newer than 3.4.29. None where the host's libstdc++ is not used.
+        macos: lowest version that was measured, ``13.3``; on macOS. From macOS 11 on tags know whole versions alone
+            (packaging.tags.mac_platforms), so 13.3 becomes 14.0: a tag of 13.0 would be a promise that nobody checked.
+
+    Raises:
+        UsageError: nothing was measured, or the platform has no tag.
+    """
+    system, machine = platform.partition("-")[0], _MACHINES.get(platform, "")
+    if system == "windows":
+        return f"win_{machine}"
+    if system == "macos" and macos:
+        return f"macosx_{_whole_macos(macos)}_{machine}"
+    if system == "linux" and glibc and glibc.startswith("2."):
+        minor = max(version_key(glibc)[1][0], _LOWEST_GLIBC[machine], _glibc_of(libstdcxx) if libstdcxx else 0)
+        return f"manylinux_2_{minor}_{machine}"
+    what = {"macos": "lowest macOS", "linux": "lowest glibc"}.get(system, "platform")
+    raise UsageError(
+        f"the {what} of a bundle for {platform} is not known, so no tag would be true",
+        hint="build the bundle anew; its manifest entry then has what was measured",
+    )
+
+
+def _glibc_of(libstdcxx: str) -> int:
+    for known, minor in _GLIBC_OF_GLIBCXX.items():
+        if version_key(libstdcxx) <= version_key(known):
+            return minor
+    raise UsageError(
+        f"GLIBCXX_{libstdcxx} is newer than what any tag promises", hint="build with an older compiler, or wait for one"
+    )
+
+
+def _whole_macos(floor: str) -> str:
+    major, *rest = (number for number, _ in version_key(floor))
+    if major < 11:  # before that minor versions are whole ones
+        return f"{major}_{rest[0] if rest else 0}"
+    return f"{major + 1 if any(rest) else major}_0"

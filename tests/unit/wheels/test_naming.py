@@ -1,0 +1,99 @@
+"""Names of wheels: projects, versions and tags that pip takes, and that promise no more than was measured."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+
+import pytest
+from packaging.tags import mac_platforms
+from packaging.version import Version
+
+from pipeline.errors import UsageError
+from pipeline.wheels.naming import package_name, platform_tag, project_name, project_version
+
+
+@pytest.mark.parametrize(
+    ("engine", "accel", "project"),
+    [
+        ("llama.cpp", "cpu", "engine-llama-cpp-cpu"),
+        ("llama.cpp", "cuda-13.0", "engine-llama-cpp-cuda-13-0"),
+        ("Big_Engine", "rocm-7.14", "engine-big-engine-rocm-7-14"),
+    ],
+)
+def test_a_project_is_the_engine_and_what_it_computes_on(engine, accel, project):
+    assert project_name(engine, accel) == project
+    assert package_name(project).isidentifier()
+
+
+@pytest.mark.parametrize(
+    ("upstream", "version"), [("b11434", "11434"), ("v0.3.36", "0.3.36"), ("0.32.2", "0.32.2"), ("t2", "2")]
+)
+def test_a_version_is_upstreams_as_an_index_writes_it(upstream, version):
+    assert project_version(upstream) == version
+
+
+def test_versions_are_ordered_as_upstream_orders_them():
+    assert Version(project_version("b9999")) < Version(project_version("b10000"))
+
+
+@pytest.mark.parametrize("upstream", ["master", "master-1a2b3c4", "b"])
+def test_what_has_no_number_makes_no_wheel(upstream):
+    with pytest.raises(UsageError):
+        project_version(upstream)
+
+
+@pytest.mark.parametrize(
+    ("platform", "glibc", "libstdcxx", "tag"),
+    [
+        ("linux-x86_64", "2.34", None, "manylinux_2_34_x86_64"),
+        ("linux-x86_64", "2.34", "3.4.29", "manylinux_2_34_x86_64"),
+        ("linux-x86_64", "2.34", "3.4.30", "manylinux_2_35_x86_64"),
+        ("linux-x86_64", "2.28", "3.4.22", "manylinux_2_28_x86_64"),
+        ("linux-x86_64", "2.2.5", None, "manylinux_2_5_x86_64"),
+        ("linux-arm64", "2.17", None, "manylinux_2_17_aarch64"),
+        ("linux-arm64", "2.5", None, "manylinux_2_17_aarch64"),
+        ("windows-x86_64", None, None, "win_amd64"),
+        ("windows-arm64", None, None, "win_arm64"),
+    ],
+)
+def test_a_tag_is_what_was_measured(platform, glibc, libstdcxx, tag):
+    assert platform_tag(platform, glibc=glibc, libstdcxx=libstdcxx, macos=None) == tag
+
+
+@pytest.mark.parametrize(
+    ("floor", "tag"),
+    [
+        ("13.3", "macosx_14_0_arm64"),
+        ("14.0", "macosx_14_0_arm64"),
+        ("14", "macosx_14_0_arm64"),
+        ("11.0", "macosx_11_0_arm64"),
+    ],
+)
+def test_a_tag_of_macos_is_one_that_pip_takes_and_no_older_than_the_floor(floor, tag):
+    assert platform_tag("macos-arm64", glibc=None, libstdcxx=None, macos=floor) == tag
+    assert tag in mac_platforms((15, 0), "arm64")
+
+
+@pytest.mark.parametrize(
+    ("platform", "libstdcxx"), [("linux-x86_64", None), ("macos-arm64", None), ("linux-x86_64", "3.4.99")]
+)
+def test_without_a_measured_floor_there_is_no_tag(platform, libstdcxx):
+    glibc = "2.34" if libstdcxx else None
+    with pytest.raises(UsageError):
+        platform_tag(platform, glibc=glibc, libstdcxx=libstdcxx, macos=None)
+
+
+def test_what_libstdcxx_stands_for_is_auditwheels_policy():
+    text = resources.files("auditwheel").joinpath("policy/manylinux-policy.json").read_text()
+    for machine, platform in (("x86_64", "linux-x86_64"), ("aarch64", "linux-arm64")):
+        highest = {}
+        for policy in json.loads(text):
+            symbols = policy["symbol_versions"].get(machine)
+            if symbols:
+                versions = [version for version in symbols["GLIBCXX"] if version[0].isdigit()]
+                highest[int(policy["name"].split("_")[2])] = max(versions, key=Version)
+        for version in {*highest.values()}:
+            allowed = min(minor for minor, most in highest.items() if Version(most) >= Version(version))
+            tag = platform_tag(platform, glibc="2.5", libstdcxx=version, macos=None)
+            assert int(tag.split("_")[2]) >= allowed, version
