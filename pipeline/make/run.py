@@ -11,13 +11,14 @@ from pipeline.make.bundle import make_bundle
 from pipeline.make.compile import compile_component
 from pipeline.make.deliver import deliver, prepare
 from pipeline.make.downloads import require_space_for_downloads
-from pipeline.make.environment_steps import carry_out
+from pipeline.make.environment_steps import EnvironmentAction, carry_out
 from pipeline.make.fetch import fetch_model, fetch_source
 from pipeline.make.layer import make_layer
 from pipeline.make.lowering import lowered, lowered_action, proved_less, settle
 from pipeline.make.prove import prove
 from pipeline.make.split import split_layer
 from pipeline.make.web_ui import build_web_ui
+from pipeline.make.wheel_steps import carry_out_wheel_step
 from pipeline.model.actions import (
     BuildWebUi,
     Compile,
@@ -30,6 +31,7 @@ from pipeline.model.actions import (
     SplitLayer,
 )
 from pipeline.model.result import StepResult
+from pipeline.model.wheel_actions import BuildWheel, ProveWheel
 from pipeline.plan.keys import step_key
 from pipeline.plan.states import outstanding, why_wanted
 
@@ -40,6 +42,11 @@ if TYPE_CHECKING:
     from pipeline.model.manifest import Manifest
     from pipeline.model.plan import Decision, Plan, Step
     from pipeline.ports import Services
+
+
+_OtherAction = (
+    FetchSource | FetchModel | FetchArchive | BuildWebUi | Compile | MakeLayer | SplitLayer | EnvironmentAction
+)
 
 
 def run(plan: Plan, services: Services, output_dir: Path, *, release: str | None = None) -> Manifest:
@@ -58,10 +65,20 @@ def run(plan: Plan, services: Services, output_dir: Path, *, release: str | None
         NoSpaceError: the cache's disk cannot hold what is to be downloaded; nothing was begun.
         PipelineError: a step failed; the steps before it are kept.
     """
-    results: Results
     plan = settle(plan, services)
-    results, wanted = outstanding(plan, services.store)
     prepare(output_dir)
+    plan, results = carry_out_plan(plan, services)
+    return deliver(plan, results, services, output_dir, release=release)
+
+
+def carry_out_plan(plan: Plan, services: Services) -> tuple[Plan, Results]:
+    """Carry out every step that is not in the store yet; return the plan as it was proven, and the results.
+
+    Raises:
+        NoSpaceError, PipelineError: as ``run``.
+    """
+    results: Results
+    results, wanted = outstanding(plan, services.store)
     for decision in plan.decisions:
         _tell(decision, services)
     require_space_for_downloads((step for step in plan.steps if step.name in wanted), services)
@@ -75,7 +92,7 @@ def run(plan: Plan, services: Services, output_dir: Path, *, release: str | None
             results[step.name] = _run_step(step, why_wanted(step, wanted), services, results)
             if results[step.name].key != step.key:  # it proved less than was planned
                 plan = lowered(plan, step.name)
-    return deliver(plan, results, services, output_dir, release=release)
+    return plan, results
 
 
 def _tell(decision: Decision, services: Services) -> None:
@@ -90,15 +107,17 @@ def _tell(decision: Decision, services: Services) -> None:
 def _run_step(step: Step, why: str, services: Services, results: Results) -> StepResult:
     services.events.emit(StepStarted(step.name, why))
     started = services.clock.monotonic()
-    keep = isinstance(step.action, Compile)
-    place = step.action.place if isinstance(step.action, Compile) else f"{step.action.kind}-{step.key[:20]}"
+    keep = isinstance(step.action, Compile | BuildWheel)
+    place = (
+        step.action.place if isinstance(step.action, Compile | BuildWheel) else f"{step.action.kind}-{step.key[:20]}"
+    )
     try:
         with services.store.work_dir(place, keep=keep) as work:
             known = services.store.result(step.key)
             if known is not None:  # another process made it while this one waited for the folder
                 services.events.emit(StepReused(step.name, step.key))
                 return known
-            outputs = _dispatch(step, services, results, work)
+            outputs = _carry_out(step, services, results, work)
             key = _key_of(step, outputs, results)
             trees, blobs, facts = dict(outputs.trees), dict(outputs.blobs), dict(outputs.facts)
             result = StepResult(key=key, trees=trees, blobs=blobs, facts=facts)
@@ -119,8 +138,20 @@ def _key_of(step: Step, outputs: Outputs, results: Results) -> str:
     return step_key(lowered_action(step.action), [results[needed].key for needed in step.needs])
 
 
-def _dispatch(step: Step, services: Services, results: Results, work: Path) -> Outputs:
+def _carry_out(step: Step, services: Services, results: Results, work: Path) -> Outputs:
     match step.action:
+        case BuildWheel() | ProveWheel() as action:
+            return carry_out_wheel_step(action, step, services, results, work)
+        case MakeBundle() as action:
+            return make_bundle(action, step.name, services, results, work)
+        case Prove() as action:
+            return prove(action, step.name, services, results, work)
+        case _ as action:
+            return _dispatch(action, step, services, results, work)
+
+
+def _dispatch(an_action: _OtherAction, step: Step, services: Services, results: Results, work: Path) -> Outputs:
+    match an_action:
         case FetchSource() as action:
             outputs = fetch_source(action, step.name, services, work)
         case FetchModel() as action:
@@ -135,10 +166,6 @@ def _dispatch(step: Step, services: Services, results: Results, work: Path) -> O
             outputs = make_layer(action, step.name, services, results, work)
         case SplitLayer() as action:
             outputs = split_layer(action, step.name, services, results, work)
-        case Prove() as action:
-            outputs = prove(action, step.name, services, results, work)
-        case MakeBundle() as action:
-            outputs = make_bundle(action, step.name, services, results, work)
         case _:
-            outputs = carry_out(step.action, step.name, services, results, work)
+            outputs = carry_out(an_action, step.name, services, results, work)
     return outputs

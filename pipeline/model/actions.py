@@ -22,6 +22,7 @@ from pipeline.model.recipe import Component, LicenseFile, ModelRecipe, WebUi
 from pipeline.model.source import Source
 from pipeline.model.statements import Material, Part
 from pipeline.model.upstream import PinnedAsset
+from pipeline.model.wheel_actions import BuildWheel, ProveWheel
 
 
 class FetchSource(Frozen):
@@ -258,6 +259,8 @@ Action = Annotated[
     | MakeInstallerLayer
     | Prove
     | ProveEnvironment
-    | MakeBundle,
+    | MakeBundle
+    | BuildWheel
+    | ProveWheel,
     Field(discriminator="kind"),
 ]

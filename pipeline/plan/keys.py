@@ -27,6 +27,7 @@ from pipeline.model.environment_actions import (
     MakeWheelLayer,
     ProveEnvironment,
 )
+from pipeline.model.wheel_actions import BuildWheel, ProveWheel
 from pipeline.sources.registry import identity_of
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ FORMATS: Mapping[str, int] = {
     "prove": 3,
     "prove_environment": 2,
     "make_bundle": 3,
+    "build_wheel": 1,
+    "prove_wheel": 1,
 }
 
 # Fields that name other steps (their keys stand for them) or places.
@@ -66,6 +69,8 @@ _REFERENCES: Mapping[type[Action], frozenset[str]] = {
     ProveEnvironment: frozenset({"fetched", "layers", "channel_layer", "wheel_layers"}),
     Prove: frozenset({"layers", "compiled", "model", "model_file"}),
     MakeBundle: frozenset({"layers", "proof", "compiled", "archives", "materials"}),
+    BuildWheel: frozenset({"source", "place"}),
+    ProveWheel: frozenset({"wheel", "fetched", "model"}),
 }
 
 

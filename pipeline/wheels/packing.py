@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.builders import scikit_build
+from pipeline.builders.wheel_backend import deliver_wheel, make_wheel
+from pipeline.builders.wheel_naming import package_name, platform_tag, project_name, project_version
 from pipeline.composing import compose
 from pipeline.digest import require_digest
 from pipeline.errors import IntegrityError, NothingSelectedError, UsageError
@@ -16,9 +18,7 @@ from pipeline.model.manifest_document import read_manifest
 from pipeline.model.wheel_record import RecordedLayer, WheelRecord
 from pipeline.names import parse_target
 from pipeline.target_names import select_targets
-from pipeline.wheels.backend import deliver_wheel, make_wheel
 from pipeline.wheels.checking import require_files
-from pipeline.wheels.naming import package_name, platform_tag, project_name, project_version
 from pipeline.wheels.placing import installed_names
 from pipeline.wheels.project import write_project
 

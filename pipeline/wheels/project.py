@@ -7,7 +7,7 @@ from importlib import resources
 from typing import TYPE_CHECKING
 
 from pipeline import wheels
-from pipeline.wheels.naming import package_name, project_name, project_version
+from pipeline.builders.wheel_naming import package_name, project_name, project_version
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

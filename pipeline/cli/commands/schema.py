@@ -20,6 +20,7 @@ from pipeline.model.project import ProjectDefaults
 from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe, ModelRecipe
 from pipeline.model.release_preferences import ReleasePreferences
 from pipeline.model.upstream import PinnedRelease
+from pipeline.model.wheel_recipe import WheelEngine
 
 if TYPE_CHECKING:
     from pipeline.cli.session import Session
@@ -32,6 +33,7 @@ _MODELS: dict[str, type[Frozen]] = {
     "project": ProjectDefaults,
     "engine-recipe": EngineRecipe,
     "environment-recipe": EnvironmentEngine,
+    "wheel-recipe": WheelEngine,
     "unsupported-recipe": UnsupportedEngine,
     "accelerator-recipe": AcceleratorRecipe,
     "model-recipe": ModelRecipe,

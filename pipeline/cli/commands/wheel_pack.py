@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.app.services import build_services
+from pipeline.builders.wheel_backend import require_backend
 from pipeline.cli.options import FOLDER, Command, changing_options
 from pipeline.cli.tables import size_text, table
-from pipeline.wheels.backend import require_backend
 from pipeline.wheels.packing import EPOCH_SECONDS, EngineWheel, choose, pack, read_offer, wheel_name
 
 if TYPE_CHECKING:

@@ -75,10 +75,12 @@ def make_wheel(
     return found[0]
 
 
-def deliver_wheel(wheel: Path, output_dir: Path, services: Services) -> tuple[Path, str, int]:
+def deliver_wheel(
+    wheel: Path, output_dir: Path, services: Services, *, filename: str | None = None
+) -> tuple[Path, str, int]:
     """Copy a wheel into a folder, whole or not at all; return its path there, sha256 and size.
 
-    The very same file there stays untouched.
+    The very same file there stays untouched. ``filename`` is what it is called, where the file has another name.
 
     Raises:
         IntegrityError: another wheel of that name is there.
@@ -87,7 +89,7 @@ def deliver_wheel(wheel: Path, output_dir: Path, services: Services) -> tuple[Pa
     """
     with wheel.open("rb") as stream:
         sha256, size_bytes = sha256_stream(stream)
-    path = output_dir / wheel.name
+    path = output_dir / (filename or wheel.name)
     if path.is_file():
         with path.open("rb") as stream:
             if sha256_stream(stream)[0] == sha256:
@@ -96,7 +98,7 @@ def deliver_wheel(wheel: Path, output_dir: Path, services: Services) -> tuple[Pa
             f"{path} is there already and is another file", hint="name an empty folder with --output, or remove it"
         )
     hint = "free some space, or choose another folder with --output"
-    draft = output_dir / f".{wheel.name}.new"
+    draft = path.with_name(f".{path.name}.new")
     try:
         output_dir.mkdir(parents=True, exist_ok=True)
         require_space(output_dir, size_bytes, host=services.host, hint=hint)

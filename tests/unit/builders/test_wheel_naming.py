@@ -9,8 +9,8 @@ import pytest
 from packaging.tags import mac_platforms
 from packaging.version import Version
 
+from pipeline.builders.wheel_naming import package_name, platform_tag, project_name, project_version
 from pipeline.errors import UsageError
-from pipeline.wheels.naming import package_name, platform_tag, project_name, project_version
 
 
 @pytest.mark.parametrize(

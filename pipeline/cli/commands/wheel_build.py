@@ -1,0 +1,103 @@
+"""``wheel build``: the wheel of an engine from its source distribution."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.app.services import build_services
+from pipeline.builders.wheel_backend import deliver_wheel
+from pipeline.catalog import load
+from pipeline.cli.options import FOLDER, Command, changing_options
+from pipeline.cli.plan_view import plan_document, plan_text
+from pipeline.cli.tables import size_text, table
+from pipeline.make.run import carry_out_plan
+from pipeline.model.wheel_actions import BuildWheel, ProveWheel
+from pipeline.plan import states
+from pipeline.plan.wheel_building import WheelRequest, engine_of, find_tools, plan_wheel
+
+if TYPE_CHECKING:
+    from pipeline.catalog import Catalog
+    from pipeline.cli.session import Session
+    from pipeline.make.outputs import Results
+    from pipeline.model.environment import LockedEnvironment
+    from pipeline.model.plan import Plan
+
+_HEADINGS = ("engine", "version", "accel", "size", "needs", "proof", "wheel")
+
+
+@click.command("build", cls=Command)
+@click.argument("engine", metavar="ENGINE", help='An engine whose recipe says kind = "wheel".')
+@click.option("--accel", metavar="A", help="What it computes on.  [default: the recipe's base]")
+@click.option("--release", metavar="R", help="Pinned release.  [default: the recipe's]")
+@click.option(
+    "--prove/--no-prove",
+    default=True,
+    help="Install it with pip into a clean environment with no index, and have it generate with a real model.",
+)
+@click.option("--output", "-o", type=FOLDER, metavar="DIR", help="Folder that gets ACCEL/WHEEL.  [default: wheels]")
+@click.option("--compiler-cache/--no-compiler-cache", default=True, help="Keep compiled objects for the next build.")
+@changing_options
+def command(
+    session: Session,
+    engine: str,
+    accel: str | None,
+    release: str | None,
+    output: Path | None,
+    *,
+    prove: bool,
+    compiler_cache: bool,
+) -> None:
+    """Make the wheel of ENGINE with scikit-build-core, with the options of the recipes.
+
+    Its platform tag is what the compiled files need. A proof that fails leaves no wheel.
+    """
+    catalog = load(session.settings.recipes_dir)
+    recipe = engine_of(engine, catalog)
+    request = WheelRequest(
+        engine, accel or recipe.base, release, prove=prove, epoch_seconds=session.settings.epoch_seconds
+    )
+    output_dir = (output or Path("wheels")).absolute()
+    with build_services(session.settings, compiler_cache=compiler_cache) as services:
+        platform = services.host.facts().platform or ""
+        tools = find_tools(recipe, services.host)
+        environment = _needs(catalog, recipe.environment, platform) if prove else None
+        plan = plan_wheel(request, catalog, platform=platform, tools=tools, environment=environment)
+        if session.dry_run:
+            found = states(plan, services.store)
+            session.show(plan_document(plan, found), lambda: plan_text(plan, found))
+            return
+        plan, results = carry_out_plan(plan, services)
+        made = next(step for step in plan.steps if isinstance(step.action, BuildWheel))
+        draft = services.store.blob_path(results[made.name].blobs["wheel"].sha256)
+        name = results[made.name].blobs["wheel"].filename
+        path, sha256, size_bytes = deliver_wheel(draft, output_dir / request.accel, services, filename=name)
+    facts = results[made.name].facts
+    document = {
+        "engine": engine,
+        "version": plan.decisions[0].version,
+        "accel": request.accel,
+        "file": str(path),
+        "sha256": sha256,
+        "size": size_bytes,
+        **{name: facts[name] for name in ("tag", "requires", "options", "toolchain")},
+        "proof": _proof(plan, results),
+    }
+    row = (
+        engine, plan.decisions[0].version, request.accel, size_text(size_bytes), str(facts["tag"]),
+        "run" if prove else "none", str(path),
+    )  # fmt: skip
+    session.show(document, lambda: table(_HEADINGS, [row], right=("size",)))
+
+
+def _needs(catalog: Catalog, environment: str, platform: str) -> LockedEnvironment:
+    from pipeline.catalog.environments import read_environment  # noqa: PLC0415 - YAML costs its import
+
+    return read_environment(Path(catalog.envs_dir) / environment, platform)
+
+
+def _proof(plan: Plan, results: Results) -> object:
+    step = next((step for step in plan.steps if isinstance(step.action, ProveWheel)), None)
+    return None if step is None else results[step.name].facts["proof"]
