@@ -6,8 +6,9 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from pipeline.model.environment_recipe import EnvironmentProof
 from pipeline.model.filling import fill, require_pattern
-from pipeline.model.frozen import Frozen, Line, Name, UtcTime, Version
+from pipeline.model.frozen import FileName, Frozen, Line, Name, RelativePath, UtcTime, Version
 from pipeline.model.source import Source
 
 
@@ -59,6 +60,20 @@ class WheelProof(Frozen):
         return pattern
 
 
+class WheelBundle(Frozen):
+    """How the wheel and what it needs become a bundle: a Python environment, as ``EnvironmentEngine`` describes one.
+
+    Attributes:
+        entry_points: program name to path in the installed environment.
+        licenses: SPDX identifier of a package, where its metadata says none or says it in other words.
+        proof: how to prove it.
+    """
+
+    entry_points: dict[FileName, RelativePath] = Field(min_length=1)
+    licenses: dict[Name, str] = {}
+    proof: EnvironmentProof
+
+
 class WheelEngine(Frozen):
     """An engine whose source distribution scikit-build-core makes a wheel of.
 
@@ -84,6 +99,7 @@ class WheelEngine(Frozen):
         system_libraries: shared libraries that a host may bring; no tag allows any other.
         environment: folder below envs/ with the wheels that it needs, for the Python that it is proven with.
         proof: how to prove a wheel.
+        bundle: how it becomes a bundle.
     """
 
     schema_version: Literal[1]
@@ -104,6 +120,7 @@ class WheelEngine(Frozen):
     system_libraries: tuple[str, ...]
     environment: Name
     proof: WheelProof
+    bundle: WheelBundle
 
     @model_validator(mode="after")
     def _default_release_is_pinned(self) -> Self:

@@ -134,6 +134,7 @@ def test_a_dry_run_writes_nothing(user, url):
         (("wheel", "pin", "ftp://x", "--project", "p"), 2),
         (("wheel", "pin", "http://127.0.0.1:9/whl", "--project", "p", "--offline"), 12),
         (("wheel", "fetch", "nowhere.json"), 2),
+        (("wheel", "pin", "http://127.0.0.1:9/whl", "--project", "p", "--python", "3"), 2),
     ],
 )
 def test_what_makes_no_sense_is_said(user, arguments, code):

@@ -7,16 +7,18 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.app.project import version
 from pipeline.app.services import build_services
 from pipeline.builders.wheel_backend import deliver_wheel
 from pipeline.catalog import load
 from pipeline.cli.options import FOLDER, Command, changing_options
 from pipeline.cli.plan_view import plan_document, plan_text
 from pipeline.cli.tables import size_text, table
-from pipeline.make.run import carry_out_plan
+from pipeline.make.run import carry_out_plan, run
 from pipeline.model.wheel_actions import BuildWheel, ProveWheel
-from pipeline.plan import states
+from pipeline.plan import BuildRequest, states
 from pipeline.plan.wheel_building import WheelRequest, engine_of, find_tools, plan_wheel
+from pipeline.plan.wheel_bundling import bundle_engine, bundle_target, plan_bundle, with_wheel
 
 if TYPE_CHECKING:
     from pipeline.catalog import Catalog
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from pipeline.make.outputs import Results
     from pipeline.model.environment import LockedEnvironment
     from pipeline.model.plan import Plan
+    from pipeline.ports import Services
 
 _HEADINGS = ("engine", "version", "accel", "size", "needs", "proof", "wheel")
 
@@ -38,6 +41,12 @@ _HEADINGS = ("engine", "version", "accel", "size", "needs", "proof", "wheel")
     help="Install it with pip into a clean environment with no index, and have it generate with a real model.",
 )
 @click.option("--output", "-o", type=FOLDER, metavar="DIR", help="Folder that gets ACCEL/WHEEL.  [default: wheels]")
+@click.option(
+    "--bundle",
+    type=FOLDER,
+    metavar="DIR",
+    help="Also make a bundle of it and what it needs, for a Python that is there, and add it to DIR's manifest.json.",
+)
 @click.option("--compiler-cache/--no-compiler-cache", default=True, help="Keep compiled objects for the next build.")
 @changing_options
 def command(
@@ -46,6 +55,7 @@ def command(
     accel: str | None,
     release: str | None,
     output: Path | None,
+    bundle: Path | None,
     *,
     prove: bool,
     compiler_cache: bool,
@@ -63,17 +73,26 @@ def command(
     with build_services(session.settings, compiler_cache=compiler_cache) as services:
         platform = services.host.facts().platform or ""
         tools = find_tools(recipe, services.host)
-        environment = _needs(catalog, recipe.environment, platform) if prove else None
-        plan = plan_wheel(request, catalog, platform=platform, tools=tools, environment=environment)
+        environment = _needs(catalog, recipe.environment, platform)
+        plan = plan_wheel(request, catalog, platform=platform, tools=tools, environment=environment if prove else None)
         if session.dry_run:
             found = states(plan, services.store)
             session.show(plan_document(plan, found), lambda: plan_text(plan, found))
             return
         plan, results = carry_out_plan(plan, services)
         made = next(step for step in plan.steps if isinstance(step.action, BuildWheel))
-        draft = services.store.blob_path(results[made.name].blobs["wheel"].sha256)
-        name = results[made.name].blobs["wheel"].filename
-        path, sha256, size_bytes = deliver_wheel(draft, output_dir / request.accel, services, filename=name)
+        blob = results[made.name].blobs["wheel"]
+        draft = services.store.blob_path(blob.sha256)
+        path, sha256, size_bytes = deliver_wheel(draft, output_dir / request.accel, services, filename=blob.filename)
+        bundled = None
+        if bundle is not None:
+            bundled = _bundle(
+                request,
+                catalog,
+                with_wheel(environment, recipe, plan.decisions[0].version, blob),
+                services,
+                bundle.absolute(),
+            )
     facts = results[made.name].facts
     document = {
         "engine": engine,
@@ -84,6 +103,7 @@ def command(
         "size": size_bytes,
         **{name: facts[name] for name in ("tag", "requires", "options", "toolchain")},
         "proof": _proof(plan, results),
+        "bundle": bundled,
     }
     row = (
         engine, plan.decisions[0].version, request.accel, size_text(size_bytes), str(facts["tag"]),
@@ -96,6 +116,23 @@ def _needs(catalog: Catalog, environment: str, platform: str) -> LockedEnvironme
     from pipeline.catalog.environments import read_environment  # noqa: PLC0415 - YAML costs its import
 
     return read_environment(Path(catalog.envs_dir) / environment, platform)
+
+
+def _bundle(
+    request: WheelRequest, catalog: Catalog, environment: LockedEnvironment, services: Services, folder: Path
+) -> str:
+    """Make the bundle of a wheel that is in the store; return where it is."""
+    engine = bundle_engine(catalog.wheels[request.engine], request.accel, catalog)
+    asked = BuildRequest(
+        targets=(bundle_target(engine, environment.platform),),
+        prove=None if request.prove else "none",
+        wheels_only=True,
+        epoch_seconds=request.epoch_seconds,
+        builder_version=version(),
+    )
+    plan = plan_bundle(engine, environment, asked, catalog, services.host)
+    manifest = run(plan, services, folder)
+    return str(folder / next(found.url for found in manifest.artifacts if found.target == plan.targets[0]))
 
 
 def _proof(plan: Plan, results: Results) -> object:

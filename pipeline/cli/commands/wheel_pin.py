@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -48,7 +49,7 @@ def pin(
     """
     if not index.startswith(("https://", "http://")):
         raise UsageError(f"{index!r} is no url of an index", hint="it begins with https://")
-    if python is not None and not all(part.isdigit() for part in python.split(".")[:2] + python.split(".")[1:2]):
+    if python is not None and not re.fullmatch(r"\d+\.\d+", python):
         raise UsageError(f"--python {python!r} is no version", hint="for example --python 3.12")
     index = index.rstrip("/")
     wish = Wish(normalized(project), release, platforms, python)
