@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.builders.cmake import RESERVED
@@ -10,6 +11,7 @@ from pipeline.errors import HostError, NothingSelectedError, UsageError
 from pipeline.model.actions import FetchModel, FetchSource
 from pipeline.model.environment_actions import FetchPackages, PackageFile
 from pipeline.model.plan import Decision, Plan, Step
+from pipeline.model.source import LocalTree
 from pipeline.model.wheel_actions import BuildWheel, ProveWheel
 from pipeline.names import UnknownNameError, version_key
 from pipeline.plan.keys import step_key
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.model.host import Tool
     from pipeline.model.recipe import AcceleratorRecipe
     from pipeline.model.wheel_recipe import WheelEngine, WheelPin
-    from pipeline.ports import HostProbe
+    from pipeline.ports import HostProbe, TreeReader
 
 _TOOLS = ("cc", "cxx", "cmake", "ninja")
 _INSTALL = "Debian, Ubuntu: apt install g++; macOS: xcode-select --install; cmake and ninja come with ./ci/pipeline"
@@ -65,6 +67,21 @@ def find_tools(recipe: WheelEngine, host: HostProbe) -> dict[str, Tool]:
             raise HostError(f"{name}{at_least} is needed to build {recipe.name} and was not found", hint=_INSTALL)
         found[name] = tool
     return found
+
+
+def digest_of_tree(recipe: WheelEngine, release: str | None, trees: TreeReader) -> str | None:
+    """Return the digest of a source that is a folder of this machine, None for one that is pinned.
+
+    Raises:
+        UnknownNameError: the release is not known.
+        UsageError: there is no such folder.
+    """
+    source = _pin(recipe, release).source
+    if not isinstance(source, LocalTree):
+        return None
+    if not Path(source.path).is_dir():
+        raise UsageError(f"local source {source.path} is no folder", hint="correct source.path in the recipe")
+    return trees.scan(Path(source.path), exclude=(".git",)).sha256
 
 
 def options_of(recipe: WheelEngine, accel: str, catalog: Catalog, platform: str) -> dict[str, str]:
@@ -113,6 +130,7 @@ def plan_wheel(
     platform: str,
     tools: Mapping[str, Tool],
     environment: LockedEnvironment | None,
+    tree_sha256: str | None = None,
 ) -> Plan:
     """Return the steps of one wheel.
 
@@ -122,6 +140,7 @@ def plan_wheel(
         platform: of this machine.
         tools: of ``find_tools``.
         environment: what it needs beside itself, for the proof; None where nothing is proven.
+        tree_sha256: of a source that is a folder of this machine.
 
     Raises:
         UnknownNameError: the engine, the accelerator or the release is not known.
@@ -142,7 +161,7 @@ def plan_wheel(
     label = f"{recipe.name} {pin.version}"
     source = steps.add(
         f"source {label}",
-        FetchSource(source=pin.source),
+        FetchSource(source=pin.source, tree_sha256=tree_sha256),
         download_bytes=getattr(pin.source, "size_bytes", None) or 0,
     )
     wheel = steps.add(

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
-import venv
 from pathlib import Path
 
 import pytest
 
-from pipeline.digest import tree_digest
-from pipeline.model.tree import TreeEntry
 from tests.integration.conftest import make_user
+from tests.simulators.clean_environment import CleanEnvironment
 from tests.simulators.command_line import CommandLine
+from tests.simulators.wheel_records import installed_digests
 
 PROJECT = "engine-tiny-engine-cpu"
 PACKAGE = "engine_tiny_engine_cpu"
@@ -42,21 +39,11 @@ def wheel(user: CommandLine) -> Path:
 
 
 @pytest.fixture
-def installed(wheel: Path, tmp_path: Path) -> Path:
-    """Return a clean environment in which pip has installed the wheel, with no index."""
-    home = tmp_path / "venv"
-    venv.create(home, with_pip=True)
-    pip(home, "install", "--no-index", "--find-links", wheel.parent, PROJECT)
-    return home
-
-
-def pip(home: Path, *arguments: str | Path) -> str:
-    argv = [home / "bin" / "python", "-m", "pip", "--isolated", "--disable-pip-version-check", *arguments]
-    return subprocess.run(argv, check=True, capture_output=True, text=True).stdout
-
-
-def package_of(home: Path) -> Path:
-    return next(home.glob(f"lib/python*/site-packages/{PACKAGE}"))
+def clean(wheel: Path, tmp_path: Path) -> CleanEnvironment:
+    """Return an environment in which pip has installed the wheel, with no index."""
+    clean = CleanEnvironment.make(tmp_path / "venv")
+    clean.install(PROJECT, wheel.parent)
+    return clean
 
 
 def test_the_tag_is_the_glibc_that_was_measured(wheel, artifact):
@@ -71,29 +58,19 @@ def test_auditwheel_agrees_with_the_tag(wheel):
     assert said["external_libs"] == {}
 
 
-def test_pip_puts_the_program_on_the_path_and_it_runs(installed):
-    program = installed / "bin" / "tiny-server"
-    said = subprocess.run([program, "--version"], capture_output=True, text=True, check=True, env={"PATH": ""})
-    assert "build 2" in said.stdout
+def test_pip_puts_the_program_on_the_path_and_it_runs(clean):
+    assert "build 2" in clean.run(clean.home / "bin" / "tiny-server", "--version")
 
 
-def test_the_installed_files_have_the_digests_of_the_bundles_layers(installed, artifact):
-    package = package_of(installed)
-    record = json.loads((package / "engine.json").read_text())
-    names = {path: place for place, path in record["installed"].items()}
+def test_the_installed_files_have_the_digests_of_the_bundles_layers(clean, artifact):
     wanted = {layer["name"]: layer["tree_sha256"] for layer in artifact["layers"] if not layer["optional"]}
-    found = {}
-    for layer in record["layers"]:
-        entries = [TreeEntry.model_validate(entry, strict=False) for entry in layer["files"]]
-        found[layer["name"]] = tree_digest(
-            entry if entry.link else measured(package / "tree" / names[entry.path], entry) for entry in entries
-        )
-    assert found == wanted
+    assert installed_digests(clean.package(PACKAGE)) == wanted
+    record = json.loads((clean.package(PACKAGE) / "engine.json").read_text())
     assert record["bundle_sha256"] == artifact["sha256"]
 
 
-def test_the_wheel_finds_out_by_itself_what_was_changed(installed):
-    python, package = installed / "bin" / "python", package_of(installed)
+def test_the_wheel_finds_out_by_itself_what_was_changed(clean):
+    python, package = clean.python, clean.package(PACKAGE)
     whole = subprocess.run([python, "-m", PACKAGE, "verify"], capture_output=True, text=True, check=True)
     assert json.loads(whole.stdout)["faults"] == []
     with (package / "tree" / "bin" / "tiny-server").open("ab") as program:
@@ -150,9 +127,3 @@ def test_a_layer_that_was_changed_makes_no_wheel(user, artifact, tmp_path):
     core.write_bytes(data)
     assert user.run("wheel", "pack", "--from", dist, "--output", tmp_path / "out").returncode == 7
     assert not (tmp_path / "out").exists()
-
-
-def measured(path: Path, entry: TreeEntry) -> TreeEntry:
-    data = path.read_bytes()
-    mode = 0o755 if os.access(path, os.X_OK) else 0o644
-    return TreeEntry(path=entry.path, mode=mode, size_bytes=len(data), sha256=hashlib.sha256(data).hexdigest())

@@ -17,7 +17,7 @@ from pipeline.cli.tables import size_text, table
 from pipeline.make.run import carry_out_plan, run
 from pipeline.model.wheel_actions import BuildWheel, ProveWheel
 from pipeline.plan import BuildRequest, states
-from pipeline.plan.wheel_building import WheelRequest, engine_of, find_tools, plan_wheel
+from pipeline.plan.wheel_building import WheelRequest, digest_of_tree, engine_of, find_tools, plan_wheel
 from pipeline.plan.wheel_bundling import bundle_engine, bundle_target, plan_bundle, with_wheel
 
 if TYPE_CHECKING:
@@ -73,8 +73,15 @@ def command(
     with build_services(session.settings, compiler_cache=compiler_cache) as services:
         platform = services.host.facts().platform or ""
         tools = find_tools(recipe, services.host)
-        environment = _needs(catalog, recipe.environment, platform)
-        plan = plan_wheel(request, catalog, platform=platform, tools=tools, environment=environment if prove else None)
+        environment = _needs(catalog, recipe.environment, platform) if prove or bundle else None
+        plan = plan_wheel(
+            request,
+            catalog,
+            platform=platform,
+            tools=tools,
+            environment=environment if prove else None,
+            tree_sha256=digest_of_tree(recipe, release, services.trees),
+        )
         if session.dry_run:
             found = states(plan, services.store)
             session.show(plan_document(plan, found), lambda: plan_text(plan, found))
@@ -85,7 +92,7 @@ def command(
         draft = services.store.blob_path(blob.sha256)
         path, sha256, size_bytes = deliver_wheel(draft, output_dir / request.accel, services, filename=blob.filename)
         bundled = None
-        if bundle is not None:
+        if bundle is not None and environment is not None:
             bundled = _bundle(
                 request,
                 catalog,
