@@ -6,13 +6,18 @@ for manylinux.
 
 from __future__ import annotations
 
+import fnmatch
 import re
+from typing import TYPE_CHECKING
 
 from packaging.utils import canonicalize_name
 from packaging.version import InvalidVersion, Version
 
 from pipeline.errors import UsageError
 from pipeline.names import version_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 _MACHINES = {
     "linux-x86_64": "x86_64",
@@ -24,6 +29,13 @@ _MACHINES = {
 }
 # PEP 600 has no tag below these: the oldest systems that pip knows for a machine.
 _LOWEST_GLIBC = {"x86_64": 5, "aarch64": 17}
+# What a manylinux tag promises of a host: auditwheel, manylinux-policy.json, the same from manylinux_2_28 on.
+MANYLINUX_LIBRARIES = (
+    "ld-linux-*.so.*", "libICE.so.6", "libGL.so.1", "libSM.so.6", "libX11.so.6", "libXext.so.6", "libXrender.so.1",
+    "libatomic.so.1", "libanl.so.1", "libc.so.6", "libdl.so.2", "libexpat.so.1", "libgcc_s.so.1",
+    "libglib-2.0.so.0", "libgobject-2.0.so.0", "libgthread-2.0.so.0", "libm.so.6", "libmvec.so.1", "libnsl.so.1",
+    "libpthread.so.0", "libresolv.so.2", "librt.so.1", "libstdc++.so.6", "libutil.so.1", "libz.so.1",
+)  # fmt: skip
 # auditwheel's manylinux policies: highest GLIBCXX_ of the distributions with that glibc (2.<number>), both machines.
 _GLIBC_OF_GLIBCXX = {
     "3.4.8": 5,
@@ -90,6 +102,14 @@ def platform_tag(platform: str, *, glibc: str | None, libstdcxx: str | None, mac
         f"the {what} of a bundle for {platform} is not known, so no tag would be true",
         hint="build the bundle anew; its manifest entry then has what was measured",
     )
+
+
+def beyond_tag(platform: str, libraries: Iterable[str]) -> tuple[str, ...]:
+    """Return the libraries that a host must bring and that no manylinux tag promises, sorted; none off Linux."""
+    if not platform.startswith("linux-"):
+        return ()
+    promised = MANYLINUX_LIBRARIES
+    return tuple(sorted(name for name in libraries if not any(fnmatch.fnmatchcase(name, glob) for glob in promised)))
 
 
 def _glibc_of(libstdcxx: str) -> int:

@@ -149,49 +149,55 @@ def plan_wheel(
     """
     recipe = engine_of(request.engine, catalog)
     pin = _pin(recipe, request.release)
-    options = options_of(recipe, request.accel, catalog, platform)
-    engine = catalog.engine(recipe.options_of)
-    if reserved := sorted(set(options) & RESERVED):
-        raise UsageError(f"the build sets {', '.join(reserved)} itself", hint=f"correct the recipe of {recipe.name}")
-    requires_cpu = {
-        feature for name in (recipe.base, request.accel) for feature in catalog.accelerator(name).requires_cpu
-    }
     steps = _Steps(f"{recipe.name}/{platform}-{request.accel}")
-    epoch = int(datetime.fromisoformat(pin.released).timestamp())
     label = f"{recipe.name} {pin.version}"
     source = steps.add(
         f"source {label}",
         FetchSource(source=pin.source, tree_sha256=tree_sha256),
         download_bytes=getattr(pin.source, "size_bytes", None) or 0,
     )
-    wheel = steps.add(
-        f"wheel {label} {platform}-{request.accel}",
-        BuildWheel(
-            project=recipe.name,
-            version=pin.version,
-            platform=platform,
-            place=f"compile-{recipe.name}-{pin.version}-{platform}",
-            source=source,
-            options=options,
-            options_if_known={name: value for name, value in engine.options.items() if name not in options},
-            variables=recipe.variables,
-            license_files=recipe.license_files,
-            exclude=recipe.exclude,
-            compile_flags=engine.compile_flags.get(tools["cc"].vendor, ()),
-            link_flags=engine.link_flags,
-            requires_cpu=tuple(sorted(requires_cpu)),
-            system_libraries=recipe.system_libraries,
-            toolchain={name: f"{tool.vendor} {tool.version}".strip() for name, tool in sorted(tools.items())},
-            epoch_seconds=epoch if request.epoch_seconds is None else request.epoch_seconds,
-        ),
-        source,
-    )
+    action = _build(request, catalog, pin, platform=platform, tools=tools, source=source)
+    wheel = steps.add(f"wheel {label} {platform}-{request.accel}", action, source)
     if environment is not None:
         _add_proof(steps, recipe, catalog, environment, wheel)
     decision = Decision(
         target=steps.target, version=pin.version, origin="built", why="asked for as a wheel", proof="none"
     )
     return Plan(targets=(steps.target,), decisions=(decision,), steps=tuple(steps.found.values()))
+
+
+def _build(
+    request: WheelRequest, catalog: Catalog, pin: WheelPin, *, platform: str, tools: Mapping[str, Tool], source: str
+) -> BuildWheel:
+    recipe = engine_of(request.engine, catalog)
+    options = options_of(recipe, request.accel, catalog, platform)
+    engine = catalog.engine(recipe.options_of)
+    if reserved := sorted(set(options) & RESERVED):
+        raise UsageError(f"the build sets {', '.join(reserved)} itself", hint=f"correct the recipe of {recipe.name}")
+    epoch = int(datetime.fromisoformat(pin.released).timestamp())
+    return BuildWheel(
+        project=recipe.name,
+        version=pin.version,
+        platform=platform,
+        place=f"compile-{recipe.name}-{pin.version}-{platform}",
+        source=source,
+        options=options,
+        options_if_known={name: value for name, value in engine.options.items() if name not in options},
+        variables=recipe.variables,
+        license_files=recipe.license_files,
+        exclude=recipe.exclude,
+        compile_flags=engine.compile_flags.get(tools["cc"].vendor, ()),
+        link_flags=engine.link_flags,
+        requires_cpu=required_cpu(recipe, request.accel, catalog),
+        system_libraries=recipe.system_libraries,
+        toolchain={name: f"{tool.vendor} {tool.version}".strip() for name, tool in sorted(tools.items())},
+        epoch_seconds=epoch if request.epoch_seconds is None else request.epoch_seconds,
+    )
+
+
+def required_cpu(recipe: WheelEngine, accel: str, catalog: Catalog) -> tuple[str, ...]:
+    """Return the instruction set extensions that a wheel may be compiled for, sorted."""
+    return tuple(sorted({need for name in (recipe.base, accel) for need in catalog.accelerator(name).requires_cpu}))
 
 
 def engine_of(name: str, catalog: Catalog) -> WheelEngine:

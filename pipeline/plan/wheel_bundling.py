@@ -10,6 +10,7 @@ from pipeline.model.environment_recipe import EnvironmentEngine
 from pipeline.names import Target
 from pipeline.plan.planner import make_plan
 from pipeline.plan.request import BuildRequest, PlanInputs
+from pipeline.plan.wheel_building import required_cpu
 
 if TYPE_CHECKING:
     from pipeline.catalog import Catalog
@@ -24,7 +25,6 @@ _LAYER = "engine"
 
 def bundle_engine(recipe: WheelEngine, accel: str, catalog: Catalog) -> EnvironmentEngine:
     """Return the recipe of the environment that a wheel becomes; the wheel is a layer of its own."""
-    cpu = {feature for name in (recipe.base, accel) for feature in catalog.accelerator(name).requires_cpu}
     return EnvironmentEngine(
         schema_version=1,
         kind="environment",
@@ -36,7 +36,7 @@ def bundle_engine(recipe: WheelEngine, accel: str, catalog: Catalog) -> Environm
         platforms=recipe.platforms,
         entry_points=recipe.bundle.entry_points,
         runtimes={_LAYER: (recipe.name,)},
-        requires_cpu=tuple(sorted(cpu)),
+        requires_cpu=required_cpu(recipe, accel, catalog),
         licenses=recipe.bundle.licenses,
         proof=recipe.bundle.proof,
     )

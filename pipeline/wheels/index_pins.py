@@ -124,28 +124,30 @@ def pin_wheels(
     chosen = choose_files(page, wish)
     known = {file.filename: file for file in old.files} if old else {}
     found = {name: _read(name, url, hasher, services) for name, url in chosen.items()}
-    changed = tuple(
-        name
-        for name, file in found.items()
-        if name in known and (known[name].sha256, known[name].size_bytes) != (file.sha256, file.size_bytes)
-    )
+    changed = _changed(known, found)
     if changed and not accept_changed:
+        before, now = known[changed[0]].sha256, found[changed[0]].sha256
         raise IntegrityError(
-            f"{listed(changed, shown=_SHOWN)} changed on the index: pinned was sha256 {known[changed[0]].sha256}, "
-            f"found is {found[changed[0]].sha256}",
+            f"{listed(changed, shown=_SHOWN)} changed on the index: pinned was sha256 {before}, found is {now}",
             hint="find out why before you trust it; --accept-changed pins it anew",
         )
     merged = known | found
-    pins = WheelPins(
-        schema_version=1,
-        index=index_url,
-        project=wish.project,
-        files=tuple(merged[name] for name in sorted(merged)),
-    )
+    files = tuple(merged[name] for name in sorted(merged))
+    pins = WheelPins(schema_version=1, index=index_url, project=wish.project, files=files)
+    gone = _gone(known, page, services)
+    return Pinned(pins, tuple(chosen), tuple(name for name in found if name not in known), changed, gone)
+
+
+def _gone(known: Mapping[str, PinnedWheel], page: Mapping[str, str], services: Services) -> tuple[str, ...]:
     gone = tuple(sorted(name for name in known if name not in page))
     for name in gone:
         services.events.emit(Notice(f"{name} is pinned, and the index does not list it any more", "warning"))
-    return Pinned(pins, tuple(chosen), tuple(name for name in found if name not in known), changed, gone)
+    return gone
+
+
+def _changed(known: Mapping[str, PinnedWheel], found: Mapping[str, PinnedWheel]) -> tuple[str, ...]:
+    """Return the names under which other bytes were found than are known."""
+    return tuple(name for name, now in found.items() if name in known and known[name].sha256 != now.sha256)
 
 
 def fetch_wheels(pins: WheelPins, names: Sequence[str], services: Services) -> tuple[BlobRef, ...]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.builders import scikit_build
 from pipeline.builders.wheel_backend import deliver_wheel, make_wheel
-from pipeline.builders.wheel_naming import package_name, platform_tag, project_name, project_version
+from pipeline.builders.wheel_naming import beyond_tag, package_name, platform_tag, project_name, project_version
 from pipeline.composing import compose
 from pipeline.digest import require_digest
 from pipeline.errors import IntegrityError, NothingSelectedError, UsageError
@@ -47,6 +47,7 @@ class EngineWheel:
         sha256: of it.
         size_bytes: of it.
         tree_sha256: of the engine's files, as an installation of the bundle has them.
+        beyond_tag: libraries that a host must bring although its tag does not promise them.
     """
 
     target: str
@@ -56,6 +57,7 @@ class EngineWheel:
     sha256: str
     size_bytes: int
     tree_sha256: str
+    beyond_tag: tuple[str, ...] = ()
 
 
 def choose(manifest: Manifest, patterns: Sequence[str]) -> tuple[Artifact, ...]:
@@ -143,7 +145,10 @@ def pack(artifact: Artifact, folder: Path, services: Services, output_dir: Path,
         package = package_name(project)
         require_files(wheel, {f"{package}/tree/{place}": work / "tree" / place for place in record.installed})
         path, sha256, size_bytes = deliver_wheel(wheel, output_dir, services)
-        made = EngineWheel(artifact.target, project, artifact.version, path, sha256, size_bytes, record.tree_sha256)
+        beyond = beyond_tag(artifact.platform, artifact.requires.libraries)
+        made = EngineWheel(
+            artifact.target, project, artifact.version, path, sha256, size_bytes, record.tree_sha256, beyond
+        )
     count = counted(len(record.installed), "file")
     told = f"{made.path.name}: {sized(made.size_bytes)}, {count}"
     services.events.emit(StepFinished(name, services.clock.monotonic() - started, told))

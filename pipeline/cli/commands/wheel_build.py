@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pipeline.cli.session import Session
     from pipeline.make.outputs import Results
     from pipeline.model.environment import LockedEnvironment
-    from pipeline.model.plan import Plan
+    from pipeline.model.plan import Plan, Step
     from pipeline.ports import Services
 
 _HEADINGS = ("engine", "version", "accel", "size", "needs", "proof", "wheel")
@@ -66,10 +66,9 @@ def command(
     """
     catalog = load(session.settings.recipes_dir)
     recipe = engine_of(engine, catalog)
-    request = WheelRequest(
-        engine, accel or recipe.base, release, prove=prove, epoch_seconds=session.settings.epoch_seconds
-    )
-    output_dir = (output or Path("wheels")).absolute()
+    asked_epoch = session.settings.epoch_seconds
+    request = WheelRequest(engine, accel or recipe.base, release, prove=prove, epoch_seconds=asked_epoch)
+    output_dir = (output or Path("wheels")).absolute() / request.accel
     with build_services(session.settings, compiler_cache=compiler_cache) as services:
         platform = services.host.facts().platform or ""
         tools = find_tools(recipe, services.host)
@@ -87,35 +86,39 @@ def command(
             session.show(plan_document(plan, found), lambda: plan_text(plan, found))
             return
         plan, results = carry_out_plan(plan, services)
-        made = next(step for step in plan.steps if isinstance(step.action, BuildWheel))
-        blob = results[made.name].blobs["wheel"]
-        draft = services.store.blob_path(blob.sha256)
-        path, sha256, size_bytes = deliver_wheel(draft, output_dir / request.accel, services, filename=blob.filename)
+        blob = results[_step(plan).name].blobs["wheel"]
+        kept = services.store.blob_path(blob.sha256)
+        path, _, _ = deliver_wheel(kept, output_dir, services, filename=blob.filename)
         bundled = None
         if bundle is not None and environment is not None:
-            bundled = _bundle(
-                request,
-                catalog,
-                with_wheel(environment, recipe, plan.decisions[0].version, blob),
-                services,
-                bundle.absolute(),
-            )
-    facts = results[made.name].facts
+            locked = with_wheel(environment, recipe, plan.decisions[0].version, blob)
+            bundled = _bundle(request, catalog, locked, services, bundle.absolute())
+    _show(session, request, plan, results, paths=(str(path), bundled))
+
+
+def _step(plan: Plan) -> Step:
+    return next(step for step in plan.steps if isinstance(step.action, BuildWheel))
+
+
+def _show(
+    session: Session, request: WheelRequest, plan: Plan, results: Results, *, paths: tuple[str, str | None]
+) -> None:
+    result = results[_step(plan).name]
+    blob, version = result.blobs["wheel"], plan.decisions[0].version
     document = {
-        "engine": engine,
-        "version": plan.decisions[0].version,
+        "engine": request.engine,
+        "version": version,
         "accel": request.accel,
-        "file": str(path),
-        "sha256": sha256,
-        "size": size_bytes,
-        **{name: facts[name] for name in ("tag", "requires", "options", "toolchain")},
+        "file": paths[0],
+        "sha256": blob.sha256,
+        "size": blob.size_bytes,
+        **{name: result.facts[name] for name in ("tag", "requires", "options", "toolchain")},
         "proof": _proof(plan, results),
-        "bundle": bundled,
+        "bundle": paths[1],
     }
-    row = (
-        engine, plan.decisions[0].version, request.accel, size_text(size_bytes), str(facts["tag"]),
-        "run" if prove else "none", str(path),
-    )  # fmt: skip
+    proof = "run" if request.prove else "none"
+    tag, size = str(result.facts["tag"]), size_text(blob.size_bytes)
+    row = (request.engine, version, request.accel, size, tag, proof, paths[0])
     session.show(document, lambda: table(_HEADINGS, [row], right=("size",)))
 
 

@@ -46,13 +46,17 @@ def command(session: Session, dist: Path | None, targets: tuple[str, ...], outpu
     epoch_seconds = EPOCH_SECONDS if asked is None else asked
     with build_services(session.settings) as services:
         made = [pack(artifact, folder, services, output_dir, epoch_seconds=epoch_seconds) for artifact in chosen]
+    for wheel in made:
+        if wheel.beyond_tag:
+            needed = ", ".join(wheel.beyond_tag)
+            session.warn(f"{wheel.path.name} needs {needed} of the host, which its tag does not promise")
     document = {"output": str(output_dir), "dry_run": False, "wheels": [_described(wheel) for wheel in made]}
     rows = [(wheel.target, wheel.version, size_text(wheel.size_bytes), wheel.path.name) for wheel in made]
     session.show(document, lambda: table(_HEADINGS, rows, right=("size",)))
     session.hint(f"\nnext: pip install --no-index --find-links {output_dir} {made[0].project}")
 
 
-def _described(wheel: EngineWheel) -> dict[str, str | int]:
+def _described(wheel: EngineWheel) -> dict[str, object]:
     return {
         "target": wheel.target,
         "version": wheel.version,
@@ -61,4 +65,5 @@ def _described(wheel: EngineWheel) -> dict[str, str | int]:
         "sha256": wheel.sha256,
         "size": wheel.size_bytes,
         "tree_sha256": wheel.tree_sha256,
+        "beyond_tag": list(wheel.beyond_tag),
     }

@@ -9,7 +9,14 @@ import pytest
 from packaging.tags import mac_platforms
 from packaging.version import Version
 
-from pipeline.builders.wheel_naming import package_name, platform_tag, project_name, project_version
+from pipeline.builders.wheel_naming import (
+    MANYLINUX_LIBRARIES,
+    beyond_tag,
+    package_name,
+    platform_tag,
+    project_name,
+    project_version,
+)
 from pipeline.errors import UsageError
 
 
@@ -97,3 +104,22 @@ def test_what_libstdcxx_stands_for_is_auditwheels_policy():
             allowed = min(minor for minor, most in highest.items() if Version(most) >= Version(version))
             tag = platform_tag(platform, glibc="2.5", libstdcxx=version, macos=None)
             assert int(tag.split("_")[2]) >= allowed, version
+
+
+def test_what_a_tag_promises_is_auditwheels_policy():
+    text = resources.files("auditwheel").joinpath("policy/manylinux-policy.json").read_text()
+    for policy in json.loads(text):
+        if policy["name"].startswith("manylinux") and int(policy["name"].split("_")[2]) >= 28:
+            assert set(policy["lib_whitelist"]) | {"ld-linux-*.so.*"} == set(MANYLINUX_LIBRARIES)
+
+
+@pytest.mark.parametrize(
+    ("platform", "libraries", "beyond"),
+    [
+        ("linux-x86_64", ("libc.so.6", "libgomp.so.1", "libcuda.so.1"), ("libcuda.so.1", "libgomp.so.1")),
+        ("linux-x86_64", ("ld-linux-x86-64.so.2", "libstdc++.so.6"), ()),
+        ("windows-x86_64", ("kernel32.dll",), ()),
+    ],
+)
+def test_what_no_tag_promises_is_named(platform, libraries, beyond):
+    assert beyond_tag(platform, libraries) == beyond
