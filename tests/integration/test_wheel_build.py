@@ -153,6 +153,12 @@ def test_a_mistake_in_the_recipe_names_file_and_key(user):
     assert "options_of" in done.stderr
 
 
+def test_needs_that_are_not_locked_are_said_by_check_and_before_anything_is_compiled(user):
+    for done in (user.run("check"), user.run("wheel", "build", "tiny-python")):
+        assert done.returncode == 2
+        assert "envs/tiny-python" in done.stderr
+
+
 @pytest.mark.skipif(shutil.which("unshare") is None, reason="no namespaces here")
 def test_no_network_is_used(user):
     first = user.run("wheel", "build", "tiny-python", "--no-prove", "--no-compiler-cache", prefix=("unshare", "-rn"))
