@@ -67,7 +67,7 @@ def test_it_was_run_with_a_real_model(artifacts, accel):
     assert MODEL_SHA256 in proof["model"]
 
 
-def test_as_a_wheel_it_is_installed_by_pip_alone_and_has_the_digests_of_the_bundle(user, artifacts, tmp_path):
+def test_as_a_wheel_it_is_installed_by_pip_alone_and_has_the_digests_of_the_bundle(user, artifacts, model, tmp_path):
     (made,) = user.json("wheel", "pack", "--target", "linux-x86_64-avx2", "--output", "wheels")["wheels"]
     argv = [sys.executable, "-m", "auditwheel", "show", "--json", user.home / "wheels" / made["file"]]
     said = json.loads(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
@@ -75,8 +75,11 @@ def test_as_a_wheel_it_is_installed_by_pip_alone_and_has_the_digests_of_the_bund
     assert sorted(said["external_libs"]) == made["beyond_tag"] == ["libgomp.so.1"]  # docs/wheels.md
     clean = CleanEnvironment.make(tmp_path / "venv")
     clean.install("engine-llama-cpp-avx2", user.home / "wheels")
-    assert "11434" in clean.run(clean.home / "bin" / "llama-server", "--version")
-    assert "--list-devices" in clean.run(clean.home / "bin" / "llama-bench", "--help")
+    assert "11434" in clean.run(clean.home / "bin" / "llama-server", "--version", joined=True)
+    server = clean.home / "bin" / "llama-server"
+    answer = complete(str(server), model, "--chat-template", "gemma", "--ctx-size", "512", "--threads", "1")
+    assert answer["usage"]["completion_tokens"] == 16
+    assert "loaded CPU backend" in clean.run(clean.home / "bin" / "llama-bench", "--list-devices", joined=True)
     layers = artifacts["avx2"]["layers"]
     wanted = {layer["name"]: layer["tree_sha256"] for layer in layers if not layer["optional"]}
     assert installed_digests(clean.package("engine_llama_cpp_avx2")) == wanted

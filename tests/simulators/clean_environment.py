@@ -32,11 +32,11 @@ class CleanEnvironment:
         """Install a project from the wheels of a folder."""
         self.pip("install", "--quiet", "--no-index", "--find-links", folder, project)
 
-    def run(self, *argv: str | Path) -> str:
-        """Run a program to its end with nothing in its environment; return what it printed."""
+    def run(self, *argv: str | Path, joined: bool = False) -> str:
+        """Run a program to its end with nothing in its environment; return its stdout, with ``joined`` stderr too."""
         done = subprocess.run(argv, env={"PATH": ""}, capture_output=True, text=True, check=False)
         assert done.returncode == 0, f"{argv}: {done.returncode}\n{done.stdout}\n{done.stderr}"
-        return done.stdout
+        return done.stdout + done.stderr if joined else done.stdout
 
     def package(self, name: str) -> Path:
         """Return the folder of an installed package."""
