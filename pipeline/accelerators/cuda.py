@@ -59,6 +59,15 @@ def driver_floor(accel: str, platform: str) -> str | None:
     return None if floor is None else floor.driver(platform)
 
 
+def spell_architectures(names: tuple[str, ...]) -> str:
+    """Return architectures as CMAKE_CUDA_ARCHITECTURES wants them: ``sm_89`` is ``89-real``."""
+    spelt = []
+    for name in names:
+        kind, _, number = name.partition("_")
+        spelt.append(f"{number}-{'virtual' if kind == 'compute' else 'real'}")
+    return ";".join(spelt)
+
+
 def _no_gpu(facts: HostFacts) -> str:
     found = [adapter.name for adapter in facts.adapters if adapter.vendor == "nvidia"]
     reason = unseen(facts, "nvidia", what="NVIDIA GPU with a working driver")
@@ -100,15 +109,16 @@ def _covered(capability: str, architectures: tuple[str, ...]) -> bool:
     """Tell whether one of the architectures runs there.
 
     CUDA C++ Programming Guide, "Compute Capabilities": machine code (``sm_``) runs on its own major version from its
-    minor one on, with the suffix ``a`` on its very own alone and with ``f`` as without; intermediate code
-    (``compute_``) is compiled by the driver for everything later.
+    minor one on; intermediate code (``compute_``) is compiled by the driver for everything later. With the suffix ``a``
+    either runs on its very own alone, with ``f`` on its own major version from its minor one on.
     """
     major, minor = (int(part) for part in capability.split("."))
     for name in architectures:
         if match := _ARCHITECTURE.fullmatch(name):
             own = (int(match[2]), int(match[3]))
             exact = match[4] == "a"
-            later = (major, minor) >= own if match[1] == "compute" else major == own[0] and minor >= own[1]
+            anything_later = match[1] == "compute" and match[4] != "f"
+            later = (major, minor) >= own if anything_later else major == own[0] and minor >= own[1]
             if (major, minor) == own or (later and not exact):
                 return True
     return False
@@ -130,4 +140,5 @@ KIND = AcceleratorKind(
         nvidia_gpus=(NvidiaGpu(name="NVIDIA GeForce RTX 4090", compute_capability="8.9", memory_bytes=25757220864),),
     ),
     driver_floor=driver_floor,
+    spell_architectures=spell_architectures,
 )

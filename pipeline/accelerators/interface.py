@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.model.host import HostFacts
+from pipeline.model.manifest import Requires
 from pipeline.model.recipe import AcceleratorRecipe, Component
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pipeline.model.host import ProbeName
-    from pipeline.model.manifest import Requires
+
+NO_REQUIREMENTS = Requires(glibc=None, cpu=(), libraries=(), driver=None, macos=None, gpu_architectures=())
+"""Of an artifact about which nothing is known yet."""
 
 
 def no_driver(accel: str, platform: str) -> str | None:  # noqa: ARG001 - the face of a kind whose driver has no version
@@ -34,6 +37,7 @@ class AcceleratorKind(NamedTuple):
         example_accel: an accelerator of the kind.
         example_host: a host that it fits.
         driver_floor: lowest version of the driver for (accelerator's name, platform), None when none is asked for.
+        spell_architectures: names of GPUs' architectures as CMake's list of them wants it.
         gpu_platforms: platforms on which ``is_gpu`` holds; empty for all of them.
     """
 
@@ -47,6 +51,7 @@ class AcceleratorKind(NamedTuple):
     example_host: HostFacts
     driver_floor: Callable[[str, str], str | None] = no_driver
     gpu_platforms: tuple[str, ...] = ()
+    spell_architectures: Callable[[tuple[str, ...]], str] = ";".join
 
     def uses_gpu(self, platform: str) -> bool:
         """Tell whether artifacts for a platform compute on something else than the processor."""

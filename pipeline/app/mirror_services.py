@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pipeline.app.settings import Settings
     from pipeline.model.mirror import InstallerSelection
-    from pipeline.model.recipe import ModelRecipe
+    from pipeline.model.model_recipe import ModelRecipe
     from pipeline.model.result import BlobRef
     from pipeline.ports import DrillGround, FolderServer, Services
 

@@ -15,7 +15,8 @@ from pipeline.errors import NothingSelectedError
 from pipeline.model.archives import ArchiveParts
 from pipeline.model.environment_recipe import EnvironmentEngine, UnsupportedEngine
 from pipeline.model.frozen import Frozen
-from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe, ModelRecipe, Pin
+from pipeline.model.model_recipe import ModelRecipe
+from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe, Pin
 from pipeline.model.source import LocalTree
 from pipeline.model.upstream import PinnedRelease
 from pipeline.model.wheel_recipe import WheelEngine
@@ -56,9 +57,10 @@ class Catalog(Frozen):
     def targets(self) -> tuple[Target, ...]:
         """Return every target that can be made, sorted: built, fetched from a pinned archive, or assembled."""
         built = {
-            Target(engine.name, platform, accelerator.name)
+            Target(engine.name, platform, accel)
             for engine in self.engines.values()
             for accelerator in self.accelerators.values()
+            for accel in accelerator.accels
             for platform in engine.platforms
         }
         fetched = {
@@ -116,7 +118,7 @@ class Catalog(Frozen):
             return False
         engine, accelerator = self.engine(target.engine), self.accelerator(target.accel)
         return (
-            accelerator.name == target.accel
+            target.accel in accelerator.accels
             and engine.name in accelerator.engines
             and target.platform in engine.platforms
             and target.platform in accelerator.platforms

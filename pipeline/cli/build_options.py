@@ -15,8 +15,9 @@ from pipeline.cli.options import gathered_options
 from pipeline.errors import UsageError
 from pipeline.model.manifest import ProofLevel
 from pipeline.model.source import LocalTree
-from pipeline.plan import BuildRequest, narrow
+from pipeline.plan import BuildRequest, find_toolkits, narrow
 from pipeline.plan.request import SourceChoice
+from pipeline.plan.toolkits import TOOLKIT_CHOICES
 from pipeline.target_names import select_targets
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from pipeline.app.settings import Settings
     from pipeline.cli.session import Session
+    from pipeline.ports import HostProbe
 
 
 def _complete_target(_ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str | CompletionItem]:
@@ -78,6 +80,27 @@ _OPTIONS = (
         help="CMake cache entry of your own; the manifest records it. May be repeated.",
     ),
     click.option(
+        "--base",
+        metavar="ACCEL",
+        help="Builds for a GPU: the backend of the processor that goes with it, for example avx2, which is smaller.  "
+        "[default: the recipe's]",
+    ),
+    click.option(
+        "--toolkit",
+        default="auto",
+        show_default=True,
+        metavar="auto|system|packaged|FOLDER",
+        help="What compiles for a GPU: the system's toolkit where it is whole and of the target's version, and else "
+        "packages; only one of these; or one folder.",
+    ),
+    click.option(
+        "--architectures",
+        default="release",
+        show_default=True,
+        metavar="release|short|LIST",
+        help="GPUs to compile for: all of the recipe's, a few to try, or names with commas (sm_89,compute_90).",
+    ),
+    click.option(
         "--wheels-only",
         is_flag=True,
         help="Environments: leave the conda packages out; a Python of the machine that it goes to is used.",
@@ -110,6 +133,9 @@ class BuildOptions:
     model: Path | None
     web_ui: bool | None
     cmake_options: tuple[str, ...]
+    base: str | None
+    toolkit: str
+    architectures: str
     wheels_only: bool
     with_miniforge: bool
     from_mirror: tuple[str, ...]
@@ -152,6 +178,9 @@ def make_request(asked: BuildOptions, settings: Settings, catalog: Catalog) -> B
         epoch_seconds=settings.epoch_seconds,
         cmake_options={**settings.cmake_options, **given},
         insisted_options=frozenset(given),
+        base=asked.base,
+        toolkit=_toolkit(asked.toolkit),
+        architectures=tuple(part.strip() for part in asked.architectures.split(",") if part.strip()) or ("release",),
         wheels_only=asked.wheels_only,
         with_miniforge=asked.with_miniforge,
         builder_version=version(),
@@ -162,14 +191,20 @@ def make_request(asked: BuildOptions, settings: Settings, catalog: Catalog) -> B
 
 
 def without_unmakeable(
-    session: Session, request: BuildRequest, catalog: Catalog, *, platform: str | None
+    session: Session, request: BuildRequest, catalog: Catalog, *, host: HostProbe | None
 ) -> BuildRequest:
     """Return the request without what only a glob took and what cannot be made as asked; a warning says of each why.
+
+    Without a host every target is made on a machine of its own platform, which has what it needs.
 
     Raises:
         PipelineError: as ``plan.narrow``.
     """
-    narrowed, left_out = narrow(request, catalog, platform=platform)
+    if host is None:
+        narrowed, left_out = narrow(request, catalog, platform=None)
+    else:
+        _, no_toolkit = find_toolkits(request, catalog, host)
+        narrowed, left_out = narrow(request, catalog, platform=host.facts().platform, no_toolkit=no_toolkit)
     for one in left_out:
         session.warn(str(one))
     return narrowed
@@ -180,6 +215,17 @@ def _name_and_value(text: str) -> tuple[str, str]:
     if not (name and equals):
         raise UsageError(f"--cmake-option {text!r} is not NAME=VALUE", hint="for example --cmake-option GGML_LTO=ON")
     return name.removeprefix("-D"), value
+
+
+def _toolkit(asked: str) -> str:
+    """Return the choice of a toolkit; a folder must be one."""
+    if asked in TOOLKIT_CHOICES:
+        return asked
+    if not Path(asked).is_dir():
+        raise UsageError(
+            f"--toolkit {asked}: there is no such folder", hint=f"give a folder, or {', '.join(TOOLKIT_CHOICES)}"
+        )
+    return str(Path(asked).absolute())
 
 
 def _require_locked(request: BuildRequest, catalog: Catalog) -> None:

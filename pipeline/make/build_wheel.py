@@ -146,9 +146,17 @@ def _definitions(build: _Build, options: Mapping[str, str]) -> dict[str, str]:
         compile_flags=build.action.compile_flags,
         link_flags=build.action.link_flags,
         launcher=build.cache.launcher,
+        languages={},
+        vendor=_vendor(build.services),
     )
     pairs = (argument.removeprefix("-D").partition("=") for argument in argv if argument.startswith("-D"))
     return {name: value for name, _, value in pairs}
+
+
+def _vendor(services: Services) -> str:
+    """Return who makes both compilers, empty when they are of two makers."""
+    found = {tool.vendor for name in ("cc", "cxx") if (tool := services.host.tool(name))}
+    return found.pop() if len(found) == 1 else ""
 
 
 def _known_options(build: _Build) -> dict[str, str]:
@@ -200,22 +208,26 @@ def _make(build: _Build, settings: Mapping[str, str | Sequence[str]]) -> Path:
     errors: list[str] = []
 
     def on_line(line: str) -> None:
+        build.cache.look_after()
         if progress := cmake.parse_progress(line):
             done, total, detail = progress
             build.services.events.emit(StepProgress(build.step, done, total, "objects", detail.rpartition(" ")[2]))
         elif error := cmake.first_error([line]):
             errors.append(error)
 
+    def once() -> Path:
+        errors.clear()
+        source = Path(build.paths.source)
+        services, env, log_path = build.services, build.env, build.log_path
+        return make_wheel(services, source, build.work, settings, environment=env, log_path=log_path, on_line=on_line)
+
     try:
-        return make_wheel(
-            build.services,
-            Path(build.paths.source),
-            build.work,
-            settings,
-            environment=build.env,
-            log_path=build.log_path,
-            on_line=on_line,
-        )
+        try:
+            return once()
+        except BuildError:
+            if not build.cache.broke():
+                raise
+            return once()  # a compiler cache that broke was what failed; it goes on where it stopped
     except BuildError as error:
         if errors:
             raise BuildError(errors[0], hint=error.hint) from error

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pipeline.model.actions import FetchModel, FetchSource
-    from pipeline.model.recipe import ModelPart
+    from pipeline.model.model_recipe import ModelPart
     from pipeline.ports import Services
 
 _GIT_TIMEOUT_SECONDS = 1800

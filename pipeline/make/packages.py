@@ -53,6 +53,7 @@ _KINDS = {
         form="pylock",
         lists="lists them, and with --with-urls, on a machine that reaches an index, their urls",
     ),
+    "toolkit": _Kind(("package of the toolkit", "packages of the toolkit"), without="name one with --toolkit FOLDER"),
     "Miniforge": _Kind(
         ("installer of Miniforge", "installers of Miniforge"),
         without="make a bundle without it: leave --with-miniforge out",

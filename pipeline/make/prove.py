@@ -6,8 +6,11 @@ from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipeline.accelerators.interface import NO_REQUIREMENTS
 from pipeline.accelerators.registry import KINDS
 from pipeline.errors import ProofError
+from pipeline.events import Notice
+from pipeline.make.gpu_code import check_architectures, measured_architectures
 from pipeline.make.laying import lay_layer
 from pipeline.make.linkage import check_linkage, read_cards
 from pipeline.make.outputs import Outputs, Results, made
@@ -38,15 +41,22 @@ def prove(action: Prove, step: str, services: Services, results: Results, work: 
         HostError: this host cannot run the bundle, so that nothing can be proven here.
     """
     root = work / "bundle"
+    own: set[str] = set()
     for name in (name for name in action.layers if "layer" in results[name].blobs):
-        lay_layer(name, services, results, root, work)
+        laid = lay_layer(name, services, results, root, work)
+        if results[name].facts.get("role") != "runtime":
+            own |= {entry.path for entry in laid.entries}
     cards = read_cards(root, services.binaries)
     linkage = check_linkage(
         root, cards, action.system_libraries, platform=action.platform, macos_floor=action.macos_floor
     )
-    requires = _requires(action, linkage, results)
+    own_cards = {path: card for path, card in cards.items() if path in own}
+    check_architectures(action.target, action.architectures, own_cards)
+    requires = _requires(action, linkage, results, measured_architectures(own_cards))
     level = provable(action, action.platform, requires, services)
     summary = f"{linkage.files} binaries, glibc {linkage.glibc}"
+    if requires.gpu_architectures:
+        summary += f", code for {', '.join(requires.gpu_architectures)}"
     proof = Proof(level=level)
     if level != "none":
         proof, said = _run_bundle(action, level, root, services, results, step=step)
@@ -60,7 +70,7 @@ def _run_bundle(
 ) -> tuple[Proof, str]:
     """Start the bundle's programs; return what that proved, and the same for people."""
     work = root.parent
-    env = clean_environment(work, services.base_env)
+    env = {**clean_environment(work, services.base_env), **_software_environment(action, services)}
     try:
         version, devices = check_loads(action.health, root, commands=services.commands, env=env, cwd=work)
     except ProofError as error:
@@ -76,7 +86,20 @@ def _run_bundle(
     return proof, f"{said}, {counted(made_text.tokens, 'token')}, ready in {made_text.ready_seconds:.1f} s"
 
 
-def _requires(action: Prove, linkage: Linkage, results: Results) -> Requires:
+def _software_environment(action: Prove, services: Services) -> dict[str, str]:
+    """Return what makes the engine take a device that computes on the processor, where the machine has no other."""
+    if not action.software_environment:
+        return {}
+    kind, accel = KINDS[action.accelerator_kind], parse_target(action.target).accel
+    if not kind.misfits(accel, NO_REQUIREMENTS, services.host.survey()):
+        return {}
+    names = ", ".join(f"{name}={value}" for name, value in sorted(action.software_environment.items()))
+    text = f"{action.target} is run on a device that computes on the processor ({names}): no GPU fits"
+    services.events.emit(Notice(text, "warning"))
+    return action.software_environment
+
+
+def _requires(action: Prove, linkage: Linkage, results: Results, gpu_architectures: tuple[str, ...]) -> Requires:
     """Measure what a host must have, and hold it against what the accelerator's recipe says.
 
     Raises:
@@ -105,7 +128,7 @@ def _requires(action: Prove, linkage: Linkage, results: Results) -> Requires:
         libraries=linkage.libraries,
         driver=KINDS[action.accelerator_kind].driver_floor(parse_target(action.target).accel, action.platform),
         macos=linkage.macos,
-        gpu_architectures=(),
+        gpu_architectures=gpu_architectures,
     )
 
 

@@ -11,10 +11,10 @@ from pipeline.make.bundle import make_bundle
 from pipeline.make.compile import compile_component
 from pipeline.make.deliver import deliver, prepare
 from pipeline.make.downloads import require_space_for_downloads
-from pipeline.make.environment_steps import EnvironmentAction, carry_out
 from pipeline.make.fetch import fetch_model, fetch_source
 from pipeline.make.layer import make_layer
 from pipeline.make.lowering import lowered, lowered_action, proved_less, settle
+from pipeline.make.package_steps import PackageAction, carry_out
 from pipeline.make.prove import prove
 from pipeline.make.split import split_layer
 from pipeline.make.web_ui import build_web_ui
@@ -44,9 +44,7 @@ if TYPE_CHECKING:
     from pipeline.ports import Services
 
 
-_OtherAction = (
-    FetchSource | FetchModel | FetchArchive | BuildWebUi | Compile | MakeLayer | SplitLayer | EnvironmentAction
-)
+_OtherAction = FetchSource | FetchModel | FetchArchive | BuildWebUi | Compile | MakeLayer | SplitLayer | PackageAction
 
 
 def run(plan: Plan, services: Services, output_dir: Path, *, release: str | None = None) -> Manifest:

@@ -66,7 +66,7 @@ def make_wheel_layer(action: MakeWheelLayer, step: str, services: Services, resu
             raise IntegrityError(f"{wheel.filename} was not brought as it is locked", hint="this is a bug")
         path = work / wheel.filename
         services.store.copy_blob(blob, path)
-        metadata = _unpack(path, wheel, tree)
+        metadata = unpack_wheel(path, wheel, tree)
         path.unlink()
         parts.append(_part(wheel, metadata, stated=action.licenses.get(wheel.project)))
     packed = pack_layer(tree.folder, action, step, services=services, work=work)
@@ -83,7 +83,7 @@ def make_wheel_layer(action: MakeWheelLayer, step: str, services: Services, resu
     )
 
 
-def _unpack(path: Path, wheel: WheelFile, tree: LayerTree) -> Message:
+def unpack_wheel(path: Path, wheel: WheelFile, tree: LayerTree) -> Message:
     """Lay a wheel's files into the tree; return its metadata."""
     try:
         with _Wheel.open(path) as source:

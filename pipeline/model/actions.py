@@ -18,9 +18,11 @@ from pipeline.model.environment_actions import (
 )
 from pipeline.model.frozen import Frozen, Sha256
 from pipeline.model.manifest import HealthCheck, LayerRole, ProofLevel, Upstream
-from pipeline.model.recipe import Component, LicenseFile, ModelRecipe, WebUi
+from pipeline.model.model_recipe import ModelRecipe
+from pipeline.model.recipe import Component, LicenseFile, WebUi
 from pipeline.model.source import Source
 from pipeline.model.statements import Material, Part
+from pipeline.model.toolkit_actions import MakeRuntimeLayer, MakeToolkit
 from pipeline.model.upstream import PinnedAsset
 from pipeline.model.wheel_actions import BuildWheel, ProveWheel
 
@@ -95,6 +97,10 @@ class Compile(Frozen):
         link_flags: for the linker.
         toolchain: tool to version; part of the identity.
         epoch_seconds: SOURCE_DATE_EPOCH.
+        toolkit: step that makes the accelerator's toolkit; None where there is none, or the system has it.
+        toolkit_dir: folder of the system's; its version is in ``toolchain``.
+        compilers: ``cc`` and ``cxx`` to paths below the toolkit, where it brings its own.
+        space_bytes: free space without which it is not begun.
     """
 
     kind: Literal["compile"] = "compile"
@@ -109,6 +115,10 @@ class Compile(Frozen):
     link_flags: tuple[str, ...]
     toolchain: dict[str, str]
     epoch_seconds: int
+    toolkit: StepName | None = None
+    toolkit_dir: str | None = None
+    compilers: dict[Literal["cc", "cxx"], str] = {}
+    space_bytes: int = 0
 
 
 class MakeLayer(Frozen):
@@ -176,6 +186,8 @@ class Prove(Frozen):
         requires_cpu: what the accelerator says it needs; checked against the compiled flags.
         system_libraries: patterns of what the host may bring.
         macos_floor: newest macOS that a file may ask for; None where no macOS is meant.
+        architectures: GPUs for which it must have code; empty where nothing was asked for.
+        software_environment: variables for a machine that has only a device that computes on the processor.
         model: step that brings the model; None unless ``level`` is run and no file was given.
         model_file: a model file given by the user, with its digest in ``model_file_sha256``.
     """
@@ -192,6 +204,8 @@ class Prove(Frozen):
     requires_cpu: tuple[str, ...]
     system_libraries: tuple[str, ...]
     macos_floor: str | None = None
+    architectures: tuple[str, ...] = ()
+    software_environment: dict[str, str] = {}
     model: StepName | None = None
     model_file: str | None = None
     model_file_sha256: Sha256 | None = None
@@ -257,6 +271,8 @@ Action = Annotated[
     | MakeMiniforgeLayer
     | MakeWheelLayer
     | MakeInstallerLayer
+    | MakeToolkit
+    | MakeRuntimeLayer
     | Prove
     | ProveEnvironment
     | MakeBundle

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from pipeline.model.frozen import Frozen, Name, require_relative
+from pipeline.model.frozen import Frozen, require_relative
 
 System = Literal["linux", "macos", "windows"]
 FileGlob = Annotated[str, AfterValidator(require_relative)]
@@ -35,14 +35,13 @@ class ArchiveRecipe(Frozen):
     """What all archives of an engine have in common.
 
     Attributes:
-        base: accelerator whose backend is in every archive beside the one that it is named after.
-        linked_base_systems: where that backend is linked and no plug-in, so that the engine lists no device for it.
+        linked_base_systems: where the backend of the engine's ``base`` is linked and no plug-in, so that the engine
+            lists no device for it.
         licenses: names of license texts, in whatever folder; they go to ``licenses/``.
         system_libraries: system to patterns of what every host of it brings.
         macos_floor: a file that asks for a newer macOS than this fails the proof.
     """
 
-    base: Name
     linked_base_systems: tuple[System, ...] = ()
     licenses: tuple[FileGlob, ...] = Field(min_length=1)
     system_libraries: dict[System, tuple[str, ...]]

@@ -29,6 +29,8 @@ class BinaryCard(Frozen):
         signature: ``adhoc`` or ``cms`` (Mach-O, of the arm64 part where there is one), ``authenticode`` (PE), None when
             unsigned. That it is there was measured, not that it is valid.
         is_object: whether it is an object file, a stub or a debugging companion, which no loader ever sees.
+        gpu_architectures: what the GPU code in it was compiled for, sorted by number: ``sm_90a`` (machine code),
+            ``compute_90`` (intermediate code), ``gfx90a:xnack-``; ELF and PE only.
     """
 
     format: Literal["elf", "pe", "macho"]
@@ -47,6 +49,7 @@ class BinaryCard(Frozen):
     lowest_system: str | None = None
     signature: Literal["adhoc", "cms", "authenticode"] | None = None
     is_object: bool = False
+    gpu_architectures: tuple[str, ...] = ()
 
     @property
     def machines(self) -> tuple[str, ...]:

@@ -9,10 +9,11 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline.model.archives import ArchiveParts, ArchiveRecipe
 from pipeline.model.filling import fill, require_pattern
-from pipeline.model.frozen import CommitId, FileName, Frozen, Name, RelativePath, Sha256, UtcTime, require_relative
+from pipeline.model.frozen import CommitId, FileName, Frozen, Name, RelativePath, UtcTime, require_relative
 from pipeline.model.manifest import LayerRole
 from pipeline.model.program_arguments import ServerArgs
 from pipeline.model.source import Source
+from pipeline.model.toolkit import Architectures, Toolkit
 
 
 class Pin(Frozen):
@@ -43,6 +44,11 @@ class Component(Frozen):
         outputs: globs below the build's ``bin`` folder that the layer takes; each must match something.
         unity: CMake target to unity batch size: 0 is one translation unit; a target not named here is left alone.
         unity_excluded: CMake target to ends of source paths that are compiled by themselves.
+        languages: languages beside C and C++, as CMake calls them, to what is added to their flags.
+        space_bytes: free space that compiling needs; checked before it begins.
+
+    In ``options``, ``{toolkit}`` is the folder of the accelerator's toolkit, ``{architectures}`` the list of GPUs in
+    CMake's words, and ``{cxx}`` the C++ compiler.
     """
 
     role: LayerRole
@@ -51,6 +57,15 @@ class Component(Frozen):
     outputs: tuple[str, ...] = Field(min_length=1)
     unity: dict[str, int] = {}
     unity_excluded: dict[str, tuple[str, ...]] = {}
+    languages: dict[Literal["CUDA", "HIP"], tuple[str, ...]] = {}
+    space_bytes: int = Field(default=0, ge=0)
+
+    @field_validator("options")
+    @classmethod
+    def _options_can_be_filled(cls, options: dict[str, str]) -> dict[str, str]:
+        for value in options.values():
+            fill(value, toolkit="t", architectures="a", cxx="c")
+        return options
 
     @field_validator("outputs")
     @classmethod
@@ -172,6 +187,7 @@ class EngineRecipe(Frozen):
         compile_flags: compiler (``gcc``, ``clang``) to what is added to its C and C++ flags.
         link_flags: added to the linker's flags.
         core: the component that all accelerators share.
+        base: accelerator whose backend is in the bundle of every other one too: what is not on the GPU runs on it.
         entry_points: program name to path in the bundle.
         system_libraries: shared libraries a bundle may expect of the host; any other must be inside it.
         web_ui: the optional web interface.
@@ -192,6 +208,7 @@ class EngineRecipe(Frozen):
     compile_flags: dict[Name, tuple[str, ...]] = {}
     link_flags: tuple[str, ...] = ()
     core: Component
+    base: Name
     entry_points: dict[FileName, RelativePath] = Field(min_length=1)
     system_libraries: tuple[str, ...]
     web_ui: WebUi | None = None
@@ -225,6 +242,10 @@ class AcceleratorRecipe(Frozen):
         platforms: where it can be built.
         requires_cpu: instruction set extensions without which it does not run, lower case.
         expect_devices: regular expressions; each must match a device that the engine lists.
+        toolkit: what compiles the backend beside a C++ compiler; None where nothing does.
+        architectures: for which GPUs it is compiled; None where the driver compiles.
+        software_environment: variables without which the engine passes over a device that computes on the processor;
+            set for a proof on a machine that has no other.
         engines: engine to the component that carries the backend, where it is built.
         archives: engine to what is the accelerator's in upstream's archives, where it is fetched.
     """
@@ -235,45 +256,23 @@ class AcceleratorRecipe(Frozen):
     platforms: tuple[Name, ...] = Field(min_length=1)
     requires_cpu: tuple[str, ...] = ()
     expect_devices: tuple[str, ...] = ()
+    toolkit: Toolkit | None = None
+    architectures: Architectures | None = None
+    software_environment: dict[str, str] = {}
     engines: dict[Name, Component] = {}
     archives: dict[Name, ArchiveParts] = {}
 
+    @property
+    def accels(self) -> tuple[str, ...]:
+        """What targets are called: one for each version of the toolkit, where the name has one."""
+        versions = self.toolkit.versions if self.toolkit else ()
+        return tuple(f"{self.name}-{version}" for version in versions) or (self.name,)
 
-class ModelPart(Frozen):
-    """One piece of a model file, inside a wheel of a package index.
-
-    Attributes:
-        package: normalized project name.
-        filename: of the wheel.
-        sha256: of the wheel.
-        size_bytes: of the wheel.
-        member: path inside the wheel of the piece.
-    """
-
-    package: Name
-    filename: FileName
-    sha256: Sha256
-    size_bytes: int = Field(gt=0)
-    member: RelativePath
-
-
-class ModelRecipe(Frozen):
-    """A real model for smoke tests, put together from pieces.
-
-    Attributes:
-        schema_version: 1.
-        name: of the model.
-        filename: of the whole file.
-        sha256: of the whole file.
-        size_bytes: of the whole file.
-        license: of the weights, for people; the weights never enter a bundle.
-        parts: in order; joined they are the file.
-    """
-
-    schema_version: Literal[1]
-    name: Name
-    filename: FileName
-    sha256: Sha256
-    size_bytes: int = Field(gt=0)
-    license: str
-    parts: tuple[ModelPart, ...] = Field(min_length=1)
+    @model_validator(mode="after")
+    def _options_need_what_is_there(self) -> Self:
+        for engine, component in self.engines.items():
+            text = " ".join(component.options.values())
+            for word, there in (("{toolkit}", self.toolkit), ("{architectures}", self.architectures)):
+                if word in text and there is None:
+                    raise ValueError(f"engines.{engine}.options: {word} is used, and there is no [{word[1:-1]}]")
+        return self

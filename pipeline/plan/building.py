@@ -10,7 +10,8 @@ from pipeline.model.actions import BuildWebUi, Compile, FetchSource, MakeLayer
 from pipeline.model.filling import fill
 from pipeline.model.manifest import Upstream
 from pipeline.model.source import GitCommit, HttpArchive, PypiSdist
-from pipeline.plan.finishing import Made, finish
+from pipeline.plan.finishing import Made, base_of, finish
+from pipeline.plan.toolkit_steps import NO_TOOLKIT, toolkit_steps
 from pipeline.sources.registry import material_of
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pipeline.model.recipe import Component, EngineRecipe, Pin
     from pipeline.names import Target
     from pipeline.plan.collecting import Planning
+    from pipeline.plan.toolkit_steps import ToolkitSteps
 
 
 def add_built(planning: Planning, target: Target, decision: Decision) -> None:
@@ -63,18 +65,23 @@ class _Build:
         size = getattr(pin.source, "size_bytes", None) or 0
         source = self._planning.add(target, f"source {self._label}", action, (), download_bytes=size)
         web_ui = self._web_ui(source)
-        parts = (("core", engine.core, web_ui), (target.accel, accelerator.engines[engine.name], None))
+        kit = toolkit_steps(self._planning, target)
+        parts = [("core", engine.core, web_ui, NO_TOOLKIT)]
+        if (base := base_of(self._planning, target)) is not None:
+            parts.append((base.name, base.engines[engine.name], None, NO_TOOLKIT))
+        parts.append((target.accel, accelerator.engines[engine.name], None, kit))
         compiled, layers = [], []
-        for name, component, ui in parts:
-            compiled.append(self._compile(name=name, component=component, source=source, web_ui=ui))
+        for name, component, ui, with_kit in parts:
+            compiled.append(self._compile(name=name, component=component, source=source, web_ui=ui, kit=with_kit))
             layers.append(self._layer(compiled[-1], name=name, component=component, source=source))
         made = Made(
-            layers=tuple(layers),
+            layers=(*layers, *((kit.runtime_layer,) if kit.runtime_layer else ())),
             compiled=tuple(compiled),
+            architectures=kit.architectures,
             build_number=pin.build_number,
             upstream=_upstream(engine, pin, local_trees),
             epoch_seconds=self._epoch_seconds,
-            materials=(material_of(pin.source, tree_sha256=local_trees.get(path)),),
+            materials=(material_of(pin.source, tree_sha256=local_trees.get(path)), *kit.materials),
         )
         finish(self._planning, target, decision, made)
 
@@ -90,28 +97,37 @@ class _Build:
         )
         return self._planning.add(self._target, f"web-ui {self._label}", action, (source,))
 
-    def _compile(self, *, name: str, component: Component, source: str, web_ui: str | None) -> str:
+    def _compile(self, *, name: str, component: Component, source: str, web_ui: str | None, kit: ToolkitSteps) -> str:
         engine, pin, request = self._engine, self._pin, self._planning.request
         ui_options = engine.web_ui.options if engine.web_ui and web_ui else {}
-        options = {**engine.options, **component.options, **ui_options, **request.cmake_options}
+        own = {key: value.replace("{architectures}", kit.spelt) for key, value in component.options.items()}
+        options = {**engine.options, **own, **ui_options, **request.cmake_options}
         filled = {"build_number": str(pin.build_number), "commit": (pin.commit or pin.version)[:8]}
         place = f"{engine.web_ui.subtree}/{engine.web_ui.output}" if engine.web_ui and web_ui else None
         action = Compile(
-            component=component.model_copy(update={"options": options}),
+            component=component.model_copy(update={"options": options, "space_bytes": 0}),
             component_name=name,
             place=f"compile-{engine.name}-{pin.version}-{self._target.platform}",
             pin_options={key: fill(value, **filled) for key, value in engine.options_with_pin.items()},
             source=source,
             web_ui=web_ui,
             web_ui_place=place,
-            compile_flags=engine.compile_flags.get(self._planning.inputs.tools["cc"].vendor, ()),
+            compile_flags=() if kit.compilers else self._compile_flags(),
             link_flags=engine.link_flags,
-            toolchain=self._toolchain("cc", "cxx", "cmake"),
+            toolchain={**self._toolchain("cc", "cxx", "cmake"), **kit.versions},
             epoch_seconds=self._epoch_seconds,
+            toolkit=kit.step,
+            toolkit_dir=kit.folder,
+            compilers=kit.compilers,
+            space_bytes=component.space_bytes,
         )
+        needs = (source, *((web_ui,) if web_ui else ()), *((kit.step,) if kit.step else ()))
         suffix = " with web-ui" if web_ui else ""
         step = f"compile {self._label} {self._target.platform} {name}{suffix}"
-        return self._planning.add(self._target, step, action, (source, web_ui) if web_ui else (source,))
+        return self._planning.add(self._target, step, action, needs)
+
+    def _compile_flags(self) -> tuple[str, ...]:
+        return self._engine.compile_flags.get(self._planning.inputs.tools["cc"].vendor, ())
 
     def _layer(self, compiled: str, *, name: str, component: Component, source: str) -> str:
         action = MakeLayer(

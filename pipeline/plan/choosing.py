@@ -13,6 +13,7 @@ from pipeline.plan.choosing_assembled import decide_assembled, has_base
 if TYPE_CHECKING:
     from pipeline.accelerators.interface import AcceleratorKind
     from pipeline.catalog import Catalog
+    from pipeline.errors import PipelineError
     from pipeline.model.environment import LockedEnvironment
     from pipeline.model.manifest import ProofLevel
     from pipeline.names import Target
@@ -42,6 +43,7 @@ def decide(
     platform: str,
     unreachable: str = "",
     no_device: str = NOT_LOOKED,
+    no_toolkit: PipelineError | None = None,
     environment: LockedEnvironment | None = None,
 ) -> Decision:
     """Return where a target comes from and how much is proven of it.
@@ -54,11 +56,13 @@ def decide(
         unreachable: why upstream's archives cannot be had now, empty when they can or nobody looked.
         no_device: why this machine cannot run a GPU's target, or an environment that brings no Python; empty when it
             can.
+        no_toolkit: why this machine cannot compile for its accelerator; None where it can or nobody looked.
         environment: what is locked for the target, where it is an environment.
 
     Raises:
         UnknownNameError: the release is not pinned.
         NothingSelectedError: the target cannot be made from that source in that release.
+        PipelineError: ``no_toolkit``, where it can only be built.
         HostError: it can only be built, and not on this machine; or a proof was asked for that cannot be run here.
         UsageError: an option has no meaning for the target.
     """
@@ -72,7 +76,12 @@ def decide(
         option = "--wheels-only" if request.wheels_only else "--with-miniforge"
         raise UsageError(f"{target} is no Python environment", hint=f"{option} is for environments alone")
     sources = releases_of(target, catalog)
-    release, origin, why = _origin(target, request, catalog, sources, platform=platform, unreachable=unreachable)
+    builds = builds_here(target, request, platform=platform, no_toolkit=no_toolkit)
+    release, origin, why = _origin(target, request, catalog, sources, builds=builds, unreachable=unreachable)
+    if origin == "built" and target.platform != platform:
+        raise _built_elsewhere(target, sources, platform)
+    if origin == "built" and no_toolkit is not None:
+        raise no_toolkit
     if origin == "fetched" and request.insists_on_build:
         _refuse_options(target, request, catalog)
     proof, proof_why = _proof(target, request, platform, no_device if kind.is_gpu else "")
@@ -89,15 +98,20 @@ def kind_of_target(target: Target, catalog: Catalog) -> AcceleratorKind:
     return kind or KINDS[catalog.accelerator(target.accel).kind]
 
 
-def needs_network(target: Target, request: BuildRequest, catalog: Catalog, *, platform: str) -> str | None:
+def builds_here(target: Target, request: BuildRequest, *, platform: str, no_toolkit: PipelineError | None) -> bool:
+    """Tell whether a build is thought of where none was asked for: it can be made here, or options insist on one."""
+    return target.platform == platform and (no_toolkit is None or request.insists_on_build)
+
+
+def needs_network(target: Target, request: BuildRequest, catalog: Catalog, *, builds: bool) -> str | None:
     """Return the release whose archives ``auto`` would fetch if they can be had and would otherwise build, or None."""
     if target.engine in catalog.environments:
         return None
     if request.source != "auto" or request.insists_on_build:
         return None
     sources = releases_of(target, catalog)
-    release = request.release or default_release(target, catalog)
-    return release if release in sources.fetched and _buildable(release, target, sources, platform) else None
+    release = request.release or default_release(target, catalog, builds=builds)
+    return release if builds and release in sources.fetched and release in sources.built else None
 
 
 def releases_of(target: Target, catalog: Catalog) -> Sources:
@@ -110,36 +124,34 @@ def releases_of(target: Target, catalog: Catalog) -> Sources:
     return Sources(*(tuple(sorted(tags, key=version_key, reverse=True)) for tags in (fetched, built)))
 
 
-def default_release(target: Target, catalog: Catalog) -> str:
-    """Return the release that is meant when none is named: the recipe's, or the newest that has the target."""
+def default_release(target: Target, catalog: Catalog, *, builds: bool) -> str:
+    """Return the release that is meant when none is named: the recipe's, or the newest that has the target.
+
+    Where this machine does not build it (``builds``), a release with archives is meant if there is one.
+    """
     sources = releases_of(target, catalog)
     recipe = catalog.engine(target.engine).default_release
-    if recipe in (*sources.fetched, *sources.built):
-        return recipe
-    return next(iter((*sources.fetched, *sources.built)), recipe)
-
-
-def _buildable(release: str, target: Target, sources: Sources, platform: str) -> bool:
-    return release in sources.built and target.platform == platform
+    found = (*sources.fetched, *(sources.built if builds or not sources.fetched else ()))
+    return recipe if recipe in found else next(iter(found), recipe)
 
 
 def _origin(
-    target: Target, request: BuildRequest, catalog: Catalog, sources: Sources, *, platform: str, unreachable: str
+    target: Target, request: BuildRequest, catalog: Catalog, sources: Sources, *, builds: bool, unreachable: str
 ) -> tuple[str, Origin, str]:
     """Return (release, origin, why)."""
     match request.source:
         case "build":
             release = request.release or catalog.engine(target.engine).default_release
-            return _build(release, target, catalog, sources, platform=platform, why="a build was asked for")
+            return _build(release, target, catalog, sources, why="a build was asked for")
         case "fetch":
             release = request.release or next(iter(sources.fetched), catalog.engine(target.engine).default_release)
             return _fetch(release, target, catalog, sources, why="upstream's archives were asked for")
         case "auto":
-            release = request.release or default_release(target, catalog)
+            release = request.release or default_release(target, catalog, builds=builds)
             if release not in sources.fetched:
                 why = f"no archive of upstream's is pinned for it in {release}"
-                return _build(release, target, catalog, sources, platform=platform, why=why)
-            if _buildable(release, target, sources, platform):
+                return _build(release, target, catalog, sources, why=why)
+            if builds and release in sources.built:
                 if request.insists_on_build:
                     return release, "built", "options of a build were given"
                 if unreachable:
@@ -168,9 +180,7 @@ def _fetch(release: str, target: Target, catalog: Catalog, sources: Sources, *, 
     raise NothingSelectedError(f"{target}: {what}", hint=hint)
 
 
-def _build(
-    release: str, target: Target, catalog: Catalog, sources: Sources, *, platform: str, why: str
-) -> tuple[str, Origin, str]:
+def _build(release: str, target: Target, catalog: Catalog, sources: Sources, *, why: str) -> tuple[str, Origin, str]:
     catalog.require_pinned(target.engine, release)
     fetched = f"releases with an archive for it: {', '.join(sources.fetched[:4])}" if sources.fetched else ""
     if not sources.built:
@@ -178,10 +188,13 @@ def _build(
     if release not in sources.built:
         built = f"the source of {', '.join(sources.built[:4])} is"
         raise NothingSelectedError(f"{target}: the source of {release} is not pinned", hint=built)
-    if target.platform != platform:
-        hint = f"build it on {target.platform}; `plan --format github-matrix` gives CI one job a platform"
-        raise HostError(f"{target} cannot be built on {platform}", hint="; ".join(filter(None, (hint, fetched))))
     return release, "built", why
+
+
+def _built_elsewhere(target: Target, sources: Sources, platform: str) -> HostError:
+    hint = f"build it on {target.platform}; `plan --format github-matrix` gives CI one job a platform"
+    fetched = f"; releases with an archive for it: {', '.join(sources.fetched[:4])}" if sources.fetched else ""
+    return HostError(f"{target} cannot be built on {platform}", hint=hint + fetched)
 
 
 def _proof(target: Target, request: BuildRequest, platform: str, no_device: str) -> tuple[ProofLevel, str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline.accelerators.registry import KINDS
+from pipeline.errors import UsageError
 from pipeline.model.actions import FetchModel, MakeBundle, Prove
 from pipeline.model.filling import fill
 from pipeline.model.manifest import HealthCheck
@@ -13,7 +15,7 @@ from pipeline.names import family_of, program_file
 if TYPE_CHECKING:
     from pipeline.model.manifest import Upstream
     from pipeline.model.plan import Decision
-    from pipeline.model.recipe import EngineRecipe
+    from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe
     from pipeline.model.statements import Material
     from pipeline.names import Target
     from pipeline.plan.collecting import Planning
@@ -30,6 +32,7 @@ class Made(NamedTuple):
         build_number: that ``--version`` must say.
         upstream: which release of upstream's it is.
         epoch_seconds: time stamp of the bundle.
+        architectures: GPUs that it is compiled for; empty where nobody asked for any.
     """
 
     layers: tuple[str, ...]
@@ -39,6 +42,26 @@ class Made(NamedTuple):
     compiled: tuple[str, ...] = ()
     archives: tuple[str, ...] = ()
     materials: tuple[Material, ...] = ()
+    architectures: tuple[str, ...] = ()
+
+
+def base_of(planning: Planning, target: Target) -> AcceleratorRecipe | None:
+    """Return the accelerator of the processor whose backend a built bundle has too; None for one of the processor's.
+
+    Raises:
+        UsageError: what ``--base`` names is none.
+    """
+    catalog, engine = planning.catalog, planning.catalog.engine(target.engine)
+    name = planning.request.base or engine.base
+    base, own = catalog.accelerator(name), catalog.accelerator(target.accel)
+    if own.kind == base.kind:
+        return None
+    if KINDS[base.kind].is_gpu or engine.name not in base.engines or target.platform not in base.platforms:
+        raise UsageError(
+            f"--base {name}: no recipe builds it for {target.platform} as a backend of the processor",
+            hint=f"leave it out: {engine.base} is taken",
+        )
+    return base
 
 
 def finish(planning: Planning, target: Target, decision: Decision, made: Made) -> None:
@@ -106,15 +129,24 @@ def _add_proof(planning: Planning, target: Target, decision: Decision, made: Mad
         level=decision.proof,
         insist=request.prove is not None or decision.origin == "built",
         health=health,
-        requires_cpu=accelerator.requires_cpu,
+        requires_cpu=_requires_cpu(planning, target, decision),
         system_libraries=_system_libraries(planning, engine, target, decision),
         macos_floor=engine.archives.macos_floor if engine.archives and target.platform.startswith("macos-") else None,
+        architectures=made.architectures,
+        software_environment=accelerator.software_environment,
         model=model,
         model_file=str(request.model_file) if request.model_file else None,
         model_file_sha256=planning.inputs.model_sha256,
     )
     needs = (*made.layers, *made.compiled, *((model,) if model else ()))
     return planning.add(target, f"prove {target} {decision.version}{_suffix(decision)}", action, needs)
+
+
+def _requires_cpu(planning: Planning, target: Target, decision: Decision) -> tuple[str, ...]:
+    """Return what a processor must have: what the accelerator needs, and the backend of the processor beside it."""
+    base = base_of(planning, target) if decision.origin == "built" else None
+    own = planning.catalog.accelerator(target.accel).requires_cpu
+    return tuple(sorted({*own, *(base.requires_cpu if base else ())}))
 
 
 def _system_libraries(planning: Planning, engine: EngineRecipe, target: Target, decision: Decision) -> tuple[str, ...]:
@@ -137,7 +169,7 @@ def _expect_devices(
     archives = engine.archives
     system = target.platform.partition("-")[0]
     if decision.origin == "fetched" and archives and system in archives.linked_base_systems:
-        return () if family_of(target.accel) == archives.base else expected
+        return () if family_of(target.accel) == engine.base else expected
     return expected
 
 
@@ -152,8 +184,12 @@ def _licenses(planning: Planning, engine: EngineRecipe, target: Target, decision
 
 
 def _runtime_licenses(planning: Planning, target: Target, decision: Decision) -> tuple[str, ...]:
-    parts = planning.catalog.accelerator(target.accel).archives.get(target.engine)
-    return parts.runtime_licenses if parts and decision.origin == "fetched" else ()
+    accelerator = planning.catalog.accelerator(target.accel)
+    if decision.origin == "built":
+        runtime = accelerator.toolkit.runtime if accelerator.toolkit else None
+        return runtime.licenses if runtime else ()
+    parts = accelerator.archives.get(target.engine)
+    return parts.runtime_licenses if parts else ()
 
 
 def _suffix(decision: Decision) -> str:

@@ -27,6 +27,7 @@ from pipeline.model.environment_actions import (
     MakeWheelLayer,
     ProveEnvironment,
 )
+from pipeline.model.toolkit_actions import MakeRuntimeLayer, MakeToolkit
 from pipeline.model.wheel_actions import BuildWheel, ProveWheel
 from pipeline.sources.registry import identity_of
 
@@ -49,7 +50,9 @@ FORMATS: Mapping[str, int] = {
     "make_miniforge_layer": 1,
     "make_wheel_layer": 1,
     "make_installer_layer": 5,
-    "prove": 3,
+    "make_toolkit": 1,
+    "make_runtime_layer": 1,
+    "prove": 4,
     "prove_environment": 2,
     "make_bundle": 3,
     "build_wheel": 1,
@@ -59,13 +62,15 @@ FORMATS: Mapping[str, int] = {
 # Fields that name other steps (their keys stand for them) or places.
 _REFERENCES: Mapping[type[Action], frozenset[str]] = {
     BuildWebUi: frozenset({"source"}),
-    Compile: frozenset({"source", "web_ui", "component_name", "place"}),
+    Compile: frozenset({"source", "web_ui", "component_name", "place", "toolkit", "toolkit_dir", "space_bytes"}),
     MakeLayer: frozenset({"source", "compiled"}),
     SplitLayer: frozenset({"archive"}),
     MakeChannelLayer: frozenset({"fetched"}),
     MakeMiniforgeLayer: frozenset({"fetched"}),
     MakeWheelLayer: frozenset({"fetched"}),
     MakeInstallerLayer: frozenset({"channel_layer", "wheel_layers"}),
+    MakeToolkit: frozenset({"fetched", "title"}),
+    MakeRuntimeLayer: frozenset({"toolkit", "toolkit_dir", "title"}),
     ProveEnvironment: frozenset({"fetched", "layers", "channel_layer", "wheel_layers"}),
     Prove: frozenset({"layers", "compiled", "model", "model_file"}),
     MakeBundle: frozenset({"layers", "proof", "compiled", "archives", "materials"}),

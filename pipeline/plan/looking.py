@@ -6,15 +6,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from pipeline.accelerators.interface import NO_REQUIREMENTS
+from pipeline.builders.libraries import digest_of_libraries, libraries_below
 from pipeline.catalog import locked_environment, pinned_miniforge
 from pipeline.digest import sha256_stream
-from pipeline.errors import HostError, UsageError
-from pipeline.model.manifest import Requires
+from pipeline.errors import HostError, PipelineError, UsageError
 from pipeline.model.source import LocalTree
-from pipeline.names import version_key
-from pipeline.plan.choosing import NOT_LOOKED, decide, kind_of_target, needs_network, releases_of
+from pipeline.names import accel_version, version_key
+from pipeline.plan.choosing import NOT_LOOKED, builds_here, decide, kind_of_target, needs_network, releases_of
 from pipeline.plan.choosing_assembled import has_base
 from pipeline.plan.request import PlanInputs
+from pipeline.plan.toolkits import TOOLKIT_CHOICES, choose_toolkit
 from pipeline.ports import DownloadRequest
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
     from pipeline.model.host import Tool
     from pipeline.model.plan import Decision
     from pipeline.model.recipe import EngineRecipe
+    from pipeline.model.toolkit import FoundToolkit
     from pipeline.model.upstream import PinnedRelease
     from pipeline.names import Target
     from pipeline.plan.request import BuildRequest
@@ -35,7 +38,6 @@ _INSTALL_COMPILER = {
     "macos": "xcode-select --install",
     "windows": "install the Visual Studio Build Tools",
 }
-_NOTHING = Requires(glibc=None, cpu=(), libraries=(), driver=None, macos=None, gpu_architectures=())
 
 
 class Reachability(Protocol):
@@ -81,9 +83,12 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
     environments = _locked(request, catalog)
     unreachable: dict[str, str] = {}
     no_device = _no_devices(request, catalog, environments, services.host) if request.prove is None else {}
+    toolkits, no_toolkit = find_toolkits(request, catalog, services.host)
     decisions = []
     for target in request.targets:
-        release = needs_network(target, request, catalog, platform=facts.platform)
+        lacking = no_toolkit.get(str(target))
+        builds = builds_here(target, request, platform=facts.platform, no_toolkit=lacking)
+        release = needs_network(target, request, catalog, builds=builds)
         if release and (why := _unreachable(target, catalog.upstream[target.engine][release], services.downloader)):
             unreachable[str(target)] = why
         decision = decide(
@@ -93,6 +98,7 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
             platform=facts.platform,
             unreachable=unreachable.get(str(target), ""),
             no_device=no_device.get(str(target), NOT_LOOKED),
+            no_toolkit=lacking,
             environment=environments.get(str(target)),
         )
         decisions.append((target, decision))
@@ -108,6 +114,8 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
         no_device=no_device,
         environments=environments,
         miniforge=_miniforge(request, catalog),
+        toolkits=toolkits,
+        no_toolkit=no_toolkit,
     )
 
 
@@ -126,6 +134,40 @@ def _for_builds(
         if isinstance(source, LocalTree) and source.path not in local_trees:
             local_trees[source.path] = _digest_of_tree(source.path, services.trees)
     return tools, local_trees
+
+
+def find_toolkits(
+    request: BuildRequest, catalog: Catalog, host: HostProbe
+) -> tuple[dict[str, FoundToolkit], dict[str, PipelineError]]:
+    """Return what each target that could be built here is compiled with, or why nothing is there to compile it with."""
+    found: dict[str, FoundToolkit] = {}
+    lacking: dict[str, PipelineError] = {}
+    for target in request.targets:
+        if request.source == "fetch" or target.platform != host.facts().platform or not catalog.can_build(target):
+            continue
+        try:
+            with _naming_archives(target, catalog):
+                toolkit = _toolkit(target, request, catalog, host)
+        except PipelineError as error:
+            lacking[str(target)] = error
+            continue
+        if toolkit is not None:
+            found[str(target)] = toolkit
+    return found, lacking
+
+
+def _toolkit(target: Target, request: BuildRequest, catalog: Catalog, host: HostProbe) -> FoundToolkit | None:
+    """Return what a target is compiled with beside a compiler; None where nothing is needed."""
+    toolkit = catalog.accelerator(target.accel).toolkit
+    if toolkit is None:
+        return None
+    folder = None if request.toolkit in TOOLKIT_CHOICES else Path(request.toolkit)
+    places = () if request.toolkit == "packaged" else host.toolkits(toolkit, accel_version(target.accel), folder=folder)
+    found = choose_toolkit(target, toolkit, places, platform=host.facts().platform, asked=request.toolkit)
+    if found.path is None or toolkit.runtime is None:
+        return found
+    libraries = libraries_below(Path(found.path), toolkit.runtime.files)
+    return found.model_copy(update={"runtime_sha256": digest_of_libraries(libraries)})
 
 
 def _locked(request: BuildRequest, catalog: Catalog) -> dict[str, LockedEnvironment]:
@@ -153,7 +195,7 @@ def _no_devices(
         if target.platform != platform:
             continue
         kind, environment = kind_of_target(target, catalog), environments.get(str(target))
-        reasons = list(kind.misfits(target.accel, _NOTHING, host.survey())) if kind.uses_gpu(platform) else []
+        reasons = list(kind.misfits(target.accel, NO_REQUIREMENTS, host.survey())) if kind.uses_gpu(platform) else []
         is_bare = environment is not None and not has_base(request, environment)
         if environment is not None and is_bare and host.tool(f"python{environment.python}") is None:
             reasons.append(f"it brings no Python, and this machine has no python{environment.python} on its PATH")

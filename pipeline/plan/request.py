@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pipeline.errors import PipelineError
     from pipeline.model.environment import LockedEnvironment, MiniforgeInstaller
     from pipeline.model.host import Tool
     from pipeline.model.manifest import ProofLevel
+    from pipeline.model.toolkit import FoundToolkit
     from pipeline.names import Target
 
 SourceChoice = Literal["auto", "fetch", "build"]
@@ -33,6 +35,9 @@ class BuildRequest:
         cmake_options: overrides, recorded in the manifest.
         insisted_options: those of them that were asked for in this very command; a project's defaults do not keep
             anything from being fetched.
+        base: accelerator of the processor whose backend every bundle has; None for the recipe's.
+        toolkit: ``auto``, ``system``, ``packaged``, or the folder of the one toolkit that is meant.
+        architectures: GPUs to compile for: ``release``, ``short``, or names.
         wheels_only: whether environments are made without their conda packages, for a Python that is there.
         with_miniforge: whether environments are bundled with Miniforge's installer, for machines without any conda.
         zstd_level: of layer archives.
@@ -50,6 +55,9 @@ class BuildRequest:
     source: SourceChoice = "auto"
     cmake_options: Mapping[str, str] = field(default_factory=dict)
     insisted_options: frozenset[str] = frozenset()
+    base: str | None = None
+    toolkit: str = "auto"
+    architectures: tuple[str, ...] = ("release",)
     wheels_only: bool = False
     with_miniforge: bool = False
     zstd_level: int = 19
@@ -65,8 +73,13 @@ class BuildRequest:
     def build_options_given(self) -> tuple[str, ...]:
         """What was given of the options that decide how something is compiled, as typed."""
         options = tuple(f"--cmake-option {name}" for name in sorted(self.insisted_options))
+        given = (
+            *(("--base",) if self.base else ()),
+            *(("--toolkit",) if self.toolkit != "auto" else ()),
+            *(("--architectures",) if self.architectures != ("release",) else ()),
+        )
         web_ui = {True: ("--web-ui",), False: ("--no-web-ui",), None: ()}[self.web_ui]
-        return (*options, *web_ui)
+        return (*options, *given, *web_ui)
 
     @property
     def options_given(self) -> tuple[str, ...]:
@@ -88,6 +101,8 @@ class PlanInputs:
         no_device: target of a GPU, or environment that brings no Python, to the reason why it cannot be run here, empty
             where it can.
         environments: target that is an environment to what is locked for it.
+        toolkits: target that is built with a toolkit to the one that is taken.
+        no_toolkit: target that this machine has no toolkit for to the reason.
         miniforge: target that is an environment to the installer that is bundled with it.
     """
 
@@ -100,3 +115,5 @@ class PlanInputs:
     no_device: Mapping[str, str] = field(default_factory=dict)
     environments: Mapping[str, LockedEnvironment] = field(default_factory=dict)
     miniforge: Mapping[str, MiniforgeInstaller] = field(default_factory=dict)
+    toolkits: Mapping[str, FoundToolkit] = field(default_factory=dict)
+    no_toolkit: Mapping[str, PipelineError] = field(default_factory=dict)

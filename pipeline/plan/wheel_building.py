@@ -102,11 +102,12 @@ def options_of(recipe: WheelEngine, accel: str, catalog: Catalog, platform: str)
                 f"how {recipe.options_of} is built for {platform}",
                 hint=f"there is {', '.join(buildable(recipe, catalog, platform))}",
             )
+        if accelerator.toolkit is not None:
+            raise NothingSelectedError(
+                f"{recipe.name} for {accel} cannot be built: it needs a toolkit, which only `build` finds",
+                hint=f"there is {', '.join(buildable(recipe, catalog, platform))}",
+            )
         options |= component.options
-    if open_ones := sorted(name for name, value in options.items() if "{" in value):
-        raise NothingSelectedError(
-            f"{recipe.name} for {accel} cannot be built: {open_ones[0]} comes from a toolkit, and a wheel has none"
-        )
     return {**options, **recipe.options}
 
 
@@ -116,6 +117,7 @@ def buildable(recipe: WheelEngine, catalog: Catalog, platform: str) -> tuple[str
     def fits(accelerator: AcceleratorRecipe) -> bool:
         return (
             accelerator.name not in recipe.refused
+            and accelerator.toolkit is None
             and platform in accelerator.platforms
             and recipe.options_of in accelerator.engines
         )

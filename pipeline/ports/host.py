@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.model.host import HostFacts, Tool
+    from pipeline.model.toolkit import Toolkit, ToolkitPlace
 
 
 class HostProbe(Protocol):
@@ -26,6 +27,16 @@ class HostProbe(Protocol):
 
     def tool(self, name: str, *, minimum: str | None = None) -> Tool | None:
         """Return a tool of at least that version, the system's before the packaged one; None when there is neither."""
+        ...
+
+    def toolkits(self, toolkit: Toolkit, version: str, *, folder: Path | None = None) -> tuple[ToolkitPlace, ...]:
+        """Return the folders that have an accelerator's toolkit, in the recipe's order.
+
+        Args:
+            toolkit: what is looked for.
+            version: for places whose name has it; empty for any.
+            folder: the only one to look into.
+        """
         ...
 
     def free_bytes(self, path: Path) -> int:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import IntegrityError
 from pipeline.model.binary import BinaryCard
+from pipeline.system.byte_reading import DamagedBinaryError
 from pipeline.system.elf_reading import (
     EXECUTABLE_TYPE,
     INTERPRETER_SEGMENT,
@@ -14,6 +15,7 @@ from pipeline.system.elf_reading import (
     DamagedElfError,
     ElfFile,
 )
+from pipeline.system.gpu_code import FileSection, gpu_architectures
 from pipeline.system.lief_process import LiefProcess
 
 if TYPE_CHECKING:
@@ -75,13 +77,14 @@ def _parts(start: bytes) -> int:
 
 def _read_elf(path: Path, stream: BinaryIO) -> BinaryCard:
     try:
-        return _card(ElfFile(stream))
-    except DamagedElfError as error:
+        return _card(ElfFile(stream), stream)
+    except (DamagedElfError, DamagedBinaryError) as error:
         raise IntegrityError(f"{path} starts like an ELF file and is damaged: {error}", hint="make it anew") from error
 
 
-def _card(elf: ElfFile) -> BinaryCard:
-    sections = elf.section_names()
+def _card(elf: ElfFile, stream: BinaryIO) -> BinaryCard:
+    sections = elf.sections()
+    names = {section.name for section in sections}
     soname = next((elf.string(value) for tag, value in elf.dynamic if tag == _SONAME), None)
     return BinaryCard(
         format="elf",
@@ -92,9 +95,10 @@ def _card(elf: ElfFile) -> BinaryCard:
         runpath=_runpath(elf),
         version_needs=_by_library(elf.version_needs()),
         is_object=elf.kind == OBJECT_TYPE,
-        has_symbols=".symtab" in sections,
-        has_debug=any(name.startswith((".debug_", ".zdebug_")) for name in sections),
+        has_symbols=".symtab" in names,
+        has_debug=any(name.startswith((".debug_", ".zdebug_")) for name in names),
         build_id=next((content.hex() for *kind, content in elf.notes() if tuple(kind) == _BUILD_ID_NOTE), None),
+        gpu_architectures=gpu_architectures(stream, (FileSection(*section) for section in sections)),
     )
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import BinaryIO
 
+_PIECE_BYTES = 4096
+_MAX_PADDING_BYTES = 1 << 20
+
 
 class DamagedBinaryError(ValueError):
-    """A PE or Mach-O file is not what its first bytes say."""
+    """A PE or Mach-O file, or GPU code within any file, is not what its first bytes say."""
 
 
 def read_at(stream: BinaryIO, position: int, size: int) -> bytes:
@@ -20,6 +23,23 @@ def read_at(stream: BinaryIO, position: int, size: int) -> bytes:
     if len(data) != size:
         raise DamagedBinaryError("the file is cut off")
     return data
+
+
+def after_padding(stream: BinaryIO, position: int, end: int) -> int:
+    """Return the place of the next byte that is not zero, ``end`` when there is none.
+
+    Raises:
+        DamagedBinaryError: a megabyte has none, or the file ends before.
+    """
+    start = position
+    while position < end:
+        piece = read_at(stream, position, min(_PIECE_BYTES, end - position))
+        if content := piece.lstrip(b"\0"):
+            return position + len(piece) - len(content)
+        position += len(piece)
+        if position - start > _MAX_PADDING_BYTES:
+            raise DamagedBinaryError("a section of GPU code has a megabyte of nothing")
+    return end
 
 
 def require_text(name: str | bytes) -> str:

@@ -21,6 +21,7 @@ _STRING_TABLE, _NEED_TABLE, _NEED_COUNT = 5, 0x6FFFFFFE, 0x6FFFFFFF
 _MAX_TABLE_BYTES = 64 << 20
 _MAX_STRING_BYTES = 1 << 16
 _EXTENDED = 0xFFFF  # SHN_XINDEX
+_NO_CONTENT = 8  # SHT_NOBITS
 
 
 class DamagedElfError(ValueError):
@@ -33,6 +34,14 @@ class Segment(NamedTuple):
     kind: int
     offset: int
     address: int
+    size: int
+
+
+class Section(NamedTuple):
+    """One section header: name and place in the file; of no size where the file does not have its content."""
+
+    name: str
+    offset: int
     size: int
 
 
@@ -70,8 +79,8 @@ class ElfFile:
         """Return a string of the dynamic string table."""
         return self._string_at(self._place(self._value(_STRING_TABLE)) + offset)
 
-    def section_names(self) -> tuple[str, ...]:
-        """Return the names of all sections; empty when there are no section headers."""
+    def sections(self) -> tuple[Section, ...]:
+        """Return all sections; empty when there are no section headers."""
         if not self._sections_at:
             return ()
         first = self._section(0)
@@ -79,7 +88,11 @@ class ElfFile:
         names = self._section(first[6] if self._names_index == _EXTENDED else self._names_index)
         if count * self._section_bytes > _MAX_TABLE_BYTES:
             raise DamagedElfError("it has too many sections")
-        return tuple(self._string_at(names[4] + self._section(index)[0]) for index in range(count))
+        headers = (self._section(index) for index in range(count))
+        return tuple(
+            Section(self._string_at(names[4] + header[0]), header[4], 0 if header[1] == _NO_CONTENT else header[5])
+            for header in headers
+        )
 
     def version_needs(self) -> Iterator[tuple[str, str]]:
         """Yield (library, symbol version) of every version that is needed."""

@@ -1,8 +1,8 @@
 """PE files (Microsoft, "PE Format"), read with lief: what a program or a DLL imports, and of what machine it is.
 
 lief holds a file twice in memory, and CUDA libraries have half a gigabyte. It is given the headers, and then the
-sections that the tables of imports lie in; the rest is never read. It drops an import whose name it cannot read
-without a word, so the tables are counted here.
+sections that the tables of imports lie in; of the rest only the headers of GPU code are read, by ``gpu_code``. It drops
+an import whose name it cannot read without a word, so the tables are counted here.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import lief
 
 from pipeline.model.binary import BinaryCard
 from pipeline.system.byte_reading import DamagedBinaryError, enum_name, read_at, require_text
+from pipeline.system.gpu_code import FileSection, gpu_architectures
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -66,6 +67,10 @@ def read_pe(stream: BinaryIO, size: int) -> BinaryCard:
         optional=tuple(dict.fromkeys(optional)),
         lowest_system=f"{optional_header.major_subsystem_version}.{optional_header.minor_subsystem_version}",
         signature="authenticode" if signed else None,
+        gpu_architectures=gpu_architectures(
+            stream,
+            (FileSection(str(s.name), s.pointerto_raw_data, s.sizeof_raw_data) for s in outline.sections),
+        ),
     )
 
 

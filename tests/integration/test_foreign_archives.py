@@ -13,6 +13,7 @@ import pytest
 
 from tests.simulators import binaries
 from tests.simulators.command_line import PROJECT, CommandLine
+from tests.simulators.gpu_code import PTX, Code, fat_binary, with_section
 from tests.simulators.upstream_archives import pack, pinned, write_pin
 
 Change = Callable[[Path], object]
@@ -130,6 +131,36 @@ def test_a_windows_bundle_says_what_was_measured_and_that_nothing_was_run(world)
         "llama-b10892-bin-win-cuda-12.4-x64.zip",
         CUDART,
     ]
+
+
+def has_code_for(library: str, *code: Code) -> Change:
+    def change(folder: Path) -> None:
+        path = folder / library
+        path.write_bytes(with_section(path.read_bytes(), ".nv_fatbin", fat_binary(*code)))
+
+    return change
+
+
+def test_a_bundle_says_what_its_backend_has_code_for_and_not_what_the_vendors_runtime_has(world):
+    backend = has_code_for("ggml-cuda.dll", Code(75), Code(86), Code(90, PTX))
+    world.engine(CUDA, WINDOWS[CUDA].format(tag="b10892"), change=backend)
+    world.cudart(CUDA, CUDART, change=has_code_for("cublasLt64_12.dll", Code(50), Code(60), Code(90)))
+    done = world.build(CUDA)
+    assert done.returncode == 0, done.stderr
+    assert "code for sm_75, sm_86, compute_90" in done.stderr
+    assert world.made()[CUDA, "b10892"]["requires"]["gpu_architectures"] == ["sm_75", "sm_86", "compute_90"]
+
+
+def test_a_backend_whose_gpu_code_cannot_be_read_is_no_bundle(world):
+    def damage(folder: Path) -> None:
+        path = folder / "ggml-cuda.dll"
+        path.write_bytes(with_section(path.read_bytes(), ".nv_fatbin", b"no fat binary"))
+
+    world.engine(CUDA, WINDOWS[CUDA].format(tag="b10892"), change=damage)
+    world.cudart(CUDA, CUDART)
+    done = world.build(CUDA)
+    assert done.returncode == 7
+    assert "ggml-cuda.dll" in done.stderr
 
 
 def test_a_cuda_target_without_its_runtime_cannot_even_be_planned(world):

@@ -12,6 +12,7 @@ schema_version = 1
 name = "tiny-engine"
 repository = "example/tiny-engine"
 default_release = "t2"
+base = "cpu"
 platforms = ["linux-x86_64"]
 system_libraries = ["libc.so.6", "libm.so.6", "libgcc_s.so.1", "libstdc++.so.6", "libdl.so.2", "ld-linux-x86-64.so.2"]
 
@@ -53,7 +54,6 @@ unity = {{ tiny = 0 }}
 TINY_BACKEND = "OFF"
 
 [archives]
-base = "cpu"
 licenses = ["LICENSE*"]
 macos_floor = "13.3"
 

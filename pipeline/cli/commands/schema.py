@@ -15,9 +15,10 @@ from pipeline.model.host import HostFacts
 from pipeline.model.manifest import BundleCard
 from pipeline.model.manifest_document import manifest_schema, write_schema
 from pipeline.model.mirror import MirrorDocument
+from pipeline.model.model_recipe import ModelRecipe
 from pipeline.model.plan import Plan
 from pipeline.model.project import ProjectDefaults
-from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe, ModelRecipe
+from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe
 from pipeline.model.release_preferences import ReleasePreferences
 from pipeline.model.upstream import PinnedRelease
 from pipeline.model.wheel_recipe import WheelEngine

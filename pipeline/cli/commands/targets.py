@@ -84,11 +84,13 @@ def _in_short(row: _Row) -> str:
 
 
 def _row(target: Target, catalog: Catalog, services: Services) -> _Row:
-    sources, releases, default = _origins(target, catalog)
+    builds = target.platform == services.host.facts().platform
+    sources, releases, default = _origins(target, catalog, builds=builds)
     why_not = ""
     try:
         request = BuildRequest(targets=(target,), prove="none")
-        make_plan(request, catalog, look_around(request, catalog, _Quiet(services.host, services.trees)))
+        inputs = look_around(request, catalog, _Quiet(services.host, services.trees))
+        default = make_plan(request, catalog, inputs).decisions[0].version
     except PipelineError as error:  # of one recipe or this machine; the other targets are listed all the same
         why_not = "; ".join(filter(None, (error.message, error.hint)))
     return _Row(
@@ -101,7 +103,7 @@ def _row(target: Target, catalog: Catalog, services: Services) -> _Row:
     )
 
 
-def _origins(target: Target, catalog: Catalog) -> tuple[tuple[str, ...], tuple[str, ...], str]:
+def _origins(target: Target, catalog: Catalog, *, builds: bool) -> tuple[tuple[str, ...], tuple[str, ...], str]:
     """Return where a target can come from, its releases, and the one that is meant when none is named."""
     if target.engine in catalog.environments:
         try:
@@ -112,7 +114,7 @@ def _origins(target: Target, catalog: Catalog) -> tuple[tuple[str, ...], tuple[s
     fetched, built = releases_of(target, catalog)
     releases = tuple(sorted({*fetched, *built}, key=version_key, reverse=True))
     sources = tuple(name for name, found in (("fetch", fetched), ("build", built)) if found)
-    return sources, releases, default_release(target, catalog)
+    return sources, releases, default_release(target, catalog, builds=builds)
 
 
 def _unsupported_row(target: Target, catalog: Catalog) -> _Row:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from pipeline.deploy.mirror.layout import MirrorLayout
     from pipeline.deploy.mirror.request import MirrorRequest
-    from pipeline.model.recipe import ModelRecipe
+    from pipeline.model.model_recipe import ModelRecipe
     from pipeline.ports import Disk, Services
 
 

@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from pipeline.deploy.trust import TrustedRepository
     from pipeline.model.manifest import Artifact, Manifest
     from pipeline.model.mirror import FileKind
-    from pipeline.model.recipe import ModelRecipe
+    from pipeline.model.model_recipe import ModelRecipe
     from pipeline.ports import Services
 
 _README_TEXT = b"""A mirror of a signed repository of engine bundles (The Update Framework), made by `mirror sync`.

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from pipeline.deploy.mirror.installer import InstallerSource
     from pipeline.model.mirror import MirrorSelection
-    from pipeline.model.recipe import ModelRecipe
+    from pipeline.model.model_recipe import ModelRecipe
     from pipeline.model.result import BlobRef
 
 

@@ -53,6 +53,10 @@ def test_a_major_version_covers_only_so_old_gpus(accel, capability, fits):
     (("sm_100f",), "10.3", True),
     (("compute_75",), "12.0", True),
     (("compute_90",), "8.9", False),
+    (("compute_90a",), "9.0", True),
+    (("compute_90a",), "10.0", False),
+    (("compute_100f",), "10.3", True),
+    (("compute_100f",), "12.0", False),
     (("sm_61", "sm_120"), "12.1", True),
     (("nonsense",), "8.9", False),
 ])  # fmt: skip

@@ -9,8 +9,16 @@ PATHS = cmake.Paths(source="/s", build="/b", unity="/u.cmake", cmake="/cmake", n
 
 
 def configure(**changes: object) -> tuple[str, ...]:
-    arguments = {"options": {"X": "ON"}, "unity": "", "compile_flags": (), "link_flags": (), "launcher": None}
-    return cmake.configure_argv(PATHS, **{**arguments, **changes})
+    arguments = {
+        "options": {"X": "ON"},
+        "unity": "",
+        "compile_flags": (),
+        "link_flags": (),
+        "launcher": None,
+        "languages": {},
+    }
+    arguments |= changes
+    return cmake.configure_argv(arguments.pop("paths", PATHS), **arguments)
 
 
 def test_the_place_of_a_build_is_mapped_away_in_what_compilers_write():
@@ -18,9 +26,21 @@ def test_the_place_of_a_build_is_mapped_away_in_what_compilers_write():
     assert flags == "-DCMAKE_CXX_FLAGS=-g1 -ffile-prefix-map=/s=/src -ffile-prefix-map=/b=/build"
 
 
+def test_gcc_gets_the_maps_in_a_form_that_a_compiler_cache_leaves_out_of_its_keys():
+    (flags,) = [a for a in configure(vendor="gcc") if a.startswith("-DCMAKE_C_FLAGS=")]
+    assert flags == (
+        "-DCMAKE_C_FLAGS=-Xpreprocessor -ffile-prefix-map=/s=/src -Xpreprocessor -ffile-prefix-map=/b=/build"
+    )
+
+
+def test_gccs_linker_gets_them_plainly_for_link_time_optimization():
+    (flags,) = [a for a in configure(vendor="gcc", link_flags=("-z",)) if a.startswith("-DCMAKE_EXE_LINKER_FLAGS=")]
+    assert flags == "-DCMAKE_EXE_LINKER_FLAGS=-z -ffile-prefix-map=/s=/src -ffile-prefix-map=/b=/build"
+
+
 def test_a_place_with_spaces_stays_one_argument():
     paths = PATHS._replace(source="/some where")
-    argv = cmake.configure_argv(paths, options={}, unity="", compile_flags=(), link_flags=(), launcher=None)
+    argv = configure(paths=paths)
     assert '"-ffile-prefix-map=/some where=/src"' in next(a for a in argv if a.startswith("-DCMAKE_CXX_FLAGS="))
 
 
@@ -40,6 +60,24 @@ def test_a_compiler_cache_is_a_launcher_of_both_compilers():
     argv = configure(launcher="/ccache")
     assert "-DCMAKE_C_COMPILER_LAUNCHER=/ccache" in argv
     assert "-DCMAKE_CXX_COMPILER_LAUNCHER=/ccache" in argv
+
+
+def test_flags_and_launcher_are_for_every_language_of_a_component():
+    argv = configure(paths=PATHS._replace(toolkit="/t"), languages={"CUDA": ("-lineinfo",)}, launcher="/ccache")
+    (flags,) = [a for a in argv if a.startswith("-DCMAKE_CUDA_FLAGS=")]
+    assert flags.split("=", 1)[1].split() == [
+        "-lineinfo",
+        "-Xcompiler=-ffile-prefix-map=/s=/src",
+        "-Xcompiler=-ffile-prefix-map=/b=/build",
+        "-Xcompiler=-ffile-prefix-map=/t=/toolkit",
+    ]
+    assert "-DCMAKE_CUDA_COMPILER_LAUNCHER=/ccache" in argv
+    assert not [a for a in configure(launcher="/ccache") if "CUDA" in a]
+
+
+def test_the_folder_of_a_toolkit_is_mapped_away_too():
+    (flags,) = [a for a in configure(paths=PATHS._replace(toolkit="/t")) if a.startswith("-DCMAKE_CXX_FLAGS=")]
+    assert "-ffile-prefix-map=/t=/toolkit" in flags
 
 
 def test_only_the_wanted_targets_are_built():

@@ -240,3 +240,36 @@ def test_what_cannot_be_read_of_a_host_is_not_held_against_it():
 def test_one_gpu_of_several_that_fits_is_enough():
     gpus = (*RTX_4090.nvidia_gpus, NvidiaGpu(name="Tesla K80", compute_capability="3.7"))
     assert misfits(artifact("cuda-12.4"), RTX_4090.model_copy(update={"nvidia_gpus": gpus})) == ()
+
+
+OLD_AND_NEW = requires(gpu_architectures=("sm_75", "sm_86", "compute_90"))
+
+
+@pytest.mark.parametrize(
+    ("capability", "fits"),
+    [("7.0", False), ("7.5", True), ("8.0", False), ("8.9", True), ("9.0", True), ("12.0", True)],
+)
+def test_a_cuda_bundle_is_chosen_for_the_gpus_that_it_was_measured_to_have_code_for(capability, fits):
+    gpu = NvidiaGpu(name="GPU", compute_capability=capability)
+    facts = RTX_4090.model_copy(update={"nvidia_gpus": (gpu,)})
+    offered = [artifact("cpu"), artifact("cuda-12.8", needs=OLD_AND_NEW)]
+    assert chosen(offered, facts) == ("cuda-12.8" if fits else "cpu", "b1")
+    if not fits:
+        said = f"it has code for sm_75, sm_86, compute_90, GPU has compute capability {capability}"
+        assert reasons(offered, facts)["linux-x86_64-cuda-12.8"] == (said,)
+
+
+@pytest.mark.parametrize(("gfx", "fits"), [("gfx90a", True), ("gfx1100", True), ("gfx1151", False), ("gfx1201", True)])
+def test_a_rocm_bundle_is_chosen_for_the_gpus_that_it_was_measured_to_have_code_for(gfx, fits):
+    needs = requires(gpu_architectures=("gfx90a:xnack-", "gfx1100", "gfx12-generic"))
+    facts = CPU_HOST.model_copy(update={"amd_gpus": (AmdGpu(gfx=gfx),)})
+    offered = [artifact("cpu"), artifact("rocm-7.14", needs=needs)]
+    assert chosen(offered, facts) == ("rocm-7.14" if fits else "cpu", "b1")
+    if not fits:
+        said = f"it has code for gfx90a:xnack-, gfx1100, gfx12-generic, this machine has {gfx}"
+        assert reasons(offered, facts)["linux-x86_64-rocm-7.14"] == (said,)
+
+
+def test_a_release_with_code_for_the_gpu_is_taken_before_a_newer_one_without():
+    newer = artifact("cuda-12.8", "b2", needs=requires(gpu_architectures=("sm_90a", "sm_120f")))
+    assert chosen([artifact("cuda-12.8", needs=OLD_AND_NEW), newer], RTX_4090) == ("cuda-12.8", "b1")

@@ -11,7 +11,7 @@ from pipeline.digest import sha256_bytes
 from pipeline.errors import IntegrityError, NothingSelectedError, OfflineError
 from pipeline.make.fetch import fetch_model
 from pipeline.model.actions import FetchModel
-from pipeline.model.recipe import ModelPart, ModelRecipe
+from pipeline.model.model_recipe import ModelPart, ModelRecipe
 from pipeline.system.clock import SystemClock
 from pipeline.system.downloads import HttpDownloader
 from tests.simulators import http_server as sim

@@ -134,7 +134,7 @@ def test_every_bundle_needs_its_proof(catalog):
 
 def test_what_this_host_cannot_build_is_refused_with_the_place_that_can(catalog):
     with pytest.raises(HostError, match="cannot be built on macos-arm64") as caught:
-        make_plan(BuildRequest((CPU,)), catalog, replace(INPUTS, platform="macos-arm64"))
+        make_plan(BuildRequest((CPU,), source="build"), catalog, replace(INPUTS, platform="macos-arm64"))
     assert "linux-x86_64" in caught.value.hint
 
 

@@ -34,14 +34,6 @@ def with_recipe(catalog, **changes):
     return catalog.model_copy(update={"wheels": {"llama-cpp-python": recipe}})
 
 
-def with_option(catalog, accel, name, value):
-    recipe = catalog.accelerators[accel]
-    part = recipe.engines["llama.cpp"]
-    part = part.model_copy(update={"options": {**part.options, name: value}})
-    recipe = recipe.model_copy(update={"engines": {"llama.cpp": part}})
-    return catalog.model_copy(update={"accelerators": {**catalog.accelerators, accel: recipe}})
-
-
 def test_an_accelerators_options_must_be_known_and_the_engines_may_be(catalog):
     action = planned(catalog).steps[1].action
     assert action.options["GGML_AVX2"] == "ON"
@@ -84,9 +76,10 @@ def test_an_accelerator_that_is_not_built_for_the_platform_is_refused(catalog):
         options_of(catalog.wheels["llama-cpp-python"], "metal", catalog, PLATFORM)
 
 
-def test_an_option_that_a_toolkit_fills_in_makes_no_wheel(catalog):
-    with pytest.raises(NothingSelectedError, match="GGML_TOOLKIT"):
-        planned(with_option(catalog, "avx2", "GGML_TOOLKIT", "{toolkit}/lib"))
+@pytest.mark.parametrize("accel", ["cuda-13.0", "vulkan"])
+def test_what_needs_a_toolkit_makes_no_wheel(catalog, accel):
+    with pytest.raises(NothingSelectedError, match="toolkit"):
+        planned(catalog, accel=accel)
 
 
 def test_an_option_that_the_build_sets_itself_is_refused(catalog):

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from pipeline.model.manifest_document import write_manifest
-from tests.simulators.variants import CPU_HOST, RTX_4090, VULKAN, artifact
+from tests.simulators.variants import CPU_HOST, RTX_4090, VULKAN, artifact, requires
 
 
 @pytest.fixture
@@ -48,6 +48,16 @@ def test_explain_shows_the_host_and_one_line_a_reason(user, manifest, recorded):
     rows = [line.split(maxsplit=3) for line in out.splitlines() if "llama.cpp/" in line]
     assert rows[0] == ["chosen", "llama.cpp/linux-x86_64-cuda-12.4", "b1", "it fits, and is preferred over avx2, cpu"]
     assert [row[0] for row in rows].count("no") == 4
+
+
+@pytest.mark.parametrize("command", ["select", "explain"])
+def test_what_a_bundle_has_code_for_is_told_where_it_decides(user, tmp_path, recorded, command):
+    old = artifact("cuda-12.4", needs=requires(gpu_architectures=("sm_90a", "compute_120")))
+    path = tmp_path / "measured.json"
+    path.write_bytes(write_manifest([artifact("cpu"), old], release="2026.11.0", created="2026-11-22T00:00:00Z"))
+    out = user.ok(command, "--manifest", path, "--host-facts", recorded(RTX_4090))
+    said = "it has code for sm_90a, compute_120, NVIDIA GeForce RTX 4090 has compute capability 8.9"
+    assert said in " ".join(out.split())
 
 
 @pytest.mark.parametrize("command", ["select", "explain"])

@@ -20,7 +20,7 @@ from pipeline.events import StepProgress
 from pipeline.make.fetch import fetch_model
 from pipeline.model.actions import FetchModel
 from pipeline.model.mirror import InstallerSelection, MirrorOutcome
-from pipeline.model.recipe import ModelPart, ModelRecipe
+from pipeline.model.model_recipe import ModelPart, ModelRecipe
 from pipeline.ports import Command, CommandOutcome, Services
 from tests.simulators.engine_world import World
 from tests.simulators.mirrors import held, mirror_services, mirrored, private

@@ -1,0 +1,65 @@
+"""Turns a vendor's runtime libraries into a layer that no release of an engine changes."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipeline.builders.libraries import digest_of_libraries, libraries_below
+from pipeline.errors import IntegrityError
+from pipeline.events import StepProgress
+from pipeline.make.outputs import Outputs, Results, made
+from pipeline.make.packing import pack_layer
+from pipeline.model.counts import counted
+
+if TYPE_CHECKING:
+    from pipeline.model.toolkit_actions import MakeRuntimeLayer
+    from pipeline.ports import Services
+
+
+def make_runtime_layer(
+    action: MakeRuntimeLayer, step: str, services: Services, results: Results, work: Path
+) -> Outputs:
+    """Copy the libraries to ``bin/``, where a plug-in beside them finds them, and the license texts to ``licenses/``.
+
+    Raises:
+        BuildError: the toolkit has nothing that a glob of the recipe names.
+        IntegrityError: the system's libraries changed since the plan was made, or the stored toolkit did.
+    """
+    top = _toolkit_dir(action, services, results)
+    files = libraries_below(top, action.libraries.files)
+    layer_dir = work / "layer"
+    copied: list[Path] = []
+    for done, path in enumerate(files):
+        services.events.emit(StepProgress(step, done, len(files), "files", path.name))
+        destination = layer_dir / "bin" / path.name
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, destination)  # links are followed: what is loaded is called as it is asked for
+        destination.chmod(0o755)
+        copied.append(destination)
+    if action.system_sha256 is not None and digest_of_libraries(copied) != action.system_sha256:
+        raise IntegrityError(
+            f"the runtime libraries of {action.title} in {top} changed since the plan was made", hint="run again"
+        )
+    texts = [path for glob in action.libraries.license_texts for path in sorted(top.glob(glob)) if path.is_file()]
+    for path in texts:
+        destination = layer_dir / "licenses" / action.layer_name / path.relative_to(top).as_posix().replace("/", "-")
+        destination.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, destination)
+        destination.chmod(0o644)
+    packed = pack_layer(layer_dir, action, step, services=services, work=work)
+    return made(
+        trees={"layer": packed.tree},
+        blobs={"layer": packed.archive},
+        facts={"name": action.layer_name, "role": action.role},
+        summary=f"{counted(len(files), 'library', 'libraries')}, {packed.summary}",
+    )
+
+
+def _toolkit_dir(action: MakeRuntimeLayer, services: Services, results: Results) -> Path:
+    if action.toolkit is None:
+        return Path(str(action.toolkit_dir))
+    tree = results[action.toolkit].trees["toolkit"]
+    services.store.verify_tree(tree)
+    return services.store.tree_path(tree)

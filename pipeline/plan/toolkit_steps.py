@@ -1,0 +1,140 @@
+"""Steps of an accelerator's toolkit: its packages, the folder made of them, the layer of what bundles bring of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal
+
+from pipeline.accelerators.registry import KINDS
+from pipeline.model.environment_actions import FetchPackages, PackageFile
+from pipeline.model.statements import Material
+from pipeline.model.toolkit_actions import MakeRuntimeLayer, MakeToolkit
+from pipeline.plan.fetching import RUNTIME_EPOCH_SECONDS, runtime_zstd_level
+from pipeline.plan.toolkits import architectures_of
+
+if TYPE_CHECKING:
+    from pipeline.model.recipe import AcceleratorRecipe
+    from pipeline.model.toolkit import FoundToolkit, PackagedToolkit, Toolkit
+    from pipeline.names import Target
+    from pipeline.plan.collecting import Planning
+
+
+@dataclass(frozen=True, slots=True)
+class ToolkitSteps:
+    """What a component is compiled with beside a compiler.
+
+    Attributes:
+        step: that makes the toolkit of packages; None for one of the system's, or none.
+        folder: of the system's.
+        versions: for the toolchain of the manifest.
+        compilers: ``cc`` and ``cxx`` to paths below it.
+        architectures: GPUs to compile for.
+        spelt: the same as CMake wants them.
+        runtime_layer: step; None where bundles bring nothing of it.
+        materials: what the toolkit is made of.
+    """
+
+    step: str | None = None
+    folder: str | None = None
+    versions: dict[str, str] = field(default_factory=dict)
+    compilers: dict[Literal["cc", "cxx"], str] = field(default_factory=dict)
+    architectures: tuple[str, ...] = ()
+    spelt: str = ""
+    runtime_layer: str | None = None
+    materials: tuple[Material, ...] = ()
+
+
+NO_TOOLKIT = ToolkitSteps()
+
+
+def toolkit_steps(planning: Planning, target: Target) -> ToolkitSteps:
+    """Add the steps of a target's toolkit, each once for all targets; nothing where it needs none.
+
+    Raises:
+        UsageError: an architecture was asked for that the toolkit does not compile for.
+    """
+    accelerator = planning.catalog.accelerator(target.accel)
+    toolkit = accelerator.toolkit
+    if toolkit is None:
+        return NO_TOOLKIT
+    found = planning.inputs.toolkits[str(target)]
+    packaged = None
+    if found.origin == "packaged":
+        packaged = toolkit.packages_for(found.version, planning.inputs.platform)
+    step = None if packaged is None else _make(planning, target, toolkit, packaged)
+    architectures = architectures_of(
+        accelerator, planning.request.architectures, accel=target.accel, version=found.version
+    )
+    return ToolkitSteps(
+        step=step,
+        folder=found.path,
+        versions={accelerator.name: found.version if found.origin == "packaged" else f"{found.version} of the system"},
+        compilers=_compilers(toolkit),
+        architectures=architectures,
+        spelt=KINDS[accelerator.kind].spell_architectures(architectures),
+        runtime_layer=_runtime_layer(planning, target, accelerator, found, step),
+        materials=() if packaged is None else tuple(_materials(packaged)),
+    )
+
+
+def _compilers(toolkit: Toolkit) -> dict[Literal["cc", "cxx"], str]:
+    compilers: dict[Literal["cc", "cxx"], str] = {}
+    if toolkit.cc:
+        compilers["cc"] = toolkit.cc
+    if toolkit.cxx:
+        compilers["cxx"] = toolkit.cxx
+    return compilers
+
+
+def _make(planning: Planning, target: Target, toolkit: Toolkit, packaged: PackagedToolkit) -> str:
+    title = f"{toolkit.title} {packaged.version}"
+    fetch = FetchPackages(
+        environment=target.accel,
+        platform=packaged.platform,
+        what="toolkit",
+        files=tuple(
+            PackageFile(
+                filename=wheel.filename, sha256=wheel.sha256, size_bytes=wheel.size_bytes, project=wheel.project
+            )
+            for wheel in packaged.wheels
+        ),
+    )
+    size = sum(wheel.size_bytes for wheel in packaged.wheels)
+    name = f"fetch packages of {title} for {packaged.platform}"
+    fetched = planning.add(target, name, fetch, (), download_bytes=size)
+    compiler = planning.inputs.tools["cc"]
+    toolchain = {"cc": f"{compiler.vendor} {compiler.version}".strip()} if packaged.stubs else {}
+    action = MakeToolkit(title=title, fetched=fetched, packaged=packaged, toolchain=toolchain)
+    return planning.add(target, f"toolkit {title} for {packaged.platform}", action, (fetched,))
+
+
+def _runtime_layer(
+    planning: Planning, target: Target, accelerator: AcceleratorRecipe, found: FoundToolkit, step: str | None
+) -> str | None:
+    toolkit = accelerator.toolkit
+    if toolkit is None or toolkit.runtime is None:
+        return None
+    action = MakeRuntimeLayer(
+        layer_name=f"{target.accel}-runtime",
+        title=f"{toolkit.title} {found.version}",
+        libraries=toolkit.runtime,
+        toolkit=step,
+        toolkit_dir=found.path,
+        system_sha256=found.runtime_sha256,
+        zstd_level=runtime_zstd_level(planning),
+        epoch_seconds=RUNTIME_EPOCH_SECONDS,
+    )
+    name = f"layer {target.accel}-runtime of {toolkit.title} {found.version} for {target.platform}"
+    return planning.add(target, name, action, (step,) if step else ())
+
+
+def _materials(packaged: PackagedToolkit) -> list[Material]:
+    return [
+        Material(
+            uri=f"pkg:pypi/{wheel.project}@{wheel.version}",
+            name=wheel.filename,
+            digest={"sha256": wheel.sha256},
+            annotations={"usedBy": "toolkit"},
+        )
+        for wheel in packaged.wheels
+    ]

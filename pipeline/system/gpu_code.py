@@ -1,0 +1,54 @@
+"""For which GPUs a library has code, from the sections that a vendor's runtime takes that code from.
+
+Only headers are read, wherever they stand: such a section has up to two gigabytes.
+"""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
+
+from pipeline.accelerators.architectures import sorted_architectures
+from pipeline.system.byte_reading import DamagedBinaryError
+from pipeline.system.fat_binaries import fat_binary_architectures
+from pipeline.system.offload_bundles import bundle_architectures
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# CUDA's include/fatbinary_section.h, clang's lib/Driver/ToolChains/HIPUtility.cpp. Names in PE end after eight
+# characters. What was linked from relocatable device code has that beside it: the driver takes what was not linked.
+_READERS = {
+    ".nv_fatbin": fat_binary_architectures,
+    ".nv_fatb": fat_binary_architectures,
+    "__nv_relfatbin": fat_binary_architectures,
+    "__nv_rel": fat_binary_architectures,
+    ".hip_fatbin": bundle_architectures,
+    ".hip_fat": bundle_architectures,
+}
+
+
+class FileSection(NamedTuple):
+    """Where a section of a binary stands in its file."""
+
+    name: str
+    offset: int
+    size: int
+
+
+def gpu_architectures(stream: BinaryIO, sections: Iterable[FileSection]) -> tuple[str, ...]:
+    """Return what the code in a file's sections was compiled for: ``sm_90a``, ``compute_90``, ``gfx90a:xnack-``.
+
+    Names are sorted by number; a file without GPU code has none.
+
+    Raises:
+        DamagedBinaryError: a section of GPU code cannot be read to its end.
+    """
+    found: set[str] = set()
+    file_bytes = stream.seek(0, os.SEEK_END)
+    for section in sections:
+        if section.name in _READERS and section.size:
+            if section.offset + section.size > file_bytes:
+                raise DamagedBinaryError(f"section {section.name} reaches past the end")
+            found.update(_READERS[section.name](stream, section.offset, section.offset + section.size))
+    return sorted_architectures(found)
