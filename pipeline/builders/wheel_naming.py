@@ -19,6 +19,8 @@ from pipeline.names import version_key
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from pipeline.model.binary import BinaryCard
+
 _MACHINES = {
     "linux-x86_64": "x86_64",
     "linux-arm64": "aarch64",
@@ -36,18 +38,19 @@ MANYLINUX_LIBRARIES = (
     "libglib-2.0.so.0", "libgobject-2.0.so.0", "libgthread-2.0.so.0", "libm.so.6", "libmvec.so.1", "libnsl.so.1",
     "libpthread.so.0", "libresolv.so.2", "librt.so.1", "libstdc++.so.6", "libutil.so.1", "libz.so.1",
 )  # fmt: skip
-# auditwheel's manylinux policies: highest GLIBCXX_ of the distributions with that glibc (2.<number>), both machines.
-_GLIBC_OF_GLIBCXX = {
-    "3.4.8": 5,
-    "3.4.13": 12,
-    "3.4.19": 17,
-    "3.4.22": 24,
-    "3.4.24": 27,
-    "3.4.28": 31,
-    "3.4.29": 34,
-    "3.4.30": 35,
-    "3.4.33": 39,
-}
+# auditwheel's manylinux policies: the highest version of each kind of symbol that distributions with glibc 2.<number>
+# have, on both machines.
+_GLIBC_OF: dict[str, dict[str, int]] = {
+    "GLIBCXX": {
+        "3.4.8": 5, "3.4.13": 12, "3.4.19": 17, "3.4.22": 24, "3.4.24": 27, "3.4.28": 31, "3.4.29": 34, "3.4.30": 35,
+        "3.4.33": 39,
+    },
+    "CXXABI": {
+        "1.3.1": 5, "1.3.3": 12, "1.3.7": 17, "1.3.10": 24, "1.3.11": 27, "1.3.12": 31, "1.3.13": 34, "1.3.15": 39,
+    },
+    "GCC": {"4.2.0": 5, "4.3.0": 12, "4.8.0": 17, "7.0.0": 27, "11.0": 34, "12.0.0": 35, "14.0.0": 39},
+}  # fmt: skip
+_SYMBOL = re.compile(r"(GLIBC|GLIBCXX|CXXABI|GCC)_(\d+(?:\.\d+)*)")
 _LEADING = re.compile(r"[A-Za-z]+(?=\d)")
 
 
@@ -75,14 +78,14 @@ def project_version(version: str) -> str:
         ) from error
 
 
-def platform_tag(platform: str, *, glibc: str | None, libstdcxx: str | None, macos: str | None) -> str:
-    """Return the tag of the oldest systems that a bundle runs on.
+def platform_tag(platform: str, *, symbols: Iterable[str], macos: str | None) -> str:
+    """Return the tag of the oldest systems that files run on.
 
     Args:
         platform: of the contract's names.
-        glibc: lowest version that was measured, ``2.34``; on Linux.
-        libstdcxx: highest GLIBCXX_ that was measured, ``3.4.30``: it is of a distribution with a glibc of its own, and
-            with 2.34 there is none newer than 3.4.29. None where the host's libstdc++ is not used.
+        symbols: versions of symbols that the files need, ``GLIBC_2.34``, ``GLIBCXX_3.4.30``, ``CXXABI_1.3.9``; on
+            Linux. Those of the compiler's libraries are of distributions that have a glibc of their own: with 2.34
+            there is no GLIBCXX newer than 3.4.29.
         macos: lowest version that was measured, ``13.3``; on macOS. From macOS 11 on tags know whole versions alone
             (packaging.tags.mac_platforms), so 13.3 becomes 14.0: a tag of 13.0 would be a promise that nobody checked.
 
@@ -94,14 +97,20 @@ def platform_tag(platform: str, *, glibc: str | None, libstdcxx: str | None, mac
         return f"win_{machine}"
     if system == "macos" and macos:
         return f"macosx_{_whole_macos(macos)}_{machine}"
-    if system == "linux" and glibc and glibc.startswith("2."):
-        minor = max(version_key(glibc)[1][0], _LOWEST_GLIBC[machine], _glibc_of(libstdcxx) if libstdcxx else 0)
+    found = [(match[1], match[2]) for symbol in symbols if (match := _SYMBOL.fullmatch(symbol))]
+    if system == "linux" and any(kind == "GLIBC" for kind, _ in found):
+        minor = max(_LOWEST_GLIBC[machine], *(_glibc_of(kind, version) for kind, version in found))
         return f"manylinux_2_{minor}_{machine}"
     what = {"macos": "lowest macOS", "linux": "lowest glibc"}.get(system, "platform")
     raise UsageError(
         f"the {what} of a bundle for {platform} is not known, so no tag would be true",
         hint="build the bundle anew; its manifest entry then has what was measured",
     )
+
+
+def needed_symbols(cards: Iterable[BinaryCard]) -> tuple[str, ...]:
+    """Return every version of a symbol that binaries need, sorted."""
+    return tuple(sorted({need for card in cards for needs in card.version_needs.values() for need in needs}))
 
 
 def beyond_tag(platform: str, libraries: Iterable[str]) -> tuple[str, ...]:
@@ -112,12 +121,15 @@ def beyond_tag(platform: str, libraries: Iterable[str]) -> tuple[str, ...]:
     return tuple(sorted(name for name in libraries if not any(fnmatch.fnmatchcase(name, glob) for glob in promised)))
 
 
-def _glibc_of(libstdcxx: str) -> int:
-    for known, minor in _GLIBC_OF_GLIBCXX.items():
-        if version_key(libstdcxx) <= version_key(known):
+def _glibc_of(kind: str, version: str) -> int:
+    """Return the second number of the oldest glibc that comes with a symbol's version."""
+    if kind == "GLIBC":
+        return version_key(version)[1][0]
+    for known, minor in _GLIBC_OF[kind].items():
+        if version_key(version) <= version_key(known):
             return minor
     raise UsageError(
-        f"GLIBCXX_{libstdcxx} is newer than what any tag promises", hint="build with an older compiler, or wait for one"
+        f"{kind}_{version} is newer than what any tag promises", hint="build with an older compiler, or wait for one"
     )
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pipeline import builders
 from pipeline.builders import cmake, scikit_build
 from pipeline.builders.wheel_backend import make_wheel, require_backend
-from pipeline.builders.wheel_naming import platform_tag
+from pipeline.builders.wheel_naming import needed_symbols, platform_tag
 from pipeline.errors import BuildError, HostError, ProofError, UsageError
 from pipeline.events import StepProgress
 from pipeline.make.compiler_cache import compiler_cache
@@ -75,8 +75,8 @@ def build_wheel(action: BuildWheel, step: Step, services: Services, results: Res
         build = _Build(action, services, step.name, work, paths, env, log_path, cache)
         options = _known_options(build)
         settings = _settings(build, options)
-        measured = _measure(build, _make(build, settings))
-        tag = platform_tag(action.platform, glibc=measured.glibc, libstdcxx=measured.libstdcxx, macos=measured.macos)
+        measured, symbols = _measure(build, _make(build, settings))
+        tag = platform_tag(action.platform, symbols=symbols, macos=measured.macos)
         cpu = _cpu(build)
         wheel = _make(build, {**settings, "wheel.tags": f"py3-none-{tag}"})
         hits, misses = cache.counts()
@@ -234,8 +234,8 @@ def _make(build: _Build, settings: Mapping[str, str | Sequence[str]]) -> Path:
         raise
 
 
-def _measure(build: _Build, wheel: Path) -> Linkage:
-    """Unpack the wheel and read its libraries as the loader would.
+def _measure(build: _Build, wheel: Path) -> tuple[Linkage, tuple[str, ...]]:
+    """Unpack the wheel and read its libraries as the loader would; return also the symbol versions that they need.
 
     Raises:
         ProofError: one needs a library that is neither in the wheel nor one that its tag allows.
@@ -247,7 +247,8 @@ def _measure(build: _Build, wheel: Path) -> Linkage:
     cards = read_cards(folder, build.services.binaries)
     if not cards:
         raise ProofError(f"{wheel.name} holds no library", hint="see the log of its build")
-    return check_linkage(folder, cards, build.action.system_libraries, platform=build.action.platform)
+    linkage = check_linkage(folder, cards, build.action.system_libraries, platform=build.action.platform)
+    return linkage, needed_symbols(cards.values())
 
 
 def _cpu(build: _Build) -> tuple[str, ...]:

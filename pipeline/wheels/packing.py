@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from pipeline.builders import scikit_build
 from pipeline.builders.wheel_backend import deliver_wheel, make_wheel
-from pipeline.builders.wheel_naming import beyond_tag, package_name, platform_tag, project_name, project_version
+from pipeline.builders.wheel_naming import (
+    beyond_tag,
+    needed_symbols,
+    package_name,
+    platform_tag,
+    project_name,
+    project_version,
+)
 from pipeline.composing import compose
 from pipeline.digest import require_digest
 from pipeline.errors import IntegrityError, NothingSelectedError, UsageError
@@ -98,15 +105,14 @@ def read_offer(folder: Path) -> Manifest:
     return read_manifest(data, what=str(folder / MANIFEST_FILE))
 
 
-def wheel_name(artifact: Artifact) -> str:
-    """Return what the wheel of a bundle is called.
+def wheel_name(artifact: Artifact, symbols: Sequence[str]) -> str:
+    """Return what the wheel of a bundle is called, whose files need these versions of symbols.
 
     Raises:
         UsageError: no tag or version is true of it.
     """
     package = package_name(project_name(artifact.engine, artifact.accel))
-    needs = artifact.requires
-    tag = platform_tag(artifact.platform, glibc=needs.glibc, libstdcxx=needs.libstdcxx, macos=needs.macos)
+    tag = platform_tag(artifact.platform, symbols=symbols, macos=artifact.requires.macos)
     return f"{package}-{project_version(artifact.version)}-py3-none-{tag}.whl"
 
 
@@ -128,11 +134,12 @@ def pack(artifact: Artifact, folder: Path, services: Services, output_dir: Path,
     """
     name = f"wheel {artifact.target} {artifact.version}"
     project = project_name(artifact.engine, artifact.accel)
-    filename = wheel_name(artifact)
+    project_version(artifact.version)
     services.events.emit(StepStarted(name, "asked for"))
     started = services.clock.monotonic()
     with services.store.work_dir(f"wheel-{artifact.sha256[:20]}") as work:
-        record = _lay(artifact, folder, services, work)
+        record, symbols = _lay(artifact, folder, services, work)
+        filename = wheel_name(artifact, symbols)
         source = work / "project"
         source.mkdir()
         write_project(source, record, work / "tree")
@@ -155,8 +162,11 @@ def pack(artifact: Artifact, folder: Path, services: Services, output_dir: Path,
     return made
 
 
-def _lay(artifact: Artifact, folder: Path, services: Services, work: Path) -> WheelRecord:
-    """Unpack the layers into ``work/tree`` as they will lie in the wheel; return what the wheel says of itself."""
+def _lay(artifact: Artifact, folder: Path, services: Services, work: Path) -> tuple[WheelRecord, tuple[str, ...]]:
+    """Unpack the layers into ``work/tree`` as they will lie in the wheel.
+
+    Returns what the wheel says of itself, and the symbol versions that its files need.
+    """
     tree_dir = work / "tree"
     layers: list[tuple[str, Tree]] = []
     parts: dict[str, Path] = {}
@@ -178,7 +188,7 @@ def _lay(artifact: Artifact, folder: Path, services: Services, work: Path) -> Wh
     for place, path in installed.items():
         (tree_dir / place).parent.mkdir(parents=True, exist_ok=True)
         os.link(parts[path] / path, tree_dir / place)
-    return WheelRecord(
+    record = WheelRecord(
         schema_version=1,
         engine=artifact.engine,
         platform=artifact.platform,
@@ -192,3 +202,4 @@ def _lay(artifact: Artifact, folder: Path, services: Services, work: Path) -> Wh
         host_libraries=artifact.requires.libraries,
         licenses=artifact.licenses,
     )
+    return record, needed_symbols(cards.values())

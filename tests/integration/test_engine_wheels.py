@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 import subprocess
 import sys
@@ -46,9 +47,10 @@ def clean(wheel: Path, tmp_path: Path) -> CleanEnvironment:
     return clean
 
 
-def test_the_tag_is_the_glibc_that_was_measured(wheel, artifact):
-    minor = artifact["requires"]["glibc"].removeprefix("2.")
-    assert wheel.name == f"{PACKAGE}-2-py3-none-manylinux_2_{minor}_x86_64.whl"
+def test_the_tag_is_no_older_than_the_glibc_that_was_measured(wheel, artifact):
+    found = re.fullmatch(rf"{PACKAGE}-2-py3-none-manylinux_2_(\d+)_x86_64\.whl", wheel.name)
+    assert found
+    assert int(found[1]) >= int(artifact["requires"]["glibc"].removeprefix("2."))
 
 
 def test_auditwheel_agrees_with_the_tag(wheel):
@@ -106,7 +108,7 @@ def test_a_wheel_that_is_there_stays_and_another_one_of_its_name_is_refused(user
 
 def test_a_dry_run_says_what_would_be_made_and_makes_nothing(user, wheel):
     said = user.json("wheel", "pack", "--output", "nothing", "--dry-run")
-    assert [one["file"] for one in said["wheels"]] == [wheel.name]
+    assert [one["project"] for one in said["wheels"]] == [PROJECT]
     assert not (user.home / "nothing").exists()
 
 

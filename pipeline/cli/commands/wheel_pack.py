@@ -9,9 +9,10 @@ import click
 
 from pipeline.app.services import build_services
 from pipeline.builders.wheel_backend import require_backend
+from pipeline.builders.wheel_naming import project_name
 from pipeline.cli.options import FOLDER, Command, changing_options
 from pipeline.cli.tables import size_text, table
-from pipeline.wheels.packing import EPOCH_SECONDS, EngineWheel, choose, pack, read_offer, wheel_name
+from pipeline.wheels.packing import EPOCH_SECONDS, EngineWheel, choose, pack, read_offer
 
 if TYPE_CHECKING:
     from pipeline.cli.session import Session
@@ -36,10 +37,17 @@ def command(session: Session, dist: Path | None, targets: tuple[str, ...], outpu
     folder = (dist or session.settings.output).absolute()
     chosen = choose(read_offer(folder), targets)
     output_dir = (output or Path("wheels")).absolute()
-    names = [wheel_name(artifact) for artifact in chosen]
     if session.dry_run:
-        document = {"output": str(output_dir), "dry_run": True, "wheels": [{"file": name} for name in names]}
-        session.show(document, lambda: "\n".join(f"would make {name}" for name in names))
+        planned = [
+            {
+                "target": artifact.target,
+                "version": artifact.version,
+                "project": project_name(artifact.engine, artifact.accel),
+            }
+            for artifact in chosen
+        ]
+        document = {"output": str(output_dir), "dry_run": True, "wheels": planned}
+        session.show(document, lambda: "\n".join(f"would make {one['project']}" for one in planned))
         return
     require_backend()
     asked = session.settings.epoch_seconds

@@ -51,21 +51,24 @@ def test_what_has_no_number_makes_no_wheel(upstream):
 
 
 @pytest.mark.parametrize(
-    ("platform", "glibc", "libstdcxx", "tag"),
+    ("platform", "symbols", "tag"),
     [
-        ("linux-x86_64", "2.34", None, "manylinux_2_34_x86_64"),
-        ("linux-x86_64", "2.34", "3.4.29", "manylinux_2_34_x86_64"),
-        ("linux-x86_64", "2.34", "3.4.30", "manylinux_2_35_x86_64"),
-        ("linux-x86_64", "2.28", "3.4.22", "manylinux_2_28_x86_64"),
-        ("linux-x86_64", "2.2.5", None, "manylinux_2_5_x86_64"),
-        ("linux-arm64", "2.17", None, "manylinux_2_17_aarch64"),
-        ("linux-arm64", "2.5", None, "manylinux_2_17_aarch64"),
-        ("windows-x86_64", None, None, "win_amd64"),
-        ("windows-arm64", None, None, "win_arm64"),
+        ("linux-x86_64", ("GLIBC_2.34",), "manylinux_2_34_x86_64"),
+        ("linux-x86_64", ("GLIBC_2.4", "GLIBC_2.34", "GLIBC_2.17"), "manylinux_2_34_x86_64"),
+        ("linux-x86_64", ("GLIBC_2.34", "GLIBCXX_3.4.29"), "manylinux_2_34_x86_64"),
+        ("linux-x86_64", ("GLIBC_2.34", "GLIBCXX_3.4.30"), "manylinux_2_35_x86_64"),
+        ("linux-x86_64", ("GLIBC_2.28", "GLIBCXX_3.4.22", "OMP_1.0", "GOMP_4.5"), "manylinux_2_28_x86_64"),
+        ("linux-x86_64", ("GLIBC_2.2.5",), "manylinux_2_5_x86_64"),
+        ("linux-x86_64", ("GLIBC_2.2.5", "CXXABI_1.3.9"), "manylinux_2_24_x86_64"),
+        ("linux-x86_64", ("GLIBC_2.2.5", "GCC_12.0.0"), "manylinux_2_35_x86_64"),
+        ("linux-arm64", ("GLIBC_2.17",), "manylinux_2_17_aarch64"),
+        ("linux-arm64", ("GLIBC_2.5",), "manylinux_2_17_aarch64"),
+        ("windows-x86_64", (), "win_amd64"),
+        ("windows-arm64", (), "win_arm64"),
     ],
 )
-def test_a_tag_is_what_was_measured(platform, glibc, libstdcxx, tag):
-    assert platform_tag(platform, glibc=glibc, libstdcxx=libstdcxx, macos=None) == tag
+def test_a_tag_is_what_was_measured(platform, symbols, tag):
+    assert platform_tag(platform, symbols=symbols, macos=None) == tag
 
 
 @pytest.mark.parametrize(
@@ -78,32 +81,33 @@ def test_a_tag_is_what_was_measured(platform, glibc, libstdcxx, tag):
     ],
 )
 def test_a_tag_of_macos_is_one_that_pip_takes_and_no_older_than_the_floor(floor, tag):
-    assert platform_tag("macos-arm64", glibc=None, libstdcxx=None, macos=floor) == tag
+    assert platform_tag("macos-arm64", symbols=(), macos=floor) == tag
     assert tag in mac_platforms((15, 0), "arm64")
 
 
 @pytest.mark.parametrize(
-    ("platform", "libstdcxx"), [("linux-x86_64", None), ("macos-arm64", None), ("linux-x86_64", "3.4.99")]
+    ("platform", "symbols"),
+    [("linux-x86_64", ()), ("linux-x86_64", ("GLIBC_2.34", "GLIBCXX_3.4.99")), ("macos-arm64", ())],
 )
-def test_without_a_measured_floor_there_is_no_tag(platform, libstdcxx):
-    glibc = "2.34" if libstdcxx else None
+def test_without_a_measured_floor_there_is_no_tag(platform, symbols):
     with pytest.raises(UsageError):
-        platform_tag(platform, glibc=glibc, libstdcxx=libstdcxx, macos=None)
+        platform_tag(platform, symbols=symbols, macos=None)
 
 
-def test_what_libstdcxx_stands_for_is_auditwheels_policy():
-    text = resources.files("auditwheel").joinpath("policy/manylinux-policy.json").read_text()
-    for machine, platform in (("x86_64", "linux-x86_64"), ("aarch64", "linux-arm64")):
-        highest = {}
-        for policy in json.loads(text):
-            symbols = policy["symbol_versions"].get(machine)
-            if symbols:
-                versions = [version for version in symbols["GLIBCXX"] if version[0].isdigit()]
-                highest[int(policy["name"].split("_")[2])] = max(versions, key=Version)
-        for version in {*highest.values()}:
-            allowed = min(minor for minor, most in highest.items() if Version(most) >= Version(version))
-            tag = platform_tag(platform, glibc="2.5", libstdcxx=version, macos=None)
-            assert int(tag.split("_")[2]) >= allowed, version
+@pytest.mark.parametrize("kind", ["GLIBCXX", "CXXABI", "GCC"])
+@pytest.mark.parametrize(("machine", "platform"), [("x86_64", "linux-x86_64"), ("aarch64", "linux-arm64")])
+def test_what_the_compilers_libraries_stand_for_is_auditwheels_policy(kind, machine, platform):
+    highest = {}
+    for policy in json.loads(resources.files("auditwheel").joinpath("policy/manylinux-policy.json").read_text()):
+        versions = policy["symbol_versions"].get(machine, {}).get(kind, [])
+        numbers = [version for version in versions if version.replace(".", "").isdigit()]
+        if numbers and policy["name"].startswith("manylinux"):
+            highest[int(policy["name"].split("_")[2])] = max(numbers, key=Version)
+    assert highest
+    for version in {*highest.values()}:
+        allowed = min(minor for minor, most in highest.items() if Version(most) >= Version(version))
+        tag = platform_tag(platform, symbols=("GLIBC_2.5", f"{kind}_{version}"), macos=None)
+        assert int(tag.split("_")[2]) >= allowed, version
 
 
 def test_what_a_tag_promises_is_auditwheels_policy():
