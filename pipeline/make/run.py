@@ -9,13 +9,14 @@ from pipeline.events import Notice, StepFailed, StepFinished, StepReused, StepSt
 from pipeline.make.archive import download_archives, fetch_archive
 from pipeline.make.bundle import make_bundle
 from pipeline.make.compile import compile_component
-from pipeline.make.deliver import deliver, prepare
+from pipeline.make.deliver import deliver, prepare, refuse_mixing
 from pipeline.make.downloads import require_space_for_downloads
 from pipeline.make.fetch import fetch_model, fetch_source
 from pipeline.make.layer import make_layer
 from pipeline.make.lowering import lowered, lowered_action, proved_less, settle
-from pipeline.make.package_steps import PackageAction, carry_out
+from pipeline.make.package_steps import carry_out
 from pipeline.make.prove import prove
+from pipeline.make.rehearse import rehearse_layer
 from pipeline.make.split import split_layer
 from pipeline.make.web_ui import build_web_ui
 from pipeline.make.wheel_steps import carry_out_wheel_step
@@ -30,6 +31,7 @@ from pipeline.model.actions import (
     Prove,
     SplitLayer,
 )
+from pipeline.model.rehearsal_actions import RehearseLayer
 from pipeline.model.result import StepResult
 from pipeline.model.wheel_actions import BuildWheel, ProveWheel
 from pipeline.plan.keys import step_key
@@ -41,13 +43,18 @@ if TYPE_CHECKING:
     from pipeline.make.outputs import Outputs, Results
     from pipeline.model.manifest import Manifest
     from pipeline.model.plan import Decision, Plan, Step
+    from pipeline.model.release_plan import ReleasePlan
     from pipeline.ports import Services
 
 
-_OtherAction = FetchSource | FetchModel | FetchArchive | BuildWebUi | Compile | MakeLayer | SplitLayer | PackageAction
-
-
-def run(plan: Plan, services: Services, output_dir: Path, *, release: str | None = None) -> Manifest:
+def run(
+    plan: Plan,
+    services: Services,
+    output_dir: Path,
+    *,
+    release: str | None = None,
+    expected: ReleasePlan | None = None,
+) -> Manifest:
     """Carry out every step that is not in the store yet, then write bundles, layers and ``manifest.json``.
 
     Steps that no missing result needs are not looked at again: a source or model whose products are all there is not
@@ -58,15 +65,18 @@ def run(plan: Plan, services: Services, output_dir: Path, *, release: str | None
         services: to touch the world with.
         output_dir: for the bundles; made when it is not there.
         release: our own name of the release; None derives one from the newest pin's date.
+        expected: the whole release that this is a part of; what the folder then lacks stands in its manifest.
 
     Raises:
+        RehearsalError: the folder has real bundles and a rehearsal would come beside them, or the other way round.
         NoSpaceError: the cache's disk cannot hold what is to be downloaded; nothing was begun.
         PipelineError: a step failed; the steps before it are kept.
     """
     plan = settle(plan, services)
     prepare(output_dir)
+    refuse_mixing(output_dir, rehearsal=any(isinstance(step.action, RehearseLayer) for step in plan.steps))
     plan, results = carry_out_plan(plan, services)
-    return deliver(plan, results, services, output_dir, release=release)
+    return deliver(plan, results, services, output_dir, release=release, expected=expected)
 
 
 def carry_out_plan(plan: Plan, services: Services) -> tuple[Plan, Results]:
@@ -115,7 +125,7 @@ def _run_step(step: Step, why: str, services: Services, results: Results) -> Ste
             if known is not None:  # another process made it while this one waited for the folder
                 services.events.emit(StepReused(step.name, step.key))
                 return known
-            outputs = _carry_out(step, services, results, work)
+            outputs = _dispatch(step, services, results, work)
             key = _key_of(step, outputs, results)
             trees, blobs, facts = dict(outputs.trees), dict(outputs.blobs), dict(outputs.facts)
             result = StepResult(key=key, trees=trees, blobs=blobs, facts=facts)
@@ -136,34 +146,42 @@ def _key_of(step: Step, outputs: Outputs, results: Results) -> str:
     return step_key(lowered_action(step.action), [results[needed].key for needed in step.needs])
 
 
-def _carry_out(step: Step, services: Services, results: Results, work: Path) -> Outputs:
+def _dispatch(step: Step, services: Services, results: Results, work: Path) -> Outputs:
     match step.action:
-        case BuildWheel() | ProveWheel() as action:
-            return carry_out_wheel_step(action, step, services, results, work)
-        case MakeBundle() as action:
-            return make_bundle(action, step.name, services, results, work)
-        case Prove() as action:
-            return prove(action, step.name, services, results, work)
-        case _ as action:
-            return _dispatch(action, step, services, results, work)
-
-
-def _dispatch(an_action: _OtherAction, step: Step, services: Services, results: Results, work: Path) -> Outputs:
-    match an_action:
-        case FetchSource() as action:
-            outputs = fetch_source(action, step.name, services, work)
-        case FetchModel() as action:
-            outputs = fetch_model(action, step.name, services, work)
-        case FetchArchive() as action:
-            outputs = fetch_archive(action, step.name, services, work)
+        case FetchSource() | FetchModel() | FetchArchive() as action:
+            outputs = _fetch(action, step.name, services, work)
         case BuildWebUi() as action:
             outputs = build_web_ui(action, step.key, services, results, work)
-        case Compile() as action:
-            outputs = compile_component(action, step, services, results, work)
+        case Compile() | BuildWheel() | ProveWheel() as action:
+            outputs = _compile(action, step, services, results, work)
         case MakeLayer() as action:
             outputs = make_layer(action, step.name, services, results, work)
         case SplitLayer() as action:
             outputs = split_layer(action, step.name, services, results, work)
+        case Prove() as action:
+            outputs = prove(action, step.name, services, results, work)
+        case RehearseLayer() as action:
+            outputs = rehearse_layer(action, step.name, services, work)
+        case MakeBundle() as action:
+            outputs = make_bundle(action, step.name, services, results, work)
         case _:
-            outputs = carry_out(an_action, step.name, services, results, work)
+            outputs = carry_out(step.action, step.name, services, results, work)
     return outputs
+
+
+def _compile(
+    action: Compile | BuildWheel | ProveWheel, step: Step, services: Services, results: Results, work: Path
+) -> Outputs:
+    if isinstance(action, Compile):
+        return compile_component(action, step, services, results, work)
+    return carry_out_wheel_step(action, step, services, results, work)
+
+
+def _fetch(action: FetchSource | FetchModel | FetchArchive, step: str, services: Services, work: Path) -> Outputs:
+    match action:
+        case FetchSource():
+            return fetch_source(action, step, services, work)
+        case FetchModel():
+            return fetch_model(action, step, services, work)
+        case FetchArchive():
+            return fetch_archive(action, step, services, work)

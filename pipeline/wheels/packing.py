@@ -83,6 +83,11 @@ def choose(manifest: Manifest, patterns: Sequence[str]) -> tuple[Artifact, ...]:
             f"{environments[0].target} is a Python environment and no engine's programs: it is made of wheels already",
             hint="install it with `install`, or its locked wheels with pip (docs/mlx.md)",
         )
+    if any(found.rehearsal for found in chosen):
+        raise UsageError(
+            "these bundles are a rehearsal: there is no engine in them that a wheel could bring",
+            hint="build the real ones, without --rehearsal",
+        )
     chosen = [found for found in chosen if found.environment is None]
     if not chosen:
         raise NothingSelectedError("no bundle there can be a wheel", hint="`build` makes bundles of engines")

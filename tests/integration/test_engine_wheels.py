@@ -129,3 +129,10 @@ def test_a_layer_that_was_changed_makes_no_wheel(user, artifact, tmp_path):
     core.write_bytes(data)
     assert user.run("wheel", "pack", "--from", dist, "--output", tmp_path / "out").returncode == 7
     assert not (tmp_path / "out").exists()
+
+
+def test_a_rehearsal_is_no_engine_and_makes_no_wheel(user):
+    user.ok("build", "--target", "linux-x86_64-cpu", "--rehearsal", "--output", "rehearsed")
+    done = user.run("wheel", "pack", "--from", "rehearsed", "--output", "none")
+    assert done.returncode == 2
+    assert not (user.home / "none").exists()
