@@ -5,6 +5,7 @@ The backend is driven through ``build``, in a process of its own that has no net
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
 from pipeline.builders import cmake
@@ -49,5 +50,5 @@ def environment(
         more: variables beside these.
     """
     found = cmake.environment(base, epoch_seconds=epoch_seconds)
-    path = ":".join([*programs, found.get("PATH", "")])
-    return {**found, "PATH": path, "PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": "/dev/null", **(more or {})}
+    path = os.pathsep.join([*programs, found.get("PATH", "")])
+    return {**found, "PATH": path, "PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull, **(more or {})}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -39,7 +40,7 @@ def prove_wheel(action: ProveWheel, services: Services, results: Results, work: 
     wheel = results[action.wheel].blobs["wheel"]
     fetched = results[action.fetched].blobs
     files = _lay_out([wheel, *(fetched[one.filename] for one in action.needs)], services, work / "wheels")
-    env = {**clean_environment(work, services.base_env), "PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": "/dev/null"}
+    env = {**clean_environment(work, services.base_env), "PIP_NO_INDEX": "1", "PIP_CONFIG_FILE": os.devnull}
     python = _make_environment(action, services, env, work)
     pip = (str(python), "-I", "-m", "pip", "--disable-pip-version-check")
     installing = (*pip, "install", "--quiet", "--no-index", "--no-deps", *map(str, files))
