@@ -16,16 +16,6 @@ if TYPE_CHECKING:
     from pipeline.names import Target
     from pipeline.ports import Store
 
-# GitHub's hosted runner for a platform: docs.github.com, "About GitHub-hosted runners". 22.04 has only Python 3.10.
-RUNNERS: Mapping[str, str] = {
-    "linux-x86_64": "ubuntu-24.04",
-    "linux-arm64": "ubuntu-24.04-arm",
-    "macos-arm64": "macos-15",
-    "macos-x86_64": "macos-15-intel",
-    "windows-x86_64": "windows-2022",
-    "windows-arm64": "windows-11-arm",
-}
-
 
 def outstanding(plan: Plan, store: Store) -> tuple[dict[str, StepResult], frozenset[str]]:
     """Return the results that are there, and the steps that must run, walking back from the bundles.
@@ -77,6 +67,7 @@ def states(plan: Plan, store: Store) -> tuple[StepState, ...]:
 def github_matrix(
     targets: Sequence[Target],
     *,
+    runners: Mapping[str, str],
     release: str | None,
     source: str,
     wheels_only: bool = False,
@@ -87,6 +78,15 @@ def github_matrix(
 
     What is fetched or assembled could be made on any runner; on its own platform it is run as well. An entry says
     ``wheels_only``, ``with_miniforge`` or ``rehearsal`` where that was asked for.
+
+    Args:
+        targets: to make.
+        runners: platform to the label of GitHub's hosted runner.
+        release: that is built; None for what each job's own recipes say.
+        source: where from.
+        wheels_only: as the option of that name.
+        with_miniforge: as the option of that name.
+        rehearsal: as the option of that name.
     """
     by_platform: dict[str, list[str]] = {}
     for target in targets:
@@ -95,7 +95,7 @@ def github_matrix(
         "include": [
             {
                 "platform": platform,
-                "runner": RUNNERS[platform],
+                "runner": runners[platform],
                 "targets": ",".join(names),
                 "release": release or "",
                 "source": source,
