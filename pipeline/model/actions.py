@@ -26,6 +26,7 @@ from pipeline.model.source import Source
 from pipeline.model.statements import Material, Part
 from pipeline.model.toolkit_actions import MakeRuntimeLayer, MakeToolkit
 from pipeline.model.upstream import PinnedAsset
+from pipeline.model.wheel_actions import BuildWheel, ProveWheel
 
 
 class FetchSource(Frozen):
@@ -279,6 +280,8 @@ Action = Annotated[
     | Prove
     | ProveEnvironment
     | RehearseLayer
-    | MakeBundle,
+    | MakeBundle
+    | BuildWheel
+    | ProveWheel,
     Field(discriminator="kind"),
 ]

@@ -22,6 +22,7 @@ from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe
 from pipeline.model.release_plan import ReleasePlan
 from pipeline.model.release_preferences import ReleasePreferences
 from pipeline.model.upstream import PinnedRelease
+from pipeline.model.wheel_recipe import WheelEngine
 from pipeline.model.workflows import GithubRunners, GitlabRunners, Toolchains
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ _MODELS: dict[str, type[Frozen]] = {
     "project": ProjectDefaults,
     "engine-recipe": EngineRecipe,
     "environment-recipe": EnvironmentEngine,
+    "wheel-recipe": WheelEngine,
     "unsupported-recipe": UnsupportedEngine,
     "accelerator-recipe": AcceleratorRecipe,
     "model-recipe": ModelRecipe,
