@@ -43,12 +43,13 @@ class Declared(NamedTuple):
     def unknown(self, options: Iterable[str]) -> dict[str, list[str]]:
         """Return each option that nothing in the source declares, with the declared names nearest to it.
 
-        CMake's own ``CMAKE_`` variables and those of packages are declared elsewhere.
+        CMake's own variables, ``CMAKE_*`` and ``<Package>_ROOT``, and those of packages are declared elsewhere.
         """
         return {
             name: difflib.get_close_matches(name, sorted(self.options), n=3, cutoff=0.7)
             for name in options
             if name not in self.options
+            and not name.endswith("_ROOT")
             and not name.startswith(("CMAKE_", *(f"{package}_" for package in self.packages)))
             and not any(re.fullmatch(pattern, name) for pattern in self.patterns)
         }

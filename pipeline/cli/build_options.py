@@ -15,7 +15,7 @@ from pipeline.cli.options import gathered_options
 from pipeline.errors import UsageError
 from pipeline.model.manifest import ProofLevel
 from pipeline.model.source import LocalTree
-from pipeline.plan import BuildRequest, narrow
+from pipeline.plan import BuildRequest, find_toolkits, narrow
 from pipeline.plan.request import SourceChoice
 from pipeline.plan.toolkits import TOOLKIT_CHOICES
 from pipeline.target_names import select_targets
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from pipeline.app.settings import Settings
     from pipeline.cli.session import Session
+    from pipeline.ports import HostProbe
 
 
 def _complete_target(_ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str | CompletionItem]:
@@ -41,10 +42,10 @@ _OPTIONS = (
         "-t",
         "targets",
         multiple=True,
-        required=True,
         metavar="T",
         shell_complete=_complete_target,
-        help="What to make: a target, a glob ('linux-*'), several with commas; may be repeated.",
+        help="What to make: a target, a glob ('linux-*'), several with commas; may be repeated.  [required, but for a "
+        "rehearsal, which is of everything]",
     ),
     click.option(
         "--release",
@@ -111,6 +112,12 @@ _OPTIONS = (
         "a conda.",
     ),
     click.option(
+        "--rehearsal",
+        is_flag=True,
+        help="Make bundles with no engine in them, for any platform, to try a release out; they are marked, and only "
+        "taken where a rehearsal is asked for.",
+    ),
+    click.option(
         "--from-mirror",
         "from_mirror",
         multiple=True,
@@ -137,6 +144,7 @@ class BuildOptions:
     architectures: str
     wheels_only: bool
     with_miniforge: bool
+    rehearsal: bool
     from_mirror: tuple[str, ...]
 
 
@@ -163,11 +171,12 @@ def make_request(asked: BuildOptions, settings: Settings, catalog: Catalog) -> B
         UsageError: a target, a release or an option makes no sense, or --locked meets what no digest pins.
         NothingSelectedError: a target is one that cannot be made at all.
     """
-    catalog.refuse_unsupported(asked.targets)
+    patterns = _patterns(asked)
+    catalog.refuse_unsupported(patterns)
     given = dict(_name_and_value(text) for text in asked.cmake_options)
     request = BuildRequest(
-        targets=select_targets(asked.targets, catalog.targets()),
-        patterns=asked.targets,
+        targets=select_targets(patterns, catalog.targets()),
+        patterns=patterns,
         release=asked.release or settings.release,
         release_is_default=asked.release is None,
         prove=asked.prove,
@@ -183,21 +192,46 @@ def make_request(asked: BuildOptions, settings: Settings, catalog: Catalog) -> B
         wheels_only=asked.wheels_only,
         with_miniforge=asked.with_miniforge,
         builder_version=version(),
+        rehearsal=asked.rehearsal,
     )
     if settings.locked:
         _require_locked(request, catalog)
     return request
 
 
+def _patterns(asked: BuildOptions) -> tuple[str, ...]:
+    """Return what the targets were named by.
+
+    Raises:
+        UsageError: nothing was named; or a rehearsal shall prove something.
+    """
+    if asked.rehearsal and (asked.prove in {"load", "run"} or asked.model):
+        raise UsageError(
+            "a rehearsal proves nothing: there is no engine in it", hint="leave --prove and --model out of it"
+        )
+    if not asked.targets and not asked.rehearsal:
+        raise UsageError(
+            "what to make is not said: --target is missing",
+            hint="`targets` lists what can be made; with --rehearsal it is everything",
+        )
+    return asked.targets or ("*",)
+
+
 def without_unmakeable(
-    session: Session, request: BuildRequest, catalog: Catalog, *, platform: str | None
+    session: Session, request: BuildRequest, catalog: Catalog, *, host: HostProbe | None
 ) -> BuildRequest:
     """Return the request without what only a glob took and what cannot be made as asked; a warning says of each why.
+
+    Without a host every target is made on a machine of its own platform, which has what it needs.
 
     Raises:
         PipelineError: as ``plan.narrow``.
     """
-    narrowed, left_out = narrow(request, catalog, platform=platform)
+    if host is None:
+        narrowed, left_out = narrow(request, catalog, platform=None)
+    else:
+        _, no_toolkit = find_toolkits(request, catalog, host)
+        narrowed, left_out = narrow(request, catalog, platform=host.facts().platform, no_toolkit=no_toolkit)
     for one in left_out:
         session.warn(str(one))
     return narrowed

@@ -30,6 +30,11 @@ if TYPE_CHECKING:
     from pipeline.ports import Services
 
 
+_SOFTWARE_PATIENCE = 8
+"""A device that computes on the processor compiles every shader for it when the model is loaded: 1 to 2 minutes of one
+processor's time with Mesa's lavapipe 22.3."""
+
+
 def prove(action: Prove, step: str, services: Services, results: Results, work: Path) -> Outputs:
     """Prove the layers of a bundle, at the level that was asked for.
 
@@ -71,9 +76,14 @@ def _run_bundle(
 ) -> tuple[Proof, str]:
     """Start the bundle's programs; return what that proved, and the same for people."""
     work = root.parent
-    env = {**clean_environment(work, services.base_env), **_software_environment(action, services)}
+    software = _software_environment(action, services)
+    env = {**clean_environment(work, services.base_env), **software}
+    health = action.health
+    if software:
+        patient = health.ready_timeout_seconds * _SOFTWARE_PATIENCE
+        health = health.model_copy(update={"ready_timeout_seconds": patient})
     try:
-        version, devices = check_loads(action.health, root, commands=services.commands, env=env, cwd=work)
+        version, devices = check_loads(health, root, commands=services.commands, env=env, cwd=work)
     except ProofError as error:
         raise ProofError(f"{action.target}: {error.message}", hint=error.hint) from error
     proof = Proof(level=level, loads=True, version=version, devices=devices)
@@ -81,7 +91,7 @@ def _run_bundle(
     if level != "run":
         return proof, said
     model, digest = _model(action, services, results, work)
-    made_text = generate(action.health, root=root, model=model, services=services, env=env, cwd=work, step=step)
+    made_text = generate(health, root=root, model=model, services=services, env=env, cwd=work, step=step)
     named = f"{Path(model).name} sha256:{digest}"
     proof = proof.model_copy(update={"generated_tokens": made_text.tokens, "model": named})
     return proof, f"{said}, {counted(made_text.tokens, 'token')}, ready in {made_text.ready_seconds:.1f} s"

@@ -72,9 +72,7 @@ def decide(
         proven = _proof(target, request, platform, no_device if asks_more else "")
         engine = catalog.environments[target.engine]
         return decide_assembled(target, request, engine, environment, proof=proven)
-    if request.wheels_only or request.with_miniforge:
-        option = "--wheels-only" if request.wheels_only else "--with-miniforge"
-        raise UsageError(f"{target} is no Python environment", hint=f"{option} is for environments alone")
+    _refuse_options_of_environments(target, request)
     sources = releases_of(target, catalog)
     builds = builds_here(target, request, platform=platform, no_toolkit=no_toolkit)
     release, origin, why = _origin(target, request, catalog, sources, builds=builds, unreachable=unreachable)
@@ -86,6 +84,12 @@ def decide(
         _refuse_options(target, request, catalog)
     proof, proof_why = _proof(target, request, platform, no_device if kind.is_gpu else "")
     return Decision(target=str(target), version=release, origin=origin, why=why, proof=proof, proof_why=proof_why)
+
+
+def _refuse_options_of_environments(target: Target, request: BuildRequest) -> None:
+    if request.wheels_only or request.with_miniforge:
+        option = "--wheels-only" if request.wheels_only else "--with-miniforge"
+        raise UsageError(f"{target} is no Python environment", hint=f"{option} is for environments alone")
 
 
 def kind_of_target(target: Target, catalog: Catalog) -> AcceleratorKind:

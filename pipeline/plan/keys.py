@@ -27,7 +27,9 @@ from pipeline.model.environment_actions import (
     MakeWheelLayer,
     ProveEnvironment,
 )
+from pipeline.model.rehearsal_actions import RehearseLayer
 from pipeline.model.toolkit_actions import MakeRuntimeLayer, MakeToolkit
+from pipeline.model.wheel_actions import BuildWheel, ProveWheel
 from pipeline.sources.registry import identity_of
 
 if TYPE_CHECKING:
@@ -53,7 +55,10 @@ FORMATS: Mapping[str, int] = {
     "make_runtime_layer": 1,
     "prove": 4,
     "prove_environment": 2,
+    "rehearse_layer": 1,
     "make_bundle": 3,
+    "build_wheel": 1,
+    "prove_wheel": 1,
 }
 
 # Fields that name other steps (their keys stand for them) or places.
@@ -69,8 +74,11 @@ _REFERENCES: Mapping[type[Action], frozenset[str]] = {
     MakeToolkit: frozenset({"fetched", "title"}),
     MakeRuntimeLayer: frozenset({"toolkit", "toolkit_dir", "title"}),
     ProveEnvironment: frozenset({"fetched", "layers", "channel_layer", "wheel_layers"}),
+    RehearseLayer: frozenset(),
     Prove: frozenset({"layers", "compiled", "model", "model_file"}),
     MakeBundle: frozenset({"layers", "proof", "compiled", "archives", "materials"}),
+    BuildWheel: frozenset({"source", "place"}),
+    ProveWheel: frozenset({"wheel", "fetched", "model"}),
 }
 
 

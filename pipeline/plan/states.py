@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.model.actions import MakeBundle
 from pipeline.model.plan import StepState
+from pipeline.model.wheel_actions import BuildWheel, ProveWheel
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -14,16 +15,6 @@ if TYPE_CHECKING:
     from pipeline.model.result import StepResult
     from pipeline.names import Target
     from pipeline.ports import Store
-
-# GitHub's hosted runner for a platform: docs.github.com, "About GitHub-hosted runners". 22.04 has only Python 3.10.
-RUNNERS: Mapping[str, str] = {
-    "linux-x86_64": "ubuntu-24.04",
-    "linux-arm64": "ubuntu-24.04-arm",
-    "macos-arm64": "macos-15",
-    "macos-x86_64": "macos-15-intel",
-    "windows-x86_64": "windows-2022",
-    "windows-arm64": "windows-11-arm",
-}
 
 
 def outstanding(plan: Plan, store: Store) -> tuple[dict[str, StepResult], frozenset[str]]:
@@ -35,7 +26,8 @@ def outstanding(plan: Plan, store: Store) -> tuple[dict[str, StepResult], frozen
     by_name = {step.name: step for step in plan.steps}
     results: dict[str, StepResult] = {}
     wanted: set[str] = set()
-    queue = [step.name for step in plan.steps if isinstance(step.action, MakeBundle)]
+    ends = (MakeBundle, BuildWheel, ProveWheel)
+    queue = [step.name for step in plan.steps if isinstance(step.action, ends)]
     while queue:
         name = queue.pop()
         if name in wanted or name in results:
@@ -75,15 +67,26 @@ def states(plan: Plan, store: Store) -> tuple[StepState, ...]:
 def github_matrix(
     targets: Sequence[Target],
     *,
+    runners: Mapping[str, str],
     release: str | None,
     source: str,
     wheels_only: bool = False,
     with_miniforge: bool = False,
+    rehearsal: bool = False,
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the ``strategy.matrix`` of a GitHub Actions job: one entry a platform, so that its targets share steps.
 
     What is fetched or assembled could be made on any runner; on its own platform it is run as well. An entry says
-    ``wheels_only`` or ``with_miniforge`` where that was asked for.
+    ``wheels_only``, ``with_miniforge`` or ``rehearsal`` where that was asked for.
+
+    Args:
+        targets: to make.
+        runners: platform to the label of GitHub's hosted runner.
+        release: that is built; None for what each job's own recipes say.
+        source: where from.
+        wheels_only: as the option of that name.
+        with_miniforge: as the option of that name.
+        rehearsal: as the option of that name.
     """
     by_platform: dict[str, list[str]] = {}
     for target in targets:
@@ -92,12 +95,13 @@ def github_matrix(
         "include": [
             {
                 "platform": platform,
-                "runner": RUNNERS[platform],
+                "runner": runners[platform],
                 "targets": ",".join(names),
                 "release": release or "",
                 "source": source,
                 **({"wheels_only": True} if wheels_only else {}),
                 **({"with_miniforge": True} if with_miniforge else {}),
+                **({"rehearsal": True} if rehearsal else {}),
             }
             for platform, names in by_platform.items()
         ]

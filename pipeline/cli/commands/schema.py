@@ -10,17 +10,20 @@ import click
 from pipeline.app.project import manifests_dir
 from pipeline.cli.options import Command, common_options
 from pipeline.errors import UsageError
+from pipeline.model.bundle_card import BundleCard
 from pipeline.model.environment_recipe import EnvironmentEngine, UnsupportedEngine
 from pipeline.model.host import HostFacts
-from pipeline.model.manifest import BundleCard
 from pipeline.model.manifest_document import manifest_schema, write_schema
 from pipeline.model.mirror import MirrorDocument
 from pipeline.model.model_recipe import ModelRecipe
 from pipeline.model.plan import Plan
 from pipeline.model.project import ProjectDefaults
 from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe
+from pipeline.model.release_plan import ReleasePlan
 from pipeline.model.release_preferences import ReleasePreferences
 from pipeline.model.upstream import PinnedRelease
+from pipeline.model.wheel_recipe import WheelEngine
+from pipeline.model.workflows import GithubRunners, GitlabRunners, Toolchains
 
 if TYPE_CHECKING:
     from pipeline.cli.session import Session
@@ -33,12 +36,17 @@ _MODELS: dict[str, type[Frozen]] = {
     "project": ProjectDefaults,
     "engine-recipe": EngineRecipe,
     "environment-recipe": EnvironmentEngine,
+    "wheel-recipe": WheelEngine,
     "unsupported-recipe": UnsupportedEngine,
     "accelerator-recipe": AcceleratorRecipe,
     "model-recipe": ModelRecipe,
     "pinned-release": PinnedRelease,
+    "release-plan": ReleasePlan,
     "release-preferences": ReleasePreferences,
     "mirror": MirrorDocument,
+    "github-runners": GithubRunners,
+    "gitlab-runners": GitlabRunners,
+    "ci-toolchains": Toolchains,
 }
 _NAMES = ("manifest", *_MODELS)
 _KEPT = "manifest-v1.schema.json"

@@ -43,8 +43,8 @@ def test_an_option_that_is_gone_names_what_it_may_be_called_now(declared):
 
 
 def test_variables_of_cmake_and_of_packages_are_declared_elsewhere(declared):
-    assert declared.unknown(["CMAKE_BUILD_TYPE", "Vulkan_GLSLC_EXECUTABLE"]) == {}
-    assert "CUDAToolkit_ROOT" in declared.unknown(["CUDAToolkit_ROOT"])
+    assert declared.unknown(["CMAKE_BUILD_TYPE", "Vulkan_GLSLC_EXECUTABLE", "CUDAToolkit_ROOT"]) == {}
+    assert "CUDAToolkit_EXECUTABLE" in declared.unknown(["CUDAToolkit_EXECUTABLE"])
 
 
 def test_names_that_are_put_together_while_it_runs_are_not_refused(declared):
