@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from pipeline.model.plan import Step
     from pipeline.ports import Services
 
+INCLUDED = ("unity.cmake", "run_paths.cmake")
+"""CMake files of ours that every build includes."""
 _BYTES_PER_COMPILER = 2 << 30  # unity files of b11434 took 0.7 to 2.5 GB with gcc 12
 
 
@@ -49,7 +51,7 @@ def compile_component(action: Compile, step: Step, services: Services, results: 
     _start_over_unless("\n".join((step.key, *paths)), work, log_path)
     paths = paths._replace(source=str(_source_dir(action, services, results, work)))
     _refuse_unknown(action, declared_options(Path(paths.source)).unknown(action.component.options))
-    Path(paths.unity).write_bytes(resources.files(builders).joinpath("unity.cmake").read_bytes())
+    Path(paths.unity).write_bytes(b"".join(resources.files(builders).joinpath(name).read_bytes() for name in INCLUDED))
     env = cmake.environment(services.base_env, epoch_seconds=action.epoch_seconds)
     with compiler_cache(services, work) as cache:
         run = BuildCommands(services, step.name, {**env, **cache.environment}, log_path, work)

@@ -20,6 +20,7 @@ from pipeline.app.settings import Flags, load_settings
 from pipeline.builders import cmake
 from pipeline.builders.declared import declared_options
 from pipeline.catalog import load
+from pipeline.make.compile import INCLUDED
 from tests.simulators.pinned_sources import pinned_source
 
 pytestmark = pytest.mark.slow
@@ -82,11 +83,13 @@ def oneapi(tmp_path):
 def test_upstream_takes_the_sycl_recipe_up_to_compiling(oneapi, tmp_path):
     toolkit, component = CATALOG.accelerator("sycl").toolkit, BACKENDS["sycl"]
     options = {name: value.replace("{toolkit}", str(oneapi)) for name, value in component.options.items()}
+    included = tmp_path / "included.cmake"
+    included.write_text("".join(Path(cmake.__file__).with_name(name).read_text() for name in INCLUDED))
     with pinned_source(ENGINE, RECIPE.default_release) as source:
         paths = cmake.Paths(
             source=str(source),
             build=str(tmp_path / "build"),
-            unity=str(Path(cmake.__file__).with_name("unity.cmake")),
+            unity=str(included),
             cmake=str(shutil.which("cmake", path=_path())),
             ninja=str(shutil.which("ninja", path=_path())),
             cc=str(oneapi / toolkit.cc),
