@@ -293,7 +293,7 @@ def test_a_source_changed_in_the_store_is_refused(user):
 
 
 def test_a_disk_that_fills_up_exits_4_and_the_next_run_goes_on(user, tmp_path):
-    with mounted(tmp_path / "small", "-t", "tmpfs", "-o", "size=500k", "tmpfs") as disk:
+    with mounted(tmp_path / "small", "-t", "tmpfs", "-o", "size=300k", "tmpfs") as disk:
         full = CommandLine(user.home, user.recipes, {"ENGINE_PIPELINE_CACHE_DIR": str(disk / "cache")})
         done = build(full)
         assert done.returncode == 4, done.stderr
