@@ -342,7 +342,7 @@ def test_a_mirror_that_is_no_folder_is_a_usage_error(user):
 
 def test_check_reads_environments(user):
     found = user.json("check")
-    assert found["environments"] == ["mlx", "mlx-openai"]
+    assert found["environments"] == ["llama-cpp-python", "mlx", "mlx-openai"]
     assert {"llama.cpp", "mlx-lm", "mlx-openai-server"} <= set(found["engines"])
     assert found["unsupported"] == ["mlx-llm-server"]
 
