@@ -42,6 +42,7 @@ class Paths(NamedTuple):
 
     Attributes:
         toolkit: of the accelerator; empty where there is none.
+        toolchain: that compiles; empty for the machine's own compiler.
     """
 
     source: str
@@ -52,6 +53,7 @@ class Paths(NamedTuple):
     cc: str
     cxx: str
     toolkit: str = ""
+    toolchain: str = ""
 
 
 def configure_argv(
@@ -71,6 +73,8 @@ def configure_argv(
     prefix_maps = [f"-ffile-prefix-map={paths.source}=/src", f"-ffile-prefix-map={paths.build}=/build"]
     if paths.toolkit:
         prefix_maps.append(f"-ffile-prefix-map={paths.toolkit}=/toolkit")
+    if paths.toolchain:
+        prefix_maps.append(f"-ffile-prefix-map={paths.toolchain}=/toolchain")
     flags = " ".join(_quoted(flag) for flag in [*compile_flags, *prefix_maps])
     entries = {
         **options,

@@ -13,8 +13,10 @@ from pipeline import builders
 from pipeline.builders import cmake
 from pipeline.errors import BuildError, HostError, NoSpaceError, UsageError
 from pipeline.events import StepProgress
+from pipeline.make.compile_places import options_of, own_options, paths_of
 from pipeline.make.compiler_cache import compiler_cache
 from pipeline.make.outputs import Outputs, Results, made
+from pipeline.make.toolchain import lay_toolchain
 from pipeline.model.counts import counted
 from pipeline.ports import Command
 from pipeline.ports.space import require_space
@@ -51,14 +53,18 @@ def compile_component(action: Compile, step: Step, services: Services, results: 
         host=services.host,
         hint=f"compiling {action.component_name} needs it: free some, or name another disk with --cache-dir",
     )
-    paths = _paths(services, work, action, results)
-    options = _options(action, paths)
+    paths = paths_of(services, work, action, results)
     _start_over_unless("\n".join((step.key, *paths)), work, log_path)
+    toolchain = lay_toolchain(action, services, results, work)
+    if toolchain is not None:
+        paths = paths._replace(toolchain=toolchain.folder)
+    options = options_of(action, paths, toolchain)
     paths = paths._replace(source=str(_source_dir(action, services, results, work)))
     Path(paths.unity).write_bytes(resources.files(builders).joinpath("unity.cmake").read_bytes())
     env = cmake.environment(services.base_env, epoch_seconds=action.epoch_seconds)
     with compiler_cache(services, work) as cache:
-        run = _Run(services, step.name, {**env, **cache.environment}, log_path, work)
+        env |= {**cache.environment, **(toolchain.environment if toolchain else {})}
+        run = _Run(services, step.name, env, log_path, work)
         argv = cmake.configure_argv(
             paths,
             options=options,
@@ -187,41 +193,6 @@ def _source_dir(action: Compile, services: Services, results: Results, work: Pat
     return copy
 
 
-def _paths(services: Services, work: Path, action: Compile, results: Results) -> cmake.Paths:
-    """Return the places of a build; the source's is filled in when it is there."""
-    toolkit = action.toolkit_dir or ""
-    if action.toolkit is not None:
-        tree = results[action.toolkit].trees["toolkit"]
-        services.store.verify_tree(tree)
-        toolkit = str(services.store.tree_path(tree))
-
-    def tool(name: str) -> str:
-        found = services.host.tool(name)
-        if found is None:
-            raise HostError(f"{name} was there when the plan was made and is gone now", hint="install it and run again")
-        return found.path
-
-    return cmake.Paths(
-        source="",
-        build=str(work / "build"),
-        unity=str(work / "unity.cmake"),
-        cmake=tool("cmake"),
-        ninja=tool("ninja"),
-        cc=f"{toolkit}/{action.compilers['cc']}" if "cc" in action.compilers else tool("cc"),
-        cxx=f"{toolkit}/{action.compilers['cxx']}" if "cxx" in action.compilers else tool("cxx"),
-        toolkit=toolkit,
-    )
-
-
-def _options(action: Compile, paths: cmake.Paths) -> dict[str, str]:
-    """Return all options with this machine's places filled in."""
-    places = {"{toolkit}": paths.toolkit, "{cxx}": paths.cxx}
-    options = {**action.component.options, **action.pin_options}
-    for word, place in places.items():
-        options = {name: value.replace(word, place) for name, value in options.items()}
-    return options
-
-
 def _check_options(action: Compile, options: Mapping[str, str], build_dir: Path) -> None:
     """Hold what CMake keeps against what it was told.
 
@@ -230,7 +201,7 @@ def _check_options(action: Compile, options: Mapping[str, str], build_dir: Path)
         BuildError: CMake took another value, for example because the source forces it.
     """
     cache = cmake.parse_cache((build_dir / "CMakeCache.txt").read_text(encoding="utf-8"))
-    unknown = cmake.unknown_options(action.component.options, cache)
+    unknown = cmake.unknown_options(own_options(action), cache)
     if unknown:
         listed = "; ".join(
             f"{name} (now {' or '.join(near)}?)" if near else name for name, near in sorted(unknown.items())
@@ -253,7 +224,7 @@ def _facts(action: Compile, build_dir: Path, log_path: Path, warnings: int) -> d
     features: dict[str, JsonValue] = {
         target: [*sorted(found)] for target, found in cmake.cpu_features(commands).items()
     }
-    options: dict[str, JsonValue] = dict(sorted({**action.component.options, **action.pin_options}.items()))
+    options: dict[str, JsonValue] = dict(sorted({**own_options(action), **action.pin_options}.items()))
     return {
         "options": options,
         "cpu_features": features,

@@ -15,6 +15,7 @@ from pipeline.model.source import LocalTree
 from pipeline.names import accel_version, version_key
 from pipeline.plan.choosing import NOT_LOOKED, builds_here, decide, kind_of_target, needs_network, releases_of
 from pipeline.plan.choosing_assembled import has_base
+from pipeline.plan.looking_runners import find_runners
 from pipeline.plan.request import PlanInputs
 from pipeline.plan.toolkits import TOOLKIT_CHOICES, choose_toolkit
 from pipeline.ports import DownloadRequest
@@ -84,6 +85,7 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
     unreachable: dict[str, str] = {}
     no_device = _no_devices(request, catalog, environments, services.host) if request.prove is None else {}
     toolkits, no_toolkit = _toolkits(request, catalog, services.host)
+    runners, no_runner = find_runners(request, catalog, services.host)
     decisions = []
     for target in request.targets:
         lacking = no_toolkit.get(str(target))
@@ -99,6 +101,7 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
             unreachable=unreachable.get(str(target), ""),
             no_device=no_device.get(str(target), NOT_LOOKED),
             no_toolkit=lacking,
+            no_runner=no_runner.get(str(target), NOT_LOOKED),
             environment=environments.get(str(target)),
         )
         decisions.append((target, decision))
@@ -116,6 +119,8 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
         miniforge=_miniforge(request, catalog),
         toolkits=toolkits,
         no_toolkit=no_toolkit,
+        runners=runners,
+        no_runner=no_runner,
     )
 
 
@@ -129,7 +134,7 @@ def _for_builds(
         if decision.origin != "built":
             continue
         with _naming_archives(target, catalog):
-            tools |= _tools(catalog.engine(target.engine), request, services.host.facts().platform, services.host)
+            tools |= _tools(catalog.engine(target.engine), request, services.host, compiles=not decision.toolchain)
         source = catalog.pin(target.engine, decision.version).source
         if isinstance(source, LocalTree) and source.path not in local_trees:
             local_trees[source.path] = _digest_of_tree(source.path, services.trees)
@@ -224,15 +229,16 @@ def _unreachable(target: Target, release: PinnedRelease, downloader: Reachabilit
     return ""
 
 
-def _tools(recipe: EngineRecipe, request: BuildRequest, platform: str, host: HostProbe) -> dict[str, Tool]:
-    """Return the tools that a build of an engine needs."""
-    names = ["cc", "cxx", "cmake", "ninja", "strip", "objcopy"]
+def _tools(recipe: EngineRecipe, request: BuildRequest, host: HostProbe, *, compiles: bool) -> dict[str, Tool]:
+    """Return the tools that a build of an engine needs; a toolchain brings the compiler where the machine's is not."""
+    names = [*(("cc", "cxx", "strip", "objcopy") if compiles else ()), "cmake", "ninja"]
     minimum = dict(recipe.minimum_tools)
     if recipe.web_ui and (recipe.web_ui.enabled if request.web_ui is None else request.web_ui):
         names += ["node", "npm"]
         minimum["node"] = recipe.web_ui.minimum_node
+    platform = host.facts().platform
     tools = {name: _require(name, minimum.get(name), platform, host) for name in names}
-    for name in ("cc", "cxx"):
+    for name in ("cc", "cxx") if compiles else ():
         _require_compiler_version(tools[name], minimum)
     return tools
 

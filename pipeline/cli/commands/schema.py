@@ -20,6 +20,7 @@ from pipeline.model.plan import Plan
 from pipeline.model.project import ProjectDefaults
 from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe
 from pipeline.model.release_preferences import ReleasePreferences
+from pipeline.model.toolchain import Toolchain
 from pipeline.model.upstream import PinnedRelease
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ _MODELS: dict[str, type[Frozen]] = {
     "unsupported-recipe": UnsupportedEngine,
     "accelerator-recipe": AcceleratorRecipe,
     "model-recipe": ModelRecipe,
+    "toolchain-recipe": Toolchain,
     "pinned-release": PinnedRelease,
     "release-preferences": ReleasePreferences,
     "mirror": MirrorDocument,

@@ -31,6 +31,10 @@ def chosen(catalog, target, *, unreachable="", platform=HERE, **asked):
     return decide(target, request, catalog, platform=platform, unreachable=unreachable)
 
 
+def asking(target, release, source):
+    return BuildRequest((target,), release=release, source=source)
+
+
 def test_releases_are_sorted_by_number(pinned):
     assert releases_of(LINUX, pinned) == (("b11401", "b10892", "b9900"), ("b11434", "b11401"))
     assert releases_of(AVX2, pinned) == ((), ("b11434", "b11401"))
@@ -71,11 +75,11 @@ def test_what_can_only_be_built_elsewhere_is_fetched_from_a_release_that_has_it(
 
 def test_only_where_it_decides_something_is_upstream_asked(pinned):
     asked = {
-        target: needs_network(target, BuildRequest((target,), release=wanted, source=source), pinned, platform=HERE)
+        target: needs_network(target, asking(target, wanted, source), pinned, builds=target.platform == HERE)
         for target, wanted, source in ((LINUX, "b11401", "auto"), (WINDOWS, None, "auto"), (AVX2, "b11401", "auto"))
     }
     assert asked == {LINUX: "b11401", WINDOWS: None, AVX2: None}
-    assert needs_network(LINUX, BuildRequest((LINUX,), release="b11401", source="fetch"), pinned, platform=HERE) is None
+    assert needs_network(LINUX, asking(LINUX, "b11401", "fetch"), pinned, builds=True) is None
 
 
 def test_options_of_this_command_lead_to_a_build_where_both_ways_are_open(pinned):
