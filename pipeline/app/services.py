@@ -145,6 +145,7 @@ def open_services(
             events=events,
             jobs=settings.jobs or probe.facts().cpu_count,
             compiler_cache_dir=compiler_cache_dir,
+            compiler_cache=settings.compiler_cache,
             base_env=settings.child_env,
             device_env=device_environment(),
             offline=settings.offline,
@@ -254,7 +255,7 @@ def host(settings: Settings, commands: CommandRunner | None = None) -> HostProbe
     base_env = {name: value for name, value in settings.child_env.items() if name not in FOR_THE_NETWORK}
     libraries = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}  # probes alone
     device_env = {**base_env, **device_environment(), **libraries}
-    return LocalHost(commands or ProcessRunner(), base_env, device_environment=device_env)
+    return LocalHost(commands or ProcessRunner(), base_env, device_environment=device_env, variables=dict(os.environ))
 
 
 def key_files() -> KeyFiles:

@@ -8,8 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from pipeline.app.compiler_cache import compiler_cache_choice
 from pipeline.app.project import shipped_recipes_dir
 from pipeline.errors import UsageError
+from pipeline.ports import CompilerCacheChoice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -90,6 +92,7 @@ class Settings:
         keep: generations of an engine that an installation keeps.
         pins: engine to the version that installations hold it at.
         cmake_options: CMake cache entries that are added to every build.
+        compiler_cache: which compiler cache builds use.
         summary_path: file that CI shows as the job's summary (GITHUB_STEP_SUMMARY).
         epoch_seconds: SOURCE_DATE_EPOCH, for everything that a build writes; None when it is not set.
         child_env: environment that programs are started with.
@@ -119,6 +122,7 @@ class Settings:
     keep: int = DEFAULT_KEEP
     pins: Mapping[str, str] = field(default_factory=dict)
     cmake_options: Mapping[str, str] = field(default_factory=dict)
+    compiler_cache: CompilerCacheChoice = field(default_factory=CompilerCacheChoice)
     summary_path: Path | None = None
     epoch_seconds: int | None = None
     child_env: Mapping[str, str] = field(default_factory=dict)
@@ -138,10 +142,8 @@ def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> 
         return folder / Path(project[key]).expanduser() if project.get(key) else None
 
     cache_dir = flags.cache_dir or path(f"{PREFIX}CACHE_DIR", "cache_dir") or default_cache_dir(environment)
-    child_env = {
-        "LANG": "C.UTF-8",
-        **{name: environment[name] for name in (*_PASSED_ON, *FOR_THE_NETWORK) if name in environment},
-    }
+    passed_on = {name: environment[name] for name in (*_PASSED_ON, *FOR_THE_NETWORK) if name in environment}
+    offline = _first(flags.offline, _switch(environment, f"{PREFIX}OFFLINE"), project.get("offline"), default=False)
     return Settings(
         cache_dir=cache_dir.absolute(),
         keys_dir=(path(f"{PREFIX}KEYS_DIR", "keys_dir") or _user_dir("CONFIG", environment) / "keys").absolute(),
@@ -153,7 +155,7 @@ def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> 
         github_token=_token(environment),
         mirrors=tuple(environment.get(f"{PREFIX}MIRROR", "").split()) or project.get("mirrors", ()),
         channels=_channels(environment) or _without_slash(project.get("channels", {})),
-        offline=_first(flags.offline, _switch(environment, f"{PREFIX}OFFLINE"), project.get("offline"), default=False),
+        offline=offline,
         locked=flags.locked or False,
         jobs=flags.jobs or project.get("jobs"),
         progress=_first(flags.progress, default=True),
@@ -169,10 +171,18 @@ def load_settings(flags: Flags, environment: Mapping[str, str] = os.environ) -> 
         keep=project.get("keep", DEFAULT_KEEP),
         pins=project.get("pins", {}),
         cmake_options={**project.get("cmake_options", {}), **_cmake_options(environment)},
+        compiler_cache=_compiler_cache(project, environment, offline=offline),
         summary_path=Path(environment["GITHUB_STEP_SUMMARY"]) if environment.get("GITHUB_STEP_SUMMARY") else None,
         epoch_seconds=_epoch_seconds(environment),
-        child_env=child_env,
+        child_env={"LANG": "C.UTF-8", **passed_on},
     )
+
+
+def _compiler_cache(
+    project: Mapping[str, Any], environment: Mapping[str, str], *, offline: bool
+) -> CompilerCacheChoice:
+    read_only = _switch(environment, f"{PREFIX}COMPILER_CACHE_READ_ONLY")
+    return compiler_cache_choice(project.get("compiler_cache", {}), environment, read_only=read_only, offline=offline)
 
 
 def default_cache_dir(environment: Mapping[str, str] = os.environ) -> Path:

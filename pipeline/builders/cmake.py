@@ -25,6 +25,8 @@ _FEATURE_FLAG = re.compile(
 _ARCHITECTURE_FLAG = re.compile(r"(?:^|\s)-m(?:arch|cpu)=(\S+)")
 _BASELINE_ARCHITECTURES = frozenset({"x86-64", "armv8-a", "generic"})
 NINJA_STATUS = "[%f/%t] "
+MAPPED_TO = ("/src", "/build", "/toolkit", "/toolchain")
+"""What the folders of the source, the build and the toolkit are called in everything that a compiler writes."""
 # Entries that configure_argv sets itself.
 RESERVED = frozenset(
     {
@@ -65,17 +67,15 @@ def configure_argv(
     link_flags: Sequence[str],
     launcher: str | None,
     languages: Mapping[Literal["CUDA", "HIP"], Sequence[str]],
+    vendor: str = "",
 ) -> tuple[str, ...]:
     """Return the command that configures a build.
 
     Absolute paths are mapped away in everything a compiler writes, so that the place of a build leaves no trace.
     """
-    prefix_maps = [f"-ffile-prefix-map={paths.source}=/src", f"-ffile-prefix-map={paths.build}=/build"]
-    if paths.toolkit:
-        prefix_maps.append(f"-ffile-prefix-map={paths.toolkit}=/toolkit")
-    if paths.toolchain:
-        prefix_maps.append(f"-ffile-prefix-map={paths.toolchain}=/toolchain")
-    flags = " ".join(_quoted(flag) for flag in [*compile_flags, *prefix_maps])
+    maps, link_maps = prefix_maps(paths, vendor=vendor)
+    flags = " ".join(_quoted(flag) for flag in [*compile_flags, *maps])
+    linking = " ".join([*link_flags, *map(_quoted, link_maps)])
     entries = {
         **options,
         "CMAKE_C_COMPILER": paths.cc,
@@ -83,21 +83,45 @@ def configure_argv(
         "CMAKE_MAKE_PROGRAM": paths.ninja,
         "CMAKE_C_FLAGS": flags,
         "CMAKE_CXX_FLAGS": flags,
-        "CMAKE_EXE_LINKER_FLAGS": " ".join(link_flags),
-        "CMAKE_SHARED_LINKER_FLAGS": " ".join(link_flags),
-        "CMAKE_MODULE_LINKER_FLAGS": " ".join(link_flags),
+        "CMAKE_EXE_LINKER_FLAGS": linking,
+        "CMAKE_SHARED_LINKER_FLAGS": linking,
+        "CMAKE_MODULE_LINKER_FLAGS": linking,
         "CMAKE_EXPORT_COMPILE_COMMANDS": "ON",
         "CMAKE_PROJECT_INCLUDE": paths.unity,
         "ENGINE_PIPELINE_UNITY": unity,
         "FETCHCONTENT_FULLY_DISCONNECTED": "ON",
     }
     for language, added in languages.items():
-        host_flags = [f"-Xcompiler={flag}" for flag in prefix_maps] if language == "CUDA" else prefix_maps
+        plain = _plain_maps(paths)
+        host_flags = [f"-Xcompiler={flag}" for flag in plain] if language == "CUDA" else plain
         entries[f"CMAKE_{language}_FLAGS"] = " ".join(_quoted(flag) for flag in [*added, *host_flags])
     if launcher:
         entries |= {f"CMAKE_{language}_COMPILER_LAUNCHER": launcher for language in ("C", "CXX", *languages)}
     definitions = [f"-D{name}={value}" for name, value in sorted(entries.items())]
     return (paths.cmake, "-S", paths.source, "-B", paths.build, "-G", "Ninja", *definitions)
+
+
+def prefix_maps(paths: Paths, *, vendor: str) -> tuple[list[str], list[str]]:
+    """Return the flags that map a build's folders away, of compilers and of linkers.
+
+    They name the very folders that must leave no trace, so they may not be in a compiler cache's keys. gcc hands what
+    follows ``-Xpreprocessor`` to the compiler proper (gcc 12, specs: ``%Z`` in cpp_unique_options), and sccache leaves
+    it out of its keys as something that shows in the preprocessed text. Link-time optimization, which nobody caches,
+    does not see it there. clang's compiler proper knows no such flag.
+
+    Args:
+        paths: of the build.
+        vendor: of the compilers, as ``model.host.Tool`` has it.
+    """
+    plain = _plain_maps(paths)
+    if vendor != "gcc":
+        return plain, []  # CMake gives the compilers' flags to the linker too
+    return [word for flag in plain for word in ("-Xpreprocessor", flag)], plain
+
+
+def _plain_maps(paths: Paths) -> list[str]:
+    folders = zip((paths.source, paths.build, paths.toolkit, paths.toolchain), MAPPED_TO, strict=True)
+    return [f"-ffile-prefix-map={folder}={name}" for folder, name in folders if folder]
 
 
 def _quoted(flag: str) -> str:
@@ -155,14 +179,16 @@ def parse_cache(text: str) -> dict[str, tuple[str, str]]:
 def unknown_options(options: Iterable[str], cache: Mapping[str, tuple[str, str]]) -> dict[str, list[str]]:
     """Return each option that the source never declared, with the declared names nearest to it.
 
-    CMake keeps a ``-D`` entry that no file declares with the type UNINITIALIZED. Its own ``CMAKE_`` variables are
-    mostly undeclared and not checked.
+    CMake keeps a ``-D`` entry that no file declares with the type UNINITIALIZED. Its own variables, ``CMAKE_*`` and
+    ``<Package>_ROOT`` (policy CMP0074), are mostly undeclared and not checked.
     """
     declared = [name for name, (kind, _) in cache.items() if kind in {"BOOL", "STRING", "PATH", "FILEPATH"}]
     return {
         name: difflib.get_close_matches(name, declared, n=3, cutoff=0.7)
         for name in options
-        if not name.startswith("CMAKE_") and cache.get(name, ("UNINITIALIZED", ""))[0] == "UNINITIALIZED"
+        if not name.startswith("CMAKE_")
+        and not name.endswith("_ROOT")
+        and cache.get(name, ("UNINITIALIZED", ""))[0] == "UNINITIALIZED"
     }
 
 

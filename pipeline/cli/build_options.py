@@ -15,7 +15,7 @@ from pipeline.cli.options import gathered_options
 from pipeline.errors import UsageError
 from pipeline.model.manifest import ProofLevel
 from pipeline.model.source import LocalTree
-from pipeline.plan import BuildRequest, narrow
+from pipeline.plan import BuildRequest, find_toolkits, narrow
 from pipeline.plan.request import SourceChoice
 from pipeline.plan.toolchains import TOOLCHAIN_CHOICES
 from pipeline.plan.toolkits import TOOLKIT_CHOICES
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from pipeline.app.settings import Settings
     from pipeline.cli.session import Session
+    from pipeline.ports import HostProbe
 
 
 def _complete_target(_ctx: click.Context, _option: click.Parameter, incomplete: str) -> list[str | CompletionItem]:
@@ -201,14 +202,20 @@ def make_request(asked: BuildOptions, settings: Settings, catalog: Catalog) -> B
 
 
 def without_unmakeable(
-    session: Session, request: BuildRequest, catalog: Catalog, *, platform: str | None
+    session: Session, request: BuildRequest, catalog: Catalog, *, host: HostProbe | None
 ) -> BuildRequest:
     """Return the request without what only a glob took and what cannot be made as asked; a warning says of each why.
+
+    Without a host every target is made on a machine of its own platform, which has what it needs.
 
     Raises:
         PipelineError: as ``plan.narrow``.
     """
-    narrowed, left_out = narrow(request, catalog, platform=platform)
+    if host is None:
+        narrowed, left_out = narrow(request, catalog, platform=None)
+    else:
+        _, no_toolkit = find_toolkits(request, catalog, host)
+        narrowed, left_out = narrow(request, catalog, platform=host.facts().platform, no_toolkit=no_toolkit)
     for one in left_out:
         session.warn(str(one))
     return narrowed

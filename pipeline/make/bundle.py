@@ -66,6 +66,7 @@ def make_bundle(action: MakeBundle, step: str, services: Services, results: Resu
             action,
             tools_from=(*package_materials(action, packages), *_locks(action, results)),
             component_options=_component_options(action, results),
+            compiler_caches=_compiler_caches(action, results),
         ),
         "sbom": _sbom(entry, action, files, part_versions=_part_versions(action, results), packages=packages),
     }
@@ -135,6 +136,11 @@ def _component_options(action: MakeBundle, results: Results) -> dict[str, dict[s
     """Return layer to the options it was compiled with; what was fetched has none that are known."""
     pairs = zip(action.layers, action.compiled, strict=True) if action.compiled else ()
     return {str(results[layer].facts["name"]): _strings(results[step].facts["options"]) for layer, step in pairs}
+
+
+def _compiler_caches(action: MakeBundle, results: Results) -> list[str]:
+    """Return the kinds of compiler caches of the components; results older than this fact do not tell."""
+    return sorted({str(results[name].facts.get("compiler_cache", "unknown")) for name in action.compiled})
 
 
 def _locks(action: MakeBundle, results: Results) -> tuple[Material, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 import shutil
 from importlib import resources
 from pathlib import Path
@@ -11,14 +10,13 @@ from typing import TYPE_CHECKING
 
 from pipeline import builders
 from pipeline.builders import cmake
-from pipeline.errors import BuildError, HostError, NoSpaceError, UsageError
-from pipeline.events import StepProgress
-from pipeline.make.compile_places import options_of, own_options, paths_of
+from pipeline.errors import BuildError, UsageError
+from pipeline.make.build_commands import BuildCommands
+from pipeline.make.compile_places import options_of, own_options, paths_of, vendor_of_compilers
 from pipeline.make.compiler_cache import compiler_cache
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.make.toolchain import lay_toolchain
 from pipeline.model.counts import counted
-from pipeline.ports import Command
 from pipeline.ports.space import require_space
 
 if TYPE_CHECKING:
@@ -26,13 +24,11 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
+    from pipeline.make.compiler_cache import CompilerCache
     from pipeline.model.actions import Compile
     from pipeline.model.plan import Step
     from pipeline.ports import Services
 
-_WARNING = "warning:"
-_OUT_OF_MEMORY = re.compile(r"Killed signal|virtual memory exhausted|out of memory allocating")
-_DISK_FULL = "No space left on device"
 _BYTES_PER_COMPILER = 2 << 30  # unity files of b11434 took 0.7 to 2.5 GB with gcc 12
 
 
@@ -47,12 +43,8 @@ def compile_component(action: Compile, step: Step, services: Services, results: 
         NoSpaceError: the disk is full, or has less free than the recipe says that compiling needs.
     """
     log_path = services.store.log_path(step.name)
-    require_space(
-        work,
-        action.space_bytes,
-        host=services.host,
-        hint=f"compiling {action.component_name} needs it: free some, or name another disk with --cache-dir",
-    )
+    hint = f"compiling {action.component_name} needs it: free some, or name another disk with --cache-dir"
+    require_space(work, action.space_bytes, host=services.host, hint=hint)
     paths = paths_of(services, work, action, results)
     _start_over_unless("\n".join((step.key, *paths)), work, log_path)
     toolchain = lay_toolchain(action, services, results, work)
@@ -64,7 +56,8 @@ def compile_component(action: Compile, step: Step, services: Services, results: 
     env = cmake.environment(services.base_env, epoch_seconds=action.epoch_seconds)
     with compiler_cache(services, work) as cache:
         env |= {**cache.environment, **(toolchain.environment if toolchain else {})}
-        run = _Run(services, step.name, env, log_path, work)
+        run = BuildCommands(services, step.name, env, log_path, work)
+        run.on_each_line = cache.look_after
         argv = cmake.configure_argv(
             paths,
             options=options,
@@ -73,13 +66,14 @@ def compile_component(action: Compile, step: Step, services: Services, results: 
             link_flags=action.link_flags,
             launcher=cache.launcher,
             languages=action.component.languages,
+            vendor="" if action.compilers or action.cross else vendor_of_compilers(services),
         )
         run.to_the_end(argv, "configure")
         _check_options(action, options, Path(paths.build))
-        argv = cmake.build_argv(paths, targets=action.component.cmake_targets, jobs=_jobs(services))
-        run.to_the_end(argv, "build")
+        _build(cmake.build_argv(paths, targets=action.component.cmake_targets, jobs=_jobs(services)), run, cache)
         hits, misses = cache.counts()
     facts = _facts(action, Path(paths.build), log_path, run.warnings)
+    facts["compiler_cache"] = cache.kind
     if action.web_ui is not None:
         facts["web_ui_lock_sha256"] = results[action.web_ui].facts.get("lock_sha256")
     tree_dir = work / "outputs"
@@ -89,6 +83,16 @@ def compile_component(action: Compile, step: Step, services: Services, results: 
     cached = f"{hits} of {hits + misses} from the compiler cache, " if hits else ""
     summary = f"{objects}{cached}{counted(count, 'file')}, {counted(run.warnings, 'warning')}"
     return made(trees={"compiled": services.store.add_tree(tree_dir)}, facts=facts, summary=summary)
+
+
+def _build(argv: tuple[str, ...], run: BuildCommands, cache: CompilerCache) -> None:
+    """Compile; once more where a compiler cache that broke was what failed."""
+    try:
+        run.to_the_end(argv, "build")
+    except BuildError:
+        if not cache.broke():
+            raise
+        run.to_the_end(argv, "build")  # it goes on where it stopped
 
 
 def _jobs(services: Services) -> int:
@@ -114,64 +118,6 @@ def _start_over_unless(identity: str, work: Path, log_path: Path) -> None:
             path.unlink()
     log_path.unlink(missing_ok=True)
     mark.write_text(identity, encoding="utf-8")
-
-
-class _Run:
-    """Runs the commands of one build; shows progress, counts warnings, explains failures."""
-
-    def __init__(self, services: Services, step: str, env: Mapping[str, str], log_path: Path, work: Path) -> None:
-        self._services = services
-        self._step = step
-        self._env = env
-        self._log_path = log_path
-        self._work = work
-        self.warnings = 0
-        self.objects = 0
-
-    def to_the_end(self, argv: tuple[str, ...], what: str) -> None:
-        """Run one command.
-
-        Raises:
-            BuildError: it failed.
-            NoSpaceError: it failed because the disk is full.
-        """
-        errors: list[str] = []
-
-        def on_line(line: str) -> None:
-            progress = cmake.parse_progress(line)
-            if progress:
-                done, total, detail = progress
-                self.objects = total
-                self._services.events.emit(StepProgress(self._step, done, total, "objects", detail))
-            elif _WARNING in line:
-                self.warnings += 1
-            if not errors and (error := cmake.first_error([line])):
-                errors.append(error)
-
-        command = Command(argv, cwd=self._work, env=self._env)
-        outcome = self._services.commands.run(command, log_path=self._log_path, on_line=on_line)
-        if outcome.exit_code != 0:
-            if any(_DISK_FULL in line for line in outcome.tail):
-                raise NoSpaceError(
-                    f"the disk filled up while compiling below {self._work}",
-                    hint="free some space and run again: it goes on where it stopped",
-                )
-            kept = self._keep_compile_commands()
-            if any(_OUT_OF_MEMORY.search(line) for line in outcome.tail):
-                errors.append("the compiler ran out of memory (run again with --jobs 1)")
-            first = errors[-1] if errors else (outcome.tail[-1] if outcome.tail else "it said nothing")
-            raise BuildError(
-                f"{what} failed with exit code {outcome.exit_code}: {first}",
-                hint=f"the whole log is {self._log_path}" + (f"; compile commands: {kept}" if kept else ""),
-            )
-
-    def _keep_compile_commands(self) -> Path | None:
-        commands = self._work / "build" / "compile_commands.json"
-        if not commands.is_file():
-            return None
-        kept = self._log_path.with_name(f"{self._log_path.stem}.compile_commands.json")
-        shutil.copyfile(commands, kept)
-        return kept
 
 
 def _source_dir(action: Compile, services: Services, results: Results, work: Path) -> Path:

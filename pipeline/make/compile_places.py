@@ -61,3 +61,9 @@ def options_of(action: Compile, paths: cmake.Paths, toolchain: LaidToolchain | N
 def own_options(action: Compile) -> dict[str, str]:
     """Return the options that the source must know; a toolchain's count more than the recipes'."""
     return {**action.component.options, **(action.cross.options if action.cross else {})}
+
+
+def vendor_of_compilers(services: Services) -> str:
+    """Return who makes both of the machine's compilers, empty when they are of two makers."""
+    found = {tool.vendor for name in ("cc", "cxx") if (tool := services.host.tool(name))}
+    return found.pop() if len(found) == 1 else ""

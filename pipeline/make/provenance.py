@@ -1,7 +1,8 @@
 """Who made a bundle from what: an in-toto statement with SLSA v1 provenance, the same bytes for the same inputs.
 
 It is written without a signature, since builders hold no keys; the publisher signs it. There is no time of day in it
-and nothing of the machine but its tools, so that a second build can confirm it byte for byte.
+and nothing of the machine but its tools and the kind of its compiler cache, so that a second build can confirm it byte
+for byte.
 """
 
 from __future__ import annotations
@@ -12,12 +13,13 @@ from pipeline.model.document_text import document_text
 from pipeline.model.statements import BUILD_TYPE, BUILDER_ID, PREDICATE_TYPE, STATEMENT_TYPE, Material, file_name
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pipeline.model.actions import MakeBundle
     from pipeline.model.manifest import Artifact, UpstreamArchive
 
 _PROOF_FIELD = "enginePipeline_proof"
+_CACHE_FIELD = "enginePipeline_compilerCaches"
 # SLSA specification 1.0, provenance, "Extension fields": a field of one's own has a prefix of one's own.
 
 
@@ -27,6 +29,7 @@ def write_provenance(
     *,
     tools_from: Iterable[Material] = (),
     component_options: Mapping[str, Mapping[str, str]] | None = None,
+    compiler_caches: Sequence[str] = (),
 ) -> bytes:
     """Return the statement about a bundle and its layers.
 
@@ -35,6 +38,8 @@ def write_provenance(
         action: that it was made by.
         tools_from: what was used beside the sources: locks of dependencies.
         component_options: layer to the options that it was compiled with.
+        compiler_caches: kinds of caches that objects may have come from, never where they are; empty where nothing
+            was compiled here. The one thing that an equal build may say otherwise.
     """
     files = [(artifact.url, artifact.sha256), *((layer.url, layer.sha256) for layer in artifact.layers)]
     subjects = {sha256: file_name(url) for url, sha256 in files}
@@ -63,13 +68,20 @@ def write_provenance(
                     },
                     "resolvedDependencies": [_descriptor(material) for material in used],
                 },
-                "runDetails": {
-                    "builder": {"id": BUILDER_ID, "version": {"engine-pipeline": action.builder_version}},
-                    "metadata": {_PROOF_FIELD: artifact.proof.repeatable().model_dump(mode="json")},
-                },
+                "runDetails": _run_details(artifact, action, compiler_caches),
             },
         }
     )
+
+
+def _run_details(artifact: Artifact, action: MakeBundle, compiler_caches: Sequence[str]) -> dict[str, object]:
+    metadata: dict[str, object] = {_PROOF_FIELD: artifact.proof.repeatable().model_dump(mode="json")}
+    if compiler_caches:
+        metadata[_CACHE_FIELD] = list(compiler_caches)
+    return {
+        "builder": {"id": BUILDER_ID, "version": {"engine-pipeline": action.builder_version}},
+        "metadata": metadata,
+    }
 
 
 def materials(artifact: Artifact, action: MakeBundle) -> tuple[Material, ...]:

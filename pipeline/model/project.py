@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 from pipeline.model.channel_place import channel_place
+from pipeline.model.compiler_cache import CompilerCacheSettings
 from pipeline.model.frozen import Frozen, Name
 from pipeline.model.source import HttpUrl
 
@@ -33,6 +34,7 @@ class ProjectDefaults(Frozen):
         keep: generations of an engine that an installation keeps, at least 2.
         pins: engine to the version that installations hold it at.
         cmake_options: CMake cache entries that are added to every build.
+        compiler_cache: which compiler cache builds use.
     """
 
     cache_dir: str | None = None
@@ -51,3 +53,4 @@ class ProjectDefaults(Frozen):
     keep: int | None = Field(default=None, ge=2)
     pins: dict[Name, Name] = {}
     cmake_options: dict[str, str] = {}
+    compiler_cache: CompilerCacheSettings = CompilerCacheSettings()

@@ -2,7 +2,7 @@
 
 from pipeline.plan.choosing import default_release, releases_of
 from pipeline.plan.choosing_assembled import locked_version
-from pipeline.plan.looking import look_around
+from pipeline.plan.looking import find_toolkits, look_around
 from pipeline.plan.narrowing import narrow, refuse
 from pipeline.plan.planner import make_plan
 from pipeline.plan.request import BuildRequest, PlanInputs
@@ -12,6 +12,7 @@ __all__ = [
     "BuildRequest",
     "PlanInputs",
     "default_release",
+    "find_toolkits",
     "github_matrix",
     "locked_version",
     "look_around",

@@ -84,7 +84,7 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
     environments = _locked(request, catalog)
     unreachable: dict[str, str] = {}
     no_device = _no_devices(request, catalog, environments, services.host) if request.prove is None else {}
-    toolkits, no_toolkit = _toolkits(request, catalog, services.host)
+    toolkits, no_toolkit = find_toolkits(request, catalog, services.host)
     runners, no_runner = find_runners(request, catalog, services.host)
     decisions = []
     for target in request.targets:
@@ -141,7 +141,7 @@ def _for_builds(
     return tools, local_trees
 
 
-def _toolkits(
+def find_toolkits(
     request: BuildRequest, catalog: Catalog, host: HostProbe
 ) -> tuple[dict[str, FoundToolkit], dict[str, PipelineError]]:
     """Return what each target that could be built here is compiled with, or why nothing is there to compile it with."""

@@ -47,7 +47,11 @@ class LeftOut(NamedTuple):
 
 
 def narrow(
-    request: BuildRequest, catalog: Catalog, *, platform: str | None
+    request: BuildRequest,
+    catalog: Catalog,
+    *,
+    platform: str | None,
+    no_toolkit: Mapping[str, PipelineError] | None = None,
 ) -> tuple[BuildRequest, tuple[LeftOut, ...]]:
     """Return a request for what can be made, and what was left out.
 
@@ -55,6 +59,7 @@ def narrow(
         request: with the patterns that were given; a target that one of them names exactly stays, whatever comes of it.
         catalog: what can be made.
         platform: of this machine; None when every target is made on a machine of its own platform.
+        no_toolkit: target to why nothing compiles for its accelerator here; as ``looking.find_toolkits`` has it.
 
     Raises:
         UsageError: nothing is left of what a glob took, and the options make no sense for any of it.
@@ -65,7 +70,8 @@ def narrow(
     named = {target for each in taken if not each.is_glob for target in each.targets}
     reasons: dict[Target, PipelineError] = {}
     for target in request.targets:
-        if target not in named and (error := _refusal(target, request, catalog, platform=platform)):
+        lacking = (no_toolkit or {}).get(str(target))
+        if target not in named and (error := _refusal(target, request, catalog, platform=platform, no_toolkit=lacking)):
             reasons[target] = error
     left_out: list[LeftOut] = []
     said: set[Target] = set()
@@ -99,11 +105,19 @@ def refuse(request: BuildRequest, catalog: Catalog) -> None:
             raise error
 
 
-def _refusal(target: Target, request: BuildRequest, catalog: Catalog, *, platform: str | None) -> PipelineError | None:
+def _refusal(
+    target: Target,
+    request: BuildRequest,
+    catalog: Catalog,
+    *,
+    platform: str | None,
+    no_toolkit: PipelineError | None = None,
+) -> PipelineError | None:
     """Return why a target cannot be made as asked, None when it can; neither network nor devices decide that."""
     environment = locked_environment(catalog, target) if target.engine in catalog.environments else None
     try:
-        decide(target, request, catalog, platform=platform or target.platform, environment=environment)
+        here = platform or target.platform
+        decide(target, request, catalog, platform=here, no_toolkit=no_toolkit, environment=environment)
     except PipelineError as error:
         return error
     if environment is not None and request.with_miniforge:

@@ -5,6 +5,7 @@ Only ``pipeline.system`` implements these; tests use the real thing on loopback,
 
 from pipeline.ports.attestation import AttestationVerifier
 from pipeline.ports.commands import Command, CommandOutcome, CommandRunner, RunningCommand
+from pipeline.ports.compiler_cache import CompilerCacheChoice
 from pipeline.ports.drills import DrillGround
 from pipeline.ports.environments import CondaTool
 from pipeline.ports.files import Archiver, BinaryInspector, Disk, KeyFiles, TreeReader
@@ -32,6 +33,7 @@ __all__ = [
     "Command",
     "CommandOutcome",
     "CommandRunner",
+    "CompilerCacheChoice",
     "CondaTool",
     "Disk",
     "DownloadRequest",

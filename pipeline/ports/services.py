@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from pipeline.ports.compiler_cache import CompilerCacheChoice
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
@@ -63,7 +65,8 @@ class Services:
 
     Attributes:
         jobs: how many compilers or downloads may run at once.
-        compiler_cache_dir: where compiled objects are kept for later builds, None to keep none.
+        compiler_cache_dir: where compiled objects are kept for later builds here, None to keep none anywhere.
+        compiler_cache: which compiler cache is used.
         base_env: what children may inherit of this process's environment.
         device_env: where drivers' loaders are told to look, for programs that compute.
         offline: whether the network is forbidden.
@@ -87,6 +90,7 @@ class Services:
     events: EventSink
     jobs: int
     compiler_cache_dir: Path | None = None
+    compiler_cache: CompilerCacheChoice = field(default_factory=CompilerCacheChoice)
     base_env: Mapping[str, str] = field(default_factory=dict)
     device_env: Mapping[str, str] = field(default_factory=dict)
     offline: bool = False

@@ -53,6 +53,7 @@ class LocalHost:
         environment: PATH, CC and CXX are looked at.
         device_environment: what an engine would run in (LD_LIBRARY_PATH, VK_DRIVER_FILES ...), for looking at devices;
             None for ``environment``.
+        variables: any of them may name the folder of a toolkit, as its recipe says; none is given to a program.
     """
 
     def __init__(
@@ -61,10 +62,12 @@ class LocalHost:
         environment: Mapping[str, str],
         *,
         device_environment: Mapping[str, str] | None = None,
+        variables: Mapping[str, str] | None = None,
     ) -> None:
         self._commands = commands
         self._environment = environment
         self._device_environment = environment if device_environment is None else device_environment
+        self._variables = variables or {}
         self._found: dict[tuple[str, str | None], Tool | None] = {}
         self._surveyed: HostFacts | None = None
 
@@ -119,7 +122,9 @@ class LocalHost:
         """Return the folders that have an accelerator's toolkit, in the recipe's order."""
         if folder is not None:
             return (look_into(folder.resolve(), toolkit, commands=self._commands, environment=self._environment),)
-        return find_toolkits(toolkit, version, commands=self._commands, environment=self._environment)
+        return find_toolkits(
+            toolkit, version, commands=self._commands, environment=self._environment, variables=self._variables
+        )
 
     def free_bytes(self, path: Path) -> int:
         """Return the free space for files below ``path`` (or its nearest folder that exists)."""

@@ -22,7 +22,12 @@ _LONGEST_TEXT = 4 << 20
 
 
 def find_toolkits(
-    toolkit: Toolkit, version: str, *, commands: CommandRunner, environment: Mapping[str, str]
+    toolkit: Toolkit,
+    version: str,
+    *,
+    commands: CommandRunner,
+    environment: Mapping[str, str],
+    variables: Mapping[str, str],
 ) -> tuple[ToolkitPlace, ...]:
     """Return the folders that have a toolkit's program or are named by a variable, each once, in the recipe's order.
 
@@ -30,10 +35,11 @@ def find_toolkits(
         toolkit: with the places to look into.
         version: that is looked for, for places whose name has it; empty for any.
         commands: to ask the program for its version with.
-        environment: with the variables that may name a folder.
+        environment: to start that program in.
+        variables: of which the recipe's may name a folder.
     """
     found: dict[str, ToolkitPlace] = {}
-    for folder, variable in _places(toolkit, version, environment):
+    for folder, variable in _places(toolkit, version, variables):
         resolved = folder.resolve()
         if str(resolved) in found or not (variable or (resolved / toolkit.program).is_file()):
             continue
@@ -71,10 +77,10 @@ def _said(folder: Path, toolkit: Toolkit, *, commands: CommandRunner, environmen
         return ""
 
 
-def _places(toolkit: Toolkit, version: str, environment: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
+def _places(toolkit: Toolkit, version: str, variables: Mapping[str, str]) -> Iterator[tuple[Path, str]]:
     """Yield folders with the variable that names them, those of variables first."""
     for variable in toolkit.variables:
-        if value := environment.get(variable):
+        if value := variables.get(variable):
             yield Path(value), variable
     for place in toolkit.places:
         if version or "{version}" not in place:

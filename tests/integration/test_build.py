@@ -118,6 +118,16 @@ def test_two_builds_in_other_places_with_other_settings_give_equal_bytes(tmp_pat
     assert first["sha256"] == second["sha256"]
 
 
+def test_link_time_optimization_leaves_no_trace_of_the_place_either(tmp_path):
+    users = [make_user(tmp_path / place) for place in ("one", "somewhere/much deeper")]
+    for user in users:
+        change_recipe(user, '"Release"\n', '"Release"\nCMAKE_CXX_FLAGS_RELEASE = "-O2 -g1 -flto"\n')
+        done = build(user, "--prove", "none")
+        assert done.returncode == 0, done.stderr
+    one, other = ([layer["tree_sha256"] for layer in manifest(user)["artifacts"][0]["layers"]] for user in users)
+    assert one == other
+
+
 def test_a_build_resumed_with_another_compiler_keeps_its_options(user):
     """CMake drops the command line's options when the compiler in its cache changes."""
     (user.home / "source" / "src" / "words.cpp").write_text("#error stop here\n")

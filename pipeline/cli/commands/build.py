@@ -53,7 +53,7 @@ def command(
     request = make_request(asked, session.settings, catalog)
     output_dir = (output or session.settings.output).absolute()
     with build_services(with_mirrors(session.settings, asked), compiler_cache=compiler_cache) as services:
-        request = without_unmakeable(session, request, catalog, platform=services.host.facts().platform)
+        request = without_unmakeable(session, request, catalog, host=services.host)
         plan = make_plan(request, catalog, look_around(request, catalog, services))
         warn_where_channels_are_asked(session, plan, Path(catalog.envs_dir))
         if session.dry_run:

@@ -38,7 +38,7 @@ def command(session: Session, output_format: str, asked: BuildOptions) -> None:
     catalog = load(session.settings.recipes_dir)
     request = make_request(asked, session.settings, catalog)
     if output_format == "github-matrix":
-        request = without_unmakeable(session, request, catalog, platform=None)
+        request = without_unmakeable(session, request, catalog, host=None)
         refuse(request, catalog)
         matrix = github_matrix(
             request.targets,
@@ -50,7 +50,7 @@ def command(session: Session, output_format: str, asked: BuildOptions) -> None:
         session.show(matrix, lambda: json.dumps(matrix))
         return
     with build_services(with_mirrors(session.settings, asked)) as services:
-        request = without_unmakeable(session, request, catalog, platform=services.host.facts().platform)
+        request = without_unmakeable(session, request, catalog, host=services.host)
         plan = settle(make_plan(request, catalog, look_around(request, catalog, services)), services)
         warn_where_channels_are_asked(session, plan, Path(catalog.envs_dir))
         found = states(plan, services.store)

@@ -26,6 +26,18 @@ def test_the_place_of_a_build_is_mapped_away_in_what_compilers_write():
     assert flags == "-DCMAKE_CXX_FLAGS=-g1 -ffile-prefix-map=/s=/src -ffile-prefix-map=/b=/build"
 
 
+def test_gcc_gets_the_maps_in_a_form_that_a_compiler_cache_leaves_out_of_its_keys():
+    (flags,) = [a for a in configure(vendor="gcc") if a.startswith("-DCMAKE_C_FLAGS=")]
+    assert flags == (
+        "-DCMAKE_C_FLAGS=-Xpreprocessor -ffile-prefix-map=/s=/src -Xpreprocessor -ffile-prefix-map=/b=/build"
+    )
+
+
+def test_gccs_linker_gets_them_plainly_for_link_time_optimization():
+    (flags,) = [a for a in configure(vendor="gcc", link_flags=("-z",)) if a.startswith("-DCMAKE_EXE_LINKER_FLAGS=")]
+    assert flags == "-DCMAKE_EXE_LINKER_FLAGS=-z -ffile-prefix-map=/s=/src -ffile-prefix-map=/b=/build"
+
+
 def test_a_place_with_spaces_stays_one_argument():
     paths = PATHS._replace(source="/some where")
     argv = configure(paths=paths)

@@ -10,6 +10,7 @@ from tests.simulators.pins import release, with_releases
 
 LINUX = parse_target("llama.cpp/linux-x86_64-cpu")
 AVX2 = parse_target("llama.cpp/linux-x86_64-avx2")
+VULKAN = parse_target("llama.cpp/linux-x86_64-vulkan")
 WINDOWS = parse_target("llama.cpp/windows-x86_64-cpu")
 HERE = "linux-x86_64"
 
@@ -20,19 +21,15 @@ def pinned(catalog):
     linux, windows = ("linux.tar.gz",), ("win.zip",)
     return with_releases(
         catalog,
-        release("b10892", {"linux-x86_64-cpu": linux, "windows-x86_64-cpu": windows}),
+        release("b10892", {"linux-x86_64-cpu": linux, "linux-x86_64-vulkan": linux, "windows-x86_64-cpu": windows}),
         release("b9900", {"linux-x86_64-cpu": linux, "windows-x86_64-cpu": windows}),
         release("b11401", {"linux-x86_64-cpu": linux}),
     )
 
 
-def chosen(catalog, target, *, unreachable="", platform=HERE, **asked):
+def chosen(catalog, target, *, unreachable="", platform=HERE, no_toolkit=None, **asked):
     request = BuildRequest((target,), **asked)
-    return decide(target, request, catalog, platform=platform, unreachable=unreachable)
-
-
-def asking(target, release, source):
-    return BuildRequest((target,), release=release, source=source)
+    return decide(target, request, catalog, platform=platform, unreachable=unreachable, no_toolkit=no_toolkit)
 
 
 def test_releases_are_sorted_by_number(pinned):
@@ -73,13 +70,28 @@ def test_what_can_only_be_built_elsewhere_is_fetched_from_a_release_that_has_it(
     assert (elsewhere.version, elsewhere.origin) == ("b11401", "fetched")
 
 
+def test_without_a_toolkit_archives_are_fetched_unless_a_build_is_asked_for(pinned):
+    lacking = HostError("no toolkit")
+    decision = chosen(pinned, VULKAN, no_toolkit=lacking)
+    assert (decision.version, decision.origin) == ("b10892", "fetched")
+    assert chosen(pinned, VULKAN).origin == "built"
+    for asked in (
+        {"source": "build"},
+        {"insisted_options": frozenset({"GGML_LTO"}), "cmake_options": {"GGML_LTO": "ON"}},
+    ):
+        with pytest.raises(HostError, match="no toolkit"):
+            chosen(pinned, VULKAN, no_toolkit=lacking, **asked)
+
+
 def test_only_where_it_decides_something_is_upstream_asked(pinned):
     asked = {
-        target: needs_network(target, asking(target, wanted, source), pinned, builds=target.platform == HERE)
+        target: needs_network(
+            target, BuildRequest((target,), release=wanted, source=source), pinned, builds=target.platform == HERE
+        )
         for target, wanted, source in ((LINUX, "b11401", "auto"), (WINDOWS, None, "auto"), (AVX2, "b11401", "auto"))
     }
     assert asked == {LINUX: "b11401", WINDOWS: None, AVX2: None}
-    assert needs_network(LINUX, asking(LINUX, "b11401", "fetch"), pinned, builds=True) is None
+    assert needs_network(LINUX, BuildRequest((LINUX,), release="b11401", source="fetch"), pinned, builds=True) is None
 
 
 def test_options_of_this_command_lead_to_a_build_where_both_ways_are_open(pinned):

@@ -33,8 +33,9 @@ def install(folder: Path, version: str = "13.0", *, whole: bool = True) -> Path:
     return folder
 
 
-def find(toolkit, version="", **environment):
-    return find_toolkits(toolkit, version, commands=ProcessRunner(), environment={"PATH": "/usr/bin", **environment})
+def find(toolkit, version="", **variables):
+    environment = {"PATH": "/usr/bin"}
+    return find_toolkits(toolkit, version, commands=ProcessRunner(), environment=environment, variables=variables)
 
 
 def test_a_toolkit_is_asked_for_its_version(tmp_path):
