@@ -25,7 +25,7 @@ _FEATURE_FLAG = re.compile(
 _ARCHITECTURE_FLAG = re.compile(r"(?:^|\s)-m(?:arch|cpu)=(\S+)")
 _BASELINE_ARCHITECTURES = frozenset({"x86-64", "armv8-a", "generic"})
 NINJA_STATUS = "[%f/%t] "
-MAPPED_TO = ("/src", "/build", "/toolkit", "/toolchain")
+MAPPED_TO = ("/src", "/build", "/toolkit")
 """What the folders of the source, the build and the toolkit are called in everything that a compiler writes."""
 # Entries that configure_argv sets itself.
 RESERVED = frozenset(
@@ -120,8 +120,9 @@ def prefix_maps(paths: Paths, *, vendor: str) -> tuple[list[str], list[str]]:
 
 
 def _plain_maps(paths: Paths) -> list[str]:
-    folders = zip((paths.source, paths.build, paths.toolkit, paths.toolchain), MAPPED_TO, strict=True)
-    return [f"-ffile-prefix-map={folder}={name}" for folder, name in folders if folder]
+    folders = zip((paths.source, paths.build, paths.toolkit), MAPPED_TO, strict=True)
+    toolchain = [(paths.toolchain, "/toolchain")]
+    return [f"-ffile-prefix-map={folder}={name}" for folder, name in (*folders, *toolchain) if folder]
 
 
 def _quoted(flag: str) -> str:

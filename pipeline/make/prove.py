@@ -54,7 +54,7 @@ def prove(action: Prove, step: str, services: Services, results: Results, work: 
     own_cards = {path: card for path, card in cards.items() if path in own}
     check_architectures(action.target, action.architectures, own_cards)
     requires = _requires(action, linkage, results, measured_architectures(own_cards))
-    _check_floor(action, linkage)
+    check_floor(action, linkage)
     level = provable(action, action.platform, requires, services, elsewhere=action.runner is not None)
     summary = f"{linkage.files} binaries, glibc {linkage.glibc}"
     if requires.gpu_architectures:
@@ -94,7 +94,7 @@ def _run_bundle(
     return proof, f"{said}, {counted(made_text.tokens, 'token')}, ready in {made_text.ready_seconds:.1f} s"
 
 
-def _check_floor(action: Prove, linkage: Linkage) -> None:
+def check_floor(action: Prove, linkage: Linkage) -> None:
     """Refuse a bundle that needs a newer glibc than its toolchain promises.
 
     Raises:

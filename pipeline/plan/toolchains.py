@@ -119,12 +119,14 @@ def toolchain_steps(planning: Planning, target: Target) -> ToolchainSteps | None
     toolchain, packaged = chosen.toolchain, chosen.packaged
     step = make_packaged(planning, target, chosen.title, packaged, of=toolchain.name, toolchain={})
     digest = packaged.wheels[0].sha256
+    asked = planning.request.cmake_options
+    own = {name: value for name, value in chosen.engine.options.items() if name not in asked}
     compiler = CrossCompiler(
         title=chosen.title,
         program=toolchain.program,
         wrappers=wrapper_texts(toolchain, chosen.target, identity=f"{chosen.title} sha256:{digest}"),
         environment=toolchain.environment,
-        options={**chosen.target.options, **chosen.engine.options},
+        options={**chosen.target.options, **own},
     )
     return ToolchainSteps(step, compiler, chosen, tuple(materials_of(packaged, used_by="compiler")))
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.app.settings import default_cache_dir
+from pipeline.system.binaries import FileInspector
 from tests.integration.conftest import make_user
 from tests.simulators.command_line import PROJECT, CommandLine
 from tests.simulators.tiny_engine import write_toolchains
@@ -96,8 +97,6 @@ def test_macos_gets_libraries_that_find_each_other_and_are_signed(user, tmp_path
 
 
 def _cards(folder: Path) -> list[dict]:
-    from pipeline.system.binaries import FileInspector
-
     found = []
     for path in sorted(folder.rglob("*")):
         card = FileInspector().inspect(path) if path.is_file() and not path.is_symlink() else None
