@@ -189,7 +189,8 @@ def load(folder: Path) -> Catalog:
     models = _read_all(folder / "models", ModelRecipe, complaints)
     toolchains = _read_all(folder / "toolchains", Toolchain, complaints)
     complaints += cross_check(folder, engines.values(), accelerators.values(), models)
-    complaints += check_toolchains(folder, toolchains.values(), engines, accelerators)
+    if not complaints:
+        complaints += check_toolchains(folder, toolchains.values(), engines, accelerators)
     upstream: dict[str, dict[str, PinnedRelease]] = {}
     try:
         upstream = read_pinned_releases(folder / "upstream")

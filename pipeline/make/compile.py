@@ -48,14 +48,13 @@ def compile_component(action: Compile, step: Step, services: Services, results: 
     paths = paths_of(services, work, action, results)
     _start_over_unless("\n".join((step.key, *paths)), work, log_path)
     toolchain = lay_toolchain(action, services, results, work)
-    if toolchain is not None:
-        paths = paths._replace(toolchain=toolchain.folder)
+    paths = paths._replace(toolchain=toolchain.folder)
     options = options_of(action, paths, toolchain)
     paths = paths._replace(source=str(_source_dir(action, services, results, work)))
     Path(paths.unity).write_bytes(resources.files(builders).joinpath("unity.cmake").read_bytes())
     env = cmake.environment(services.base_env, epoch_seconds=action.epoch_seconds)
     with compiler_cache(services, work) as cache:
-        env |= {**cache.environment, **(toolchain.environment if toolchain else {})}
+        env |= {**cache.environment, **toolchain.environment}
         run = BuildCommands(services, step.name, env, log_path, work)
         run.on_each_line = cache.look_after
         argv = cmake.configure_argv(

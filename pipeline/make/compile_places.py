@@ -45,12 +45,12 @@ def paths_of(services: Services, work: Path, action: Compile, results: Results) 
     )
 
 
-def options_of(action: Compile, paths: cmake.Paths, toolchain: LaidToolchain | None) -> dict[str, str]:
+def options_of(action: Compile, paths: cmake.Paths, toolchain: LaidToolchain) -> dict[str, str]:
     """Return all options with this machine's places filled in."""
     places = {
         "{toolkit}": paths.toolkit,
         "{cxx}": paths.cxx,
-        "{wrappers}": toolchain.wrappers if toolchain else "",
+        "{wrappers}": toolchain.wrappers,
     }
     options = {**own_options(action), **action.pin_options}
     for word, place in places.items():

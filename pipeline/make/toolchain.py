@@ -18,7 +18,7 @@ _KEPT = "toolchains"  # below the cache folder: what a compiler makes for itself
 
 
 class LaidToolchain(NamedTuple):
-    """A toolchain of one build.
+    """A toolchain of one build; all is empty where the machine's own compiler is used.
 
     Attributes:
         folder: of the toolchain itself.
@@ -31,14 +31,17 @@ class LaidToolchain(NamedTuple):
     environment: dict[str, str]
 
 
-def lay_toolchain(action: Compile, services: Services, results: Results, work: Path) -> LaidToolchain | None:
-    """Write the scripts that an action has; None where the machine's own compiler is used.
+_NONE = LaidToolchain("", "", {})
+
+
+def lay_toolchain(action: Compile, services: Services, results: Results, work: Path) -> LaidToolchain:
+    """Write the scripts that an action has.
 
     Raises:
         IntegrityError: the stored toolchain changed.
     """
     if action.cross is None or action.toolchain_tree is None:
-        return None
+        return _NONE
     tree = results[action.toolchain_tree].trees["toolkit"]
     services.store.verify_tree(tree)
     folder = services.store.tree_path(tree)

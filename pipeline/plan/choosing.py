@@ -37,7 +37,7 @@ class Sources(NamedTuple):
     built: tuple[str, ...]
 
 
-def decide(  # noqa: PLR0913 - one argument for each thing that was looked for
+def decide(  # noqa: PLR0913 - one argument for each thing that somebody looked for
     target: Target,
     request: BuildRequest,
     catalog: Catalog,
@@ -79,33 +79,39 @@ def decide(  # noqa: PLR0913 - one argument for each thing that was looked for
     if request.wheels_only or request.with_miniforge:
         option = "--wheels-only" if request.wheels_only else "--with-miniforge"
         raise UsageError(f"{target} is no Python environment", hint=f"{option} is for environments alone")
+    looked = _Looked(platform, unreachable, no_device if kind.is_gpu else "", no_toolkit, no_runner)
+    return _decide_compiled(target, request, catalog, looked)
+
+
+class _Looked(NamedTuple):
+    """What is known of this machine, as ``decide`` is told it."""
+
+    platform: str
+    unreachable: str
+    no_device: str
+    no_toolkit: PipelineError | None
+    no_runner: str
+
+
+def _decide_compiled(target: Target, request: BuildRequest, catalog: Catalog, looked: _Looked) -> Decision:
+    """Decide about a target that is built, or fetched as upstream built it."""
+    platform, no_toolkit = looked.platform, looked.no_toolkit
     sources = releases_of(target, catalog)
     builds = builds_here(target, request, platform=platform, no_toolkit=no_toolkit)
-    release, origin, why = _origin(target, request, catalog, sources, builds=builds, unreachable=unreachable)
+    release, origin, why = _origin(target, request, catalog, sources, builds=builds, unreachable=looked.unreachable)
     chosen = None
     if origin == "built":
-        fetched = f"releases with an archive for it: {', '.join(sources.fetched[:4])}" if sources.fetched else ""
-        chosen = choose_toolchain(target, request, catalog, platform=platform, instead=fetched)
+        chosen = choose_toolchain(target, request, catalog, platform=platform, instead=_named(sources))
         if chosen is None and no_toolkit is not None:
             raise no_toolkit
-        if chosen is not None:
-            why += f"; {chosen.title} compiles it"
     if origin == "fetched" and request.insists_on_build:
         _refuse_options(target, request, catalog)
-    runner = chosen.target.runner if chosen is not None else None
-    if target.platform != platform and runner is not None and platform in runner.hosts:
-        proof, proof_why = _proof_elsewhere(target, request, runner, "" if no_runner is NOT_LOOKED else no_runner)
-    else:
-        proof, proof_why = _proof(target, request, platform, no_device if kind.is_gpu else "")
-    return Decision(
-        target=str(target),
-        version=release,
-        origin=origin,
-        why=why,
-        proof=proof,
-        proof_why=proof_why,
-        toolchain=chosen.toolchain.name if chosen else "",
-    )
+    runner = chosen.runner_on(platform) if chosen else None
+    lacking = looked.no_runner if runner else looked.no_device
+    proof, proof_why = _proof(target, request, platform, lacking, runner=runner)
+    name, by = (chosen.toolchain.name, f"; {chosen.title} compiles it") if chosen else ("", "")
+    known = Decision(target=str(target), version=release, origin=origin, why=why + by, proof=proof, toolchain=name)
+    return known.model_copy(update={"proof_why": proof_why})
 
 
 def kind_of_target(target: Target, catalog: Catalog) -> AcceleratorKind:
@@ -212,8 +218,16 @@ def _build(release: str, target: Target, catalog: Catalog, sources: Sources, *, 
     return release, "built", why
 
 
+def _named(sources: Sources) -> str:
+    return f"releases with an archive for it: {', '.join(sources.fetched[:4])}" if sources.fetched else ""
+
+
 def _proof_elsewhere(target: Target, request: BuildRequest, runner: Runner, lacking: str) -> tuple[ProofLevel, str]:
-    """Return how much is proven of what another platform's programs would be, with what runs them here."""
+    """Return how much is proven of another platform's programs where something may run them; ``_proof`` says the rest.
+
+    Raises:
+        HostError: a proof was asked for, and that is not here.
+    """
     if lacking and request.prove in {"load", "run"}:
         raise HostError(f"{target} cannot be proven here: {lacking}", hint=runner.install)
     if request.prove is not None:
@@ -221,9 +235,13 @@ def _proof_elsewhere(target: Target, request: BuildRequest, runner: Runner, lack
     return ("none", lacking) if lacking else ("run", "")
 
 
-def _proof(target: Target, request: BuildRequest, platform: str, no_device: str) -> tuple[ProofLevel, str]:
+def _proof(
+    target: Target, request: BuildRequest, platform: str, lacking: str, *, runner: Runner | None = None
+) -> tuple[ProofLevel, str]:
     """Return how much is proven, and why it is not all when nobody asked for less."""
-    why = no_device
+    why = lacking
+    if runner is not None:
+        return _proof_elsewhere(target, request, runner, "" if lacking is NOT_LOOKED else lacking)
     if target.platform != platform:
         why = f"it is for {target.platform} and cannot be run on {platform}"
         if request.prove in {"load", "run"}:

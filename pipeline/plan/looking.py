@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from pipeline.accelerators.interface import NO_REQUIREMENTS
 from pipeline.builders.libraries import digest_of_libraries, libraries_below
@@ -39,6 +39,15 @@ _INSTALL_COMPILER = {
     "macos": "xcode-select --install",
     "windows": "install the Visual Studio Build Tools",
 }
+
+
+class _Known(TypedDict):
+    """What was found out about one target, as ``choosing.decide`` is told it."""
+
+    unreachable: str
+    no_device: str
+    no_runner: str
+    environment: LockedEnvironment | None
 
 
 class Reachability(Protocol):
@@ -88,22 +97,18 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
     runners, no_runner = find_runners(request, catalog, services.host)
     decisions = []
     for target in request.targets:
-        lacking = no_toolkit.get(str(target))
+        name, lacking = str(target), no_toolkit.get(str(target))
         builds = builds_here(target, request, platform=facts.platform, no_toolkit=lacking)
         release = needs_network(target, request, catalog, builds=builds)
         if release and (why := _unreachable(target, catalog.upstream[target.engine][release], services.downloader)):
-            unreachable[str(target)] = why
-        decision = decide(
-            target,
-            request,
-            catalog,
-            platform=facts.platform,
-            unreachable=unreachable.get(str(target), ""),
-            no_device=no_device.get(str(target), NOT_LOOKED),
-            no_toolkit=lacking,
-            no_runner=no_runner.get(str(target), NOT_LOOKED),
-            environment=environments.get(str(target)),
-        )
+            unreachable[name] = why
+        known: _Known = {
+            "unreachable": unreachable.get(name, ""),
+            "no_device": no_device.get(name, NOT_LOOKED),
+            "no_runner": no_runner.get(name, NOT_LOOKED),
+            "environment": environments.get(name),
+        }
+        decision = decide(target, request, catalog, platform=facts.platform, no_toolkit=lacking, **known)
         decisions.append((target, decision))
     tools, local_trees = _for_builds(decisions, request, catalog, services)
     runs = any(decision.proof == "run" for _, decision in decisions)

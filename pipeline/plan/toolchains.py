@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from pipeline.catalog import Catalog
     from pipeline.model.recipe import Component
-    from pipeline.model.toolchain import CrossEngine, CrossTarget, Toolchain
+    from pipeline.model.toolchain import CrossEngine, CrossTarget, Runner, Toolchain
     from pipeline.model.toolkit import PackagedToolkit
     from pipeline.names import Target
     from pipeline.plan.collecting import Planning
@@ -44,6 +44,12 @@ class Chosen(NamedTuple):
     def title(self) -> str:
         """Its name with its version."""
         return f"{self.toolchain.title} {self.packaged.version}"
+
+    def runner_on(self, platform: str) -> Runner | None:
+        """Return what may run its programs on a machine of a platform; None where they run by themselves, or not."""
+        runner = self.target.runner
+        known = runner is not None and platform in runner.hosts and platform != self.target.platform
+        return runner if known else None
 
 
 class ToolchainSteps(NamedTuple):
