@@ -47,6 +47,14 @@ class UsageError(PipelineError):
     page = "usage"
 
 
+class RehearsalError(UsageError):
+    """A rehearsal is where only real bundles belong, or the other way round."""
+
+
+class PartialReleaseError(UsageError):
+    """A release lacks what it was to have, and nobody said that it may."""
+
+
 class NothingSelectedError(PipelineError):
     """No variant fits, or there is nothing to act on."""
 

@@ -43,10 +43,10 @@ _OPTIONS = (
         "-t",
         "targets",
         multiple=True,
-        required=True,
         metavar="T",
         shell_complete=_complete_target,
-        help="What to make: a target, a glob ('linux-*'), several with commas; may be repeated.",
+        help="What to make: a target, a glob ('linux-*'), several with commas; may be repeated.  [required, but for a "
+        "rehearsal, which is of everything]",
     ),
     click.option(
         "--release",
@@ -121,6 +121,12 @@ _OPTIONS = (
         "a conda.",
     ),
     click.option(
+        "--rehearsal",
+        is_flag=True,
+        help="Make bundles with no engine in them, for any platform, to try a release out; they are marked, and only "
+        "taken where a rehearsal is asked for.",
+    ),
+    click.option(
         "--from-mirror",
         "from_mirror",
         multiple=True,
@@ -148,6 +154,7 @@ class BuildOptions:
     architectures: str
     wheels_only: bool
     with_miniforge: bool
+    rehearsal: bool
     from_mirror: tuple[str, ...]
 
 
@@ -174,11 +181,12 @@ def make_request(asked: BuildOptions, settings: Settings, catalog: Catalog) -> B
         UsageError: a target, a release or an option makes no sense, or --locked meets what no digest pins.
         NothingSelectedError: a target is one that cannot be made at all.
     """
-    catalog.refuse_unsupported(asked.targets)
+    patterns = _patterns(asked)
+    catalog.refuse_unsupported(patterns)
     given = dict(_name_and_value(text) for text in asked.cmake_options)
     request = BuildRequest(
-        targets=select_targets(asked.targets, catalog.targets()),
-        patterns=asked.targets,
+        targets=select_targets(patterns, catalog.targets()),
+        patterns=patterns,
         release=asked.release or settings.release,
         release_is_default=asked.release is None,
         prove=asked.prove,
@@ -195,10 +203,29 @@ def make_request(asked: BuildOptions, settings: Settings, catalog: Catalog) -> B
         wheels_only=asked.wheels_only,
         with_miniforge=asked.with_miniforge,
         builder_version=version(),
+        rehearsal=asked.rehearsal,
     )
     if settings.locked:
         _require_locked(request, catalog)
     return request
+
+
+def _patterns(asked: BuildOptions) -> tuple[str, ...]:
+    """Return what the targets were named by.
+
+    Raises:
+        UsageError: nothing was named; or a rehearsal shall prove something.
+    """
+    if asked.rehearsal and (asked.prove in {"load", "run"} or asked.model):
+        raise UsageError(
+            "a rehearsal proves nothing: there is no engine in it", hint="leave --prove and --model out of it"
+        )
+    if not asked.targets and not asked.rehearsal:
+        raise UsageError(
+            "what to make is not said: --target is missing",
+            hint="`targets` lists what can be made; with --rehearsal it is everything",
+        )
+    return asked.targets or ("*",)
 
 
 def without_unmakeable(

@@ -106,7 +106,15 @@ class Answer:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What must not be overlooked."""
-        return (*self.choice.selection.warnings, *filter(None, (self.lacks,)))
+        return (*self.choice.selection.warnings, *filter(None, (self.lacks, self._rehearsal)))
+
+    @property
+    def _rehearsal(self) -> str:
+        """Say that the choice is a rehearsal; empty where it is none."""
+        artifact = self.choice.artifact
+        if artifact is None or not artifact.rehearsal:
+            return ""
+        return f"{artifact.target} {artifact.version} is a rehearsal: there is no engine in it"
 
     def document(self) -> dict[str, object]:
         """Return what ``--json`` prints."""

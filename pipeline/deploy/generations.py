@@ -41,8 +41,7 @@ def list_generations(
         UsageError, NothingSelectedError: ``root`` is no installation, or the engine is not installed.
         IntegrityError: a file of the installation is malformed.
     """
-    layout = Layout(root)
-    layout.check()
+    (layout := Layout(root)).check()
     listed = []
     for name in layout.engines() if engine is None else (layout.engine(engine),):
         pointer, pinned = layout.pointer(name), pins.shown_pins(layout, name, configured_pins or {})
@@ -56,6 +55,7 @@ def list_generations(
                 current=pointer is not None and pointer.generation == generation.number,
                 path=str(layout.tree_dir(name, generation.number)),
                 development=generation.development,
+                rehearsal=generation.artifact.rehearsal,
                 pinned=generation.version in pinned,
                 revoked=reason_against(layout, generation),
                 fault=host_python_fault(layout, generation) or None,

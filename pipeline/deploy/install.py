@@ -209,8 +209,7 @@ class _Installation:
         if environment is not None:
             tree = environment.make(layers, staging)
         else:
-            place = folder / "tree"
-            tree = lay_engine(self._artifact, layers, place, comparison=self._comparison, disk=self._disk)
+            tree = lay_engine(self._artifact, layers, folder / "tree", comparison=self._comparison, disk=self._disk)
         now = self._services.clock.now_seconds()
         generation = describe(self._artifact, tree, self._wanted, self._repository, number=self._number, now=now)
         write_record(generation, folder, disk=self._disk)
@@ -292,6 +291,7 @@ class _Installation:
             downloaded_bytes=sum(layer.download_bytes for layer in layers),
             removed_generations=removed,
             development=self._repository.development,
+            rehearsal=self._artifact.rehearsal,
             selection=self._resolved.selection,
             health=None if self._request.dry_run else health,
             pinned=self._resolved.pin is not None,

@@ -13,7 +13,7 @@ from pipeline.deploy.offering import offered_by, revoked_by
 from pipeline.deploy.pins import Pin, pin_of, require_pinned
 from pipeline.deploy.revoked import in_words
 from pipeline.deploy.steps import warn
-from pipeline.errors import NothingSelectedError
+from pipeline.errors import NothingSelectedError, RehearsalError
 from pipeline.names import is_older
 
 if TYPE_CHECKING:
@@ -48,6 +48,7 @@ class InstallRequest:
         health: how what is installed is checked before it becomes current.
         pins: engine to the version that the project file holds it at.
         unpin: let the engine go that the installation holds at a version.
+        rehearsal: take a rehearsal, and nothing else.
         python: the Python to use for a bundle that brings none; None takes the host's of the right version.
     """
 
@@ -67,6 +68,7 @@ class InstallRequest:
     health: HealthWish = field(default_factory=HealthWish)
     pins: Mapping[str, str] = field(default_factory=dict)
     unpin: bool = False
+    rehearsal: bool = False
     python: Path | None = None
 
 
@@ -97,6 +99,7 @@ def resolve(request: InstallRequest, repository: TrustedRepository, services: Se
     Raises:
         UsageError, NothingSelectedError, HostError, NoAcceleratorError: as ``choosing.pick``.
         UsageError: the engine is pinned to another version than is meant.
+        RehearsalError: it is a rehearsal and that was not asked for, or it is none and it was.
         RevokedError: nothing else is meant than what the publisher has withdrawn.
         NothingSelectedError: it is pinned to a version that is not offered.
         IntegrityError: a given file is nothing that is signed.
@@ -125,6 +128,7 @@ def resolve(request: InstallRequest, repository: TrustedRepository, services: Se
         narrowed=narrowed,
     )
     artifact, selection = pick(artifacts, wish, services.host, listed=offered, revoked=revoked)
+    _require_kind(artifact, rehearsal=request.rehearsal)
     pin = held.get(artifact.engine)
     require_pinned(pin, artifact.version)
     for warning in selection.warnings if selection else ():
@@ -134,6 +138,18 @@ def resolve(request: InstallRequest, repository: TrustedRepository, services: Se
     for line in passed_over:
         warn(services, f"{line}; it is passed over")
     return Resolved(artifact, selection, given, pin, revoked, passed_over)
+
+
+def _require_kind(artifact: Artifact, *, rehearsal: bool) -> None:
+    """Refuse a rehearsal that nobody asked for; the mark is in the signed manifest."""
+    name = f"{artifact.target} {artifact.version}"
+    if artifact.rehearsal and not rehearsal:
+        raise RehearsalError(
+            f"{name} is a rehearsal: there is no engine in it",
+            hint="install from the repository of real bundles; to try the installation itself, add --rehearsal",
+        )
+    if rehearsal and not artifact.rehearsal:
+        raise RehearsalError(f"{name} is no rehearsal", hint="leave --rehearsal out to install it")
 
 
 def _pins(request: InstallRequest, offered: Sequence[Artifact]) -> dict[str, Pin]:

@@ -43,6 +43,7 @@ def bundle_component(artifact: Artifact) -> Component:
             _property("platform", artifact.platform),
             _property("accel", artifact.accel),
             _property("origin", artifact.origin),
+            *([_property("rehearsal", "true")] if artifact.rehearsal else []),
         ],
     )
 

@@ -9,8 +9,9 @@ from pipeline.events import StepProgress
 from pipeline.make.bundle_packages import bundle_card, bundle_licenses, bundle_packages, package_materials
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.make.provenance import materials, write_provenance
+from pipeline.model.bundle_card import BundleCard
 from pipeline.model.counts import sized
-from pipeline.model.manifest import Artifact, BundleCard, Layer, Proof, Requires, UpstreamArchive
+from pipeline.model.manifest import Artifact, Layer, Proof, Requires, UpstreamArchive
 from pipeline.model.manifest_document import write_bundle_card
 from pipeline.model.statements import PROVENANCE_SUFFIX, SBOM_SUFFIX, Material, file_name
 
@@ -179,7 +180,7 @@ def _layer(action: MakeBundle, name: str, role: str, results: Results) -> Layer:
 
 
 def _artifact(action: MakeBundle, layers: tuple[Layer, ...], results: Results, *, url: str) -> Artifact:
-    proven = results[action.proof].facts
+    proof, requires = _proven(action, results)
     options: dict[str, str] = {}
     toolchain: dict[str, str] = {}
     for name in action.compiled:
@@ -199,15 +200,25 @@ def _artifact(action: MakeBundle, layers: tuple[Layer, ...], results: Results, *
         size=1,
         installed_size=sum(layer.installed_size for layer in layers if not layer.optional),
         layers=layers,
-        requires=Requires.model_validate(proven["requires"], strict=False),
+        requires=requires,
         entry_points=action.entry_points,
         options=dict(sorted(options.items())),
         toolchain=dict(sorted(toolchain.items())),
         web_ui=_web_ui(action, results),
-        proof=Proof.model_validate(proven["proof"], strict=False),
+        proof=proof,
         health=action.health,
         licenses=action.licenses,
+        rehearsal=action.rehearsal,
     )
+
+
+def _proven(action: MakeBundle, results: Results) -> tuple[Proof, Requires]:
+    """Return what the proof measured; of a rehearsal there is nothing to measure, and it needs nothing."""
+    if action.proof is None:
+        nothing = Requires(glibc=None, cpu=(), libraries=(), driver=None, macos=None, gpu_architectures=())
+        return Proof(level="none"), nothing
+    facts = results[action.proof].facts
+    return Proof.model_validate(facts["proof"], strict=False), Requires.model_validate(facts["requires"], strict=False)
 
 
 def _web_ui(action: MakeBundle, results: Results) -> bool | None:

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from pipeline.digest import sha256_bytes, sha256_stream
-from pipeline.errors import HostError, IntegrityError
+from pipeline.errors import HostError, IntegrityError, RehearsalError
 from pipeline.events import Notice
 from pipeline.model.actions import MakeBundle
 from pipeline.model.manifest import Artifact
-from pipeline.model.manifest_document import read_manifest, write_manifest
+from pipeline.model.manifest_document import planned_by, read_manifest, still_missing, write_manifest
+from pipeline.model.release_plan import PlannedBundle
 from pipeline.ports import require_space
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from pipeline.make.outputs import Results
     from pipeline.model.manifest import Manifest
     from pipeline.model.plan import Plan
+    from pipeline.model.release_plan import ReleasePlan
     from pipeline.model.result import BlobRef, StepResult
     from pipeline.ports import Services
 
@@ -40,10 +42,37 @@ def prepare(output_dir: Path) -> None:
         raise HostError(f"{output_dir} cannot be written: {place} {why}", hint="choose another folder with --output")
 
 
-def deliver(plan: Plan, results: Results, services: Services, output_dir: Path, *, release: str | None) -> Manifest:
+def refuse_mixing(output_dir: Path, *, rehearsal: bool) -> None:
+    """Refuse to put a rehearsal beside real bundles, or those beside a rehearsal.
+
+    Raises:
+        RehearsalError: the folder has what is not of the same kind.
+    """
+    try:
+        before = read_manifest((output_dir / MANIFEST_NAME).read_bytes())
+    except (OSError, IntegrityError):
+        return  # what is not there or cannot be read is replaced
+    if any(artifact.rehearsal != rehearsal for artifact in before.artifacts):
+        has, comes = ("real bundles", "a rehearsal") if rehearsal else ("a rehearsal", "real bundles")
+        raise RehearsalError(
+            f"{output_dir} has {has}, and {comes} would come beside them",
+            hint="choose another folder with --output, or remove this one",
+        )
+
+
+def deliver(
+    plan: Plan,
+    results: Results,
+    services: Services,
+    output_dir: Path,
+    *,
+    release: str | None,
+    expected: ReleasePlan | None = None,
+) -> Manifest:
     """Write everything into ``output_dir``, the manifest last; entries of other targets that are still whole stay.
 
     Raises:
+        RehearsalError: the folder has what is not of the same kind.
         HostError: the folder cannot be written.
         NoSpaceError: there is no room; files that are there already stay as they were.
     """
@@ -55,6 +84,8 @@ def deliver(plan: Plan, results: Results, services: Services, output_dir: Path, 
         ) from error
     # One writer of a folder at a time, whoever it is: the old manifest is read, added to and replaced.
     with services.store.work_dir(f"deliver-{sha256_bytes(os.fsencode(output_dir.resolve()))[:20]}"):
+        rehearsal = any(isinstance(step.action, MakeBundle) and step.action.rehearsal for step in plan.steps)
+        refuse_mixing(output_dir, rehearsal=rehearsal)
         _require_space(plan, results, services, output_dir)
         made = [
             _deliver_bundle(step.action, results[step.name], results, services, output_dir)
@@ -68,7 +99,10 @@ def deliver(plan: Plan, results: Results, services: Services, output_dir: Path, 
         if before is not None and kept:
             created = max(created, before.created)
         name = release or f"{created[:4]}.{created[5:7]}.0"
-        document = write_manifest((*kept, *made), release=name, created=created)
+        planned = planned_by(before) if before is not None else frozenset[PlannedBundle]()
+        planned = planned if expected is None else frozenset(expected.bundles)
+        missing = still_missing(planned, (*kept, *made))
+        document = write_manifest((*kept, *made), release=name, created=created, missing=missing)
         _replace_manifest(output_dir / MANIFEST_NAME, document)
     return read_manifest(document)
 

@@ -31,6 +31,11 @@ if TYPE_CHECKING:
     from pipeline.ports import Services
 
 
+_SOFTWARE_PATIENCE = 8
+"""A device that computes on the processor compiles every shader for it when the model is loaded: 1 to 2 minutes of one
+processor's time with Mesa's lavapipe 22.3."""
+
+
 def prove(action: Prove, step: str, services: Services, results: Results, work: Path) -> Outputs:
     """Prove the layers of a bundle, at the level that was asked for.
 
@@ -72,12 +77,16 @@ def _run_bundle(
 ) -> tuple[Proof, str]:
     """Start the bundle's programs; return what that proved, and the same for people."""
     work = root.parent
-    env = {**clean_environment(work, services.base_env), **_software_environment(action, services)}
+    software = _software_environment(action, services)
+    env = {**clean_environment(work, services.base_env), **software}
     health = action.health
+    patience = _SOFTWARE_PATIENCE if software else 1
     if action.runner is not None:
         services, env = running_under(action.runner, services, env, work)
-        seconds = health.ready_timeout_seconds * action.runner.slowness
-        health = health.model_copy(update={"ready_timeout_seconds": seconds})
+        patience = action.runner.slowness
+    if patience > 1:
+        patient = health.ready_timeout_seconds * patience
+        health = health.model_copy(update={"ready_timeout_seconds": patient})
     try:
         version, devices = check_loads(health, root, commands=services.commands, env=env, cwd=work)
     except ProofError as error:

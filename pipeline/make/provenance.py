@@ -58,6 +58,7 @@ def write_provenance(
                         "origin": artifact.origin,
                         "options": artifact.options,
                         "webUi": artifact.web_ui,
+                        **({"rehearsal": True} if artifact.rehearsal else {}),
                     },
                     "internalParameters": {
                         "toolchain": artifact.toolchain,

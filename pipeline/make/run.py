@@ -9,13 +9,14 @@ from pipeline.events import Notice, StepFailed, StepFinished, StepReused, StepSt
 from pipeline.make.archive import download_archives, fetch_archive
 from pipeline.make.bundle import make_bundle
 from pipeline.make.compile import compile_component
-from pipeline.make.deliver import deliver, prepare
+from pipeline.make.deliver import deliver, prepare, refuse_mixing
 from pipeline.make.downloads import require_space_for_downloads
 from pipeline.make.fetch import fetch_model, fetch_source
 from pipeline.make.layer import make_layer
 from pipeline.make.lowering import lowered, lowered_action, proved_less, settle
 from pipeline.make.package_steps import carry_out
 from pipeline.make.prove import prove
+from pipeline.make.rehearse import rehearse_layer
 from pipeline.make.split import split_layer
 from pipeline.make.web_ui import build_web_ui
 from pipeline.model.actions import (
@@ -29,6 +30,7 @@ from pipeline.model.actions import (
     Prove,
     SplitLayer,
 )
+from pipeline.model.rehearsal_actions import RehearseLayer
 from pipeline.model.result import StepResult
 from pipeline.plan.keys import step_key
 from pipeline.plan.states import outstanding, why_wanted
@@ -39,10 +41,18 @@ if TYPE_CHECKING:
     from pipeline.make.outputs import Outputs, Results
     from pipeline.model.manifest import Manifest
     from pipeline.model.plan import Decision, Plan, Step
+    from pipeline.model.release_plan import ReleasePlan
     from pipeline.ports import Services
 
 
-def run(plan: Plan, services: Services, output_dir: Path, *, release: str | None = None) -> Manifest:
+def run(
+    plan: Plan,
+    services: Services,
+    output_dir: Path,
+    *,
+    release: str | None = None,
+    expected: ReleasePlan | None = None,
+) -> Manifest:
     """Carry out every step that is not in the store yet, then write bundles, layers and ``manifest.json``.
 
     Steps that no missing result needs are not looked at again: a source or model whose products are all there is not
@@ -53,8 +63,10 @@ def run(plan: Plan, services: Services, output_dir: Path, *, release: str | None
         services: to touch the world with.
         output_dir: for the bundles; made when it is not there.
         release: our own name of the release; None derives one from the newest pin's date.
+        expected: the whole release that this is a part of; what the folder then lacks stands in its manifest.
 
     Raises:
+        RehearsalError: the folder has real bundles and a rehearsal would come beside them, or the other way round.
         NoSpaceError: the cache's disk cannot hold what is to be downloaded; nothing was begun.
         PipelineError: a step failed; the steps before it are kept.
     """
@@ -62,6 +74,7 @@ def run(plan: Plan, services: Services, output_dir: Path, *, release: str | None
     plan = settle(plan, services)
     results, wanted = outstanding(plan, services.store)
     prepare(output_dir)
+    refuse_mixing(output_dir, rehearsal=any(isinstance(step.action, RehearseLayer) for step in plan.steps))
     for decision in plan.decisions:
         _tell(decision, services)
     require_space_for_downloads((step for step in plan.steps if step.name in wanted), services)
@@ -75,7 +88,7 @@ def run(plan: Plan, services: Services, output_dir: Path, *, release: str | None
             results[step.name] = _run_step(step, why_wanted(step, wanted), services, results)
             if results[step.name].key != step.key:  # it proved less than was planned
                 plan = lowered(plan, step.name)
-    return deliver(plan, results, services, output_dir, release=release)
+    return deliver(plan, results, services, output_dir, release=release, expected=expected)
 
 
 def _tell(decision: Decision, services: Services) -> None:
@@ -121,12 +134,8 @@ def _key_of(step: Step, outputs: Outputs, results: Results) -> str:
 
 def _dispatch(step: Step, services: Services, results: Results, work: Path) -> Outputs:
     match step.action:
-        case FetchSource() as action:
-            outputs = fetch_source(action, step.name, services, work)
-        case FetchModel() as action:
-            outputs = fetch_model(action, step.name, services, work)
-        case FetchArchive() as action:
-            outputs = fetch_archive(action, step.name, services, work)
+        case FetchSource() | FetchModel() | FetchArchive() as action:
+            outputs = _fetch(action, step.name, services, work)
         case BuildWebUi() as action:
             outputs = build_web_ui(action, step.key, services, results, work)
         case Compile() as action:
@@ -137,8 +146,20 @@ def _dispatch(step: Step, services: Services, results: Results, work: Path) -> O
             outputs = split_layer(action, step.name, services, results, work)
         case Prove() as action:
             outputs = prove(action, step.name, services, results, work)
+        case RehearseLayer() as action:
+            outputs = rehearse_layer(action, step.name, services, work)
         case MakeBundle() as action:
             outputs = make_bundle(action, step.name, services, results, work)
         case _:
             outputs = carry_out(step.action, step.name, services, results, work)
     return outputs
+
+
+def _fetch(action: FetchSource | FetchModel | FetchArchive, step: str, services: Services, work: Path) -> Outputs:
+    match action:
+        case FetchSource():
+            return fetch_source(action, step, services, work)
+        case FetchModel():
+            return fetch_model(action, step, services, work)
+        case FetchArchive():
+            return fetch_archive(action, step, services, work)

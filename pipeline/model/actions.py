@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import not_
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -20,6 +21,7 @@ from pipeline.model.frozen import Frozen, Sha256
 from pipeline.model.manifest import HealthCheck, LayerRole, ProofLevel, Upstream
 from pipeline.model.model_recipe import ModelRecipe
 from pipeline.model.recipe import Component, LicenseFile, WebUi
+from pipeline.model.rehearsal_actions import RehearseLayer
 from pipeline.model.source import Source
 from pipeline.model.statements import Material, Part
 from pipeline.model.toolchain import CrossCompiler, FoundRunner
@@ -230,10 +232,10 @@ class MakeBundle(Frozen):
         origin: how it comes to be.
         upstream: which release of upstream's it is.
         entry_points: program name to path within the bundle.
-        health: how an installation checks itself.
+        health: how an installation checks itself; None for a rehearsal.
         licenses: SPDX identifiers, sorted.
         layers: steps, in the order in which the layers are laid over each other.
-        proof: step.
+        proof: step; None for a rehearsal.
         compiled: steps, for the options that were set; empty for what was fetched.
         archives: steps that fetched upstream's archives; empty for what was built.
         materials: what it is built from, for its provenance; empty for what was fetched.
@@ -242,6 +244,7 @@ class MakeBundle(Frozen):
         environment: what an assembled bundle is made of; None for any other.
         builder_version: of this program.
         epoch_seconds: time stamp of files in the archive.
+        rehearsal: whether there is no engine in it.
     """
 
     kind: Literal["make_bundle"] = "make_bundle"
@@ -252,10 +255,10 @@ class MakeBundle(Frozen):
     origin: Literal["built", "fetched", "assembled"]
     upstream: Upstream
     entry_points: dict[str, str]
-    health: HealthCheck
+    health: HealthCheck | None
     licenses: tuple[str, ...]
     layers: tuple[StepName, ...]
-    proof: StepName
+    proof: StepName | None
     compiled: tuple[StepName, ...]
     archives: tuple[StepName, ...] = ()
     materials: tuple[Material, ...] = ()
@@ -264,6 +267,7 @@ class MakeBundle(Frozen):
     environment: LockedEnvironment | None = None
     builder_version: str = ""
     epoch_seconds: int
+    rehearsal: bool = Field(default=False, exclude_if=not_)
 
 
 Action = Annotated[
@@ -283,6 +287,7 @@ Action = Annotated[
     | MakeRuntimeLayer
     | Prove
     | ProveEnvironment
+    | RehearseLayer
     | MakeBundle,
     Field(discriminator="kind"),
 ]

@@ -13,6 +13,9 @@ class JoinOutcome(Frozen):
         dry_run: nothing was changed.
         path: absolute, of the folder that holds everything.
         release: of its manifest.
+        rehearsal: there are no engines in its bundles.
+        planned: something says what the whole release is.
+        missing: ``<target> <version>`` of what the release was to have and has not.
         added: ``<target> <version>`` of the artifacts that it did not have.
         unchanged: of those that it had.
         files_added: how many files.
@@ -25,6 +28,9 @@ class JoinOutcome(Frozen):
     dry_run: bool = False
     path: str
     release: str
+    rehearsal: bool = False
+    planned: bool = False
+    missing: tuple[str, ...] = ()
     added: tuple[str, ...] = ()
     unchanged: tuple[str, ...] = ()
     files_added: int = 0

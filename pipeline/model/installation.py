@@ -89,6 +89,7 @@ class InstalledGeneration(Frozen):
         current: whether it runs.
         path: absolute path of its files.
         development: whether it was trusted through development keys.
+        rehearsal: whether there is no engine in it.
         pinned: whether the engine is pinned to it.
         revoked: why the publisher has withdrawn it; None when it has not.
         fault: why it cannot run although its files are there: the host's Python that it is over is gone, or another;
@@ -103,6 +104,7 @@ class InstalledGeneration(Frozen):
     current: bool
     path: str
     development: bool
+    rehearsal: bool = False
     pinned: bool = False
     revoked: str | None = None
     fault: str | None = None
@@ -170,6 +172,7 @@ class InstallOutcome(Frozen):
         downloaded_bytes: sum over the layers that were neither there nor in files.
         removed_generations: that fell out of the number to keep.
         development: the repository is signed with development keys.
+        rehearsal: there is no engine in it.
         selection: why this variant; None when the target was named.
         health: whether it works here; None in a dry run.
         pinned: whether the engine is pinned to that version.
@@ -189,6 +192,7 @@ class InstallOutcome(Frozen):
     downloaded_bytes: int = 0
     removed_generations: tuple[int, ...] = ()
     development: bool = False
+    rehearsal: bool = False
     selection: Selection | None = None
     health: HealthOutcome | None = None
     pinned: bool = False

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import not_
 from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
@@ -21,7 +22,7 @@ from pipeline.model.frozen import (
     Version,
 )
 from pipeline.model.program_arguments import ModelArgs, ProgramEnvironment, ServerArgs
-from pipeline.model.tree import TreeEntry
+from pipeline.model.release_plan import Partial
 from pipeline.model.upstream import TrustLevel
 
 SCHEMA_VERSION = 1
@@ -223,6 +224,8 @@ class Artifact(Frozen):
         provenance: location of the provenance statement, None until there is one.
         sbom: location of the bill of materials, None until there is one.
         licenses: SPDX identifiers.
+        rehearsal: there is no engine in it: it was made to try a release out, and stands beside no real bundle. Written
+            only where it is true, so that a reader from before there were any refuses it.
     """
 
     engine: Name
@@ -247,6 +250,7 @@ class Artifact(Frozen):
     provenance: Location | None = None
     sbom: Location | None = None
     licenses: tuple[Line, ...]
+    rehearsal: bool = Field(default=False, exclude_if=not_)
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -278,6 +282,7 @@ class Manifest(Frozen):
         release: our own name of the release, for example ``2026.11.0``.
         created: RFC 3339, UTC, whole seconds, ``Z``.
         artifacts: sorted by key.
+        partial: what is missing of a release; None, and then not written, where nobody misses anything.
     """
 
     schema_url: str = Field(alias="$schema")
@@ -285,17 +290,4 @@ class Manifest(Frozen):
     release: Name
     created: UtcTime
     artifacts: tuple[Artifact, ...]
-
-
-class BundleCard(Frozen):
-    """What a bundle says of itself, the file ``bundle.json`` at its root: the artifact without its own transport.
-
-    Attributes:
-        schema_version: 1.
-        artifact: the fields of ``Artifact`` but url, sha256 and size, as plain JSON.
-        files: every file of the layers that are in the bundle.
-    """
-
-    schema_version: Literal[1]
-    artifact: dict[str, object]
-    files: tuple[TreeEntry, ...]
+    partial: Partial | None = Field(default=None, exclude_if=not_)

@@ -9,9 +9,11 @@ from typing import TypeVar
 from pydantic import ValidationError
 
 from pipeline.errors import IntegrityError
+from pipeline.model.bundle_card import BundleCard
 from pipeline.model.document_text import document_text
 from pipeline.model.frozen import Frozen
-from pipeline.model.manifest import SCHEMA_VERSION, Artifact, BundleCard, Manifest
+from pipeline.model.manifest import SCHEMA_VERSION, Artifact, Manifest
+from pipeline.model.release_plan import Partial, PlannedBundle
 from pipeline.model.strict_json import first_repeated, parse_json
 from pipeline.names import version_key
 
@@ -53,17 +55,44 @@ def artifact_order(artifact: Artifact) -> tuple[str, str, str, tuple[tuple[int, 
     return (artifact.engine, artifact.platform, artifact.accel, version_key(artifact.version), artifact.version)
 
 
-def write_manifest(artifacts: Iterable[Artifact], *, release: str, created: str) -> bytes:
+def planned_order(bundle: PlannedBundle) -> tuple[str, tuple[tuple[int, str], ...], str]:
+    """Return the sort key of planned bundles: by name, then versions by number."""
+    return (bundle.target, version_key(bundle.version), bundle.version)
+
+
+def planned_as(artifact: Artifact) -> PlannedBundle:
+    """Return what a release plan says of an artifact."""
+    return PlannedBundle(target=artifact.target, version=artifact.version)
+
+
+def planned_by(manifest: Manifest) -> frozenset[PlannedBundle]:
+    """Return all of the release that a manifest is a part of; nothing where it does not call itself partial."""
+    if manifest.partial is None:
+        return frozenset()
+    return frozenset((*map(planned_as, manifest.artifacts), *manifest.partial.missing))
+
+
+def still_missing(planned: Iterable[PlannedBundle], artifacts: Iterable[Artifact]) -> tuple[PlannedBundle, ...]:
+    """Return what is planned and not among the artifacts, in their order."""
+    there = set(map(planned_as, artifacts))
+    return tuple(sorted(set(planned) - there, key=planned_order))
+
+
+def write_manifest(
+    artifacts: Iterable[Artifact], *, release: str, created: str, missing: Iterable[PlannedBundle] = ()
+) -> bytes:
     """Return the canonical bytes of a manifest.
 
     Args:
         artifacts: in any order; each key once.
         release: our own name of the release.
         created: RFC 3339, UTC, whole seconds, ``Z``.
+        missing: what the release was to have besides; none means that the manifest is not called partial.
 
     Raises:
-        IntegrityError: two artifacts have the same key, or two layers of one artifact the same name.
+        IntegrityError: as ``read_manifest``, about what the manifest would say.
     """
+    lacks = tuple(sorted(missing, key=planned_order))
     manifest = Manifest.model_validate(
         {
             "$schema": MANIFEST_SCHEMA_URL,
@@ -71,6 +100,7 @@ def write_manifest(artifacts: Iterable[Artifact], *, release: str, created: str)
             "release": release,
             "created": created,
             "artifacts": tuple(sorted(artifacts, key=artifact_order)),
+            "partial": Partial(missing=lacks) if lacks else None,
         }
     )
     _check_meaning(manifest, what="manifest")
@@ -81,7 +111,8 @@ def read_manifest(data: bytes, *, what: str = "manifest") -> Manifest:
     """Read a manifest of somebody else.
 
     Raises:
-        IntegrityError: as for ``read_document``, or a key or a layer name is not unique.
+        IntegrityError: as for ``read_document``, or a key or a layer name is not unique, real bundles stand beside
+            those of a rehearsal, or something is missing that is there.
     """
     manifest = read_document(Manifest, data, what=what)
     _check_meaning(manifest, what=what)
@@ -124,3 +155,11 @@ def _check_meaning(manifest: Manifest, *, what: str) -> None:
         names = [layer.name for layer in artifact.layers]
         if len(set(names)) != len(names):
             raise IntegrityError(f"{what}: {artifact.target} {artifact.version} has two layers of one name")
+    if len({artifact.rehearsal for artifact in manifest.artifacts}) > 1:
+        hint = "the two are never joined; make them into folders of their own"
+        raise IntegrityError(f"{what} lists real bundles beside those of a rehearsal", hint=hint)
+    missing = manifest.partial.missing if manifest.partial else ()
+    there = {planned_as(artifact) for artifact in manifest.artifacts}
+    if (again := first_repeated(map(str, (*there, *missing)))) is not None:
+        hint = "what a release lacks is listed once, and is not there"
+        raise IntegrityError(f"{what} calls {again} missing and lists it, or calls it missing twice", hint=hint)

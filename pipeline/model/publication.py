@@ -149,6 +149,8 @@ class PublishOutcome(Frozen):
         versions: metadata role to its version now.
         expires: metadata role to RFC 3339.
         development: signed with development keys.
+        rehearsal: there are no engines in what was offered.
+        missing: ``<target> <version>`` of what the offered release was to have and has not.
         revoked: ``<target> <version>`` of offered artifacts that nobody may install, to why.
     """
 
@@ -163,4 +165,6 @@ class PublishOutcome(Frozen):
     versions: dict[str, int] = {}
     expires: dict[str, str] = {}
     development: bool = False
+    rehearsal: bool = False
+    missing: tuple[str, ...] = ()
     revoked: dict[str, str] = {}

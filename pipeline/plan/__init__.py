@@ -5,6 +5,8 @@ from pipeline.plan.choosing_assembled import locked_version
 from pipeline.plan.looking import find_toolkits, look_around
 from pipeline.plan.narrowing import narrow, refuse
 from pipeline.plan.planner import make_plan
+from pipeline.plan.rehearsing import make_rehearsal
+from pipeline.plan.releasing import release_plan
 from pipeline.plan.request import BuildRequest, PlanInputs
 from pipeline.plan.states import github_matrix, states
 
@@ -17,8 +19,10 @@ __all__ = [
     "locked_version",
     "look_around",
     "make_plan",
+    "make_rehearsal",
     "narrow",
     "refuse",
+    "release_plan",
     "releases_of",
     "states",
 ]

@@ -76,9 +76,7 @@ def decide(  # noqa: PLR0913 - one argument for each thing that somebody looked 
         proven = _proof(target, request, platform, no_device if asks_more else "")
         engine = catalog.environments[target.engine]
         return decide_assembled(target, request, engine, environment, proof=proven)
-    if request.wheels_only or request.with_miniforge:
-        option = "--wheels-only" if request.wheels_only else "--with-miniforge"
-        raise UsageError(f"{target} is no Python environment", hint=f"{option} is for environments alone")
+    _refuse_options_of_environments(target, request)
     looked = _Looked(platform, unreachable, no_device if kind.is_gpu else "", no_toolkit, no_runner)
     return _decide_compiled(target, request, catalog, looked)
 
@@ -112,6 +110,12 @@ def _decide_compiled(target: Target, request: BuildRequest, catalog: Catalog, lo
     name, by = (chosen.toolchain.name, f"; {chosen.title} compiles it") if chosen else ("", "")
     known = Decision(target=str(target), version=release, origin=origin, why=why + by, proof=proof, toolchain=name)
     return known.model_copy(update={"proof_why": proof_why})
+
+
+def _refuse_options_of_environments(target: Target, request: BuildRequest) -> None:
+    if request.wheels_only or request.with_miniforge:
+        option = "--wheels-only" if request.wheels_only else "--with-miniforge"
+        raise UsageError(f"{target} is no Python environment", hint=f"{option} is for environments alone")
 
 
 def kind_of_target(target: Target, catalog: Catalog) -> AcceleratorKind:

@@ -89,7 +89,7 @@ def _check(
             "--wheels-only and --with-miniforge exclude each other: a conda has nothing to do without packages",
             hint="leave one of them out",
         )
-    if not environment.conda and not request.wheels_only:
+    if not environment.conda and not request.wheels_only and not request.rehearsal:
         raise NothingSelectedError(
             f"{target}: envs/{environment.name} locks no conda packages: {environment.conda_problem}",
             hint=f"--wheels-only makes a bundle that uses a Python {environment.python} of the machine it goes to; "

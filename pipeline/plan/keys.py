@@ -27,6 +27,7 @@ from pipeline.model.environment_actions import (
     MakeWheelLayer,
     ProveEnvironment,
 )
+from pipeline.model.rehearsal_actions import RehearseLayer
 from pipeline.model.toolkit_actions import MakeRuntimeLayer, MakeToolkit
 from pipeline.sources.registry import identity_of
 
@@ -53,6 +54,7 @@ FORMATS: Mapping[str, int] = {
     "make_runtime_layer": 1,
     "prove": 4,
     "prove_environment": 2,
+    "rehearse_layer": 1,
     "make_bundle": 3,
 }
 
@@ -71,6 +73,7 @@ _REFERENCES: Mapping[type[Action], frozenset[str]] = {
     MakeToolkit: frozenset({"fetched", "title"}),
     MakeRuntimeLayer: frozenset({"toolkit", "toolkit_dir", "title"}),
     ProveEnvironment: frozenset({"fetched", "layers", "channel_layer", "wheel_layers"}),
+    RehearseLayer: frozenset(),
     Prove: frozenset({"layers", "compiled", "model", "model_file"}),
     MakeBundle: frozenset({"layers", "proof", "compiled", "archives", "materials"}),
 }

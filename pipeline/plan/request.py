@@ -45,6 +45,7 @@ class BuildRequest:
         zstd_level: of layer archives.
         epoch_seconds: SOURCE_DATE_EPOCH for everything that is made; None for the date of the release.
         builder_version: of this program, for statements about what it makes.
+        rehearsal: whether bundles are made with no engine in them.
     """
 
     targets: tuple[Target, ...]
@@ -66,6 +67,7 @@ class BuildRequest:
     zstd_level: int = 19
     epoch_seconds: int | None = None
     builder_version: str = ""
+    rehearsal: bool = False
 
     @property
     def insists_on_build(self) -> bool:

@@ -79,11 +79,12 @@ def github_matrix(
     source: str,
     wheels_only: bool = False,
     with_miniforge: bool = False,
+    rehearsal: bool = False,
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the ``strategy.matrix`` of a GitHub Actions job: one entry a platform, so that its targets share steps.
 
     What is fetched or assembled could be made on any runner; on its own platform it is run as well. An entry says
-    ``wheels_only`` or ``with_miniforge`` where that was asked for.
+    ``wheels_only``, ``with_miniforge`` or ``rehearsal`` where that was asked for.
     """
     by_platform: dict[str, list[str]] = {}
     for target in targets:
@@ -98,6 +99,7 @@ def github_matrix(
                 "source": source,
                 **({"wheels_only": True} if wheels_only else {}),
                 **({"with_miniforge": True} if with_miniforge else {}),
+                **({"rehearsal": True} if rehearsal else {}),
             }
             for platform, names in by_platform.items()
         ]

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 from pipeline.digest import require_digest, sha256_stream
 from pipeline.errors import IntegrityError, NothingSelectedError, UsageError
 from pipeline.model.manifest import Artifact, Manifest
-from pipeline.model.manifest_document import read_manifest
+from pipeline.model.manifest_document import planned_by, read_manifest, still_missing
 from pipeline.model.repository_layout import blob_path
 from pipeline.model.statements import LIMIT_BYTES
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from pipeline.model.release_plan import PlannedBundle
 
 MANIFEST_FILE = "manifest.json"
 _WRITTEN_BY = "`build` writes one into its output folder: after `build --output DIR`, `publish --from DIR`"
@@ -47,6 +49,7 @@ class Dist:
         statements: key of an artifact to its provenance, as it was built; the artifact names none until it is signed.
         documents: sha256 to what was written for publishing, and lies in no file.
         listed: its entries as they stand there.
+        planned: all of the release that it is a part of; empty where it does not call itself partial.
     """
 
     release: str
@@ -57,6 +60,17 @@ class Dist:
     statements: dict[tuple[str, str, str, str], bytes] = field(default_factory=dict)
     documents: dict[str, bytes] = field(default_factory=dict)
     listed: tuple[Artifact, ...] = ()
+    planned: frozenset[PlannedBundle] = frozenset()
+
+    @property
+    def is_rehearsal(self) -> bool:
+        """Whether there are no engines in its bundles."""
+        return any(artifact.rehearsal for artifact in self.artifacts)
+
+    @property
+    def missing(self) -> tuple[PlannedBundle, ...]:
+        """What the release was to have and has not."""
+        return still_missing(self.planned, self.artifacts)
 
     def size_bytes(self, sha256: str) -> int:
         """Return the size of a file or a document."""
@@ -124,6 +138,7 @@ class _Reading:
             created=manifest.created,
             artifacts=artifacts,
             listed=manifest.artifacts,
+            planned=planned_by(manifest),
             files=self._files,
             names=self._names,
             statements=self._statements,

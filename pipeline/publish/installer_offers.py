@@ -63,6 +63,7 @@ class Offer:
         health_pattern: for a line of it, as Python has it.
         portable_pattern: the same for ``grep -E``; empty also where it cannot be said there.
         record: ``generation.json`` in four parts, between which come time, number and source.
+        rehearsal: whether there is no engine in it.
     """
 
     number: int
@@ -84,6 +85,7 @@ class Offer:
     health_pattern: str
     portable_pattern: str
     record: tuple[str, ...]
+    rehearsal: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,7 @@ def offer(number: int, artifact: Artifact, layers: Mapping[str, ReadyLayer], *, 
         health_pattern=health.version_pattern if health else "",
         portable_pattern=(portable_pattern(health.version_pattern) or "") if health else "",
         record=_record_parts(_generation(artifact, mandatory, tree.sha256, origin)),
+        rehearsal=artifact.rehearsal,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from pipeline.errors import NothingSelectedError, UsageError
+from pipeline.errors import NothingSelectedError, RehearsalError, UsageError
 from pipeline.model.counts import listed
 from pipeline.names import parse_target
 from pipeline.publish.installer_offers import preferred_first
@@ -51,7 +51,11 @@ class InstallersRequest:
 
 
 def newest(
-    artifacts: Iterable[Artifact], *, targets: Sequence[str] = (), versions: Sequence[str] = ()
+    artifacts: Iterable[Artifact],
+    *,
+    targets: Sequence[str] = (),
+    versions: Sequence[str] = (),
+    rehearsal: bool = False,
 ) -> list[Artifact]:
     """Return the artifacts that scripts are made for.
 
@@ -59,8 +63,10 @@ def newest(
         artifacts: of manifests.
         targets: as on the command line; none means all.
         versions: that are wanted; none means the newest of each target.
+        rehearsal: whether they are to be of a rehearsal.
 
     Raises:
+        RehearsalError: they are, and that was not asked for, or the other way round.
         UsageError: a target is none of them.
         NothingSelectedError: nothing is left.
     """
@@ -86,7 +92,19 @@ def newest(
         raise NothingSelectedError(
             "there is no bundle to make an installer for", hint="`build` and `publish` make some"
         )
+    _require_kind(chosen, rehearsal=rehearsal)
     return chosen
+
+
+def _require_kind(artifacts: Iterable[Artifact], *, rehearsal: bool) -> None:
+    """Refuse to make scripts of a rehearsal unless that was asked for, and of anything else if it was."""
+    for artifact in artifacts:
+        name = f"{artifact.target} {artifact.version}"
+        if artifact.rehearsal and not rehearsal:
+            hint = "take --from a repository of real bundles; --rehearsal makes scripts that say what they are"
+            raise RehearsalError(f"{name} is a rehearsal: there is no engine in it", hint=hint)
+        if rehearsal and not artifact.rehearsal:
+            raise RehearsalError(f"{name} is no rehearsal", hint="leave --rehearsal out")
 
 
 def checked_url(url: str | None) -> str:

@@ -56,6 +56,7 @@ def render(
         repository=repository,
         made_from=f"the repository {repository}" if repository else "a dist folder that nobody signed",
         trusted_root=trusted_root if name == SHELL_SCRIPT or trusted_root.isascii() else "",
+        rehearsal=any(offer.rehearsal for offer in offers),  # it then installs only when it is told that this is meant
         installer_folder=INSTALLER_FOLDER,
         features=tuple(KERNEL_FEATURES.items()),
     )

@@ -169,7 +169,7 @@ class _Making:
         for artifact in self._request.artifacts:
             if artifact.sha256 in revoked:
                 self._leave_out(artifact, f"it is revoked: {revoked[artifact.sha256]}")
-            elif artifact.environment is not None:
+            elif artifact.environment is not None or (artifact.rehearsal and artifact.origin == "assembled"):
                 self._leave_out(
                     artifact, "a Python environment is linked by `install`, or by its own install-offline.sh"
                 )

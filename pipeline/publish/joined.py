@@ -7,15 +7,17 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING
 
 from pipeline.digest import sha256_bytes
-from pipeline.errors import UsageError
-from pipeline.model.manifest_document import write_manifest
+from pipeline.errors import RehearsalError, UsageError
+from pipeline.model.manifest_document import still_missing, write_manifest
+from pipeline.model.release_plan import PlannedBundle
 from pipeline.publish.dist import MANIFEST_FILE, DistFile, read_dist
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
     from pipeline.model.manifest import Artifact
+    from pipeline.model.release_plan import ReleasePlan
     from pipeline.publish.dist import Dist
 
 STAGING_FOLDER = ".staging"
@@ -34,6 +36,9 @@ class Joined:
         places: every file that a manifest names, as often as one does.
         release: of the newest manifest.
         manifest: canonical bytes of one manifest of everything.
+        missing: what the release was to have and none of them has.
+        is_planned: whether anything says what the whole release is.
+        rehearsal: whether there are no engines in it.
     """
 
     artifacts: dict[ArtifactKey, Artifact]
@@ -41,12 +46,21 @@ class Joined:
     places: tuple[DistFile, ...]
     release: str
     manifest: bytes
+    missing: tuple[PlannedBundle, ...]
+    is_planned: bool
+    rehearsal: bool
 
 
-def join(folders: Sequence[Path]) -> Joined:
+def join(folders: Sequence[Path], *, expected: ReleasePlan | None = None) -> Joined:
     """Read dist folders and join what they say; sizes are looked at, contents only of statements.
 
+    Args:
+        folders: at least one.
+        expected: the whole release, whatever the folders say of that; None takes it from those that call themselves
+            partial.
+
     Raises:
+        RehearsalError: some are of a rehearsal and some are not.
         UsageError: a folder has no manifest of files in it, or two say different things of one artifact or one path.
         NothingSelectedError: a manifest is empty.
         IntegrityError: a manifest is malformed, or a file is missing or has another size.
@@ -54,11 +68,10 @@ def join(folders: Sequence[Path]) -> Joined:
     entries: dict[ArtifactKey, _Entry] = {}
     files: dict[str, DistFile] = {}
     places: list[DistFile] = []
-    headers = []
-    for folder in folders:
-        header, offered = _read(folder)
-        headers.append(header)
-        for entry in offered:
+    dists = {folder: read_dist(folder) for folder in folders}
+    _require_one_kind(dists)
+    for folder, dist in dists.items():
+        for entry in _entries(folder, dist):
             _require_same(entries.setdefault(entry.artifact.key, entry), entry)
             for path, file in entry.files.items():
                 before = files.setdefault(path, file)
@@ -68,10 +81,14 @@ def join(folders: Sequence[Path]) -> Joined:
                     )
                 places.append(file)
     _require_room(files)
-    created, release = max(headers)
+    created, release = max((dist.created, dist.release) for dist in dists.values())
     artifacts = {key: entry.artifact for key, entry in entries.items()}
-    manifest = write_manifest(artifacts.values(), release=release, created=created)
-    return Joined(artifacts, files, tuple(places), release, manifest)
+    said = frozenset[PlannedBundle]().union(*(dist.planned for dist in dists.values()))
+    planned = said if expected is None else frozenset(expected.bundles)
+    missing = still_missing(planned, artifacts.values())
+    manifest = write_manifest(artifacts.values(), release=release, created=created, missing=missing)
+    rehearsal = any(dist.is_rehearsal for dist in dists.values())
+    return Joined(artifacts, files, tuple(places), release, manifest, missing, bool(planned), rehearsal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +100,22 @@ class _Entry:
     files: dict[str, DistFile]
 
 
-def _read(folder: Path) -> tuple[tuple[str, str], list[_Entry]]:
-    """Return when and as what a folder's manifest was made, and its entries."""
-    dist = read_dist(folder)
-    entries = []
+def _entries(folder: Path, dist: Dist) -> Iterator[_Entry]:
+    """Yield what a folder's manifest lists."""
     for artifact, rewritten in zip(dist.listed, dist.artifacts, strict=True):
         files = {path: DistFile(folder / path, *found) for path, found in _named(artifact, rewritten, dist)}
-        entries.append(_Entry(artifact, folder, files))
-    return (dist.created, dist.release), entries
+        yield _Entry(artifact, folder, files)
+
+
+def _require_one_kind(dists: Mapping[Path, Dist]) -> None:
+    """Refuse to join a rehearsal with anything real."""
+    rehearsed = [folder for folder, dist in dists.items() if dist.is_rehearsal]
+    real = [folder for folder, dist in dists.items() if not dist.is_rehearsal]
+    if rehearsed and real:
+        raise RehearsalError(
+            f"{rehearsed[0]} is a rehearsal, and {real[0]} has real bundles: the two are never joined",
+            hint="leave one of them out, or choose another folder with --to",
+        )
 
 
 def _named(artifact: Artifact, rewritten: Artifact, dist: Dist) -> Iterator[tuple[str, tuple[str, int]]]:

@@ -7,10 +7,11 @@ every new one was hashed. Whoever dies in between leaves the old manifest, and a
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.digest import require_digest, sha256_bytes, sha256_stream
-from pipeline.errors import UsageError
+from pipeline.errors import PartialReleaseError, UsageError
 from pipeline.events import StepFinished, StepProgress, StepStarted
 from pipeline.model.counts import counted
 from pipeline.model.dist_folder import JoinOutcome
@@ -21,13 +22,33 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
+    from pipeline.model.release_plan import ReleasePlan
     from pipeline.ports import Disk, Services
 
 _STEP = "merge"
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """What is asked of the release that comes of it.
+
+    Attributes:
+        expected: what it shall have; None where only the folders' own manifests may say that.
+        partial: whether it may lack some of that; its manifest then says what.
+    """
+
+    expected: ReleasePlan | None = None
+    partial: bool = False
+
+
 def join_dists(
-    dists: Sequence[Path], *, to: Path, services: Services, disk: Disk, dry_run: bool = False
+    dists: Sequence[Path],
+    *,
+    to: Path,
+    services: Services,
+    disk: Disk,
+    whole: Whole | None = None,
+    dry_run: bool = False,
 ) -> JoinOutcome:
     """Join dist folders into one; doing it again changes nothing.
 
@@ -39,15 +60,18 @@ def join_dists(
         to: the folder that shall hold everything; made when it is not there.
         services: for events, clock, and the place where two writers of one folder meet.
         disk: how files are written: as hard links where that is possible, else as copies.
+        whole: what is asked of the release.
         dry_run: check and tell, change nothing.
 
     Raises:
+        PartialReleaseError: the release lacks something and may not.
+        RehearsalError: some are of a rehearsal and some are not.
         UsageError: a folder has no manifest of files in it, or two say different things of one artifact or one path.
         NothingSelectedError: a manifest is empty.
         IntegrityError: a file is missing or is not what its manifest says.
         HostError, NoSpaceError: the folder cannot be written; its manifest is the one it had.
     """
-    joining = _Joining(to, services, disk)
+    joining = _Joining(to, services, disk, whole or Whole())
     if dry_run:
         return joining.run(dists, dry_run=True)
     # The claim that `build` makes of the folder it delivers into (make.deliver): one writer at a time.
@@ -58,8 +82,9 @@ def join_dists(
 class _Joining:
     """One change of one folder."""
 
-    def __init__(self, to: Path, services: Services, disk: Disk) -> None:
+    def __init__(self, to: Path, services: Services, disk: Disk, whole: Whole) -> None:
         self._to = to
+        self._whole = whole
         self._services = services
         self._disk = disk
         self._staging = to / STAGING_FOLDER
@@ -67,7 +92,8 @@ class _Joining:
     def run(self, dists: Sequence[Path], *, dry_run: bool) -> JoinOutcome:
         own = join([self._to]) if os.path.lexists(self._to / MANIFEST_FILE) else None
         inputs = {folder.resolve(): folder for folder in ((self._to,) if own else ()) + tuple(dists)}
-        joined = join(tuple(inputs.values()))
+        joined = join(tuple(inputs.values()), expected=self._whole.expected)
+        self._require_whole(joined)
         held = {} if own is None else own.files
         new = {path: file for path, file in joined.files.items() if path not in held and not self._has(path, file)}
         is_new = own is None or own.manifest != joined.manifest
@@ -82,6 +108,15 @@ class _Joining:
                 self._write(new, joined.manifest)
         self._services.events.emit(StepFinished(_STEP, self._services.clock.monotonic() - began))
         return self._outcome(own, joined, new, is_new=is_new, dry_run=dry_run)
+
+    def _require_whole(self, joined: Joined) -> None:
+        if joined.missing and not self._whole.partial:
+            raise PartialReleaseError(
+                f"the release lacks {counted(len(joined.missing), 'bundle')} of what was planned:\n"
+                + "\n".join(map(str, joined.missing)),
+                hint="see why the jobs that make them failed, make them and merge again; or --partial, which the"
+                " manifest then says",
+            )
 
     def _has(self, path: str, file: DistFile) -> bool:
         """Tell whether a file is in its place though no manifest says so, as after a run that died.
@@ -143,6 +178,9 @@ class _Joining:
             dry_run=dry_run,
             path=str(self._to.absolute()),
             release=joined.release,
+            rehearsal=joined.rehearsal,
+            planned=joined.is_planned,
+            missing=tuple(map(str, joined.missing)),
             added=tuple(sorted(name for key, name in names.items() if key not in before)),
             unchanged=tuple(sorted(name for key, name in names.items() if key in before)),
             files_added=len(new),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from tuf.api.metadata import TargetFile
 
 from pipeline.digest import sha256_bytes
-from pipeline.errors import UsageError
+from pipeline.errors import RehearsalError, UsageError
 from pipeline.model.manifest_document import write_manifest
 from pipeline.model.repository_layout import (
     NAME_FIELD,
@@ -58,6 +58,7 @@ def merge(published: Mapping[str, Manifest], dist: Dist | None, *, replace: bool
 
     Raises:
         UsageError: a published artifact would change, or an engine be an environment as well.
+        RehearsalError: a rehearsal would stand beside something real.
     """
     by_key = {artifact.key: artifact for manifest in published.values() for artifact in manifest.artifacts}
     added, replaced, unchanged = [], [], []
@@ -77,6 +78,11 @@ def merge(published: Mapping[str, Manifest], dist: Dist | None, *, replace: bool
                 hint="publish it as a new version, or with --replace where nobody can have installed it",
             )
         by_key[artifact.key] = artifact
+    if len({artifact.rehearsal for artifact in by_key.values()}) > 1:
+        raise RehearsalError(
+            "a rehearsal would stand beside real bundles in one repository, which nobody could then tell apart",
+            hint="publish to another folder with --to; a rehearsal has a repository of its own",
+        )
     touched = {artifact.engine for artifact in (*added, *replaced)}
     artifacts: dict[str, tuple[Artifact, ...]] = {}
     for artifact in by_key.values():

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.errors import TrustError
-from pipeline.publish.dist import read_dist
+from pipeline.publish.permitting import Permitted, read_permitted
 from pipeline.publish.publishing import Change, Publishing
 from pipeline.publish.revoking import revoked_builds
 from pipeline.publish.signing import moment
@@ -37,6 +37,7 @@ def publish(  # noqa: PLR0913 - what is published, how, and with what
     dry_run: bool = False,
     allow_development: bool = False,
     policy: bytes | None = None,
+    permitted: Permitted | None = None,
 ) -> PublishOutcome:
     """Add the bundles of a dist folder to a repository; doing it again changes nothing.
 
@@ -51,21 +52,18 @@ def publish(  # noqa: PLR0913 - what is published, how, and with what
         dry_run: check and tell, change nothing.
         allow_development: sign with development keys too.
         policy: targets metadata that was signed elsewhere and shall be published.
+        permitted: what may be published beside whole releases of real engines; None means nothing.
 
     Raises:
+        RehearsalError, PartialReleaseError: it is something that was not asked for.
         UsageError: a published artifact would change, or ``dist`` has no manifest of files in it.
         IntegrityError: a file is not what the manifest says, or the repository is damaged; nothing was published.
         TrustError: the repository was signed by other keys or changed after signing, a key cannot be opened, or the
             keys are development keys and nobody allowed that.
         HostError, NoSpaceError: the folder cannot be written; nothing was published.
     """
-    offered = None if dist is None else read_dist(dist)
-    if keys.listing.development and not allow_development:
-        raise TrustError(
-            f"the keys in {keys.folder} are development keys: one machine alone can sign anything with them",
-            hint="to try things out, --allow-development (or allow_development = true in pipeline.toml); to ship, make"
-            " keys as docs/guide.md says under `A key ceremony`",
-        )
+    offered = None if dist is None else read_permitted(dist, permitted or Permitted())
+    _require_allowed(keys, allow_development=allow_development)
     publishing = Publishing(to, keys=keys, services=services, disk=disk, now=now)
     revoked: dict[str, str] = {}
 
@@ -74,7 +72,20 @@ def publish(  # noqa: PLR0913 - what is published, how, and with what
         return Change(offered, replace=replace, policy=policy)
 
     outcome = publishing.run(change, dry_run=dry_run)
-    return outcome.model_copy(update={"revoked": revoked})
+    return outcome.model_copy(update={"revoked": revoked, **({} if offered is None else _of_kind(offered))})
+
+
+def _require_allowed(keys: KeyFolder, *, allow_development: bool) -> None:
+    if keys.listing.development and not allow_development:
+        raise TrustError(
+            f"the keys in {keys.folder} are development keys: one machine alone can sign anything with them",
+            hint="to try things out, --allow-development (or allow_development = true in pipeline.toml); to ship, make"
+            " keys as docs/guide.md says under `A key ceremony`",
+        )
+
+
+def _of_kind(dist: Dist) -> dict[str, object]:
+    return {"rehearsal": dist.is_rehearsal, "missing": tuple(map(str, dist.missing))}
 
 
 def _revoked_among(state: RepositoryState, dist: Dist) -> Iterator[tuple[str, str]]:

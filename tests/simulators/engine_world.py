@@ -14,9 +14,10 @@ from typing import cast
 
 from pipeline.deploy.install import InstallRequest, install
 from pipeline.digest import sha256_bytes
+from pipeline.model.bundle_card import BundleCard
 from pipeline.model.host import HostFacts
 from pipeline.model.installation import InstallOutcome
-from pipeline.model.manifest import Artifact, BundleCard, HealthCheck, Layer, Proof, Requires, Upstream
+from pipeline.model.manifest import Artifact, HealthCheck, Layer, Proof, Requires, Upstream
 from pipeline.model.manifest_document import read_manifest, write_bundle_card, write_manifest
 from pipeline.model.publication import PublishOutcome
 from pipeline.model.result import BlobRef

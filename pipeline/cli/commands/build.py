@@ -10,22 +10,22 @@ import click
 from pipeline.app.services import build_services
 from pipeline.app.settings import program_name
 from pipeline.catalog import load
-from pipeline.cli.build_options import BuildOptions, build_options, make_request, with_mirrors, without_unmakeable
+from pipeline.cli.build_options import BuildOptions, build_options, make_request, with_mirrors
 from pipeline.cli.options import FOLDER, Command, changing_options
 from pipeline.cli.plan_view import plan_document, plan_text
+from pipeline.cli.planning import expect_option, plan_for, read_release_plans, require_planned
 from pipeline.cli.tables import markdown, size_text, table
-from pipeline.cli.unused_channels import warn_where_channels_are_asked
 from pipeline.make import run
 from pipeline.make.deliver import MANIFEST_NAME
 from pipeline.make.lowering import settle
 from pipeline.model.actions import MakeBundle
 from pipeline.model.counts import counted
 from pipeline.names import parse_release
-from pipeline.plan import look_around, make_plan, states
+from pipeline.plan import states
 
 if TYPE_CHECKING:
     from pipeline.cli.session import Session
-    from pipeline.model.manifest import Artifact, Proof
+    from pipeline.model.manifest import Artifact, Manifest, Proof
 
 _HEADINGS = ("target", "version", "download", "installed", "layers", "proof", "path")
 
@@ -34,43 +34,50 @@ _HEADINGS = ("target", "version", "download", "installed", "layers", "proof", "p
 @build_options
 @click.option("--output", "-o", type=FOLDER, help="Folder for bundles and manifest.json.  [default: dist]")
 @click.option("--as-release", metavar="NAME", help="Our own name of the release, for the manifest.")
+@expect_option
 @click.option("--compiler-cache/--no-compiler-cache", default=True, help="Keep compiled objects for the next build.")
 @changing_options
 def command(
     session: Session,
     output: Path | None,
     as_release: str | None,
+    expect: tuple[Path, ...],
     *,
     asked: BuildOptions,
     compiler_cache: bool,
 ) -> None:
     """Make bundles: fetch upstream's archives, compile its source or assemble an environment; prove, write them.
 
-    What is there already under the same key is not made again. A proof that fails leaves no bundle.
+    What is there already under the same key is not made again. A proof that fails leaves no bundle. With --rehearsal
+    all of it is made in a minute, and there is no engine in it. What others make of the release that --expect names
+    stands in the manifest as missing.
     """
     release = None if as_release is None else parse_release(as_release)
+    expected = read_release_plans(expect)
     catalog = load(session.settings.recipes_dir)
     request = make_request(asked, session.settings, catalog)
     output_dir = (output or session.settings.output).absolute()
     with build_services(with_mirrors(session.settings, asked), compiler_cache=compiler_cache) as services:
-        request = without_unmakeable(session, request, catalog, host=services.host)
-        plan = make_plan(request, catalog, look_around(request, catalog, services))
-        warn_where_channels_are_asked(session, plan, Path(catalog.envs_dir))
+        plan = plan_for(session, request, catalog, services)
+        if expected is not None:
+            require_planned(plan, expected)
         if session.dry_run:
             settled = settle(plan, services)
             found = states(settled, services.store)
             session.show(plan_document(settled, found), lambda: plan_text(settled, found))
             return
-        manifest = run(plan, services, output_dir, release=release)
+        manifest = run(plan, services, output_dir, release=release, expected=expected)
     keys = {
         (step.action.engine, step.action.platform, step.action.accel, step.action.version)
         for step in plan.steps
         if isinstance(step.action, MakeBundle)
     }
-    _show(session, [artifact for artifact in manifest.artifacts if artifact.key in keys], output_dir)
+    _show(session, manifest, [artifact for artifact in manifest.artifacts if artifact.key in keys], output_dir)
 
 
-def _show(session: Session, made: list[Artifact], output_dir: Path) -> None:
+def _show(session: Session, manifest: Manifest, made: list[Artifact], output_dir: Path) -> None:
+    rehearsal = any(artifact.rehearsal for artifact in made)
+    missing = manifest.partial.missing if manifest.partial else ()
     rows = [
         (
             artifact.target,
@@ -78,7 +85,7 @@ def _show(session: Session, made: list[Artifact], output_dir: Path) -> None:
             size_text(artifact.size),
             size_text(artifact.installed_size),
             " + ".join(layer.name for layer in artifact.layers if layer.is_bundled),
-            _proof_text(artifact.proof),
+            "none: a rehearsal" if artifact.rehearsal else _proof_text(artifact.proof),
             _shown(output_dir / artifact.url),
         )
         for artifact in made
@@ -87,12 +94,20 @@ def _show(session: Session, made: list[Artifact], output_dir: Path) -> None:
         "output": str(output_dir),
         "manifest": str(output_dir / MANIFEST_NAME),
         "artifacts": [artifact.model_dump(mode="json") for artifact in made],
+        "rehearsal": rehearsal,
+        "missing": [str(bundle) for bundle in missing],
     }
     session.show(document, lambda: table(_HEADINGS, rows, right=("download", "installed")))
     if session.settings.summary_path:
         with session.settings.summary_path.open("a", encoding="utf-8") as summary:
-            summary.write(f"### Bundles\n\n{markdown(_HEADINGS, rows)}\n")
-    session.hint(f"\nnext: {program_name()} publish --from {output_dir} --to REPOSITORY")
+            heading = "Rehearsal: there is no engine in these bundles" if rehearsal else "Bundles"
+            summary.write(f"### {heading}\n\n{markdown(_HEADINGS, rows)}\n")
+    if rehearsal:
+        session.warn("a rehearsal: there is no engine in these bundles")
+    if missing:
+        session.hint(f"{counted(len(missing), 'bundle')} of the release plan not here; `merge` joins what others make")
+    asked = " --rehearsal" if rehearsal else ""
+    session.hint(f"\nnext: {program_name()} publish --from {output_dir} --to REPOSITORY{asked}")
 
 
 def _shown(path: Path) -> str:

@@ -50,9 +50,10 @@ if TYPE_CHECKING:
 )
 @click.option("--url", metavar="URL", help="Where that repository, or --to itself, is served.")
 @click.option("--trusted-root", type=FILE, metavar="FILE", help="Root metadata that the repository is checked against.")
+@click.option("--rehearsal", is_flag=True, help="Make scripts of a rehearsal; they install only with the same word.")
 @click.option("--check", is_flag=True, help="Change nothing, and end with 1 when the scripts are stale.")
 @changing_options
-def command(
+def command(  # noqa: PLR0913 - one parameter an option
     session: Session,
     source: Path,
     folder: Path,
@@ -62,6 +63,7 @@ def command(
     trusted_root: Path | None,
     *,
     check: bool,
+    rehearsal: bool,
 ) -> None:
     """Make install.sh and install.ps1: installers that need nothing but what a system has.
 
@@ -79,7 +81,7 @@ def command(
             if (source / METADATA_FOLDER).is_dir()
             else _of_dist(source.absolute())
         )
-        found["artifacts"] = newest(found["artifacts"], targets=targets, versions=versions)
+        found["artifacts"] = newest(found["artifacts"], targets=targets, versions=versions, rehearsal=rehearsal)
         request = InstallersRequest(
             folder=folder.absolute(),
             templates_dir=manifests_dir() / "templates",

@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 @click.option("--engine", metavar="E", help="Which engine; needed where several are offered.")
 @require_accel_option
 @click.option("--check-host/--no-check-host", default=True, help="Refuse what this machine cannot run.")
+@click.option("--rehearsal", is_flag=True, help="Install a rehearsal, in which there is no engine, and nothing else.")
 @click.option("--unpin", is_flag=True, help="Let the engine go that `use --pin` holds at a version.")
 @click.option(
     "--python",
@@ -100,6 +101,8 @@ def command(
     ) as services:
         outcome = install(request, services, disk=disk())
     session.show(outcome.model_dump(mode="json"), lambda: _text(outcome))
+    if outcome.rehearsal:
+        session.warn("this is a rehearsal: there is no engine in it")
     if outcome.development:
         session.warn("this repository is signed with development keys")
 

@@ -46,6 +46,7 @@ def _text(found: tuple[InstalledGeneration, ...]) -> str:
             " ".join(
                 word
                 for word, applies in (
+                    ("rehearsal", generation.rehearsal),
                     ("pinned", generation.pinned),
                     ("revoked", generation.revoked),
                     ("broken", generation.fault),

@@ -13,7 +13,7 @@ from pipeline.cli.named_files import read_named
 from pipeline.cli.options import FILE, FOLDER, Command, changing_options
 from pipeline.cli.tables import size_text
 from pipeline.model.counts import counted
-from pipeline.publish.dist import read_dist
+from pipeline.publish.permitting import Permitted, read_permitted
 from pipeline.publish.repository import publish
 
 if TYPE_CHECKING:
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 @click.option("--metadata", type=FILE, metavar="FILE", help="Policy that the holders of targets have signed.")
 @signing_options
 @click.option("--replace", is_flag=True, help="Allow other bytes under a version that is published already.")
+@click.option("--rehearsal", is_flag=True, help="Publish a rehearsal, which has no engines, and nothing else.")
+@click.option("--partial", is_flag=True, help="Publish a release that lacks something of what was planned, too.")
 @click.option(
     "--allow-development",
     is_flag=True,
@@ -46,6 +48,8 @@ def command(  # noqa: PLR0913 - one parameter an option
     passphrase_fd: int | None,
     *,
     replace: bool,
+    rehearsal: bool,
+    partial: bool,
     allow_development: bool | None,
 ) -> None:
     """Add bundles to a signed repository: files first, metadata last.
@@ -53,10 +57,10 @@ def command(  # noqa: PLR0913 - one parameter an option
     A reader of the repository sees the old state or the new one, never one in between. With --metadata and without
     --from only that policy is published.
     """
-    dist_dir = None
+    dist_dir, permitted = None, Permitted(rehearsal, partial)
     if metadata is None or dist is not None:
         dist_dir = (dist or session.settings.output).absolute()
-        read_dist(dist_dir)  # what is wrong there is said before keys are asked for
+        read_permitted(dist_dir, permitted)  # what is wrong there is said before keys are asked for
     keys = open_key_folder(session, folder, passphrase_file=passphrase_file, passphrase_fd=passphrase_fd)
     with build_services(session.settings) as services:
         outcome = publish(
@@ -70,17 +74,27 @@ def command(  # noqa: PLR0913 - one parameter an option
             dry_run=session.dry_run,
             allow_development=session.settings.allow_development if allow_development is None else allow_development,
             policy=None if metadata is None else read_named(metadata),
+            permitted=permitted,
         )
     session.show(outcome.model_dump(mode="json"), lambda: outcome_text(outcome))
-    if outcome.development:
-        verb = "would be signed" if outcome.dry_run else "signed"
-        session.warn(f"{verb} with development keys; do not ship this repository")
-    for name, reason in outcome.revoked.items():
-        session.warn(f"{name} was revoked and nobody may install it: {reason}")
+    _warn(session, outcome)
     if outcome.revoked.keys() >= {*outcome.added, *outcome.replaced, *outcome.unchanged} and outcome.revoked:
         session.hint(f"\nnext: {program_name()} build makes another version")
     elif not session.dry_run:
-        session.hint(f"\nnext: {program_name()} install --from {repository.absolute()} --root ROOT")
+        asked = " --rehearsal" if outcome.rehearsal else ""
+        session.hint(f"\nnext: {program_name()} install --from {repository.absolute()} --root ROOT{asked}")
+
+
+def _warn(session: Session, outcome: PublishOutcome) -> None:
+    if outcome.development:
+        verb = "would be signed" if outcome.dry_run else "signed"
+        session.warn(f"{verb} with development keys; do not ship this repository")
+    if outcome.rehearsal:
+        session.warn("this is a rehearsal: `install` takes nothing from this repository without --rehearsal")
+    if outcome.missing:
+        session.warn(f"the release is partial, it lacks {', '.join(outcome.missing)}")
+    for name, reason in outcome.revoked.items():
+        session.warn(f"{name} was revoked and nobody may install it: {reason}")
 
 
 def outcome_text(outcome: PublishOutcome) -> str:

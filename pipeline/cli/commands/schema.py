@@ -10,15 +10,16 @@ import click
 from pipeline.app.project import manifests_dir
 from pipeline.cli.options import Command, common_options
 from pipeline.errors import UsageError
+from pipeline.model.bundle_card import BundleCard
 from pipeline.model.environment_recipe import EnvironmentEngine, UnsupportedEngine
 from pipeline.model.host import HostFacts
-from pipeline.model.manifest import BundleCard
 from pipeline.model.manifest_document import manifest_schema, write_schema
 from pipeline.model.mirror import MirrorDocument
 from pipeline.model.model_recipe import ModelRecipe
 from pipeline.model.plan import Plan
 from pipeline.model.project import ProjectDefaults
 from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe
+from pipeline.model.release_plan import ReleasePlan
 from pipeline.model.release_preferences import ReleasePreferences
 from pipeline.model.toolchain import Toolchain
 from pipeline.model.upstream import PinnedRelease
@@ -39,6 +40,7 @@ _MODELS: dict[str, type[Frozen]] = {
     "model-recipe": ModelRecipe,
     "toolchain-recipe": Toolchain,
     "pinned-release": PinnedRelease,
+    "release-plan": ReleasePlan,
     "release-preferences": ReleasePreferences,
     "mirror": MirrorDocument,
 }

@@ -138,13 +138,13 @@ def _is_whole(artifact: Artifact, mirror: Path) -> bool:
 
 def _drill(artifact: Artifact, request: DrillRequest, commands: DrillCommands, *, model: Path | None) -> DrillRow:
     given = () if model is None or _makes_a_model(artifact) else ("--health-model", str(model))
-    health = ("--health", request.level, *given)
+    kind = ("--rehearsal",) if artifact.rehearsal else ()
     with commands.root() as root:
-        done = commands.install(artifact, request.mirror, root, *health)
+        done = commands.install(artifact, request.mirror, root, "--health", request.level, *given, *kind)
         lacks = ""
         if done.exit_code == _HOST_LACKS:
             lacks = done.message
-            done = commands.install(artifact, request.mirror, root, "--no-check-host", "--health", "none")
+            done = commands.install(artifact, request.mirror, root, "--no-check-host", "--health", "none", *kind)
         outcome, detail = _judge(artifact, done, lacks, commands)
     devices = done.health.get("devices")
     return DrillRow(
@@ -164,8 +164,9 @@ def _judge(artifact: Artifact, done: CutOff, lacks: str, commands: DrillCommands
         return "lacking", done.message
     if done.exit_code or not done.document:
         return "failed", done.message if done.exit_code else f"it printed no result: {done.message}"
-    if lacks:
-        return "installed", f"this machine cannot run it: {lacks}"
+    if lacks or artifact.rehearsal:
+        no_engine = "a rehearsal: there is no engine in it to run"
+        return "installed", no_engine if artifact.rehearsal else f"this machine cannot run it: {lacks}"
     if done.health.get("passed"):
         return "ran", str(done.health.get("version") or "")
     # Its manifest entry does not say how it is checked: its program is started.

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 
 from pipeline.app.services import build_services
 from pipeline.app.settings import Flags, load_settings
-from pipeline.cli.build_options import BuildOptions, with_mirrors
+from pipeline.cli.build_options import BuildOptions, make_request, with_mirrors
 from pipeline.errors import UsageError
 
 
-def asked(*from_mirror: str) -> BuildOptions:
-    return BuildOptions(
+def asked(*from_mirror: str, **changes: object) -> BuildOptions:
+    options = BuildOptions(
         targets=("*",),
         release=None,
         source="auto",
@@ -23,8 +26,10 @@ def asked(*from_mirror: str) -> BuildOptions:
         architectures="release",
         wheels_only=False,
         with_miniforge=False,
+        rehearsal=False,
         from_mirror=from_mirror,
     )
+    return replace(options, **changes)
 
 
 @pytest.fixture
@@ -52,3 +57,16 @@ def test_configured_channels_reach_the_services(environment):
     settings = load_settings(Flags(progress=False), {**environment, "ENGINE_PIPELINE_CHANNELS": said})
     with build_services(settings) as services:
         assert services.channels == {"https://conda.example/forge": "file:///media/forge"}
+
+
+def test_a_rehearsal_is_of_everything_unless_something_is_named(catalog, environment):
+    settings = load_settings(Flags(), environment)
+    assert make_request(asked(targets=(), rehearsal=True), settings, catalog).targets == catalog.targets()
+    with pytest.raises(UsageError, match="--target is missing"):
+        make_request(asked(targets=()), settings, catalog)
+
+
+@pytest.mark.parametrize("changes", [{"prove": "run"}, {"prove": "load"}, {"model": Path("model.gguf")}])
+def test_a_rehearsal_proves_nothing(catalog, environment, changes):
+    with pytest.raises(UsageError, match="proves nothing"):
+        make_request(asked(rehearsal=True, **changes), load_settings(Flags(), environment), catalog)

@@ -11,8 +11,8 @@ from tuf.api.metadata import Metadata, Root
 from pipeline.deploy.metadata_client import read_root
 from pipeline.deploy.metadata_door import require_strict
 from pipeline.errors import IntegrityError, PipelineError, TrustError
+from pipeline.model.bundle_card import BundleCard
 from pipeline.model.host import HostFacts
-from pipeline.model.manifest import BundleCard
 from pipeline.model.manifest_document import (
     read_bundle_card,
     read_document,
@@ -22,6 +22,7 @@ from pipeline.model.manifest_document import (
     write_manifest,
 )
 from pipeline.model.publication import KeyList
+from pipeline.model.release_plan import PlannedBundle, ReleasePlan
 from pipeline.model.revocation import Revocation, RevocationList
 from pipeline.model.strict_json import LIMIT_BYTES, MAX_DEPTH, first_repeated
 from pipeline.upstream.listing import read_page
@@ -47,6 +48,7 @@ REVOKED = write_document(
 LISTING = json.dumps(
     [{"tag_name": "b1", "published_at": "2026-11-22T00:00:00Z", "created_at": "2026-11-22T00:00:00Z", "assets": []}]
 ).encode()
+PLAN = write_document(ReleasePlan(bundles=(PlannedBundle(target="llama.cpp/linux-x86_64-cpu", version="b1"),)))
 KEYS = write_document(KeyList(repository="0123456789abcdef" * 2, development=True, encrypted=False, roles={}))
 
 READERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
@@ -55,6 +57,7 @@ READERS: dict[str, tuple[Callable[[bytes], object], bytes]] = {
     "revocations": (lambda data: read_document(RevocationList, data, what="revocations"), REVOKED),
     "host facts": (lambda data: read_document(HostFacts, data, what="facts"), write_document(HOST)),
     "key list": (lambda data: read_document(KeyList, data, what="keys"), KEYS),
+    "release plan": (lambda data: read_document(ReleasePlan, data, what="release plan"), PLAN),
     "release listing": (lambda data: read_page(data, what="listing"), LISTING),
     "metadata": (lambda data: require_strict(data, what="metadata"), b'{"signatures": [], "signed": {}}'),
 }

@@ -6,16 +6,19 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import IntegrityError
-from pipeline.model.manifest import Artifact, BundleCard, Layer, Proof, Requires, Upstream
+from pipeline.model.bundle_card import BundleCard
+from pipeline.model.manifest import Artifact, Layer, Proof, Requires, Upstream
 from pipeline.model.manifest_document import (
     MANIFEST_SCHEMA_URL,
     manifest_schema,
+    planned_by,
     read_bundle_card,
     read_manifest,
     write_bundle_card,
     write_manifest,
     write_schema,
 )
+from pipeline.model.release_plan import PlannedBundle
 from pipeline.model.tree import TreeEntry
 
 SCHEMA_PATH = Path(__file__).resolve().parents[3] / "manifests/schema/manifest-v1.schema.json"
@@ -171,3 +174,37 @@ def test_the_schema_is_closed_and_names_itself():
     assert schema["$id"] == MANIFEST_SCHEMA_URL
     assert schema["additionalProperties"] is False
     assert "$schema" in schema["required"]
+
+
+def test_what_is_no_rehearsal_and_whole_is_written_as_before_there_were_any():
+    assert "rehearsal" not in document()["artifacts"][0]
+    assert "partial" not in document()
+
+
+def test_a_rehearsal_is_marked_and_stands_beside_nothing_real():
+    data = write_manifest([artifact(rehearsal=True)], release="r", created=CREATED)
+    assert json.loads(data)["artifacts"][0]["rehearsal"] is True
+    assert read_manifest(data).artifacts[0].rehearsal
+    with pytest.raises(IntegrityError, match="real bundles beside those of a rehearsal"):
+        write_manifest([artifact(rehearsal=True), artifact("b2")], release="r", created=CREATED)
+
+
+def test_a_partial_manifest_lists_what_is_missing_in_order():
+    lacks = [PlannedBundle(target="llama.cpp/linux-x86_64-cpu", version=version) for version in ("b10", "b9")]
+    data = write_manifest([artifact()], release="r", created=CREATED, missing=lacks)
+    found = read_manifest(data).partial
+    assert [bundle.version for bundle in found.missing] == ["b9", "b10"]
+    assert planned_by(read_manifest(data)) == {*lacks, PlannedBundle(target="llama.cpp/linux-x86_64-cpu", version="b1")}
+
+
+@pytest.mark.parametrize(
+    ("missing", "match"),
+    [
+        ([], "partial.missing"),
+        ([{"target": "llama.cpp/linux-x86_64-cpu", "version": "b1"}], "calls .* b1 missing and lists it"),
+        ([{"target": "llama.cpp/linux-x86_64-cpu", "version": "b2"}] * 2, "missing twice"),
+        ([{"target": "linux-x86_64-cpu", "version": "b2"}], "partial.missing.0.target"),
+    ],
+)
+def test_what_is_missing_is_some_of_it_and_not_there(missing, match):
+    refused(document() | {"partial": {"missing": missing}}, match)

@@ -13,10 +13,19 @@ from pathlib import Path
 import pytest
 
 from pipeline.deploy.verify import verify
-from pipeline.errors import IntegrityError, NoSpaceError, NothingSelectedError, PipelineError, UsageError
+from pipeline.errors import (
+    IntegrityError,
+    NoSpaceError,
+    NothingSelectedError,
+    PartialReleaseError,
+    PipelineError,
+    RehearsalError,
+    UsageError,
+)
 from pipeline.model.dist_folder import JoinOutcome
 from pipeline.model.manifest_document import read_manifest
-from pipeline.publish.joining import join_dists
+from pipeline.model.release_plan import PlannedBundle, ReleasePlan
+from pipeline.publish.joining import Whole, join_dists
 from tests.simulators.dying import dies_before
 from tests.simulators.engine_world import LayerFiles, World
 from tests.simulators.mounts import mounted
@@ -35,7 +44,7 @@ def machines(tmp_path: Path) -> World:
     return world
 
 
-def joined(world: World, *names: str, to: Path | None = None, **choices: bool) -> JoinOutcome:
+def joined(world: World, *names: str, to: Path | None = None, **choices: bool | Whole) -> JoinOutcome:
     services = world.services(world.folder / "merger")
     with contextlib.closing(services.store):
         return join_dists(
@@ -63,11 +72,11 @@ def change(world: World, dist: str, edit: Callable[[dict], None]) -> None:
     path.write_text(json.dumps(document))
 
 
-def refused(world: World, error: type[PipelineError], *names: str) -> PipelineError:
+def refused(world: World, error: type[PipelineError], *names: str, whole: Whole | None = None) -> PipelineError:
     """Return how a join is refused, in a dry run and otherwise, and see that nothing is written."""
     for dry_run in (True, False):
         with pytest.raises(error) as caught:
-            joined(world, *names, dry_run=dry_run)
+            joined(world, *names, dry_run=dry_run, whole=whole)
         target = world.folder / "joined"
         assert [path for path in target.rglob("*") if path.is_file()] == []
     return caught.value
@@ -291,3 +300,54 @@ def test_a_full_disk_leaves_what_was_there(tmp_path: Path):
             joined(world, "dist-avx2", to=disk / "joined")
         assert snapshot(disk) == before
         assert is_whole(world, disk / "joined")
+
+
+def planned(*accels: str) -> ReleasePlan:
+    return ReleasePlan(
+        bundles=tuple(PlannedBundle(target=f"llama.cpp/linux-x86_64-{accel}", version="b1") for accel in accels)
+    )
+
+
+def test_a_release_that_lacks_something_planned_is_refused_and_nothing_is_written(machines: World):
+    whole = Whole(planned("cpu", "avx2", "vulkan"))
+    error = refused(machines, PartialReleaseError, whole=whole)
+    assert "llama.cpp/linux-x86_64-vulkan b1" in error.message
+    assert error.exit_code == 2
+
+
+def test_a_partial_release_is_joined_on_request_and_says_what_is_missing(machines: World):
+    outcome = joined(machines, whole=Whole(planned("cpu", "avx2", "vulkan"), partial=True))
+    assert outcome.missing == ("llama.cpp/linux-x86_64-vulkan b1",)
+    manifest = read_manifest((machines.folder / "joined/manifest.json").read_bytes())
+    assert [str(bundle) for bundle in manifest.partial.missing] == ["llama.cpp/linux-x86_64-vulkan b1"]
+    assert is_whole(machines, machines.folder / "joined")
+
+
+def test_a_partial_release_stays_so_until_what_is_missing_comes(machines: World):
+    machines.build("b1", PARTS["vulkan"], accel="vulkan", dist="dist-vulkan")
+    joined(machines, "dist-cpu", whole=Whole(planned("cpu", "avx2", "vulkan"), partial=True))
+    with pytest.raises(PartialReleaseError):
+        joined(machines, "dist-avx2")
+    assert joined(machines, "dist-avx2", whole=Whole(partial=True)).missing == ("llama.cpp/linux-x86_64-vulkan b1",)
+    outcome = joined(machines, "dist-vulkan")
+    assert (outcome.planned, outcome.missing) == (True, ())
+    assert read_manifest((machines.folder / "joined/manifest.json").read_bytes()).partial is None
+
+
+def test_another_plan_counts_more_than_what_the_folders_say(machines: World):
+    joined(machines, "dist-cpu", whole=Whole(planned("cpu", "sycl"), partial=True))
+    assert joined(machines, "dist-avx2", whole=Whole(planned("cpu", "avx2"))).missing == ()
+
+
+def test_another_version_of_a_planned_bundle_is_not_it(machines: World):
+    plan = ReleasePlan(bundles=(PlannedBundle(target="llama.cpp/linux-x86_64-cpu", version="b2"),))
+    assert "llama.cpp/linux-x86_64-cpu b2" in refused(machines, PartialReleaseError, whole=Whole(plan)).message
+
+
+def test_a_rehearsal_is_never_joined_with_anything_real(machines: World):
+    change(machines, "dist-cpu", lambda artifact: artifact.update(rehearsal=True))
+    error = refused(machines, RehearsalError)
+    assert "dist-cpu" in error.message
+    assert "dist-avx2" in error.message
+    change(machines, "dist-avx2", lambda artifact: artifact.update(rehearsal=True))
+    assert joined(machines).rehearsal
