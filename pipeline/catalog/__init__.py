@@ -3,13 +3,16 @@
 from pipeline.catalog.catalog import Catalog, envs_dir_of, load, read_archive_parts
 from pipeline.catalog.locked import check_locks, lock_conda, locked_environment, pinned_miniforge
 from pipeline.catalog.recipes import RecipeError
+from pipeline.catalog.workflows import has_workflows, load_workflows
 
 __all__ = [
     "Catalog",
     "RecipeError",
     "check_locks",
     "envs_dir_of",
+    "has_workflows",
     "load",
+    "load_workflows",
     "lock_conda",
     "locked_environment",
     "pinned_miniforge",

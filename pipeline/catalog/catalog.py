@@ -129,6 +129,14 @@ class Catalog(Frozen):
             and target.platform in accelerator.platforms
         )
 
+    def machine_of(self, target: Target) -> str:
+        """Return the platform of a machine that makes a target: its own, or one from which a toolchain builds it."""
+        if not self.can_build(target) or self.builds_natively(target):
+            return target.platform
+        chains = self.toolchains.values()
+        hosts = [h for c in chains if c.builds(target.engine, target.platform, target.accel) for h in c.hosts]
+        return target.platform if target.platform in hosts else hosts[0]
+
     def engine(self, name: str) -> EngineRecipe:
         """Return the recipe of an engine.
 

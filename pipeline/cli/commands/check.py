@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.catalog import check_locks, load
+from pipeline.catalog import check_locks, has_workflows, load, load_workflows
 from pipeline.cli.options import FOLDER, Command, common_options
 from pipeline.model.counts import counted
 
@@ -20,13 +20,15 @@ if TYPE_CHECKING:
 @click.option("--recipes", type=FOLDER, metavar="DIR", help="Folder of recipes.  [default: the project's]")
 @common_options
 def command(session: Session, recipes: Path | None) -> None:
-    """Read every recipe, the locks of environments and the project file.
+    """Read every recipe, the locks of environments, what is known of CI's runners, and the project file.
 
     Every mistake is named with its file and dotted key or entry (exit code 2).
     """
     folder = recipes or session.settings.recipes_dir
     catalog = load(folder)
     environments = check_locks(catalog)
+    if has_workflows(folder):
+        load_workflows(folder, catalog)
     pins = sum(len(engine.releases) for engine in catalog.engines.values())
     engines = sorted({*catalog.engines, *catalog.environments})
     targets = [str(target) for target in catalog.targets()]

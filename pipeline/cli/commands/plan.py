@@ -14,6 +14,7 @@ from pipeline.cli.options import Command, common_options
 from pipeline.cli.plan_view import plan_document, plan_text, steps_to_download
 from pipeline.cli.planning import plan_for
 from pipeline.cli.tables import size_text
+from pipeline.cli.workflow_recipes import workflow_recipes
 from pipeline.make.lowering import settle
 from pipeline.plan import github_matrix, refuse, release_plan, states
 
@@ -46,6 +47,8 @@ def command(session: Session, output_format: str, asked: BuildOptions) -> None:
             return
         matrix = github_matrix(
             request.targets,
+            machine_of=catalog.machine_of,
+            runners=workflow_recipes(session.settings.recipes_dir, catalog).github.runners,
             release=None if request.release_is_default else request.release,  # the job reads the same defaults
             source=request.source,
             wheels_only=request.wheels_only,

@@ -23,6 +23,7 @@ from pipeline.model.release_plan import ReleasePlan
 from pipeline.model.release_preferences import ReleasePreferences
 from pipeline.model.toolchain import Toolchain
 from pipeline.model.upstream import PinnedRelease
+from pipeline.model.workflows import GithubRunners, GitlabRunners, Toolchains
 
 if TYPE_CHECKING:
     from pipeline.cli.session import Session
@@ -43,6 +44,9 @@ _MODELS: dict[str, type[Frozen]] = {
     "release-plan": ReleasePlan,
     "release-preferences": ReleasePreferences,
     "mirror": MirrorDocument,
+    "github-runners": GithubRunners,
+    "gitlab-runners": GitlabRunners,
+    "ci-toolchains": Toolchains,
 }
 _NAMES = ("manifest", *_MODELS)
 _KEPT = "manifest-v1.schema.json"

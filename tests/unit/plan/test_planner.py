@@ -149,7 +149,8 @@ def test_an_unknown_release_is_refused(catalog):
 
 
 def test_the_github_matrix_has_one_job_a_platform():
-    assert github_matrix((AVX2, CPU), release=None, source="auto") == {
+    runners = {"linux-x86_64": "ubuntu-24.04"}
+    assert github_matrix((AVX2, CPU), runners=runners, release=None, source="auto") == {
         "include": [
             {
                 "platform": "linux-x86_64",
