@@ -114,13 +114,13 @@ class Catalog(Frozen):
 
     def can_build(self, target: Target) -> bool:
         """Tell whether the recipes say how a target is compiled, on whatever machine."""
-        if target.engine in self.environments:
-            return False
         crossed = (chain.builds(target.engine, target.platform, target.accel) for chain in self.toolchains.values())
         return self.builds_natively(target) or any(crossed)
 
     def builds_natively(self, target: Target) -> bool:
         """Tell whether the recipes say how a target is compiled on a machine of its own platform."""
+        if target.engine in self.environments:
+            return False
         engine, accelerator = self.engine(target.engine), self.accelerator(target.accel)
         return (
             target.accel in accelerator.accels

@@ -95,7 +95,7 @@ def _decide_compiled(target: Target, request: BuildRequest, catalog: Catalog, lo
     """Decide about a target that is built, or fetched as upstream built it."""
     platform, no_toolkit = looked.platform, looked.no_toolkit
     sources = releases_of(target, catalog)
-    builds = builds_here(target, request, platform=platform, no_toolkit=no_toolkit)
+    builds = builds_here(target, request, catalog, platform=platform, no_toolkit=no_toolkit)
     release, origin, why = _origin(target, request, catalog, sources, builds=builds, unreachable=looked.unreachable)
     chosen = None
     if origin == "built":
@@ -128,9 +128,15 @@ def kind_of_target(target: Target, catalog: Catalog) -> AcceleratorKind:
     return kind or KINDS[catalog.accelerator(target.accel).kind]
 
 
-def builds_here(target: Target, request: BuildRequest, *, platform: str, no_toolkit: PipelineError | None) -> bool:
-    """Tell whether a build is thought of where none was asked for: it can be made here, or options insist on one."""
-    here = target.platform == platform or request.toolchain not in TOOLCHAIN_CHOICES
+def builds_here(
+    target: Target, request: BuildRequest, catalog: Catalog, *, platform: str, no_toolkit: PipelineError | None
+) -> bool:
+    """Tell whether a build is thought of where none was asked for: it can be made here, or options insist on one.
+
+    What only a toolchain builds is built where it, or a build, was asked for, or where there is no archive.
+    """
+    own = target.platform == platform and catalog.builds_natively(target)
+    here = own or request.toolchain not in TOOLCHAIN_CHOICES
     return here and (no_toolkit is None or request.insists_on_build)
 
 

@@ -98,7 +98,7 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
     decisions = []
     for target in request.targets:
         name, lacking = str(target), no_toolkit.get(str(target))
-        builds = builds_here(target, request, platform=facts.platform, no_toolkit=lacking)
+        builds = builds_here(target, request, catalog, platform=facts.platform, no_toolkit=lacking)
         release = needs_network(target, request, catalog, builds=builds)
         if release and (why := _unreachable(target, catalog.upstream[target.engine][release], services.downloader)):
             unreachable[name] = why

@@ -146,3 +146,17 @@ def test_without_anything_that_runs_it_a_target_is_measured_only(catalog):
         planned(catalog, ARM, lacking, prove="run")
     assert "apt install qemu-user-static" in caught.value.hint
     assert planned(catalog, MACOS).decisions[0].proof == "none"
+
+
+def test_also_on_its_own_platform_what_only_a_toolchain_builds_is_fetched_where_it_can_be(catalog):
+    assert decide(ARM, BuildRequest((ARM,)), catalog, platform="linux-arm64").origin == "fetched"
+    built = decide(ARM, BuildRequest((ARM,), source="build"), catalog, platform="linux-arm64")
+    assert (built.toolchain, built.proof) == ("zig", "run"), "there it runs by itself"
+
+
+@pytest.mark.parametrize(
+    ("target", "machine"),
+    [(NATIVE, HERE), (ARM, "linux-arm64"), (MACOS, HERE), (WINDOWS, HERE), (METAL, "macos-arm64")],
+)
+def test_jobs_run_on_a_machine_that_can_make_the_target(catalog, target, machine):
+    assert catalog.machine_of(target) == machine
