@@ -73,12 +73,16 @@ class CrossEngine(Frozen):
     Attributes:
         accelerators: names; no other is built for the platform with it.
         options: CMake cache entries, which count more than the engine's and the accelerator's.
+        core_outputs: globs of the core's files, instead of the engine's; empty for those.
+        files: name to text of files beside the wrappers, for options that name them.
         linked: whether core and backend become one program and one layer, where shared libraries cannot be made.
         unity: whether the engine's unity builds are used.
     """
 
     accelerators: tuple[Name, ...] = Field(min_length=1)
     options: dict[str, str] = {}
+    core_outputs: tuple[str, ...] = ()
+    files: dict[FileName, str] = {}
     linked: bool = False
     unity: bool = True
 

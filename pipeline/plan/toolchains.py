@@ -130,7 +130,10 @@ def toolchain_steps(planning: Planning, target: Target) -> ToolchainSteps | None
     compiler = CrossCompiler(
         title=chosen.title,
         program=toolchain.program,
-        wrappers=wrapper_texts(toolchain, chosen.target, identity=f"{chosen.title} sha256:{digest}"),
+        wrappers={
+            **wrapper_texts(toolchain, chosen.target, identity=f"{chosen.title} sha256:{digest}"),
+            **chosen.engine.files,
+        },
         environment=toolchain.environment,
         options={**chosen.target.options, **own},
     )
@@ -154,6 +157,8 @@ def component_for(component: Component, steps: ToolchainSteps | None, *, platfor
     changes: dict[str, Mapping[str, object] | tuple[str, ...]] = {"outputs_on": {}}
     if system in component.outputs_on:
         changes["outputs"] = component.outputs_on[system]
+    if steps is not None and component.role == "core" and steps.chosen.engine.core_outputs:
+        changes["outputs"] = steps.chosen.engine.core_outputs
     if steps is not None and not steps.chosen.engine.unity:
         changes |= {"unity": {}, "unity_excluded": {}}
     return component.model_copy(update=changes)

@@ -101,7 +101,8 @@ backend = ["libtiny-cpu.so"]
 
 # What the shipped toolchains build of llama.cpp they build of the tiny engine too, for one accelerator.
 _CROSS_ENGINE = re.compile(
-    r"""(\[targets[.]engines[.])"llama[.]cpp"\]\naccelerators = .*\n((?:linked|unity) = .*\n)*options = .*\n"""
+    r"""(\[targets[.]engines[.])"llama[.]cpp"\]\n(?:[a-z_]+ = .*\n)+"""
+    r"""\n\[targets[.]engines[.]"llama[.]cpp"[.]options\]\n(?:\w+ = .*\n)+"""
 )
 
 MODEL = """

@@ -138,7 +138,7 @@ def test_a_local_source_is_relative_to_its_recipe(copy: Path):
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        ('engines."llama.cpp"]', 'engines."lama.cpp"]', "engines.lama.cpp: no such engine"),
+        ('"windows-x86_64"\n', '"windows-x86"\n', "'windows-x86' is none of"),
         (
             'accelerators = ["cpu", "avx2"]',
             'accelerators = ["gpu"]',
@@ -158,3 +158,10 @@ def test_what_is_wrong_with_a_toolchain_is_named(copy: Path, old, new, complaint
         load(copy)
     assert "toolchains/zig.toml: " in str(caught.value)
     assert complaint in str(caught.value)
+
+
+def test_a_toolchain_for_an_engine_that_is_not_there_is_named(copy: Path):
+    path = copy / "toolchains" / "zig.toml"
+    path.write_text(path.read_text().replace('engines."llama.cpp"', 'engines."lama.cpp"'))
+    with pytest.raises(RecipeError, match=r"targets\.linux-arm64\.engines\.lama\.cpp: no such engine"):
+        load(copy)
