@@ -20,6 +20,7 @@ from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe, Pin
 from pipeline.model.source import LocalTree
 from pipeline.model.toolchain import Toolchain
 from pipeline.model.upstream import PinnedRelease
+from pipeline.model.wheel_recipe import WheelEngine
 from pipeline.names import PLATFORMS, Target, UnknownNameError, family_of, parse_target, version_key
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Catalog(Frozen):
         engines: that are compiled, or fetched as upstream compiled them, by name.
         environments: engines that are Python environments, by name.
         unsupported: engines that cannot be made, by name, with the reason.
+        wheels: engines that are built as wheels, by name.
         envs_dir: folder of the environments' files, which are read when such an engine is planned.
         accelerators: by name.
         models: by name.
@@ -47,6 +49,7 @@ class Catalog(Frozen):
     engines: dict[str, EngineRecipe]
     environments: dict[str, EnvironmentEngine] = Field(default_factory=dict)
     unsupported: dict[str, UnsupportedEngine] = Field(default_factory=dict)
+    wheels: dict[str, WheelEngine] = Field(default_factory=dict)
     envs_dir: str = ""
     accelerators: dict[str, AcceleratorRecipe]
     models: dict[str, ModelRecipe]
@@ -192,7 +195,7 @@ def load(folder: Path) -> Catalog:
     complaints: list[str] = []
     if not (folder / "engines").is_dir():
         raise RecipeError(f"{folder} is no folder of recipes: it has no engines/", hint="set ENGINE_PIPELINE_RECIPES")
-    engines, environments, unsupported = read_engines(folder / "engines", complaints)
+    engines, environments, unsupported, wheels = read_engines(folder / "engines", complaints)
     accelerators = _read_all(folder / "accelerators", AcceleratorRecipe, complaints)
     models = _read_all(folder / "models", ModelRecipe, complaints)
     toolchains = _read_all(folder / "toolchains", Toolchain, complaints)
@@ -213,6 +216,7 @@ def load(folder: Path) -> Catalog:
         engines=engines,
         environments=environments,
         unsupported=unsupported,
+        wheels=wheels,
         envs_dir=str(envs_dir_of(folder)),
         accelerators=accelerators,
         models=models,

@@ -1,4 +1,4 @@
-"""Reads ``recipes/engines/*.toml`` by kind: compiled or fetched, a Python environment, or one that cannot be made."""
+"""Reads ``recipes/engines/*.toml`` by kind: compiled or fetched, a Python environment, a wheel, or not to be made."""
 
 from __future__ import annotations
 
@@ -9,14 +9,17 @@ from pipeline.accelerators.registry import kind_of
 from pipeline.catalog.recipes import RecipeError, read_recipe
 from pipeline.model.environment_recipe import EnvironmentEngine, UnsupportedEngine
 from pipeline.model.recipe import EngineRecipe
+from pipeline.model.wheel_recipe import WheelEngine
 from pipeline.names import PLATFORMS, UnknownNameError, parse_accel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-_KINDS: dict[object, type[EngineRecipe | EnvironmentEngine | UnsupportedEngine]] = {
+_Recipe = EngineRecipe | EnvironmentEngine | WheelEngine | UnsupportedEngine
+_KINDS: dict[object, type[_Recipe]] = {
     "environment": EnvironmentEngine,
+    "wheel": WheelEngine,
     "unsupported": UnsupportedEngine,
 }
 
@@ -28,11 +31,13 @@ class Engines(NamedTuple):
         compiled: what is compiled, or fetched as upstream compiled it: recipes without a ``kind``.
         environments: ``kind = "environment"``.
         unsupported: ``kind = "unsupported"``.
+        wheels: ``kind = "wheel"``.
     """
 
     compiled: dict[str, EngineRecipe]
     environments: dict[str, EnvironmentEngine]
     unsupported: dict[str, UnsupportedEngine]
+    wheels: dict[str, WheelEngine]
 
 
 def read_engines(folder: Path, complaints: list[str]) -> Engines:
@@ -42,7 +47,7 @@ def read_engines(folder: Path, complaints: list[str]) -> Engines:
         folder: ``recipes/engines``.
         complaints: each with file and dotted key.
     """
-    found = Engines({}, {}, {})
+    found = Engines({}, {}, {}, {})
     for path in sorted(folder.glob("*.toml")):
         try:
             recipe = _read_engine(path)
@@ -58,6 +63,8 @@ def read_engines(folder: Path, complaints: list[str]) -> Engines:
             case UnsupportedEngine():
                 found.unsupported[recipe.name] = recipe
                 complaints += _faults_of_names(path, recipe)
+            case WheelEngine():
+                found.wheels[recipe.name] = recipe
             case EngineRecipe():
                 found.compiled[recipe.name] = recipe
     complaints += [
@@ -65,10 +72,20 @@ def read_engines(folder: Path, complaints: list[str]) -> Engines:
         for name, recipe in found.unsupported.items()
         if recipe.instead and not (folder / f"{recipe.instead}.toml").is_file()
     ]
+    for name, wheel in found.wheels.items():
+        complaints += _faults_of_wheel(folder / f"{name}.toml", wheel, found)
     return found
 
 
-def _read_engine(path: Path) -> EngineRecipe | EnvironmentEngine | UnsupportedEngine:
+def _faults_of_wheel(path: Path, recipe: WheelEngine, found: Engines) -> Iterator[str]:
+    for platform in recipe.platforms:
+        if platform not in PLATFORMS:
+            yield f"{path}: platforms: {platform!r} is none of {', '.join(PLATFORMS)}"
+    if recipe.options_of not in found.compiled:
+        yield f"{path}: options_of: there is no engine {recipe.options_of!r} that is compiled"
+
+
+def _read_engine(path: Path) -> _Recipe:
     try:
         kind = tomllib.loads(path.read_text(encoding="utf-8")).get("kind")
     except (OSError, ValueError):

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from pipeline.model.environment import CondaPackage
     from pipeline.model.environment_recipe import EnvironmentEngine
+    from pipeline.model.wheel_recipe import WheelEngine
 
 ENVIRONMENT = "environment.yml"
 VIRTUAL_PACKAGES = "virtual-packages.yml"
@@ -194,8 +195,12 @@ def read_locked_engine(envs_dir: Path, engine: EnvironmentEngine, platform: str)
     return environment
 
 
-def check_environments(envs_dir: Path, engines: Iterable[EnvironmentEngine]) -> tuple[str, ...]:
+def check_environments(
+    envs_dir: Path, engines: Iterable[EnvironmentEngine], wheels: Iterable[WheelEngine] = ()
+) -> tuple[str, ...]:
     """Return the names of all environments, after reading each for every platform of its engines.
+
+    ``wheels`` are engines that are built as wheels; an environment of theirs has what they need and not themselves.
 
     Raises:
         LockError: any file is missing or wrong; the complaints about all of them are listed.
@@ -211,6 +216,12 @@ def check_environments(envs_dir: Path, engines: Iterable[EnvironmentEngine]) -> 
             try:
                 read_locked_engine(envs_dir, engine, platform)
                 read_miniforge(envs_dir / engine.environment, platform)
+            except LockError as error:
+                complaints.append(error.message)
+    for wheel in wheels:
+        for platform in wheel.platforms:
+            try:
+                read_environment(envs_dir / wheel.environment, platform)
             except LockError as error:
                 complaints.append(error.message)
     if complaints:

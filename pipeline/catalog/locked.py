@@ -62,7 +62,7 @@ def check_locks(catalog: Catalog) -> tuple[str, ...]:
     """
     with _needing_parsers():
         from pipeline.catalog.environments import check_environments  # noqa: PLC0415 - as above
-    return check_environments(Path(catalog.envs_dir), catalog.environments.values())
+    return check_environments(Path(catalog.envs_dir), catalog.environments.values(), catalog.wheels.values())
 
 
 def lock_conda(environment: str) -> str:

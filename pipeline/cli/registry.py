@@ -26,6 +26,7 @@ COMMANDS: dict[str, Entry] = {
     "plan": Entry(_MAKE, "plan", "Show the steps of a build, and do nothing."),
     "build": Entry(_MAKE, "build", "Make bundles: source, compile, layers, proof, manifest."),
     "lock": Entry(_MAKE, "lock", "Solve environments anew, and replace their lock files."),
+    "wheel": Entry(_MAKE, "wheel", "Make wheels of bundles and engines, and pin those of indexes."),
     "keys": Entry(_PUBLISH, "keys", "Make, change and look at the keys that sign a repository."),
     "merge": Entry(_PUBLISH, "merge", "Join dist folders of many machines into one."),
     "publish": Entry(_PUBLISH, "publish", "Add bundles to a signed repository."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline.builders.wheel_naming import MANYLINUX_LIBRARIES
 from pipeline.errors import IntegrityError
 from pipeline.make.environment_files import CONDA_OWNER
 from pipeline.make.findings import Finding
@@ -21,17 +22,8 @@ if TYPE_CHECKING:
     from pipeline.model.environment import Floors
     from pipeline.ports import BinaryInspector
 
-# What a wheel may need of any host: macOS' own; for Linux the list of manylinux (auditwheel, manylinux-policy.json,
-# the same from manylinux_2_17 on), which conda's packages do with as well.
-SYSTEM_LIBRARIES = {
-    "macos": ("/usr/lib/*", "/System/*"),
-    "linux": (
-        "ld-linux-*.so.*", "libICE.so.6", "libGL.so.1", "libSM.so.6", "libX11.so.6", "libXext.so.6", "libXrender.so.1",
-        "libatomic.so.1", "libanl.so.1", "libc.so.6", "libdl.so.2", "libexpat.so.1", "libgcc_s.so.1",
-        "libglib-2.0.so.0", "libgobject-2.0.so.0", "libgthread-2.0.so.0", "libm.so.6", "libmvec.so.1", "libnsl.so.1",
-        "libpthread.so.0", "libresolv.so.2", "librt.so.1", "libstdc++.so.6", "libutil.so.1", "libz.so.1",
-    ),
-}  # fmt: skip
+# What a wheel may need of any host: macOS' own; for Linux what manylinux promises, with which conda's do as well.
+SYSTEM_LIBRARIES = {"macos": ("/usr/lib/*", "/System/*"), "linux": MANYLINUX_LIBRARIES}
 # Starters of programs for Windows travel with packages for every platform (setuptools, distlib), and are never run.
 _WINDOWS_SUFFIXES = (".exe", ".dll", ".pyd")
 _LIBRARY_DIR = "lib"  # where conda's python looks for libraries on behalf of all that it loads

@@ -50,7 +50,7 @@ def prove_environment(action: ProveEnvironment, step: str, services: Services, r
     laid = Laid(bundle, _lay(action, step, services, results, bundle=bundle, work=work))
     binaries, file_count = _examine(action, step, laid, results, services=services, work=work)
     _tell_foreign_folders(action.target, binaries, services)
-    requires = _requires(binaries)
+    requires = _requires(binaries, action.requires_cpu)
     proof, said = Proof(level="none"), ""
     python, missing = usable_python(action, services=services, work=work)
     level = provable(action, action.environment.platform, requires, services, missing=missing)
@@ -163,12 +163,12 @@ def _tell_foreign_folders(target: str, binaries: BinariesRead, services: Service
         )
 
 
-def _requires(binaries: BinariesRead) -> Requires:
+def _requires(binaries: BinariesRead, cpu: tuple[str, ...]) -> Requires:
     linkage = binaries.linkage
     return Requires(
         glibc=linkage.glibc,
         libstdcxx=linkage.libstdcxx,
-        cpu=(),
+        cpu=cpu,
         libraries=linkage.libraries,
         driver=None,
         macos=linkage.macos,

@@ -19,6 +19,7 @@ from pipeline.make.prove import prove
 from pipeline.make.rehearse import rehearse_layer
 from pipeline.make.split import split_layer
 from pipeline.make.web_ui import build_web_ui
+from pipeline.make.wheel_steps import carry_out_wheel_step
 from pipeline.model.actions import (
     BuildWebUi,
     Compile,
@@ -32,6 +33,7 @@ from pipeline.model.actions import (
 )
 from pipeline.model.rehearsal_actions import RehearseLayer
 from pipeline.model.result import StepResult
+from pipeline.model.wheel_actions import BuildWheel, ProveWheel
 from pipeline.plan.keys import step_key
 from pipeline.plan.states import outstanding, why_wanted
 
@@ -70,11 +72,21 @@ def run(
         NoSpaceError: the cache's disk cannot hold what is to be downloaded; nothing was begun.
         PipelineError: a step failed; the steps before it are kept.
     """
-    results: Results
     plan = settle(plan, services)
-    results, wanted = outstanding(plan, services.store)
     prepare(output_dir)
     refuse_mixing(output_dir, rehearsal=any(isinstance(step.action, RehearseLayer) for step in plan.steps))
+    plan, results = carry_out_plan(plan, services)
+    return deliver(plan, results, services, output_dir, release=release, expected=expected)
+
+
+def carry_out_plan(plan: Plan, services: Services) -> tuple[Plan, Results]:
+    """Carry out every step that is not in the store yet; return the plan as it was proven, and the results.
+
+    Raises:
+        NoSpaceError, PipelineError: as ``run``.
+    """
+    results: Results
+    results, wanted = outstanding(plan, services.store)
     for decision in plan.decisions:
         _tell(decision, services)
     require_space_for_downloads((step for step in plan.steps if step.name in wanted), services)
@@ -88,7 +100,7 @@ def run(
             results[step.name] = _run_step(step, why_wanted(step, wanted), services, results)
             if results[step.name].key != step.key:  # it proved less than was planned
                 plan = lowered(plan, step.name)
-    return deliver(plan, results, services, output_dir, release=release, expected=expected)
+    return plan, results
 
 
 def _tell(decision: Decision, services: Services) -> None:
@@ -103,8 +115,10 @@ def _tell(decision: Decision, services: Services) -> None:
 def _run_step(step: Step, why: str, services: Services, results: Results) -> StepResult:
     services.events.emit(StepStarted(step.name, why))
     started = services.clock.monotonic()
-    keep = isinstance(step.action, Compile)
-    place = step.action.place if isinstance(step.action, Compile) else f"{step.action.kind}-{step.key[:20]}"
+    keep = isinstance(step.action, Compile | BuildWheel)
+    place = (
+        step.action.place if isinstance(step.action, Compile | BuildWheel) else f"{step.action.kind}-{step.key[:20]}"
+    )
     try:
         with services.store.work_dir(place, keep=keep) as work:
             known = services.store.result(step.key)
@@ -138,8 +152,8 @@ def _dispatch(step: Step, services: Services, results: Results, work: Path) -> O
             outputs = _fetch(action, step.name, services, work)
         case BuildWebUi() as action:
             outputs = build_web_ui(action, step.key, services, results, work)
-        case Compile() as action:
-            outputs = compile_component(action, step, services, results, work)
+        case Compile() | BuildWheel() | ProveWheel() as action:
+            outputs = _compile(action, step, services, results, work)
         case MakeLayer() as action:
             outputs = make_layer(action, step.name, services, results, work)
         case SplitLayer() as action:
@@ -153,6 +167,14 @@ def _dispatch(step: Step, services: Services, results: Results, work: Path) -> O
         case _:
             outputs = carry_out(step.action, step.name, services, results, work)
     return outputs
+
+
+def _compile(
+    action: Compile | BuildWheel | ProveWheel, step: Step, services: Services, results: Results, work: Path
+) -> Outputs:
+    if isinstance(action, Compile):
+        return compile_component(action, step, services, results, work)
+    return carry_out_wheel_step(action, step, services, results, work)
 
 
 def _fetch(action: FetchSource | FetchModel | FetchArchive, step: str, services: Services, work: Path) -> Outputs:

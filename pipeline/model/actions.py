@@ -27,6 +27,7 @@ from pipeline.model.statements import Material, Part
 from pipeline.model.toolchain import CrossCompiler, FoundRunner
 from pipeline.model.toolkit_actions import MakeRuntimeLayer, MakeToolkit
 from pipeline.model.upstream import PinnedAsset
+from pipeline.model.wheel_actions import BuildWheel, ProveWheel
 
 
 class FetchSource(Frozen):
@@ -288,6 +289,8 @@ Action = Annotated[
     | Prove
     | ProveEnvironment
     | RehearseLayer
-    | MakeBundle,
+    | MakeBundle
+    | BuildWheel
+    | ProveWheel,
     Field(discriminator="kind"),
 ]

@@ -179,6 +179,7 @@ class ProveEnvironment(Frozen):
         level: which proofs.
         insist: whether nothing less will do; else what this machine cannot run is only measured, and that is said.
         health: how: exactly what installations do with it.
+        requires_cpu: instruction set extensions without which it does not run, as its recipe says.
     """
 
     kind: Literal["prove_environment"] = "prove_environment"
@@ -192,3 +193,4 @@ class ProveEnvironment(Frozen):
     level: ProofLevel
     insist: bool = False
     health: HealthCheck
+    requires_cpu: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 
 from pipeline.model.filling import fill, require_pattern
-from pipeline.model.frozen import FileName, Frozen, Name, RelativePath
+from pipeline.model.frozen import FileName, Frozen, Line, Name, RelativePath
 from pipeline.model.program_arguments import ModelArgs, ProgramEnvironment, ServerArgs
 
 
@@ -63,6 +63,7 @@ class EnvironmentEngine(Frozen):
         platforms: that it is locked for.
         entry_points: program name to path in the installed environment.
         runtimes: layer name to the projects whose wheels are a layer of their own, since they change less often.
+        requires_cpu: instruction set extensions without which what was compiled for it does not run.
         licenses: SPDX identifier of a package, where its metadata says none or says it in other words.
         proof: how to prove it.
     """
@@ -77,6 +78,7 @@ class EnvironmentEngine(Frozen):
     platforms: tuple[Name, ...] = Field(min_length=1)
     entry_points: dict[FileName, RelativePath] = Field(min_length=1)
     runtimes: dict[Name, tuple[Name, ...]] = {}
+    requires_cpu: tuple[Line, ...] = ()
     licenses: dict[Name, str] = {}
     proof: EnvironmentProof
 

@@ -184,6 +184,7 @@ class _Assembly:
             level=self._decision.proof,
             insist=self._planning.request.prove is not None,
             health=health,
+            requires_cpu=self._engine.requires_cpu,
         )
         step = f"prove {self._target} {self._decision.version}{self._suffix}"
         return self._planning.add(self._target, step, action, (*fetched, *layers))

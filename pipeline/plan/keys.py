@@ -29,6 +29,7 @@ from pipeline.model.environment_actions import (
 )
 from pipeline.model.rehearsal_actions import RehearseLayer
 from pipeline.model.toolkit_actions import MakeRuntimeLayer, MakeToolkit
+from pipeline.model.wheel_actions import BuildWheel, ProveWheel
 from pipeline.sources.registry import identity_of
 
 if TYPE_CHECKING:
@@ -56,6 +57,8 @@ FORMATS: Mapping[str, int] = {
     "prove_environment": 2,
     "rehearse_layer": 1,
     "make_bundle": 3,
+    "build_wheel": 1,
+    "prove_wheel": 1,
 }
 
 # Fields that name other steps (their keys stand for them) or places.
@@ -76,6 +79,8 @@ _REFERENCES: Mapping[type[Action], frozenset[str]] = {
     RehearseLayer: frozenset(),
     Prove: frozenset({"layers", "compiled", "model", "model_file"}),
     MakeBundle: frozenset({"layers", "proof", "compiled", "archives", "materials"}),
+    BuildWheel: frozenset({"source", "place"}),
+    ProveWheel: frozenset({"wheel", "fetched", "model"}),
 }
 
 # The same within a field; ``outputs`` is already what ``outputs_on`` says.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipeline.model.actions import MakeBundle
 from pipeline.model.plan import StepState
+from pipeline.model.wheel_actions import BuildWheel, ProveWheel
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -25,7 +26,8 @@ def outstanding(plan: Plan, store: Store) -> tuple[dict[str, StepResult], frozen
     by_name = {step.name: step for step in plan.steps}
     results: dict[str, StepResult] = {}
     wanted: set[str] = set()
-    queue = [step.name for step in plan.steps if isinstance(step.action, MakeBundle)]
+    ends = (MakeBundle, BuildWheel, ProveWheel)
+    queue = [step.name for step in plan.steps if isinstance(step.action, ends)]
     while queue:
         name = queue.pop()
         if name in wanted or name in results:

@@ -113,6 +113,17 @@ class PackageIndex(Protocol):
         """
         ...
 
+    def files_of(self, index: str, package: str) -> Mapping[str, str]:
+        """Return file name to url of a project's files on one index that is named, whatever is configured.
+
+        Raises:
+            NetworkError: the index did not answer.
+            IntegrityError: it answered with something that is no index page.
+            NothingSelectedError: it does not have the project.
+            OfflineError: the network is forbidden.
+        """
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:

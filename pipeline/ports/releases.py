@@ -36,6 +36,15 @@ class RemoteHasher(Protocol):
         """
         ...
 
+    def measure(self, url: str, *, limit_bytes: int) -> tuple[str, int]:
+        """Return the sha256 and the size of what is at a url, whose size nobody has said either.
+
+        Raises:
+            OfflineError, NetworkError: as above; also where less came than the server had said.
+            IntegrityError: it is longer than ``limit_bytes``.
+        """
+        ...
+
 
 class ReleaseApi(Protocol):
     """Documents of a forge's API, kept so that one that did not change costs nothing."""

@@ -59,6 +59,21 @@ class ConfiguredIndex:
         with self._lock:  # files are looked up by several threads; a page is asked for once
             return self._found(package, filename)
 
+    def files_of(self, index: str, package: str) -> dict[str, str]:
+        """Return file name to url of a project's files on one index, yanked ones left out.
+
+        Raises:
+            NetworkError, OfflineError, IntegrityError: it did not answer, or with something that is no index page.
+            NothingSelectedError: it does not have the project.
+        """
+        with self._lock:
+            links = self._links(index, package)
+        if not links:
+            raise NothingSelectedError(
+                f"{without_name(index)} has no files of {package}", hint="the page of a project is INDEX/PROJECT/"
+            )
+        return {name: link.url for name, link in links.items() if link.yanked is None}
+
     def _found(self, package: str, filename: str) -> tuple[str, ...]:
         failure: PipelineError | None = None
         for index in self._configured():

@@ -28,6 +28,23 @@ class StreamHasher:
 
     def sha256_of(self, url: str, *, size_bytes: int) -> str:
         """Return the sha256 of what is at a url; a try that fails starts over."""
+        sha256, found = self._patiently(url, size_bytes)
+        if found != size_bytes:
+            raise IntegrityError(
+                f"{shown(url)} has {'more' if found > size_bytes else found} bytes, and the listing says {size_bytes}",
+                hint="the listing and the file do not belong together; nothing was pinned",
+            )
+        return sha256
+
+    def measure(self, url: str, *, limit_bytes: int) -> tuple[str, int]:
+        """Return the sha256 and the size of what is at a url; a try that fails starts over."""
+        sha256, size_bytes = self._patiently(url, limit_bytes)
+        if size_bytes > limit_bytes:
+            raise IntegrityError(f"{shown(url)} is longer than {limit_bytes} bytes", hint="it was not read to its end")
+        return sha256, size_bytes
+
+    def _patiently(self, url: str, limit_bytes: int) -> tuple[str, int]:
+        """Return the digest and size of what is there; reading ends one piece past the limit."""
         if self._offline:
             raise OfflineError(
                 f"the digest of {shown(url)} is not known, and the network is forbidden",
@@ -36,7 +53,7 @@ class StreamHasher:
         place = Place(url=url, is_mirror=False)
         while True:
             try:
-                return self._once(url, size_bytes)
+                return self._once(url, limit_bytes)
             except TransferFault as fault:
                 now = self._clock.monotonic()
                 place.failed(fault, now=now, jitter=secrets.randbelow(1000) / 1000, policy=self._policy)
@@ -46,7 +63,7 @@ class StreamHasher:
                     ) from fault
                 self._clock.sleep(place.not_before - now)
 
-    def _once(self, url: str, size_bytes: int) -> str:
+    def _once(self, url: str, limit_bytes: int) -> tuple[str, int]:
         with self._client.get(url, {}) as answer:
             if answer.response.status_code != 200:
                 now = self._clock.now_seconds()
@@ -56,13 +73,8 @@ class StreamHasher:
             for piece in answer.pieces():
                 digest.update(piece)
                 size += len(piece)
-                if size > size_bytes:
+                if size > limit_bytes:
                     break
                 if watch.too_slow(len(piece), self._clock.monotonic()):
                     raise TransferFault("the server sends too slowly")
-        if size != size_bytes:
-            raise IntegrityError(
-                f"{shown(url)} has {'more' if size > size_bytes else size} bytes, and the listing says {size_bytes}",
-                hint="the listing and the file do not belong together; nothing was pinned",
-            )
-        return digest.hexdigest()
+        return digest.hexdigest(), size

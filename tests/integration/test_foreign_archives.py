@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -239,3 +240,38 @@ def test_every_other_platform_is_measured_from_here(world, target, archive):
     artifact = world.made()[target, "b10892"]
     assert artifact["origin"] == "fetched"
     assert artifact["requires"]["libraries"]
+
+
+@pytest.mark.parametrize(
+    ("target", "archive", "wheel"),
+    [
+        ("windows-x86_64-cpu", "llama-b10892-bin-win-cpu-x64.zip", "engine_llama_cpp_cpu-10892-py3-none-win_amd64.whl"),
+        (
+            "macos-arm64-metal",
+            "llama-b10892-bin-macos-arm64.tar.gz",
+            "engine_llama_cpp_metal-10892-py3-none-macosx_14_0_arm64.whl",
+        ),
+    ],
+)
+def test_what_was_fetched_becomes_a_wheel_that_says_for_what_it_is(world, target, archive, wheel):
+    world.engine(target, archive)
+    assert world.build(target).returncode == 0
+    (made,) = world.user.json("wheel", "pack", "--output", "wheels")["wheels"]
+    assert (made["file"], made["beyond_tag"]) == (wheel, [])
+    with zipfile.ZipFile(world.user.home / "wheels" / wheel) as packed:
+        record = json.loads(packed.read(f"{wheel.split('-')[0]}/engine.json"))
+        names = set(packed.namelist())
+    assert {f"{wheel.split('-')[0]}/tree/{place}" for place in record["installed"]} <= names
+    layers = world.made()[target, "b10892"]["layers"]
+    assert [layer["tree_sha256"] for layer in record["layers"]] == [layer["tree_sha256"] for layer in layers]
+
+
+def test_an_environment_is_no_engine_of_programs(world):
+    world.engine("windows-x86_64-cpu", "llama-b10892-bin-win-cpu-x64.zip")
+    world.build("windows-x86_64-cpu")
+    path = world.user.home / "dist" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    manifest["artifacts"][0]["environment"] = {"python": "3.14", "base": "host"}
+    path.write_text(json.dumps(manifest))
+    assert world.user.run("wheel", "pack", "--target", "windows-x86_64-cpu").returncode == 2
+    assert world.user.run("wheel", "pack").returncode == 3

@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
 import urllib.request
 from pathlib import Path
@@ -17,10 +18,12 @@ from pathlib import Path
 import pytest
 
 from pipeline.app.settings import default_cache_dir
+from tests.simulators.clean_environment import CleanEnvironment
 from tests.simulators.command_line import CommandLine
 from tests.simulators.engine_client import complete, running
 from tests.simulators.upstream_archives import pack, pinned, write_pin
 from tests.simulators.web import serving
+from tests.simulators.wheel_records import installed_digests
 
 pytestmark = pytest.mark.slow
 
@@ -62,6 +65,25 @@ def test_it_was_run_with_a_real_model(artifacts, accel):
     assert proof["devices"] == ["CPU"]
     assert proof["generated_tokens"] >= 16
     assert MODEL_SHA256 in proof["model"]
+
+
+def test_as_a_wheel_it_is_installed_by_pip_alone_and_has_the_digests_of_the_bundle(user, artifacts, model, tmp_path):
+    (made,) = user.json("wheel", "pack", "--target", "linux-x86_64-avx2", "--output", "wheels")["wheels"]
+    argv = [sys.executable, "-m", "auditwheel", "show", "--json", user.home / "wheels" / made["file"]]
+    said = json.loads(subprocess.run(argv, check=True, capture_output=True, text=True).stdout)
+    assert made["file"].endswith(f"-{said['sym_tag']}.whl")
+    assert sorted(said["external_libs"]) == made["beyond_tag"] == ["libgomp.so.1"]  # docs/wheels.md
+    clean = CleanEnvironment.make(tmp_path / "venv")
+    clean.install("engine-llama-cpp-avx2", user.home / "wheels")
+    assert "11434" in clean.run(clean.home / "bin" / "llama-server", "--version", joined=True)
+    server = clean.home / "bin" / "llama-server"
+    answer = complete(str(server), model, "--chat-template", "gemma", "--ctx-size", "512", "--threads", "1")
+    assert answer["usage"]["completion_tokens"] == 16
+    assert "loaded CPU backend" in clean.run(clean.home / "bin" / "llama-bench", "--list-devices", joined=True)
+    layers = artifacts["avx2"]["layers"]
+    wanted = {layer["name"]: layer["tree_sha256"] for layer in layers if not layer["optional"]}
+    assert installed_digests(clean.package("engine_llama_cpp_avx2")) == wanted
+    clean.run(clean.python, "-m", "engine_llama_cpp_avx2", "verify")
 
 
 def test_both_bundles_share_the_core_layer(artifacts):

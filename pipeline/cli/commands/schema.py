@@ -23,6 +23,7 @@ from pipeline.model.release_plan import ReleasePlan
 from pipeline.model.release_preferences import ReleasePreferences
 from pipeline.model.toolchain import Toolchain
 from pipeline.model.upstream import PinnedRelease
+from pipeline.model.wheel_recipe import WheelEngine
 from pipeline.model.workflows import GithubRunners, GitlabRunners, Toolchains
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ _MODELS: dict[str, type[Frozen]] = {
     "project": ProjectDefaults,
     "engine-recipe": EngineRecipe,
     "environment-recipe": EnvironmentEngine,
+    "wheel-recipe": WheelEngine,
     "unsupported-recipe": UnsupportedEngine,
     "accelerator-recipe": AcceleratorRecipe,
     "model-recipe": ModelRecipe,

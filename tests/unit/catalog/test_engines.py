@@ -56,7 +56,7 @@ def test_a_name_that_also_means_something_else_is_not_refused(recipes, pattern):
 @pytest.mark.parametrize(
     ("name", "old", "new", "said"),
     [
-        ("tiny-mlx", '"environment"', '"folder"', "kind: 'folder' is none of environment, unsupported"),
+        ("tiny-mlx", '"environment"', '"folder"', "kind: 'folder' is none of environment, wheel, unsupported"),
         ("tiny-mlx", '"mlx"', '"nlx"', "accel: 'nlx' is no accelerator"),
         ("tiny-mlx", '"mlx"', '"kompute"', "accel: no kind of pipeline/accelerators knows 'kompute'"),
         ("tiny-mlx", '"linux-x86_64"]', '"linux-arm64"]', "proof.expect_devices.linux-x86_64: is none of platforms"),

@@ -1,0 +1,93 @@
+"""Plans of wheels: options from the recipes of another engine and its accelerators, and what there is no wheel of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.catalog import load
+from pipeline.errors import NothingSelectedError, UsageError
+from pipeline.model.host import Tool
+from pipeline.names import UnknownNameError
+from pipeline.plan.wheel_building import WheelRequest, buildable, options_of, plan_wheel
+
+PLATFORM = "linux-x86_64"
+TOOLS = {
+    name: Tool(name=name, path=f"/usr/bin/{name}", version="12.2.0", vendor=vendor)
+    for name, vendor in (("cc", "gcc"), ("cxx", "gcc"), ("cmake", ""), ("ninja", ""))
+}
+
+
+@pytest.fixture(scope="module")
+def catalog():
+    return load(Path(__file__).resolve().parents[3] / "recipes")
+
+
+def planned(catalog, *, tools=TOOLS, **request):
+    asked = WheelRequest("llama-cpp-python", **{"accel": "avx2", **request})
+    return plan_wheel(asked, catalog, platform=PLATFORM, tools=tools, environment=None)
+
+
+def with_recipe(catalog, **changes):
+    recipe = catalog.wheels["llama-cpp-python"].model_copy(update=changes)
+    return catalog.model_copy(update={"wheels": {"llama-cpp-python": recipe}})
+
+
+def test_an_accelerators_options_must_be_known_and_the_engines_may_be(catalog):
+    action = planned(catalog).steps[1].action
+    assert action.options["GGML_AVX2"] == "ON"
+    assert action.options_if_known["GGML_RPC"] == "OFF"
+    assert not set(action.options) & set(action.options_if_known)
+
+
+def test_a_wheels_own_options_win(catalog):
+    assert planned(catalog).steps[1].action.options["GGML_BACKEND_DL"] == "OFF"
+    changed = with_recipe(catalog, options={"GGML_AVX2": "OFF"})
+    assert planned(changed).steps[1].action.options["GGML_AVX2"] == "OFF"
+
+
+def test_files_may_be_compiled_for_what_the_accelerators_say(catalog):
+    assert planned(catalog).steps[1].action.requires_cpu == catalog.accelerators["avx2"].requires_cpu
+
+
+def test_another_compiler_is_another_key_and_another_folder_is_not(catalog):
+    newer = {**TOOLS, "cc": TOOLS["cc"].model_copy(update={"version": "13.1.0"})}
+    elsewhere = {name: tool.model_copy(update={"path": f"/opt/{name}"}) for name, tool in TOOLS.items()}
+    keys = [planned(catalog, tools=tools).steps[1].key for tools in (TOOLS, newer, elsewhere)]
+    assert keys[0] != keys[1]
+    assert keys[0] == keys[2]
+
+
+def test_the_time_stamp_is_the_releases_date_or_what_is_asked_for(catalog):
+    assert planned(catalog).steps[1].action.epoch_seconds == 1_790_812_800
+    assert planned(catalog, epoch_seconds=7).steps[1].action.epoch_seconds == 7
+
+
+def test_a_refused_accelerator_is_refused_with_its_reason(catalog):
+    with pytest.raises(NothingSelectedError, match="loads"):
+        planned(catalog, accel="cpu")
+    assert "cpu" not in buildable(catalog.wheels["llama-cpp-python"], catalog, PLATFORM)
+    assert "avx2" in buildable(catalog.wheels["llama-cpp-python"], catalog, PLATFORM)
+
+
+def test_an_accelerator_that_is_not_built_for_the_platform_is_refused(catalog):
+    with pytest.raises(NothingSelectedError):
+        options_of(catalog.wheels["llama-cpp-python"], "metal", catalog, PLATFORM)
+
+
+@pytest.mark.parametrize("accel", ["cuda-13.0", "vulkan"])
+def test_what_needs_a_toolkit_makes_no_wheel(catalog, accel):
+    with pytest.raises(NothingSelectedError, match="toolkit"):
+        planned(catalog, accel=accel)
+
+
+def test_an_option_that_the_build_sets_itself_is_refused(catalog):
+    with pytest.raises(UsageError, match="CMAKE_C_FLAGS"):
+        planned(with_recipe(catalog, options={"CMAKE_C_FLAGS": "-O1"}))
+
+
+@pytest.mark.parametrize("request_of", [{"release": "0.0.1"}, {"accel": "mlxx"}], ids=["a release", "an accelerator"])
+def test_what_nobody_knows_is_an_error(catalog, request_of):
+    with pytest.raises(UnknownNameError):
+        planned(catalog, **request_of)
