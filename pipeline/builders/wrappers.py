@@ -16,7 +16,7 @@ _REWRITING = """\
 for argument do
     shift
     case $argument in
-        {start}*) argument=$(printf '%s\\n' "$argument" | sed -E {expressions}) ;;
+        {starts}) argument=$(printf '%s\\n' "$argument" | sed -E {expressions}) ;;
     esac
     set -- "$@" "$argument"
 done
@@ -44,7 +44,7 @@ def wrapper_texts(toolchain: Toolchain, target: CrossTarget, *, identity: str) -
 
 
 def _rewriting(target: CrossTarget) -> str:
-    if target.rewritten is None or not target.rewrites:
+    if not target.rewritten or not target.rewrites:
         return ""
     expressions = " ".join(f"-e 's|{rule.pattern}|{rule.by}|g'" for rule in target.rewrites)
-    return _REWRITING.format(start=target.rewritten, expressions=expressions)
+    return _REWRITING.format(starts="|".join(f"{start}*" for start in target.rewritten), expressions=expressions)

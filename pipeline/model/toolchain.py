@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
@@ -119,7 +119,7 @@ class CrossTarget(Frozen):
         triple: what the compiler calls it, with the oldest system that it is for.
         floor: that oldest system: of glibc, or of macOS; None where there is none.
         options: CMake cache entries that say what is built for; ``{wrappers}`` is the folder of the wrappers.
-        rewritten: start of flags that are rewritten; None where none are.
+        rewritten: starts of flags that are rewritten.
         rewrites: applied to such a flag, one after the other.
         link_flags: instead of the engine's.
         system_libraries: names or globs of what the platform's hosts bring; anything else must be in a bundle.
@@ -131,7 +131,7 @@ class CrossTarget(Frozen):
     triple: str = Field(pattern=r"^[a-z0-9_.-]+$")
     floor: Version | None = None
     options: dict[str, str] = {}
-    rewritten: str | None = Field(default=None, pattern=r"^-[A-Za-z0-9=-]+$")
+    rewritten: tuple[Annotated[str, Field(pattern=r"^-[A-Za-z0-9=-]+$")], ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
     link_flags: tuple[str, ...] = ()
     system_libraries: tuple[str, ...] = Field(min_length=1)

@@ -57,6 +57,10 @@ def test_flags_of_arm_are_rewritten(call, platform, given, taken):
     assert call(platform, "c++", given, "-c")[-2:] == [taken, "-c"]
 
 
+def test_plug_ins_of_macos_are_linked_as_libraries(call):
+    assert call("macos-arm64", "c++", "-bundle", "-bundle_loader")[-2:] == ["-dynamiclib", "-bundle_loader"]
+
+
 def test_x86_flags_stay_as_they_are(call):
     assert call("linux-x86_64", "c++", "-mavx2", "-march=x86-64")[-2:] == ["-mavx2", "-march=x86-64"]
 
