@@ -121,6 +121,7 @@ class CrossTarget(Frozen):
         options: CMake cache entries that say what is built for; ``{wrappers}`` is the folder of the wrappers.
         rewritten: starts of flags that are rewritten.
         rewrites: applied to such a flag, one after the other.
+        files: name to text of files beside the wrappers, for options that name them.
         link_flags: instead of the engine's.
         system_libraries: names or globs of what the platform's hosts bring; anything else must be in a bundle.
         engines: engine to what is built of it.
@@ -133,6 +134,7 @@ class CrossTarget(Frozen):
     options: dict[str, str] = {}
     rewritten: tuple[Annotated[str, Field(pattern=r"^-[A-Za-z0-9=-]+$")], ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
+    files: dict[FileName, str] = {}
     link_flags: tuple[str, ...] = ()
     system_libraries: tuple[str, ...] = Field(min_length=1)
     engines: dict[Name, CrossEngine] = {}

@@ -132,6 +132,7 @@ def toolchain_steps(planning: Planning, target: Target) -> ToolchainSteps | None
         program=toolchain.program,
         wrappers={
             **wrapper_texts(toolchain, chosen.target, identity=f"{chosen.title} sha256:{digest}"),
+            **chosen.target.files,
             **chosen.engine.files,
         },
         environment=toolchain.environment,
