@@ -44,6 +44,7 @@ class Paths(NamedTuple):
 
     Attributes:
         toolkit: of the accelerator; empty where there is none.
+        toolchain: that compiles; empty for the machine's own compiler.
     """
 
     source: str
@@ -54,6 +55,7 @@ class Paths(NamedTuple):
     cc: str
     cxx: str
     toolkit: str = ""
+    toolchain: str = ""
 
 
 def configure_argv(
@@ -119,7 +121,8 @@ def prefix_maps(paths: Paths, *, vendor: str) -> tuple[list[str], list[str]]:
 
 def _plain_maps(paths: Paths) -> list[str]:
     folders = zip((paths.source, paths.build, paths.toolkit), MAPPED_TO, strict=True)
-    return [f"-ffile-prefix-map={folder}={name}" for folder, name in folders if folder]
+    toolchain = [(paths.toolchain, "/toolchain")]
+    return [f"-ffile-prefix-map={folder}={name}" for folder, name in (*folders, *toolchain) if folder]
 
 
 def _quoted(flag: str) -> str:

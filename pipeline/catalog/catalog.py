@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import Field
 
-from pipeline.accelerators import registry as accelerator_kinds
+from pipeline.catalog.cross_checks import check_toolchains, cross_check
 from pipeline.catalog.engines import read_engines
 from pipeline.catalog.pins import check_pins, find_attestations
 from pipeline.catalog.recipes import RecipeError, read_recipe
@@ -18,15 +18,16 @@ from pipeline.model.frozen import Frozen
 from pipeline.model.model_recipe import ModelRecipe
 from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe, Pin
 from pipeline.model.source import LocalTree
+from pipeline.model.toolchain import Toolchain
 from pipeline.model.upstream import PinnedRelease
 from pipeline.model.wheel_recipe import WheelEngine
-from pipeline.names import PLATFORMS, Target, UnknownNameError, family_of, is_family, parse_target, version_key
+from pipeline.names import PLATFORMS, Target, UnknownNameError, family_of, parse_target, version_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
     from pathlib import Path
 
-Recipe = TypeVar("Recipe", AcceleratorRecipe, ModelRecipe)
+Recipe = TypeVar("Recipe", AcceleratorRecipe, ModelRecipe, Toolchain)
 
 
 class Catalog(Frozen):
@@ -40,6 +41,7 @@ class Catalog(Frozen):
         envs_dir: folder of the environments' files, which are read when such an engine is planned.
         accelerators: by name.
         models: by name.
+        toolchains: that build for other platforms than their own, by name.
         upstream: engine to tag to the pinned list of that release's files.
         attestations: sha256 of a file to the path of upstream's signed statement about it.
     """
@@ -51,6 +53,7 @@ class Catalog(Frozen):
     envs_dir: str = ""
     accelerators: dict[str, AcceleratorRecipe]
     models: dict[str, ModelRecipe]
+    toolchains: dict[str, Toolchain] = Field(default_factory=dict)
     upstream: dict[str, dict[str, PinnedRelease]]
     attestations: dict[str, str]
 
@@ -61,7 +64,7 @@ class Catalog(Frozen):
             for engine in self.engines.values()
             for accelerator in self.accelerators.values()
             for accel in accelerator.accels
-            for platform in engine.platforms
+            for platform in PLATFORMS
         }
         fetched = {
             parse_target(f"{engine}/{short}")
@@ -114,6 +117,11 @@ class Catalog(Frozen):
 
     def can_build(self, target: Target) -> bool:
         """Tell whether the recipes say how a target is compiled, on whatever machine."""
+        crossed = (chain.builds(target.engine, target.platform, target.accel) for chain in self.toolchains.values())
+        return self.builds_natively(target) or any(crossed)
+
+    def builds_natively(self, target: Target) -> bool:
+        """Tell whether the recipes say how a target is compiled on a machine of its own platform."""
         if target.engine in self.environments:
             return False
         engine, accelerator = self.engine(target.engine), self.accelerator(target.accel)
@@ -123,6 +131,14 @@ class Catalog(Frozen):
             and target.platform in engine.platforms
             and target.platform in accelerator.platforms
         )
+
+    def machine_of(self, target: Target) -> str:
+        """Return the platform of a machine that makes a target: its own, or one from which a toolchain builds it."""
+        if not self.can_build(target) or self.builds_natively(target):
+            return target.platform
+        chains = self.toolchains.values()
+        hosts = [h for c in chains if c.builds(target.engine, target.platform, target.accel) for h in c.hosts]
+        return target.platform if target.platform in hosts else hosts[0]
 
     def engine(self, name: str) -> EngineRecipe:
         """Return the recipe of an engine.
@@ -182,7 +198,10 @@ def load(folder: Path) -> Catalog:
     engines, environments, unsupported, wheels = read_engines(folder / "engines", complaints)
     accelerators = _read_all(folder / "accelerators", AcceleratorRecipe, complaints)
     models = _read_all(folder / "models", ModelRecipe, complaints)
-    complaints += _cross_check(folder, engines.values(), accelerators.values(), models)
+    toolchains = _read_all(folder / "toolchains", Toolchain, complaints)
+    complaints += cross_check(folder, engines.values(), accelerators.values(), models)
+    if not complaints:
+        complaints += check_toolchains(folder, toolchains.values(), engines, accelerators)
     upstream: dict[str, dict[str, PinnedRelease]] = {}
     try:
         upstream = read_pinned_releases(folder / "upstream")
@@ -201,6 +220,7 @@ def load(folder: Path) -> Catalog:
         envs_dir=str(envs_dir_of(folder)),
         accelerators=accelerators,
         models=models,
+        toolchains=toolchains,
         upstream=upstream,
         attestations=find_attestations(folder / "upstream"),
     )
@@ -256,39 +276,3 @@ def _read_all(folder: Path, model: type[Recipe], complaints: list[str]) -> dict[
             complaints.append(f"{path}: name: is {recipe.name!r}, but the file is called {path.name!r}")
         recipes[recipe.name] = recipe
     return recipes
-
-
-def _cross_check(
-    folder: Path,
-    engines: Iterable[EngineRecipe],
-    accelerators: Iterable[AcceleratorRecipe],
-    models: dict[str, ModelRecipe],
-) -> list[str]:
-    """Return what is wrong between recipes: names that lead nowhere."""
-    complaints = []
-    known_engines = {path.stem for path in (folder / "engines").glob("*.toml")}  # also those that are wrong
-    for engine in engines:
-        path = folder / "engines" / f"{engine.name}.toml"
-        complaints += _unknown_platforms(path, engine.platforms)
-        if engine.proof.model not in models:
-            complaints.append(f"{path}: proof.model: there is no recipes/models/{engine.proof.model}.toml")
-    for accelerator in accelerators:
-        path = folder / "accelerators" / f"{accelerator.name}.toml"
-        complaints += _unknown_platforms(path, accelerator.platforms)
-        complaints += [
-            f"{path}: engines.{name}: no such engine" for name in accelerator.engines if name not in known_engines
-        ]
-        if accelerator.kind not in accelerator_kinds.KINDS:
-            complaints.append(f"{path}: kind: {accelerator.kind!r} is none of {', '.join(accelerator_kinds.KINDS)}")
-        complaints += [
-            f"{path}: archives.{name}: no such engine" for name in accelerator.archives if name not in known_engines
-        ]
-        if not is_family(accelerator.name):
-            complaints.append(f"{path}: name: {accelerator.name!r} is no accelerator of docs/contract.md")
-    return complaints
-
-
-def _unknown_platforms(path: Path, platforms: Iterable[str]) -> list[str]:
-    return [
-        f"{path}: platforms: {name!r} is none of {', '.join(PLATFORMS)}" for name in platforms if name not in PLATFORMS
-    ]

@@ -116,7 +116,8 @@ def _check_toolchains(path: Path, recipes: WorkflowRecipes, catalog: Catalog) ->
         if kind is None:
             continue
         for provider in (recipes.github, recipes.gitlab):
-            system = system_of(provider.made_on.get(target.platform, target.platform))
+            machine = catalog.machine_of(target)
+            system = system_of(provider.made_on.get(machine, machine))
             if system not in recipes.toolchains.kinds.get(kind, {}):
                 missing.setdefault(f"kinds.{kind}.{system}", str(target))
             if system not in recipes.toolchains.compiler:

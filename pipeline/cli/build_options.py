@@ -17,6 +17,7 @@ from pipeline.model.manifest import ProofLevel
 from pipeline.model.source import LocalTree
 from pipeline.plan import BuildRequest, find_toolkits, narrow
 from pipeline.plan.request import SourceChoice
+from pipeline.plan.toolchains import TOOLCHAIN_CHOICES
 from pipeline.plan.toolkits import TOOLKIT_CHOICES
 from pipeline.target_names import select_targets
 
@@ -86,6 +87,14 @@ _OPTIONS = (
         "[default: the recipe's]",
     ),
     click.option(
+        "--toolchain",
+        default="auto",
+        show_default=True,
+        metavar="auto|native|NAME",
+        help="What compiles: the machine's own compiler for its own platform and a toolchain for others; only the "
+        "first; or one of recipes/toolchains (zig), which gives an old glibc floor on Linux too.",
+    ),
+    click.option(
         "--toolkit",
         default="auto",
         show_default=True,
@@ -140,6 +149,7 @@ class BuildOptions:
     web_ui: bool | None
     cmake_options: tuple[str, ...]
     base: str | None
+    toolchain: str
     toolkit: str
     architectures: str
     wheels_only: bool
@@ -187,6 +197,7 @@ def make_request(asked: BuildOptions, settings: Settings, catalog: Catalog) -> B
         cmake_options={**settings.cmake_options, **given},
         insisted_options=frozenset(given),
         base=asked.base,
+        toolchain=_toolchain(asked.toolchain, catalog),
         toolkit=_toolkit(asked.toolkit),
         architectures=tuple(part.strip() for part in asked.architectures.split(",") if part.strip()) or ("release",),
         wheels_only=asked.wheels_only,
@@ -242,6 +253,14 @@ def _name_and_value(text: str) -> tuple[str, str]:
     if not (name and equals):
         raise UsageError(f"--cmake-option {text!r} is not NAME=VALUE", hint="for example --cmake-option GGML_LTO=ON")
     return name.removeprefix("-D"), value
+
+
+def _toolchain(asked: str, catalog: Catalog) -> str:
+    """Return the choice of a compiler; a name must be a recipe's."""
+    choices = (*TOOLCHAIN_CHOICES, *catalog.toolchains)
+    if asked not in choices:
+        raise UsageError(f"--toolchain {asked}: there is no such toolchain", hint=f"there are {', '.join(choices)}")
+    return asked
 
 
 def _toolkit(asked: str) -> str:

@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 from pipeline import builders
 from pipeline.builders import cmake
 from pipeline.builders.declared import declared_options
-from pipeline.errors import BuildError, HostError, UsageError
+from pipeline.errors import BuildError, UsageError
 from pipeline.make.build_commands import BuildCommands
+from pipeline.make.compile_places import options_of, own_options, paths_of, vendor_of_compilers
 from pipeline.make.compiler_cache import compiler_cache
 from pipeline.make.outputs import Outputs, Results, made
+from pipeline.make.toolchain import lay_toolchain
 from pipeline.model.counts import counted
 from pipeline.ports.space import require_space
 
@@ -46,15 +48,18 @@ def compile_component(action: Compile, step: Step, services: Services, results: 
     log_path = services.store.log_path(step.name)
     hint = f"compiling {action.component_name} needs it: free some, or name another disk with --cache-dir"
     require_space(work, action.space_bytes, host=services.host, hint=hint)
-    paths = _paths(services, work, action, results)
-    options = _options(action, paths)
+    paths = paths_of(services, work, action, results)
     _start_over_unless("\n".join((step.key, *paths)), work, log_path)
+    toolchain = lay_toolchain(action, services, results, work)
+    paths = paths._replace(toolchain=toolchain.folder)
+    options = options_of(action, paths, toolchain)
     paths = paths._replace(source=str(_source_dir(action, services, results, work)))
-    _refuse_unknown(action, declared_options(Path(paths.source)).unknown(action.component.options))
+    _refuse_unknown(action, declared_options(Path(paths.source)).unknown(own_options(action)))
     Path(paths.unity).write_bytes(b"".join(resources.files(builders).joinpath(name).read_bytes() for name in INCLUDED))
     env = cmake.environment(services.base_env, epoch_seconds=action.epoch_seconds)
     with compiler_cache(services, work) as cache:
-        run = BuildCommands(services, step.name, {**env, **cache.environment}, log_path, work)
+        env |= {**cache.environment, **toolchain.environment}
+        run = BuildCommands(services, step.name, env, log_path, work)
         run.on_each_line = cache.look_after
         argv = cmake.configure_argv(
             paths,
@@ -64,7 +69,7 @@ def compile_component(action: Compile, step: Step, services: Services, results: 
             link_flags=action.link_flags,
             launcher=cache.launcher,
             languages=action.component.languages,
-            vendor="" if action.compilers else _vendor(services),
+            vendor="" if action.compilers or action.cross else vendor_of_compilers(services),
         )
         run.to_the_end(argv, "configure")
         _check_options(action, options, Path(paths.build))
@@ -137,47 +142,6 @@ def _source_dir(action: Compile, services: Services, results: Results, work: Pat
     return copy
 
 
-def _paths(services: Services, work: Path, action: Compile, results: Results) -> cmake.Paths:
-    """Return the places of a build; the source's is filled in when it is there."""
-    toolkit = action.toolkit_dir or ""
-    if action.toolkit is not None:
-        tree = results[action.toolkit].trees["toolkit"]
-        services.store.verify_tree(tree)
-        toolkit = str(services.store.tree_path(tree))
-
-    def tool(name: str) -> str:
-        found = services.host.tool(name)
-        if found is None:
-            raise HostError(f"{name} was there when the plan was made and is gone now", hint="install it and run again")
-        return found.path
-
-    return cmake.Paths(
-        source="",
-        build=str(work / "build"),
-        unity=str(work / "unity.cmake"),
-        cmake=tool("cmake"),
-        ninja=tool("ninja"),
-        cc=f"{toolkit}/{action.compilers['cc']}" if "cc" in action.compilers else tool("cc"),
-        cxx=f"{toolkit}/{action.compilers['cxx']}" if "cxx" in action.compilers else tool("cxx"),
-        toolkit=toolkit,
-    )
-
-
-def _options(action: Compile, paths: cmake.Paths) -> dict[str, str]:
-    """Return all options with this machine's places filled in."""
-    places = {"{toolkit}": paths.toolkit, "{cxx}": paths.cxx}
-    options = {**action.component.options, **action.pin_options}
-    for word, place in places.items():
-        options = {name: value.replace(word, place) for name, value in options.items()}
-    return options
-
-
-def _vendor(services: Services) -> str:
-    """Return who makes both compilers, empty when they are of two makers."""
-    found = {tool.vendor for name in ("cc", "cxx") if (tool := services.host.tool(name))}
-    return found.pop() if len(found) == 1 else ""
-
-
 def _refuse_unknown(action: Compile, unknown: Mapping[str, Sequence[str]]) -> None:
     """Refuse options that a source does not know, with those that they may be called now."""
     if not unknown:
@@ -197,7 +161,7 @@ def _check_options(action: Compile, options: Mapping[str, str], build_dir: Path)
         BuildError: CMake took another value, for example because the source forces it.
     """
     cache = cmake.parse_cache((build_dir / "CMakeCache.txt").read_text(encoding="utf-8"))
-    _refuse_unknown(action, cmake.unknown_options(action.component.options, cache))
+    _refuse_unknown(action, cmake.unknown_options(own_options(action), cache))
     for name, value in options.items():
         taken = cache.get(name, ("", value))[1]
         if taken != value:
@@ -212,7 +176,7 @@ def _facts(action: Compile, build_dir: Path, log_path: Path, warnings: int) -> d
     features: dict[str, JsonValue] = {
         target: [*sorted(found)] for target, found in cmake.cpu_features(commands).items()
     }
-    options: dict[str, JsonValue] = dict(sorted({**action.component.options, **action.pin_options}.items()))
+    options: dict[str, JsonValue] = dict(sorted({**own_options(action), **action.pin_options}.items()))
     return {
         "options": options,
         "cpu_features": features,

@@ -82,7 +82,8 @@ def _can_prove(step: Step, known: StepResult, services: Services) -> bool:
     action = step.action
     requires = Requires.model_validate(known.facts["requires"], strict=False)
     if isinstance(action, Prove):
-        return provable(action, action.platform, requires, services) == action.level
+        elsewhere = action.runner is not None
+        return provable(action, action.platform, requires, services, elsewhere=elsewhere) == action.level
     if isinstance(action, ProveEnvironment):
         # That module needs the libraries of environments.
         from pipeline.make.run_environment import usable_python  # noqa: PLC0415 - packaging and others are extras

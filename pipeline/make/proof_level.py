@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from pipeline.accelerators.interface import NO_REQUIREMENTS
 from pipeline.errors import HostError
 from pipeline.events import Notice
 from pipeline.model.host_rules import foreign, lacks
@@ -33,7 +34,13 @@ class Proving(Protocol):
 
 
 def provable(
-    action: Proving, platform: str, requires: Requires, services: Services, *, missing: str = ""
+    action: Proving,
+    platform: str,
+    requires: Requires,
+    services: Services,
+    *,
+    missing: str = "",
+    elsewhere: bool = False,
 ) -> ProofLevel:
     """Return how much is proven: less than was planned only where this machine cannot run what was measured.
 
@@ -42,6 +49,7 @@ def provable(
         platform: of what is proven.
         requires: what was measured.
         services: what looks at this machine, and is told.
+        elsewhere: whether something on this machine runs the platform's programs, with libraries of its own.
         missing: what else this machine lacks, in words; empty for nothing.
 
     Raises:
@@ -51,6 +59,8 @@ def provable(
         return "none"
     facts = services.host.facts()
     other = foreign(platform, facts)
+    if elsewhere and other:
+        other, requires = None, NO_REQUIREMENTS
     reasons = (other,) if other else (*lacks(requires, facts), *([missing] if missing else []))
     if not reasons:
         return action.level

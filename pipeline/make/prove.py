@@ -15,9 +15,10 @@ from pipeline.make.laying import lay_layer
 from pipeline.make.linkage import check_linkage, read_cards
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.make.proof_level import provable
+from pipeline.make.running import running_under
 from pipeline.model.counts import counted
 from pipeline.model.manifest import Proof, Requires
-from pipeline.names import parse_target
+from pipeline.names import is_older, parse_target
 from pipeline.proofs.programs import check_loads, clean_environment
 from pipeline.proofs.serving import generate
 
@@ -59,7 +60,8 @@ def prove(action: Prove, step: str, services: Services, results: Results, work: 
     check_architectures(action.target, action.architectures, own_cards)
     check_device_code(action.target, action.architectures, action.device_code, root / "bin")
     requires = _requires(action, linkage, results, measured_architectures(own_cards))
-    level = provable(action, action.platform, requires, services)
+    check_floor(action, linkage)
+    level = provable(action, action.platform, requires, services, elsewhere=action.runner is not None)
     summary = f"{linkage.files} binaries, glibc {linkage.glibc}"
     if requires.gpu_architectures:
         summary += f", code for {', '.join(requires.gpu_architectures)}"
@@ -79,15 +81,20 @@ def _run_bundle(
     software = _software_environment(action, services)
     env = {**clean_environment(work, services.base_env), **software}
     health = action.health
-    if software:
-        patient = health.ready_timeout_seconds * _SOFTWARE_PATIENCE
+    patience = _SOFTWARE_PATIENCE if software else 1
+    if action.runner is not None:
+        services, env = running_under(action.runner, services, env, work)
+        patience = action.runner.slowness
+    if patience > 1:
+        patient = health.ready_timeout_seconds * patience
         health = health.model_copy(update={"ready_timeout_seconds": patient})
     try:
         version, devices = check_loads(health, root, commands=services.commands, env=env, cwd=work)
     except ProofError as error:
         raise ProofError(f"{action.target}: {error.message}", hint=error.hint) from error
-    proof = Proof(level=level, loads=True, version=version, devices=devices)
-    said = f", devices {', '.join(devices)}"
+    runner = action.runner.title if action.runner else None
+    proof = Proof(level=level, loads=True, version=version, devices=devices, runner=runner)
+    said = f", devices {', '.join(devices) or 'none'}" + (f", under {runner}" if runner else "")
     if level != "run":
         return proof, said
     model, digest = _model(action, services, results, work)
@@ -95,6 +102,19 @@ def _run_bundle(
     named = f"{Path(model).name} sha256:{digest}"
     proof = proof.model_copy(update={"generated_tokens": made_text.tokens, "model": named})
     return proof, f"{said}, {counted(made_text.tokens, 'token')}, ready in {made_text.ready_seconds:.1f} s"
+
+
+def check_floor(action: Prove, linkage: Linkage) -> None:
+    """Refuse a bundle that needs a newer glibc than its toolchain promises.
+
+    Raises:
+        ProofError: it does.
+    """
+    if action.glibc_floor and linkage.glibc and is_older(action.glibc_floor, linkage.glibc):
+        raise ProofError(
+            f"{action.target} needs glibc {linkage.glibc}; its toolchain promises {action.glibc_floor}",
+            hint="something was not compiled with the toolchain: see the compile step's log",
+        )
 
 
 def _software_environment(action: Prove, services: Services) -> dict[str, str]:

@@ -24,6 +24,7 @@ from pipeline.model.recipe import Component, LicenseFile, WebUi
 from pipeline.model.rehearsal_actions import RehearseLayer
 from pipeline.model.source import Source
 from pipeline.model.statements import Material, Part
+from pipeline.model.toolchain import CrossCompiler, FoundRunner
 from pipeline.model.toolkit import DeviceCode
 from pipeline.model.toolkit_actions import MakeRuntimeLayer, MakeToolkit
 from pipeline.model.upstream import PinnedAsset
@@ -104,6 +105,8 @@ class Compile(Frozen):
         toolkit_dir: folder of the system's; its version is in ``toolchain``.
         compilers: ``cc`` and ``cxx`` to paths below the toolkit, where it brings its own.
         space_bytes: free space without which it is not begun.
+        toolchain_tree: step that makes the toolchain; None for the machine's own compiler.
+        cross: how that toolchain is used; None for the machine's own compiler.
     """
 
     kind: Literal["compile"] = "compile"
@@ -122,6 +125,8 @@ class Compile(Frozen):
     toolkit_dir: str | None = None
     compilers: dict[Literal["cc", "cxx"], str] = {}
     space_bytes: int = 0
+    toolchain_tree: StepName | None = None
+    cross: CrossCompiler | None = None
 
 
 class MakeLayer(Frozen):
@@ -189,11 +194,13 @@ class Prove(Frozen):
         requires_cpu: what the accelerator says it needs; checked against the compiled flags.
         system_libraries: patterns of what the host may bring.
         macos_floor: newest macOS that a file may ask for; None where no macOS is meant.
+        glibc_floor: newest glibc that a file may ask for; None where none was promised.
         architectures: GPUs for which it must have code; empty where nothing was asked for.
         device_code: folders below ``bin/`` in which a vendor's library has code for them too.
         software_environment: variables for a machine that has only a device that computes on the processor.
         model: step that brings the model; None unless ``level`` is run and no file was given.
         model_file: a model file given by the user, with its digest in ``model_file_sha256``.
+        runner: what runs programs of another platform here; None where they run by themselves, or not at all.
     """
 
     kind: Literal["prove"] = "prove"
@@ -208,12 +215,14 @@ class Prove(Frozen):
     requires_cpu: tuple[str, ...]
     system_libraries: tuple[str, ...]
     macos_floor: str | None = None
+    glibc_floor: str | None = None
     architectures: tuple[str, ...] = ()
     device_code: tuple[DeviceCode, ...] = ()
     software_environment: dict[str, str] = {}
     model: StepName | None = None
     model_file: str | None = None
     model_file_sha256: Sha256 | None = None
+    runner: FoundRunner | None = None
 
 
 class MakeBundle(Frozen):

@@ -102,6 +102,7 @@ class Proof(Frozen):
         model: name and sha256 of the model it used.
         ready_milliseconds: from start until the server was ready; None when not measured.
         resident_bytes: most memory that the server had resident; None when not measured.
+        runner: what ran the programs of another platform, with its version; None where they ran by themselves.
     """
 
     level: ProofLevel
@@ -112,6 +113,7 @@ class Proof(Frozen):
     model: Line | None = None
     ready_milliseconds: int | None = Field(default=None, ge=0)
     resident_bytes: int | None = Field(default=None, ge=0)
+    runner: Line | None = None
 
     def repeatable(self) -> Proof:
         """Return it without what differs from run to run."""

@@ -45,6 +45,7 @@ class Decision(Frozen):
         why: the reason for that.
         proof: which proofs the bundle must pass.
         proof_why: why it is no more than that; empty when it is all that was asked for.
+        toolchain: recipe of what it is built with; empty for the machine's own compiler, and for what is not built.
     """
 
     target: str
@@ -53,6 +54,7 @@ class Decision(Frozen):
     why: str
     proof: ProofLevel
     proof_why: str = ""
+    toolchain: str = ""
 
 
 class Plan(Frozen):

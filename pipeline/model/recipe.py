@@ -42,6 +42,7 @@ class Component(Frozen):
         options: CMake cache entries, added to the engine's.
         cmake_targets: what to build; nothing else is.
         outputs: globs below the build's ``bin`` folder that the layer takes; each must match something.
+        outputs_on: system (``macos``, ``windows``) to globs instead of those, where its files have other names.
         unity: CMake target to unity batch size: 0 is one translation unit; a target not named here is left alone.
         unity_excluded: CMake target to ends of source paths that are compiled by themselves.
         languages: languages beside C and C++, as CMake calls them, to what is added to their flags.
@@ -55,6 +56,7 @@ class Component(Frozen):
     options: dict[str, str] = {}
     cmake_targets: tuple[str, ...] = Field(min_length=1)
     outputs: tuple[str, ...] = Field(min_length=1)
+    outputs_on: dict[Literal["linux", "macos", "windows"], tuple[str, ...]] = {}
     unity: dict[str, int] = {}
     unity_excluded: dict[str, tuple[str, ...]] = {}
     languages: dict[Literal["CUDA", "HIP"], tuple[str, ...]] = {}

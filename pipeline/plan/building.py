@@ -11,6 +11,7 @@ from pipeline.model.filling import fill
 from pipeline.model.manifest import Upstream
 from pipeline.model.source import GitCommit, HttpArchive, PypiSdist
 from pipeline.plan.finishing import Made, base_of, finish
+from pipeline.plan.toolchains import component_for, linked_component, toolchain_steps
 from pipeline.plan.toolkit_steps import NO_TOOLKIT, toolkit_steps
 from pipeline.sources.registry import material_of
 
@@ -21,7 +22,10 @@ if TYPE_CHECKING:
     from pipeline.model.recipe import Component, EngineRecipe, Pin
     from pipeline.names import Target
     from pipeline.plan.collecting import Planning
+    from pipeline.plan.toolchains import ToolchainSteps
     from pipeline.plan.toolkit_steps import ToolkitSteps
+
+_ANY_COMPILER = frozenset({"cmake", "ninja"})  # tools that a build has whatever compiles
 
 
 def add_built(planning: Planning, target: Target, decision: Decision) -> None:
@@ -55,35 +59,45 @@ class _Build:
         self._pin = pin
         self._epoch_seconds = planning.epoch_seconds(pin.released)
         self._label = f"{engine.name} {pin.version}"
+        self._chain: ToolchainSteps | None = toolchain_steps(planning, target)
 
     def add(self, decision: Decision) -> None:
-        target, engine, pin = self._target, self._engine, self._pin
-        accelerator = self._planning.catalog.accelerator(target.accel)
+        pin = self._pin
         path = getattr(pin.source, "path", "")
         local_trees = self._planning.inputs.local_trees
         action = FetchSource(source=pin.source, tree_sha256=local_trees.get(path))
         size = getattr(pin.source, "size_bytes", None) or 0
-        source = self._planning.add(target, f"source {self._label}", action, (), download_bytes=size)
+        source = self._planning.add(self._target, f"source {self._label}", action, (), download_bytes=size)
         web_ui = self._web_ui(source)
-        kit = toolkit_steps(self._planning, target)
-        parts = [("core", engine.core, web_ui, NO_TOOLKIT)]
-        if (base := base_of(self._planning, target)) is not None:
-            parts.append((base.name, base.engines[engine.name], None, NO_TOOLKIT))
-        parts.append((target.accel, accelerator.engines[engine.name], None, kit))
+        kit = toolkit_steps(self._planning, self._target)
         compiled, layers = [], []
-        for name, component, ui, with_kit in parts:
+        for name, component, ui, with_kit in self._parts(web_ui, kit):
             compiled.append(self._compile(name=name, component=component, source=source, web_ui=ui, kit=with_kit))
             layers.append(self._layer(compiled[-1], name=name, component=component, source=source))
+        materials = self._chain.materials if self._chain else ()
         made = Made(
             layers=(*layers, *((kit.runtime_layer,) if kit.runtime_layer else ())),
             compiled=tuple(compiled),
             architectures=kit.architectures,
             build_number=pin.build_number,
-            upstream=_upstream(engine, pin, local_trees),
+            upstream=_upstream(self._engine, pin, local_trees),
             epoch_seconds=self._epoch_seconds,
-            materials=(material_of(pin.source, tree_sha256=local_trees.get(path)), *kit.materials),
+            materials=(material_of(pin.source, tree_sha256=local_trees.get(path)), *kit.materials, *materials),
+            cross=self._chain.chosen.target if self._chain else None,
+            linked=self._chain is not None and self._chain.chosen.engine.linked,
         )
-        finish(self._planning, target, decision, made)
+        finish(self._planning, self._target, decision, made)
+
+    def _parts(self, web_ui: str | None, kit: ToolkitSteps) -> list[tuple[str, Component, str | None, ToolkitSteps]]:
+        """Return what is compiled, part by part: its name, how, with which web interface and which toolkit."""
+        target, engine = self._target, self._engine
+        own = self._planning.catalog.accelerator(target.accel).engines[engine.name]
+        if self._chain is not None and self._chain.chosen.engine.linked:
+            return [(f"core-{target.accel}", linked_component(engine.core, own), web_ui, kit)]
+        parts = [("core", engine.core, web_ui, NO_TOOLKIT)]
+        if (base := base_of(self._planning, target)) is not None:
+            parts.append((base.name, base.engines[engine.name], None, NO_TOOLKIT))
+        return [*parts, (target.accel, own, None, kit)]
 
     def _web_ui(self, source: str) -> str | None:
         engine, wanted = self._engine, self._planning.request.web_ui
@@ -98,7 +112,8 @@ class _Build:
         return self._planning.add(self._target, f"web-ui {self._label}", action, (source,))
 
     def _compile(self, *, name: str, component: Component, source: str, web_ui: str | None, kit: ToolkitSteps) -> str:
-        engine, pin, request = self._engine, self._pin, self._planning.request
+        engine, pin, request, chain = self._engine, self._pin, self._planning.request, self._chain
+        component = component_for(component, chain, platform=self._target.platform)
         ui_options = engine.web_ui.options if engine.web_ui and web_ui else {}
         own = {key: value.replace("{architectures}", kit.spelt) for key, value in component.options.items()}
         options = {**engine.options, **own, **ui_options, **request.cmake_options}
@@ -107,27 +122,30 @@ class _Build:
         action = Compile(
             component=component.model_copy(update={"options": options, "space_bytes": 0}),
             component_name=name,
-            place=f"compile-{engine.name}-{pin.version}-{self._target.platform}",
+            place=f"compile-{engine.name}-{pin.version}-{self._target.platform}" + (f"-{chain.name}" if chain else ""),
             pin_options={key: fill(value, **filled) for key, value in engine.options_with_pin.items()},
             source=source,
             web_ui=web_ui,
             web_ui_place=place,
             compile_flags=() if kit.compilers else self._compile_flags(),
-            link_flags=engine.link_flags,
+            link_flags=chain.chosen.target.link_flags if chain else engine.link_flags,
             toolchain={**self._toolchain("cc", "cxx", "cmake"), **kit.versions},
             epoch_seconds=self._epoch_seconds,
             toolkit=kit.step,
             toolkit_dir=kit.folder,
             compilers=kit.compilers,
             space_bytes=component.space_bytes,
+            toolchain_tree=chain.step if chain else None,
+            cross=chain.compiler if chain else None,
         )
-        needs = (source, *((web_ui,) if web_ui else ()), *((kit.step,) if kit.step else ()))
-        suffix = " with web-ui" if web_ui else ""
+        needs = tuple(filter(None, (source, web_ui, kit.step, action.toolchain_tree)))
+        suffix = (" with web-ui" if web_ui else "") + (f" by {chain.name}" if chain else "")
         step = f"compile {self._label} {self._target.platform} {name}{suffix}"
         return self._planning.add(self._target, step, action, needs)
 
     def _compile_flags(self) -> tuple[str, ...]:
-        return self._engine.compile_flags.get(self._planning.inputs.tools["cc"].vendor, ())
+        name = self._chain.name if self._chain else self._planning.inputs.tools["cc"].vendor
+        return self._engine.compile_flags.get(name, ())
 
     def _layer(self, compiled: str, *, name: str, component: Component, source: str) -> str:
         action = MakeLayer(
@@ -143,11 +161,14 @@ class _Build:
         return self._planning.add(self._target, compiled.replace("compile ", "layer ", 1), action, (compiled, source))
 
     def _toolchain(self, *names: str) -> dict[str, str]:
-        inputs = self._planning.inputs
-        versions = {name: inputs.tools[name] for name in names}
+        """Return versions of tools; those of the machine's compiler are left out where a toolchain is used instead."""
+        inputs, chain = self._planning.inputs, self._chain
+        versions = {name: inputs.tools[name] for name in names if chain is None or name in _ANY_COMPILER}
         found = {name: f"{tool.vendor} {tool.version}".strip() for name, tool in versions.items()}
         if "cc" in found:
             found["glibc"] = inputs.glibc or ""
+        if chain is not None and "cc" in names:
+            found[chain.name] = f"{chain.chosen.packaged.version} for {chain.chosen.target.triple}"
         return found
 
 

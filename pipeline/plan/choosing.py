@@ -9,6 +9,7 @@ from pipeline.errors import HostError, NothingSelectedError, UsageError
 from pipeline.model.plan import Decision, Origin
 from pipeline.names import version_key
 from pipeline.plan.choosing_assembled import decide_assembled, has_base
+from pipeline.plan.toolchains import TOOLCHAIN_CHOICES, choose_toolchain
 
 if TYPE_CHECKING:
     from pipeline.accelerators.interface import AcceleratorKind
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from pipeline.errors import PipelineError
     from pipeline.model.environment import LockedEnvironment
     from pipeline.model.manifest import ProofLevel
+    from pipeline.model.toolchain import Runner
     from pipeline.names import Target
     from pipeline.plan.request import BuildRequest
 
@@ -35,7 +37,7 @@ class Sources(NamedTuple):
     built: tuple[str, ...]
 
 
-def decide(
+def decide(  # noqa: PLR0913 - one argument for each thing that somebody looked for
     target: Target,
     request: BuildRequest,
     catalog: Catalog,
@@ -44,6 +46,7 @@ def decide(
     unreachable: str = "",
     no_device: str = NOT_LOOKED,
     no_toolkit: PipelineError | None = None,
+    no_runner: str = NOT_LOOKED,
     environment: LockedEnvironment | None = None,
 ) -> Decision:
     """Return where a target comes from and how much is proven of it.
@@ -52,11 +55,12 @@ def decide(
         target: to make.
         request: with the release, the source and the proof that were asked for.
         catalog: with pinned sources and pinned archives.
-        platform: of this machine; nothing is built for another one.
+        platform: of this machine; for another one only what a toolchain builds is built.
         unreachable: why upstream's archives cannot be had now, empty when they can or nobody looked.
         no_device: why this machine cannot run a GPU's target, or an environment that brings no Python; empty when it
             can.
         no_toolkit: why this machine cannot compile for its accelerator; None where it can or nobody looked.
+        no_runner: why what could run another platform's programs is not here; empty where it is.
         environment: what is locked for the target, where it is an environment.
 
     Raises:
@@ -73,17 +77,39 @@ def decide(
         engine = catalog.environments[target.engine]
         return decide_assembled(target, request, engine, environment, proof=proven)
     _refuse_options_of_environments(target, request)
+    looked = _Looked(platform, unreachable, no_device if kind.is_gpu else "", no_toolkit, no_runner)
+    return _decide_compiled(target, request, catalog, looked)
+
+
+class _Looked(NamedTuple):
+    """What is known of this machine, as ``decide`` is told it."""
+
+    platform: str
+    unreachable: str
+    no_device: str
+    no_toolkit: PipelineError | None
+    no_runner: str
+
+
+def _decide_compiled(target: Target, request: BuildRequest, catalog: Catalog, looked: _Looked) -> Decision:
+    """Decide about a target that is built, or fetched as upstream built it."""
+    platform, no_toolkit = looked.platform, looked.no_toolkit
     sources = releases_of(target, catalog)
-    builds = builds_here(target, request, platform=platform, no_toolkit=no_toolkit)
-    release, origin, why = _origin(target, request, catalog, sources, builds=builds, unreachable=unreachable)
-    if origin == "built" and target.platform != platform:
-        raise _built_elsewhere(target, sources, platform)
-    if origin == "built" and no_toolkit is not None:
-        raise no_toolkit
+    builds = builds_here(target, request, catalog, platform=platform, no_toolkit=no_toolkit)
+    release, origin, why = _origin(target, request, catalog, sources, builds=builds, unreachable=looked.unreachable)
+    chosen = None
+    if origin == "built":
+        chosen = choose_toolchain(target, request, catalog, platform=platform, instead=_named(sources))
+        if chosen is None and no_toolkit is not None:
+            raise no_toolkit
     if origin == "fetched" and request.insists_on_build:
         _refuse_options(target, request, catalog)
-    proof, proof_why = _proof(target, request, platform, no_device if kind.is_gpu else "")
-    return Decision(target=str(target), version=release, origin=origin, why=why, proof=proof, proof_why=proof_why)
+    runner = chosen.runner_on(platform) if chosen else None
+    lacking = looked.no_runner if runner else looked.no_device
+    proof, proof_why = _proof(target, request, platform, lacking, runner=runner)
+    name, by = (chosen.toolchain.name, f"; {chosen.title} compiles it") if chosen else ("", "")
+    known = Decision(target=str(target), version=release, origin=origin, why=why + by, proof=proof, toolchain=name)
+    return known.model_copy(update={"proof_why": proof_why})
 
 
 def _refuse_options_of_environments(target: Target, request: BuildRequest) -> None:
@@ -102,9 +128,16 @@ def kind_of_target(target: Target, catalog: Catalog) -> AcceleratorKind:
     return kind or KINDS[catalog.accelerator(target.accel).kind]
 
 
-def builds_here(target: Target, request: BuildRequest, *, platform: str, no_toolkit: PipelineError | None) -> bool:
-    """Tell whether a build is thought of where none was asked for: it can be made here, or options insist on one."""
-    return target.platform == platform and (no_toolkit is None or request.insists_on_build)
+def builds_here(
+    target: Target, request: BuildRequest, catalog: Catalog, *, platform: str, no_toolkit: PipelineError | None
+) -> bool:
+    """Tell whether a build is thought of where none was asked for: it can be made here, or options insist on one.
+
+    What only a toolchain builds is built where it, or a build, was asked for, or where there is no archive.
+    """
+    own = target.platform == platform and catalog.builds_natively(target)
+    here = own or request.toolchain not in TOOLCHAIN_CHOICES
+    return here and (no_toolkit is None or request.insists_on_build)
 
 
 def needs_network(target: Target, request: BuildRequest, catalog: Catalog, *, builds: bool) -> str | None:
@@ -195,15 +228,30 @@ def _build(release: str, target: Target, catalog: Catalog, sources: Sources, *, 
     return release, "built", why
 
 
-def _built_elsewhere(target: Target, sources: Sources, platform: str) -> HostError:
-    hint = f"build it on {target.platform}; `plan --format github-matrix` gives CI one job a platform"
-    fetched = f"; releases with an archive for it: {', '.join(sources.fetched[:4])}" if sources.fetched else ""
-    return HostError(f"{target} cannot be built on {platform}", hint=hint + fetched)
+def _named(sources: Sources) -> str:
+    return f"releases with an archive for it: {', '.join(sources.fetched[:4])}" if sources.fetched else ""
 
 
-def _proof(target: Target, request: BuildRequest, platform: str, no_device: str) -> tuple[ProofLevel, str]:
+def _proof_elsewhere(target: Target, request: BuildRequest, runner: Runner, lacking: str) -> tuple[ProofLevel, str]:
+    """Return how much is proven of another platform's programs where something may run them; ``_proof`` says the rest.
+
+    Raises:
+        HostError: a proof was asked for, and that is not here.
+    """
+    if lacking and request.prove in {"load", "run"}:
+        raise HostError(f"{target} cannot be proven here: {lacking}", hint=runner.install)
+    if request.prove is not None:
+        return request.prove, ""
+    return ("none", lacking) if lacking else ("run", "")
+
+
+def _proof(
+    target: Target, request: BuildRequest, platform: str, lacking: str, *, runner: Runner | None = None
+) -> tuple[ProofLevel, str]:
     """Return how much is proven, and why it is not all when nobody asked for less."""
-    why = no_device
+    why = lacking
+    if runner is not None:
+        return _proof_elsewhere(target, request, runner, "" if lacking is NOT_LOOKED else lacking)
     if target.platform != platform:
         why = f"it is for {target.platform} and cannot be run on {platform}"
         if request.prove in {"load", "run"}:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pipeline.model.plan import Decision
     from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe
     from pipeline.model.statements import Material
+    from pipeline.model.toolchain import CrossTarget
     from pipeline.model.toolkit import RuntimeLibraries
     from pipeline.names import Target
     from pipeline.plan.collecting import Planning
@@ -34,6 +35,8 @@ class Made(NamedTuple):
         upstream: which release of upstream's it is.
         epoch_seconds: time stamp of the bundle.
         architectures: GPUs that it is compiled for; empty where nobody asked for any.
+        cross: how a toolchain built it for its platform; None for the machine's own compiler, and for what is fetched.
+        linked: whether the backend is inside the programs, which then list no device for it.
     """
 
     layers: tuple[str, ...]
@@ -44,6 +47,8 @@ class Made(NamedTuple):
     archives: tuple[str, ...] = ()
     materials: tuple[Material, ...] = ()
     architectures: tuple[str, ...] = ()
+    cross: CrossTarget | None = None
+    linked: bool = False
 
 
 def base_of(planning: Planning, target: Target) -> AcceleratorRecipe | None:
@@ -104,7 +109,7 @@ def _health(planning: Planning, target: Target, decision: Decision, made: Made) 
         version_pattern=fill(recipe.version_pattern, build_number=str(made.build_number)),
         device_program=f"bin/{program_file(recipe.device_program, target.platform)}",
         device_args=recipe.device_args,
-        expect_devices=_expect_devices(engine, accelerator.expect_devices, target, decision),
+        expect_devices=() if made.linked else _expect_devices(engine, accelerator.expect_devices, target, decision),
         server_args=recipe.server_args,
         prompt=recipe.prompt,
         minimum_tokens=recipe.minimum_tokens,
@@ -131,14 +136,18 @@ def _add_proof(planning: Planning, target: Target, decision: Decision, made: Mad
         insist=request.prove is not None or decision.origin == "built",
         health=health,
         requires_cpu=_requires_cpu(planning, target, decision),
-        system_libraries=_system_libraries(planning, engine, target, decision),
+        system_libraries=made.cross.system_libraries
+        if made.cross
+        else _system_libraries(planning, engine, target, decision),
         macos_floor=engine.archives.macos_floor if engine.archives and target.platform.startswith("macos-") else None,
+        glibc_floor=made.cross.floor if made.cross and target.platform.startswith("linux-") else None,
         architectures=made.architectures,
         device_code=runtime.device_code if (runtime := _runtime(accelerator)) and decision.origin == "built" else (),
         software_environment=accelerator.software_environment,
         model=model,
         model_file=str(request.model_file) if request.model_file else None,
         model_file_sha256=planning.inputs.model_sha256,
+        runner=planning.inputs.runners.get(str(target)) if made.cross and decision.proof != "none" else None,
     )
     needs = (*made.layers, *made.compiled, *((model,) if model else ()))
     return planning.add(target, f"prove {target} {decision.version}{_suffix(decision)}", action, needs)

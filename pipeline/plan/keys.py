@@ -64,7 +64,9 @@ FORMATS: Mapping[str, int] = {
 # Fields that name other steps (their keys stand for them) or places.
 _REFERENCES: Mapping[type[Action], frozenset[str]] = {
     BuildWebUi: frozenset({"source"}),
-    Compile: frozenset({"source", "web_ui", "component_name", "place", "toolkit", "toolkit_dir", "space_bytes"}),
+    Compile: frozenset(
+        {"source", "web_ui", "component_name", "place", "toolkit", "toolkit_dir", "space_bytes", "toolchain_tree"}
+    ),
     MakeLayer: frozenset({"source", "compiled"}),
     SplitLayer: frozenset({"archive"}),
     MakeChannelLayer: frozenset({"fetched"}),
@@ -79,6 +81,14 @@ _REFERENCES: Mapping[type[Action], frozenset[str]] = {
     MakeBundle: frozenset({"layers", "proof", "compiled", "archives", "materials"}),
     BuildWheel: frozenset({"source", "place"}),
     ProveWheel: frozenset({"wheel", "fetched", "model"}),
+}
+
+# The same within a field; ``outputs`` is already what ``outputs_on`` says.
+_PARTS: Mapping[type[Action], Mapping[str, str]] = {Compile: {"component": "outputs_on"}, Prove: {"runner": "argv"}}
+# Fields that came later: an action that does without them has the key that it always had.
+_LATER: Mapping[type[Action], frozenset[str]] = {
+    Compile: frozenset({"cross"}),
+    Prove: frozenset({"glibc_floor", "runner"}),
 }
 
 
@@ -112,4 +122,7 @@ def _identity(action: Action) -> dict[str, object]:
         return {"archive": action.asset.sha256, "name": action.asset.name, **vouched}
     if isinstance(action, FetchPackages):
         return {"files": [[file.filename, file.sha256] for file in action.files]}
-    return action.model_dump(mode="json", exclude={"kind", *_REFERENCES[type(action)]})
+    left_out: dict[str, bool | set[str]] = dict.fromkeys({"kind", *_REFERENCES[type(action)]}, True)
+    left_out |= {name: {part} for name, part in _PARTS.get(type(action), {}).items()}
+    left_out |= {name: True for name in _LATER.get(type(action), ()) if getattr(action, name) is None}
+    return action.model_dump(mode="json", exclude=left_out)

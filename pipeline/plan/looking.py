@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from pipeline.accelerators.interface import NO_REQUIREMENTS
 from pipeline.builders.libraries import digest_of_files, runtime_files
@@ -15,6 +15,7 @@ from pipeline.model.source import LocalTree
 from pipeline.names import accel_version, version_key
 from pipeline.plan.choosing import NOT_LOOKED, builds_here, decide, kind_of_target, needs_network, releases_of
 from pipeline.plan.choosing_assembled import has_base
+from pipeline.plan.looking_runners import find_runners
 from pipeline.plan.request import PlanInputs
 from pipeline.plan.toolkits import TOOLKIT_CHOICES, architectures_of, choose_toolkit
 from pipeline.ports import DownloadRequest
@@ -38,6 +39,15 @@ _INSTALL_COMPILER = {
     "macos": "xcode-select --install",
     "windows": "install the Visual Studio Build Tools",
 }
+
+
+class _Known(TypedDict):
+    """What was found out about one target, as ``choosing.decide`` is told it."""
+
+    unreachable: str
+    no_device: str
+    no_runner: str
+    environment: LockedEnvironment | None
 
 
 class Reachability(Protocol):
@@ -84,23 +94,21 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
     unreachable: dict[str, str] = {}
     no_device = _no_devices(request, catalog, environments, services.host) if request.prove is None else {}
     toolkits, no_toolkit = find_toolkits(request, catalog, services.host)
+    runners, no_runner = find_runners(request, catalog, services.host)
     decisions = []
     for target in request.targets:
-        lacking = no_toolkit.get(str(target))
-        builds = builds_here(target, request, platform=facts.platform, no_toolkit=lacking)
+        name, lacking = str(target), no_toolkit.get(str(target))
+        builds = builds_here(target, request, catalog, platform=facts.platform, no_toolkit=lacking)
         release = needs_network(target, request, catalog, builds=builds)
         if release and (why := _unreachable(target, catalog.upstream[target.engine][release], services.downloader)):
-            unreachable[str(target)] = why
-        decision = decide(
-            target,
-            request,
-            catalog,
-            platform=facts.platform,
-            unreachable=unreachable.get(str(target), ""),
-            no_device=no_device.get(str(target), NOT_LOOKED),
-            no_toolkit=lacking,
-            environment=environments.get(str(target)),
-        )
+            unreachable[name] = why
+        known: _Known = {
+            "unreachable": unreachable.get(name, ""),
+            "no_device": no_device.get(name, NOT_LOOKED),
+            "no_runner": no_runner.get(name, NOT_LOOKED),
+            "environment": environments.get(name),
+        }
+        decision = decide(target, request, catalog, platform=facts.platform, no_toolkit=lacking, **known)
         decisions.append((target, decision))
     tools, local_trees = _for_builds(decisions, request, catalog, services)
     runs = any(decision.proof == "run" for _, decision in decisions)
@@ -116,6 +124,8 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
         miniforge=_miniforge(request, catalog),
         toolkits=toolkits,
         no_toolkit=no_toolkit,
+        runners=runners,
+        no_runner=no_runner,
     )
 
 
@@ -129,7 +139,7 @@ def _for_builds(
         if decision.origin != "built":
             continue
         with _naming_archives(target, catalog):
-            tools |= _tools(catalog.engine(target.engine), request, services.host.facts().platform, services.host)
+            tools |= _tools(catalog.engine(target.engine), request, services.host, compiles=not decision.toolchain)
         source = catalog.pin(target.engine, decision.version).source
         if isinstance(source, LocalTree) and source.path not in local_trees:
             local_trees[source.path] = _digest_of_tree(source.path, services.trees)
@@ -234,15 +244,16 @@ def _unreachable(target: Target, release: PinnedRelease, downloader: Reachabilit
     return ""
 
 
-def _tools(recipe: EngineRecipe, request: BuildRequest, platform: str, host: HostProbe) -> dict[str, Tool]:
-    """Return the tools that a build of an engine needs."""
-    names = ["cc", "cxx", "cmake", "ninja", "strip", "objcopy"]
+def _tools(recipe: EngineRecipe, request: BuildRequest, host: HostProbe, *, compiles: bool) -> dict[str, Tool]:
+    """Return the tools that a build of an engine needs; a toolchain brings the compiler where the machine's is not."""
+    names = [*(("cc", "cxx", "strip", "objcopy") if compiles else ()), "cmake", "ninja"]
     minimum = dict(recipe.minimum_tools)
     if recipe.web_ui and (recipe.web_ui.enabled if request.web_ui is None else request.web_ui):
         names += ["node", "npm"]
         minimum["node"] = recipe.web_ui.minimum_node
+    platform = host.facts().platform
     tools = {name: _require(name, minimum.get(name), platform, host) for name in names}
-    for name in ("cc", "cxx"):
+    for name in ("cc", "cxx") if compiles else ():
         _require_compiler_version(tools[name], minimum)
     return tools
 

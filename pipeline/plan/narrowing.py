@@ -116,7 +116,7 @@ def _refusal(
     """Return why a target cannot be made as asked, None when it can; neither network nor devices decide that."""
     environment = locked_environment(catalog, target) if target.engine in catalog.environments else None
     try:
-        here = platform or target.platform
+        here = platform or catalog.machine_of(target)
         decide(target, request, catalog, platform=here, no_toolkit=no_toolkit, environment=environment)
     except PipelineError as error:
         return error

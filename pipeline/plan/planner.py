@@ -47,6 +47,7 @@ def make_plan(request: BuildRequest, catalog: Catalog, inputs: PlanInputs) -> Pl
             unreachable=inputs.unreachable.get(str(target), ""),
             no_device=inputs.no_device.get(str(target), NOT_LOOKED),
             no_toolkit=inputs.no_toolkit.get(str(target)),
+            no_runner=inputs.no_runner.get(str(target), NOT_LOOKED),
             environment=inputs.environments.get(str(target)),
         )
         decisions.append(decision)

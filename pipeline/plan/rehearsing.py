@@ -43,8 +43,8 @@ def make_rehearsal(request: BuildRequest, catalog: Catalog) -> Plan:
     """
     planning = Planning(request, catalog, _pretended(request.targets, request, catalog, ""))
     decisions: dict[str, Decision] = {}
-    for platform in dict.fromkeys(target.platform for target in request.targets):
-        targets = tuple(target for target in request.targets if target.platform == platform)
+    for platform in dict.fromkeys(catalog.machine_of(target) for target in request.targets):
+        targets = tuple(target for target in request.targets if catalog.machine_of(target) == platform)
         wanted = replace(request, targets=targets, prove="none", model_file=None)
         real = make_plan(wanted, catalog, _pretended(targets, wanted, catalog, platform))
         decisions |= {decision.target: decision for decision in real.decisions}

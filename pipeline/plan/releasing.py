@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def release_plan(request: BuildRequest, catalog: Catalog) -> ReleasePlan:
-    """Return the bundles that a request asks for, each as a machine of its own platform would make it.
+    """Return the bundles that a request asks for, each as the machine that is meant for it would make it.
 
     Raises:
         PipelineError: as ``choosing.decide``.
@@ -22,6 +22,6 @@ def release_plan(request: BuildRequest, catalog: Catalog) -> ReleasePlan:
     bundles = []
     for target in request.targets:
         environment = locked_environment(catalog, target) if target.engine in catalog.environments else None
-        decision = decide(target, request, catalog, platform=target.platform, environment=environment)
+        decision = decide(target, request, catalog, platform=catalog.machine_of(target), environment=environment)
         bundles.append(PlannedBundle(target=str(target), version=decision.version))
     return ReleasePlan(bundles=tuple(bundles))

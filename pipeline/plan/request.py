@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pipeline.model.environment import LockedEnvironment, MiniforgeInstaller
     from pipeline.model.host import Tool
     from pipeline.model.manifest import ProofLevel
+    from pipeline.model.toolchain import FoundRunner
     from pipeline.model.toolkit import FoundToolkit
     from pipeline.names import Target
 
@@ -36,6 +37,7 @@ class BuildRequest:
         insisted_options: those of them that were asked for in this very command; a project's defaults do not keep
             anything from being fetched.
         base: accelerator of the processor whose backend every bundle has; None for the recipe's.
+        toolchain: ``auto``, ``native``, or a recipe's name: what compiles.
         toolkit: ``auto``, ``system``, ``packaged``, or the folder of the one toolkit that is meant.
         architectures: GPUs to compile for: ``release``, ``short``, or names.
         wheels_only: whether environments are made without their conda packages, for a Python that is there.
@@ -57,6 +59,7 @@ class BuildRequest:
     cmake_options: Mapping[str, str] = field(default_factory=dict)
     insisted_options: frozenset[str] = frozenset()
     base: str | None = None
+    toolchain: str = "auto"
     toolkit: str = "auto"
     architectures: tuple[str, ...] = ("release",)
     wheels_only: bool = False
@@ -77,6 +80,7 @@ class BuildRequest:
         options = tuple(f"--cmake-option {name}" for name in sorted(self.insisted_options))
         given = (
             *(("--base",) if self.base else ()),
+            *(("--toolchain",) if self.toolchain != "auto" else ()),
             *(("--toolkit",) if self.toolkit != "auto" else ()),
             *(("--architectures",) if self.architectures != ("release",) else ()),
         )
@@ -105,6 +109,8 @@ class PlanInputs:
         environments: target that is an environment to what is locked for it.
         toolkits: target that is built with a toolkit to the one that is taken.
         no_toolkit: target that this machine has no toolkit for to the reason.
+        runners: target for another platform to what runs its programs here.
+        no_runner: target for another platform to the reason why what could run its programs is not here.
         miniforge: target that is an environment to the installer that is bundled with it.
     """
 
@@ -119,3 +125,5 @@ class PlanInputs:
     miniforge: Mapping[str, MiniforgeInstaller] = field(default_factory=dict)
     toolkits: Mapping[str, FoundToolkit] = field(default_factory=dict)
     no_toolkit: Mapping[str, PipelineError] = field(default_factory=dict)
+    runners: Mapping[str, FoundRunner] = field(default_factory=dict)
+    no_runner: Mapping[str, str] = field(default_factory=dict)

@@ -9,7 +9,7 @@ from pipeline.model.plan import StepState
 from pipeline.model.wheel_actions import BuildWheel, ProveWheel
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from pipeline.model.plan import Plan, Step
     from pipeline.model.result import StepResult
@@ -73,6 +73,7 @@ def github_matrix(
     wheels_only: bool = False,
     with_miniforge: bool = False,
     rehearsal: bool = False,
+    machine_of: Callable[[Target], str] = lambda target: target.platform,
 ) -> dict[str, list[dict[str, Any]]]:
     """Return the ``strategy.matrix`` of a GitHub Actions job: one entry a platform, so that its targets share steps.
 
@@ -87,10 +88,11 @@ def github_matrix(
         wheels_only: as the option of that name.
         with_miniforge: as the option of that name.
         rehearsal: as the option of that name.
+        machine_of: platform of the machine that makes a target, which need not be the target's.
     """
     by_platform: dict[str, list[str]] = {}
     for target in targets:
-        by_platform.setdefault(target.platform, []).append(str(target))
+        by_platform.setdefault(machine_of(target), []).append(str(target))
     return {
         "include": [
             {

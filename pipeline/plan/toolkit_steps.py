@@ -73,7 +73,7 @@ def toolkit_steps(planning: Planning, target: Target) -> ToolkitSteps:
         architectures=architectures,
         spelt=KINDS[accelerator.kind].spell_architectures(architectures),
         runtime_layer=_runtime_layer(planning, target, toolkit, found, step, architectures),
-        materials=(*(_materials(packaged) if packaged else ()), *(_materials(runtime) if runtime else ())),
+        materials=(*(materials_of(packaged) if packaged else ()), *(materials_of(runtime) if runtime else ())),
     )
 
 
@@ -89,9 +89,35 @@ def _compilers(toolkit: Toolkit) -> dict[Literal["cc", "cxx"], str]:
 def _make(
     planning: Planning, target: Target, toolkit: Toolkit, packaged: PackagedToolkit, what: str = "toolkit"
 ) -> str:
+    compiler = planning.inputs.tools["cc"]
+    toolchain = {"cc": f"{compiler.vendor} {compiler.version}".strip()} if packaged.stubs else {}
     title = f"{toolkit.title} {packaged.version}"
+    return make_packaged(planning, target, title, packaged, of=target.accel, toolchain=toolchain, what=what)
+
+
+def make_packaged(
+    planning: Planning,
+    target: Target,
+    title: str,
+    packaged: PackagedToolkit,
+    *,
+    of: str,
+    toolchain: dict[str, str],
+    what: str = "toolkit",
+) -> str:
+    """Add the steps that bring packages and make one folder of them; return the last.
+
+    Args:
+        planning: to add them to.
+        target: that needs it.
+        title: for people, with the version.
+        packaged: what.
+        of: accelerator or toolchain that it is of.
+        toolchain: of the compiler that makes stub libraries.
+        what: it is, for the names of the steps: a toolkit, or a runtime apart from one.
+    """
     fetch = FetchPackages(
-        environment=target.accel,
+        environment=of,
         platform=packaged.platform,
         what="toolkit",
         files=tuple(
@@ -104,8 +130,6 @@ def _make(
     size = sum(wheel.size_bytes for wheel in packaged.wheels)
     name = f"fetch packages of {'' if what == 'toolkit' else f'the {what} of '}{title} for {packaged.platform}"
     fetched = planning.add(target, name, fetch, (), download_bytes=size)
-    compiler = planning.inputs.tools["cc"]
-    toolchain = {"cc": f"{compiler.vendor} {compiler.version}".strip()} if packaged.stubs else {}
     action = MakeToolkit(title=title, fetched=fetched, packaged=packaged, toolchain=toolchain)
     return planning.add(target, f"{what} {title} for {packaged.platform}", action, (fetched,))
 
@@ -135,13 +159,14 @@ def _runtime_layer(
     return planning.add(target, name, action, (step,) if step else ())
 
 
-def _materials(packaged: PackagedToolkit) -> list[Material]:
+def materials_of(packaged: PackagedToolkit, *, used_by: str = "toolkit") -> list[Material]:
+    """Return packages as provenance lists them."""
     return [
         Material(
             uri=f"pkg:pypi/{wheel.project}@{wheel.version}",
             name=wheel.filename,
             digest={"sha256": wheel.sha256},
-            annotations={"usedBy": "toolkit"},
+            annotations={"usedBy": used_by},
         )
         for wheel in packaged.wheels
     ]

@@ -86,7 +86,8 @@ def plan_jobs(
         groups.setdefault(_group(target, catalog), []).append(target)
     jobs = []
     for group, members in sorted(groups.items()):
-        runner = runners.made_on.get(group.platform, group.platform)
+        machine = catalog.machine_of(members[0])
+        runner = runners.made_on.get(machine, machine)
         system = system_of(runner, runners.label(runner))
         toolchain = _toolchain(members, catalog, toolchains, system)
         jobs.append(

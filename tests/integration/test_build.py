@@ -58,6 +58,7 @@ def test_a_build_proves_what_it_made_and_says_so_in_the_manifest(user):
         "model": artifact["proof"]["model"],
         "ready_milliseconds": None,
         "resident_bytes": None,
+        "runner": None,
     }
     assert artifact["proof"]["model"].startswith("model.gguf sha256:")
     assert artifact["requires"]["libraries"] == ["libc.so.6", "libgcc_s.so.1", "libstdc++.so.6"]

@@ -119,7 +119,7 @@ def test_a_windows_bundle_says_what_was_measured_and_that_nothing_was_run(world)
     artifact = world.made()[CUDA, "b10892"]
     assert artifact["proof"] == {
         "level": "none", "loads": None, "version": None, "devices": [], "generated_tokens": None, "model": None,
-        "ready_milliseconds": None, "resident_bytes": None,
+        "ready_milliseconds": None, "resident_bytes": None, "runner": None,
     }  # fmt: skip
     assert artifact["entry_points"]["llama-server"] == "bin/llama-server.exe"
     assert artifact["requires"]["glibc"] is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -48,6 +49,7 @@ TINY_COMMIT = "{{commit}}"
 role = "core"
 cmake_targets = ["tiny-server"]
 outputs = ["tiny-server", "libtiny.so*"]
+outputs_on = {{ macos = ["tiny-server", "libtiny.*dylib"], windows = ["tiny-server.exe"] }}
 unity = {{ tiny = 0 }}
 
 [core.options]
@@ -97,6 +99,12 @@ TINY_BACKEND = "ON"
 backend = ["libtiny-cpu.so"]
 """
 
+# What the shipped toolchains build of llama.cpp they build of the tiny engine too, for one accelerator.
+_CROSS_ENGINE = re.compile(
+    r"""(\[targets[.]engines[.])"llama[.]cpp"\]\n(?:[a-z_]+ = .*\n)+"""
+    r"""\n\[targets[.]engines[.]"llama[.]cpp"[.]options\]\n(?:\w+ = .*\n)+"""
+)
+
 MODEL = """
 schema_version = 1
 name = "none"
@@ -127,6 +135,22 @@ def write_recipes(folder: Path, source: Path) -> Path:
     (folder / "accelerators" / "cpu.toml").write_text(ACCELERATOR)
     (folder / "models" / "none.toml").write_text(MODEL.format(zeros="0" * 64))
     return folder
+
+
+def write_toolchains(folder: Path, recipes: Path) -> Path:
+    """Add the toolchains of ``recipes`` to a recipe folder, for the tiny engine instead of llama.cpp."""
+    (folder / "toolchains").mkdir()
+    for path in recipes.glob("toolchains/*.toml"):
+        text = _CROSS_ENGINE.sub(_for_the_tiny_engine, path.read_text())
+        assert "llama.cpp" not in text
+        (folder / "toolchains" / path.name).write_text(text)
+    return folder
+
+
+def _for_the_tiny_engine(match: re.Match[str]) -> str:
+    linked = "linked = true" in match[0]
+    options = 'linked = true\noptions = { BUILD_SHARED_LIBS = "OFF" }\n' if linked else ""
+    return f'{match[1]}tiny-engine]\naccelerators = ["cpu"]\n{options}'
 
 
 def write_model(path: Path) -> Path:

@@ -21,6 +21,7 @@ from pipeline.model.project import ProjectDefaults
 from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe
 from pipeline.model.release_plan import ReleasePlan
 from pipeline.model.release_preferences import ReleasePreferences
+from pipeline.model.toolchain import Toolchain
 from pipeline.model.upstream import PinnedRelease
 from pipeline.model.wheel_recipe import WheelEngine
 from pipeline.model.workflows import GithubRunners, GitlabRunners, Toolchains
@@ -40,6 +41,7 @@ _MODELS: dict[str, type[Frozen]] = {
     "unsupported-recipe": UnsupportedEngine,
     "accelerator-recipe": AcceleratorRecipe,
     "model-recipe": ModelRecipe,
+    "toolchain-recipe": Toolchain,
     "pinned-release": PinnedRelease,
     "release-plan": ReleasePlan,
     "release-preferences": ReleasePreferences,

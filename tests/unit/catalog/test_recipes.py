@@ -133,3 +133,35 @@ def test_a_local_source_is_relative_to_its_recipe(copy: Path):
     path.write_text(text[:begin] + '[releases.source]\nkind = "local_tree"\npath = "../src"\n\n' + text[end:])
     source = load(copy).pin("llama.cpp", None).source
     assert source.path == str((copy / "src").resolve())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "complaint"),
+    [
+        ('"windows-x86_64"\n', '"windows-x86"\n', "'windows-x86' is none of"),
+        (
+            'accelerators = ["cpu", "avx2"]',
+            'accelerators = ["gpu"]',
+            "accelerators: no recipe builds 'gpu' of llama.cpp",
+        ),
+        ('platform = "linux-arm64"\ntriple', 'platform = "linux-arm"\ntriple', "'linux-arm' is none of"),
+        ("by = '+fullfp16'", 'by = "it\'s"', "has a quote, a bar or a line's end"),
+        ('cc = ["cc",', 'cxx = ["cc",', "commands: cc is missing"),
+        ('args = ["-L", "{folder}"]', 'args = ["-L", "{sysroot}"]', "has {sysroot}, which is none of {folder}"),
+        ('CMAKE_AR = "{wrappers}/ar"', 'CMAKE_AR = "{wraps}/ar"', "has {wraps}, which is none of {wrappers}"),
+        ('platform = "windows-x86_64"\n', 'platform = "linux-x86_64"\n', "targets: a platform stands there twice"),
+    ],
+)
+def test_what_is_wrong_with_a_toolchain_is_named(copy: Path, old, new, complaint):
+    change(copy, "toolchains/zig.toml", old, new)
+    with pytest.raises(RecipeError) as caught:
+        load(copy)
+    assert "toolchains/zig.toml: " in str(caught.value)
+    assert complaint in str(caught.value)
+
+
+def test_a_toolchain_for_an_engine_that_is_not_there_is_named(copy: Path):
+    path = copy / "toolchains" / "zig.toml"
+    path.write_text(path.read_text().replace('engines."llama.cpp"', 'engines."lama.cpp"'))
+    with pytest.raises(RecipeError, match=r"targets\.linux-arm64\.engines\.lama\.cpp: no such engine"):
+        load(copy)

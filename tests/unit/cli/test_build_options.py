@@ -21,6 +21,7 @@ def asked(*from_mirror: str, **changes: object) -> BuildOptions:
         web_ui=None,
         cmake_options=(),
         base=None,
+        toolchain="auto",
         toolkit="auto",
         architectures="release",
         wheels_only=False,

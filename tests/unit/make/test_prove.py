@@ -4,8 +4,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from pipeline.errors import HostError
+from pipeline.errors import HostError, ProofError
+from pipeline.make.linkage import Linkage
 from pipeline.make.proof_level import provable
+from pipeline.make.prove import check_floor
 from pipeline.model.actions import Prove
 from pipeline.model.host import HostFacts
 from pipeline.model.manifest import HealthCheck, Requires
@@ -73,3 +75,18 @@ def test_what_is_for_another_platform_is_not_run_whatever_this_machine_has():
     nothing = Requires(glibc=None, cpu=(), libraries=(), driver=None, macos="14.0", gpu_architectures=())
     assert provable(proof("macos-arm64"), "macos-arm64", nothing, around) == "none"
     assert "it is for macos-arm64, this is linux-x86_64" in around.events.events[0].message
+
+
+def test_what_something_runs_here_is_run_whatever_this_machines_own_libraries_are():
+    around = Around(OldHost(), Recorder())
+    assert provable(proof("linux-arm64"), "linux-arm64", NEEDS, around, elsewhere=True) == "run"
+    assert around.events.events == []
+
+
+def test_a_promised_glibc_is_held():
+    promised = proof("linux-arm64").model_copy(update={"glibc_floor": "2.28"})
+    fine, newer = (Linkage(glibc=version, libstdcxx=None, libraries=(), files=1) for version in ("2.27", "2.34"))
+    check_floor(promised, fine)
+    check_floor(proof("linux-x86_64"), newer)
+    with pytest.raises(ProofError, match=r"needs glibc 2\.34; its toolchain promises 2\.28"):
+        check_floor(promised, newer)

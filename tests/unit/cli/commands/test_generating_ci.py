@@ -116,7 +116,7 @@ def test_a_mistake_in_recipes_ci_is_one_of_check(user, recipes_dir, tmp_path, mo
     path.write_text(path.read_text().replace("[kinds.cpu.linux]", ""))
     monkeypatch.setenv("ENGINE_PIPELINE_RECIPES", str(tmp_path / "recipes"))
     assert user.run("check") == 2
-    assert "kinds.cpu.linux: is missing, and llama.cpp/linux-x86_64-avx2 is built there" in user.err
+    assert "kinds.cpu.linux: is missing, and llama.cpp/linux-arm64-cpu is built there" in user.err
     shutil.rmtree(path.parent)
     user.ok("check")
 

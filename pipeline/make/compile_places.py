@@ -1,0 +1,69 @@
+"""The folders and programs of one build, and the options that name them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.builders import cmake
+from pipeline.errors import HostError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from pipeline.make.outputs import Results
+    from pipeline.make.toolchain import LaidToolchain
+    from pipeline.model.actions import Compile
+    from pipeline.ports import Services
+
+
+def paths_of(services: Services, work: Path, action: Compile, results: Results) -> cmake.Paths:
+    """Return the places of a build; the source's is filled in when it is there."""
+    toolkit = action.toolkit_dir or ""
+    if action.toolkit is not None:
+        tree = results[action.toolkit].trees["toolkit"]
+        services.store.verify_tree(tree)
+        toolkit = str(services.store.tree_path(tree))
+
+    def tool(name: str) -> str:
+        wrapper = {"cc": "cc", "cxx": "c++"}.get(name)
+        if action.cross is not None and wrapper is not None:
+            return str(work / "wrappers" / wrapper)
+        found = services.host.tool(name)
+        if found is None:
+            raise HostError(f"{name} was there when the plan was made and is gone now", hint="install it and run again")
+        return found.path
+
+    return cmake.Paths(
+        source="",
+        build=str(work / "build"),
+        unity=str(work / "unity.cmake"),
+        cmake=tool("cmake"),
+        ninja=tool("ninja"),
+        cc=f"{toolkit}/{action.compilers['cc']}" if "cc" in action.compilers else tool("cc"),
+        cxx=f"{toolkit}/{action.compilers['cxx']}" if "cxx" in action.compilers else tool("cxx"),
+        toolkit=toolkit,
+    )
+
+
+def options_of(action: Compile, paths: cmake.Paths, toolchain: LaidToolchain) -> dict[str, str]:
+    """Return all options with this machine's places filled in."""
+    places = {
+        "{toolkit}": paths.toolkit,
+        "{cxx}": paths.cxx,
+        "{wrappers}": toolchain.wrappers,
+    }
+    options = {**own_options(action), **action.pin_options}
+    for word, place in places.items():
+        options = {name: value.replace(word, place) for name, value in options.items()}
+    return options
+
+
+def own_options(action: Compile) -> dict[str, str]:
+    """Return the options that the source must know; a toolchain's count more than the recipes'."""
+    return {**action.component.options, **(action.cross.options if action.cross else {})}
+
+
+def vendor_of_compilers(services: Services) -> str:
+    """Return who makes both of the machine's compilers, empty when they are of two makers."""
+    found = {tool.vendor for name in ("cc", "cxx") if (tool := services.host.tool(name))}
+    return found.pop() if len(found) == 1 else ""
