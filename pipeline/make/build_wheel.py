@@ -18,6 +18,7 @@ from pipeline.events import StepProgress
 from pipeline.make.compiler_cache import compiler_cache
 from pipeline.make.linkage import check_linkage, read_cards
 from pipeline.make.outputs import Outputs, Results, made
+from pipeline.make.work_folder import goes_on, settle
 from pipeline.model.counts import counted, sized
 from pipeline.ports import Command
 
@@ -63,7 +64,7 @@ def build_wheel(action: BuildWheel, step: Step, services: Services, results: Res
     require_backend()
     paths = _paths(services, work)
     log_path = services.store.log_path(step.name)
-    _begin(action, step.key, results, services, work, log_path)
+    _begin(action, "\n".join((step.key, *paths)), results, services, work, log_path)
     Path(paths.unity).write_bytes(resources.files(builders).joinpath("unity.cmake").read_bytes())
     with compiler_cache(services, work) as cache:
         env = scikit_build.environment(
@@ -108,25 +109,17 @@ def _paths(services: Services, work: Path) -> cmake.Paths:
     return cmake.Paths(source=str(work / "source"), build=str(work / "build"), unity=str(work / "unity.cmake"), **path)
 
 
-def _begin(action: BuildWheel, key: str, results: Results, services: Services, work: Path, log_path: Path) -> None:
+def _begin(action: BuildWheel, identity: str, results: Results, services: Services, work: Path, log_path: Path) -> None:
     """Lay out a copy of the source, which the project installs into; go on in what an interrupted run left."""
-    mark = work / "identity"
-    if mark.is_file() and mark.read_text(encoding="utf-8") == key:
+    if goes_on(identity, work, log_path):
         return
-    mark.unlink(missing_ok=True)  # first: what is left of a killed emptying must not be taken for whole
-    for path in work.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-    log_path.unlink(missing_ok=True)
     tree = results[action.source].trees["source"]
     services.store.verify_tree(tree)
     shutil.copytree(services.store.tree_path(tree), work / "source", symlinks=True)
     for project, variables in action.variables.items():
         lines = [f'set({name} "{value}")\n' for name, value in sorted(variables.items())]
         _variables_path(work, project).write_text("".join(lines), encoding="utf-8")
-    mark.write_text(key, encoding="utf-8")
+    settle(identity, work)
 
 
 def _variables_path(work: Path, project: str) -> Path:

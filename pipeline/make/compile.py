@@ -17,6 +17,7 @@ from pipeline.make.compile_places import options_of, own_options, paths_of, vend
 from pipeline.make.compiler_cache import compiler_cache
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.make.toolchain import lay_toolchain
+from pipeline.make.work_folder import goes_on, settle
 from pipeline.model.counts import counted
 from pipeline.ports.space import require_space
 
@@ -49,7 +50,9 @@ def compile_component(action: Compile, step: Step, services: Services, results: 
     hint = f"compiling {action.component_name} needs it: free some, or name another disk with --cache-dir"
     require_space(work, action.space_bytes, host=services.host, hint=hint)
     paths = paths_of(services, work, action, results)
-    _start_over_unless("\n".join((step.key, *paths)), work, log_path)
+    identity = "\n".join((step.key, *paths))
+    if not goes_on(identity, work, log_path):
+        settle(identity, work)
     toolchain = lay_toolchain(action, services, results, work)
     paths = paths._replace(toolchain=toolchain.folder)
     options = options_of(action, paths, toolchain)
@@ -102,25 +105,6 @@ def _jobs(services: Services) -> int:
     """Return how many compilers may run at once: as asked for, but no more than there is memory for."""
     memory = services.host.facts().memory_bytes
     return max(1, min(services.jobs, memory // _BYTES_PER_COMPILER)) if memory else services.jobs
-
-
-def _start_over_unless(identity: str, work: Path, log_path: Path) -> None:
-    """Empty a kept work folder that an interrupted run left for something else, and begin a new log.
-
-    The identity holds the tools' paths beside the key: CMake that meets another compiler in its cache starts over
-    without the command line's options.
-    """
-    mark = work / "identity"
-    if mark.is_file() and mark.read_text(encoding="utf-8") == identity:
-        return
-    mark.unlink(missing_ok=True)  # first: what is left of a killed emptying must not be taken for whole
-    for path in work.iterdir():
-        if path.is_dir() and not path.is_symlink():
-            shutil.rmtree(path)
-        else:
-            path.unlink()
-    log_path.unlink(missing_ok=True)
-    mark.write_text(identity, encoding="utf-8")
 
 
 def _source_dir(action: Compile, services: Services, results: Results, work: Path) -> Path:
