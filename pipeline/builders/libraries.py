@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pipeline.digest import key_of, sha256_stream
-from pipeline.errors import BuildError
+from pipeline.errors import HostError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -27,14 +27,14 @@ def runtime_files(top: Path, libraries: RuntimeLibraries, architectures: Iterabl
         architectures: GPUs whose code is taken; that for all is always.
 
     Raises:
-        BuildError: a glob matches nothing, or there is no code for one of the GPUs.
+        HostError: a glob matches nothing, or there is no code for one of the GPUs.
     """
     folder = _folder(top, libraries)
     found: dict[str, Path] = {}
     for glob in libraries.files:
         matches = {path.name: path for path in sorted(folder.glob(glob)) if path.is_file()}
         if not matches:
-            raise BuildError(
+            raise HostError(
                 f"the toolkit in {top} has no {glob}",
                 hint="the vendor renamed it: correct toolkit.runtime.files in the accelerator's recipe",
             )
@@ -45,7 +45,7 @@ def runtime_files(top: Path, libraries: RuntimeLibraries, architectures: Iterabl
     for code in libraries.device_code:
         if missing := without_code(folder, code, wanted):
             has = ", ".join(_architectures(folder, code)) or "none"
-            raise BuildError(
+            raise HostError(
                 f"the toolkit in {top} has no {code.folder} for {', '.join(missing)}; it has it for {has}",
                 hint=f"name GPUs that it has with --architectures, or take another toolkit: without {code.folder} the"
                 " engine ends at the first multiplication there",
@@ -54,6 +54,21 @@ def runtime_files(top: Path, libraries: RuntimeLibraries, architectures: Iterabl
             if not of or of in wanted:
                 found[path.relative_to(folder).as_posix()] = path
     return dict(sorted(found.items()))
+
+
+def license_files(top: Path, libraries: RuntimeLibraries) -> tuple[Path, ...]:
+    """Return the license texts of what a bundle brings, sorted by the recipe's globs.
+
+    Raises:
+        HostError: the recipe has globs and none of them matches: nobody may pass these libraries on without their text.
+    """
+    found = tuple(path for glob in libraries.license_texts for path in sorted(top.glob(glob)) if path.is_file())
+    if libraries.license_texts and not found:
+        raise HostError(
+            f"the toolkit in {top} has no license text ({', '.join(libraries.license_texts)})",
+            hint="install it with its documentation, or correct toolkit.runtime.license_texts in the recipe",
+        )
+    return found
 
 
 def without_code(folder: Path, code: DeviceCode, architectures: Iterable[str]) -> tuple[str, ...]:

@@ -199,12 +199,13 @@ def make_request(asked: BuildOptions, settings: Settings, catalog: Catalog) -> B
         base=asked.base,
         toolchain=_toolchain(asked.toolchain, catalog),
         toolkit=_toolkit(asked.toolkit),
-        architectures=tuple(part.strip() for part in asked.architectures.split(",") if part.strip()) or ("release",),
+        architectures=_architectures(asked.architectures),
         wheels_only=asked.wheels_only,
         with_miniforge=asked.with_miniforge,
         builder_version=version(),
         rehearsal=asked.rehearsal,
     )
+    _refuse_what_nothing_takes(request, catalog)
     if settings.locked:
         _require_locked(request, catalog)
     return request
@@ -261,6 +262,24 @@ def _toolchain(asked: str, catalog: Catalog) -> str:
     if asked not in choices:
         raise UsageError(f"--toolchain {asked}: there is no such toolchain", hint=f"there are {', '.join(choices)}")
     return asked
+
+
+def _refuse_what_nothing_takes(request: BuildRequest, catalog: Catalog) -> None:
+    """Refuse architectures where no target is compiled for any: they would be dropped without a word."""
+    recipes = [catalog.accelerator(t.accel) for t in request.targets if t.engine not in catalog.environments]
+    if request.architectures != ("release",) and not any(recipe.architectures for recipe in recipes):
+        names = ", ".join(map(str, request.targets[:4]))
+        raise UsageError(
+            f"--architectures {','.join(request.architectures)}: nothing of {names} is compiled for GPUs by name",
+            hint="leave it out; CUDA's and ROCm's targets take it",
+        )
+
+
+def _architectures(asked: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in asked.split(",") if part.strip())
+    if not names:
+        raise UsageError("--architectures names none", hint="give release, short, or names with commas")
+    return names
 
 
 def _toolkit(asked: str) -> str:

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.builders.libraries import digest_of_files, runtime_files
+from pipeline.builders.libraries import digest_of_files, license_files, runtime_files
 from pipeline.errors import IntegrityError
 from pipeline.events import StepProgress
 from pipeline.make.outputs import Outputs, Results, made
@@ -26,7 +26,7 @@ def make_runtime_layer(
     GPU code that lies in files of its own keeps its folders below ``bin/``, where the libraries look for it.
 
     Raises:
-        BuildError: the toolkit has nothing that a glob of the recipe names, or no code for a GPU.
+        HostError: the toolkit has nothing that a glob of the recipe names, no license text, or no code for a GPU.
         IntegrityError: the system's libraries changed since the plan was made, or the stored toolkit did.
     """
     top = _toolkit_dir(action, services, results)
@@ -40,11 +40,12 @@ def make_runtime_layer(
         shutil.copyfile(path, destination)  # links are followed: what is loaded is called as it is asked for
         destination.chmod(0o644 if "/" in place else 0o755)
         copied[place] = destination
-    if action.system_sha256 is not None and digest_of_files(copied) != action.system_sha256:
+    texts = license_files(top, action.libraries)
+    both = {**copied, **{str(path.relative_to(top)): path for path in texts}}
+    if action.system_sha256 is not None and digest_of_files(both) != action.system_sha256:
         raise IntegrityError(
             f"the runtime libraries of {action.title} in {top} changed since the plan was made", hint="run again"
         )
-    texts = [path for glob in action.libraries.license_texts for path in sorted(top.glob(glob)) if path.is_file()]
     for path in texts:
         destination = layer_dir / "licenses" / action.layer_name / path.relative_to(top).as_posix().replace("/", "-")
         destination.parent.mkdir(parents=True, exist_ok=True)

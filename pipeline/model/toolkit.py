@@ -237,6 +237,7 @@ class FoundToolkit(Frozen):
         path: the folder; None for packages, which the plan brings.
         runtime_sha256: digest of the system's runtime libraries; None where they come from packages, which are pinned.
         why: the reason for it, where another one was passed over; empty otherwise.
+        program: what its program says of itself, where ``version`` is of something else (Vulkan's headers).
     """
 
     origin: ToolkitOrigin
@@ -244,6 +245,7 @@ class FoundToolkit(Frozen):
     path: str | None = None
     runtime_sha256: Sha256 | None = None
     why: str = ""
+    program: str = ""
 
 
 class ToolkitPlace(Frozen):
@@ -254,9 +256,11 @@ class ToolkitPlace(Frozen):
         version: that its program says; None where it says none.
         lacking: globs of the recipe that match nothing below it.
         variable: environment variable that names it; empty for one of the usual places.
+        program: first line that its program says of itself, where the version stands elsewhere; empty otherwise.
     """
 
     path: str
     version: Version | None
     lacking: tuple[str, ...] = ()
     variable: str = ""
+    program: str = ""

@@ -139,7 +139,7 @@ def _add_proof(planning: Planning, target: Target, decision: Decision, made: Mad
         system_libraries=made.cross.system_libraries
         if made.cross
         else _system_libraries(planning, engine, target, decision),
-        macos_floor=engine.archives.macos_floor if engine.archives and target.platform.startswith("macos-") else None,
+        macos_floor=_macos_floor(engine, made) if target.platform.startswith("macos-") else None,
         glibc_floor=made.cross.floor if made.cross and target.platform.startswith("linux-") else None,
         architectures=made.architectures,
         device_code=runtime.device_code if (runtime := _runtime(accelerator)) and decision.origin == "built" else (),
@@ -151,6 +151,13 @@ def _add_proof(planning: Planning, target: Target, decision: Decision, made: Mad
     )
     needs = (*made.layers, *made.compiled, *((model,) if model else ()))
     return planning.add(target, f"prove {target} {decision.version}{_suffix(decision)}", action, needs)
+
+
+def _macos_floor(engine: EngineRecipe, made: Made) -> str | None:
+    """Return the newest macOS that a file may ask for: what the toolchain promises, or what upstream does."""
+    if made.cross is not None:
+        return made.cross.floor
+    return engine.archives.macos_floor if engine.archives else None
 
 
 def _requires_cpu(planning: Planning, target: Target, decision: Decision) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from pipeline.accelerators.interface import NO_REQUIREMENTS
-from pipeline.builders.libraries import digest_of_files, runtime_files
+from pipeline.builders.libraries import digest_of_files, license_files, runtime_files
 from pipeline.catalog import locked_environment, pinned_miniforge
 from pipeline.digest import sha256_stream
 from pipeline.errors import HostError, PipelineError, UsageError
@@ -186,7 +186,9 @@ def _toolkit(target: Target, request: BuildRequest, catalog: Catalog, host: Host
         architectures = architectures_of(accelerator, request.architectures, accel=target.accel, version=found.version)
     except UsageError:
         return found  # whatever is made of it, the plan says so
-    files = runtime_files(Path(found.path), runtime, architectures)
+    top = Path(found.path)
+    files = runtime_files(top, runtime, architectures)
+    files |= {str(path.relative_to(top)): path for path in license_files(top, runtime)}
     return found.model_copy(update={"runtime_sha256": digest_of_files(files)})
 
 

@@ -68,13 +68,20 @@ def toolkit_steps(planning: Planning, target: Target) -> ToolkitSteps:
     return ToolkitSteps(
         step=step,
         folder=found.path,
-        versions={accelerator.name: found.version if found.origin == "packaged" else f"{found.version} of the system"},
+        versions=_versions(accelerator.name, found),
         compilers=_compilers(toolkit),
         architectures=architectures,
         spelt=KINDS[accelerator.kind].spell_architectures(architectures),
         runtime_layer=_runtime_layer(planning, target, toolkit, found, step, architectures),
         materials=(*(materials_of(packaged) if packaged else ()), *(materials_of(runtime) if runtime else ())),
     )
+
+
+def _versions(name: str, found: FoundToolkit) -> dict[str, str]:
+    """Return what is known of a toolkit, for the key and the manifest; of packages the digests are in the key."""
+    if found.origin == "packaged":
+        return {name: found.version}
+    return {name: f"{found.version} of the system", **({f"{name} compiler": found.program} if found.program else {})}
 
 
 def _compilers(toolkit: Toolkit) -> dict[Literal["cc", "cxx"], str]:

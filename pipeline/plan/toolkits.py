@@ -54,7 +54,7 @@ def choose_toolkit(
         if fault is None:
             whole.append(place)
         elif place.variable or asked not in {"auto", "system"}:
-            raise _named_is_wrong(target, toolkit, place, fault)
+            raise _named_is_wrong(target, place, fault, has_packages=packaged is not None)
         else:
             passed_over.append(f"{place.path} {fault}")
     if whole:
@@ -65,7 +65,7 @@ def choose_toolkit(
     raise HostError(
         f"{target} needs {toolkit.title}{f' {wanted}' if wanted else ''} to be built, and "
         + (f"none is whole here: {why}" if why else "none was found"),
-        hint=_instead(toolkit, platform),
+        hint=_instead(toolkit, wanted, platform=platform, asked=asked),
     )
 
 
@@ -121,12 +121,12 @@ def _fault(place: ToolkitPlace, toolkit: Toolkit, wanted: str) -> str | None:
     return None
 
 
-def _named_is_wrong(target: Target, toolkit: Toolkit, place: ToolkitPlace, fault: str) -> HostError:
+def _named_is_wrong(target: Target, place: ToolkitPlace, fault: str, *, has_packages: bool) -> HostError:
     who = f"{place.variable} names" if place.variable else "--toolkit names"
     other = f"unset {place.variable}, or correct it" if place.variable else "name another folder"
     return HostError(
         f"{target}: {who} {place.path}, which {fault}",
-        hint=f"{other}; or build with packages: --toolkit packaged" if toolkit.packaged else other,
+        hint=f"{other}; or build with packages: --toolkit packaged" if has_packages else other,
     )
 
 
@@ -144,10 +144,14 @@ def _system(
         )
     if taken.version is None:
         raise AssertionError("a folder without a version is not whole")
-    return FoundToolkit(origin="system", version=taken.version, path=taken.path, why="; ".join(passed_over))
+    why = "; ".join(passed_over)
+    return FoundToolkit(origin="system", version=taken.version, path=taken.path, why=why, program=taken.program)
 
 
-def _instead(toolkit: Toolkit, platform: str) -> str:
+def _instead(toolkit: Toolkit, wanted: str, *, platform: str, asked: str) -> str:
+    """Return what to do: install it, allow packages, or take a version that is pinned."""
+    if asked != "auto" and toolkit.packages_for(wanted, platform) is not None:
+        return f"{toolkit.install}; or leave --toolkit out: packages of {wanted} are pinned"
     versions = [packaged.version for packaged in toolkit.packaged if packaged.platform == platform]
-    pinned = f"; packages are pinned for {', '.join(versions)}: leave --toolkit out" if versions else ""
-    return f"{toolkit.install}{pinned}"
+    other = f"; or take version {' or '.join(versions)}, of which packages are pinned" if versions else ""
+    return f"{toolkit.install}{other}"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _PROBE_SECONDS = 20.0
 _LONGEST_TEXT = 4 << 20
+_LONGEST_LINE = 200
 
 
 def find_toolkits(
@@ -57,22 +58,32 @@ def look_into(
     lacking = [glob for glob in toolkit.files if next(folder.glob(glob), None) is None]
     if not program.is_file():
         return ToolkitPlace(path=str(folder), version=None, lacking=(toolkit.program, *lacking))
-    match = re.search(toolkit.version_pattern, _said(folder, toolkit, commands=commands, environment=environment))
-    return ToolkitPlace(path=str(folder), version=match[1] if match else None, lacking=tuple(lacking))
+    asked = _said_by(program, toolkit.version_args or ("--version",), commands=commands, environment=environment)
+    said = asked if toolkit.version_file is None else _beginning(folder / toolkit.version_file)
+    match = re.search(toolkit.version_pattern, said)
+    return ToolkitPlace(
+        path=str(folder),
+        version=match[1] if match else None,
+        lacking=tuple(lacking),
+        program="" if toolkit.version_file is None else asked.strip().partition("\n")[0][:_LONGEST_LINE],
+    )
 
 
-def _said(folder: Path, toolkit: Toolkit, *, commands: CommandRunner, environment: Mapping[str, str]) -> str:
-    """Return the text in which a toolkit's version stands, empty where there is none."""
-    if toolkit.version_file is not None:
-        try:
-            with (folder / toolkit.version_file).open(encoding="utf-8", errors="replace") as stream:
-                return stream.read(_LONGEST_TEXT)
-        except OSError:
-            return ""
-    argv = (str(folder / toolkit.program), *toolkit.version_args)
-    env = {"PATH": environment.get("PATH", ""), "HOME": environment.get("HOME", "/"), "LC_ALL": "C"}
+def _beginning(path: Path) -> str:
     try:
-        return "\n".join(commands.run(Command(argv, cwd=Path("/"), env=env, timeout_seconds=_PROBE_SECONDS)).tail)
+        with path.open(encoding="utf-8", errors="replace") as stream:
+            return stream.read(_LONGEST_TEXT)
+    except OSError:
+        return ""
+
+
+def _said_by(
+    program: Path, arguments: tuple[str, ...], *, commands: CommandRunner, environment: Mapping[str, str]
+) -> str:
+    env = {"PATH": environment.get("PATH", ""), "HOME": environment.get("HOME", "/"), "LC_ALL": "C"}
+    command = Command((str(program), *arguments), cwd=Path("/"), env=env, timeout_seconds=_PROBE_SECONDS)
+    try:
+        return "\n".join(commands.run(command).tail)
     except HostError:  # no program of this machine
         return ""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from pipeline.digest import sha256_bytes
-from pipeline.errors import BuildError, HostError, UsageError
+from pipeline.errors import HostError, UsageError
 from pipeline.model.actions import Prove
 from pipeline.model.host import ApiDevice, HostFacts, Tool
 from pipeline.model.toolkit import ToolkitPlace
@@ -136,6 +136,8 @@ def rocm(tmp_path):
     (code / "TensileLibrary_lazy_gfx1100.dat").touch()
     for name in ("libhipblas.so.2", "librocblas.so.4"):
         (tmp_path / "rocm/lib" / name).write_text(name)
+    (tmp_path / "rocm/share/doc/rocblas").mkdir(parents=True)
+    (tmp_path / "rocm/share/doc/rocblas/LICENSE.md").write_text("be nice")
     return tmp_path / "rocm"
 
 
@@ -147,7 +149,7 @@ def toolkits(catalog, target, host, *architectures):
 def test_gpu_code_that_a_toolkit_lacks_is_missed_before_anything_is_compiled(catalog, rocm):
     found = toolkits(catalog, ROCM, ToolkitHost(rocm, "6.4"), "gfx1100")
     assert (found.origin, found.path, len(found.runtime_sha256)) == ("system", str(rocm), 64)
-    with pytest.raises(BuildError, match=r"no rocblas/\*\*/library for gfx1030; it has it for gfx1100"):
+    with pytest.raises(HostError, match=r"no rocblas/\*\*/library for gfx1030; it has it for gfx1100"):
         toolkits(catalog, ROCM, ToolkitHost(rocm, "6.4"), "gfx1030")
 
 

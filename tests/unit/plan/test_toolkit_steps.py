@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -20,11 +21,12 @@ VULKAN = parse_target("llama.cpp/linux-x86_64-vulkan")
 NAMES = ("cc", "cxx", "cmake", "ninja", "strip", "objcopy")
 PACKAGED = FoundToolkit(origin="packaged", version="13.0")
 SYSTEM = FoundToolkit(origin="system", version="13.0.88", path="/opt/cuda", runtime_sha256="1" * 64)
+GLSLC_2023 = FoundToolkit(origin="system", version="309", path="/usr", program="shaderc 2023.2-1")
 INPUTS = PlanInputs(
     platform="linux-x86_64",
     glibc="2.36",
     tools={name: Tool(name=name, path=f"/usr/bin/{name}", version="1.2.3", vendor="gcc") for name in NAMES},
-    toolkits={str(CUDA): PACKAGED, str(VULKAN): FoundToolkit(origin="system", version="2023.2", path="/usr")},
+    toolkits={str(CUDA): PACKAGED, str(VULKAN): GLSLC_2023},
 )
 
 
@@ -88,6 +90,30 @@ def test_the_place_of_a_toolkit_is_in_no_key_and_its_version_is(catalog):
 
     assert compiled().key == compiled(path="/elsewhere").key != compiled(version="13.0.90").key
     assert compiled().action.toolchain["cuda"] == "13.0.88 of the system"
+
+
+def test_another_shader_compiler_is_another_key(catalog):
+    def compiled(found):
+        plan = planned(catalog, VULKAN, inputs=replace(INPUTS, toolkits={str(VULKAN): found}))
+        return of_kind(plan, Compile)["compile llama.cpp b11434 linux-x86_64 vulkan"]
+
+    newer = GLSLC_2023.model_copy(update={"program": "shaderc 2025.2-1"})
+    assert compiled(GLSLC_2023).key != compiled(newer).key
+    assert compiled(newer).action.toolchain["vulkan compiler"] == "shaderc 2025.2-1"
+
+
+@pytest.mark.parametrize(
+    ("accel", "said", "version"),
+    [
+        ("cuda-13.0", "Cuda compilation tools, release 13.0, V13.0.88\nBuild cuda_13.0.r13.0/compiler.1_0", "13.0.88"),
+        ("rocm-6.4", "6.4.43484-123eb5128", "6.4.43484"),
+        ("sycl", "Intel(R) oneAPI DPC++/C++ Compiler 2026.0.1 (2026.0.1.20260101)", "2026.0.1"),
+        ("vulkan", "// header\n#define VK_HEADER_VERSION 309\n", "309"),
+    ],
+)
+def test_the_whole_version_of_a_toolkit_is_read(catalog, accel, said, version):
+    toolkit = catalog.accelerator(accel).toolkit
+    assert re.search(toolkit.version_pattern, said)[1] == version
 
 
 def test_packages_of_a_toolkit_are_in_the_provenance(catalog):

@@ -93,9 +93,20 @@ def test_without_any_and_without_packages_the_reasons_and_the_way_out_are_said()
 def test_packages_of_another_platform_or_version_do_not_count():
     with pytest.raises(HostError, match="none was found") as caught:
         chosen(target=parse_target("llama.cpp/linux-x86_64-cuda-12.8"))
-    assert "packages are pinned for 13.0" in caught.value.hint
+    assert caught.value.hint == "install it; or take version 13.0, of which packages are pinned"
     with pytest.raises(HostError):
         chosen(platform="linux-arm64")
+
+
+def test_packages_are_offered_only_where_there_are_some_of_that_version():
+    with pytest.raises(HostError) as caught:
+        chosen(
+            place("/opt/cuda", "13.0", variable="CUDA_PATH"), target=parse_target("llama.cpp/linux-x86_64-cuda-12.8")
+        )
+    assert caught.value.hint == "unset CUDA_PATH, or correct it"
+    with pytest.raises(HostError) as caught:
+        chosen(asked="system")
+    assert caught.value.hint == "install it; or leave --toolkit out: packages of 13.0 are pinned"
 
 
 def test_only_the_systems_or_only_packages_can_be_asked_for():

@@ -74,7 +74,8 @@ def test_a_version_may_stand_in_a_file(tmp_path):
     (folder / "include" / "kit.h").write_text("// kit\n#define KIT_VERSION 12.4\n")
     changes = {"version_args": (), "version_file": "include/kit.h", "version_pattern": r"KIT_VERSION (\S+)"}
     toolkit = Toolkit(**(recipe(str(folder)).model_dump() | changes))
-    assert find(toolkit)[0].version == "12.4"
+    (place,) = find(toolkit)
+    assert (place.version, place.program) == ("12.4", "kit, release 13.0, V--version")
     (folder / "include" / "kit.h").unlink()
     assert find(toolkit)[0].version is None
 

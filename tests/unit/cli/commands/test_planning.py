@@ -374,6 +374,20 @@ def test_what_only_a_glob_took_and_cannot_be_made_is_left_out_with_a_warning(use
     assert "--wheels-only makes a bundle" in user.err
 
 
+@pytest.mark.parametrize(
+    ("target", "asked", "said"),
+    [
+        ("linux-x86_64-cpu", "sm_90", "nothing of llama.cpp/linux-x86_64-cpu is compiled for GPUs by name"),
+        (BUILT_CUDA, "", "--architectures names none"),
+        (BUILT_CUDA, " , ", "--architectures names none"),
+        (BUILT_CUDA, "sm_50", "'sm_50' is no architecture of cuda"),
+    ],
+)
+def test_architectures_that_would_be_dropped_or_widened_are_refused(user, target, asked, said):
+    assert user.run("plan", "--target", target, "--source", "build", "--architectures", asked) == 2
+    assert said in user.err
+
+
 def test_a_glob_leaves_out_what_no_toolkit_compiles_here(user, monkeypatch, tmp_path):
     monkeypatch.setenv("VULKAN_SDK", str(tmp_path))
     plan = user.json("plan", "--target", "linux-x86_64-*", "--source", "build")
