@@ -14,7 +14,7 @@ from pipeline.ports import DownloadRequest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.model.actions import FetchArchive
+    from pipeline.model.archive_actions import FetchArchive
     from pipeline.model.upstream import TrustLevel
     from pipeline.ports import Services
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.model.actions import FetchArchive, FetchModel
+from pipeline.model.actions import FetchModel
+from pipeline.model.archive_actions import FetchArchive
 from pipeline.model.environment_actions import FetchPackages
 from pipeline.ports import require_space
 

@@ -13,6 +13,7 @@ from pipeline.events import Notice
 from pipeline.make.gpu_code import check_architectures, check_device_code, measured_architectures
 from pipeline.make.laying import lay_layer
 from pipeline.make.linkage import check_linkage, read_cards
+from pipeline.make.opening import open_backends
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.make.proof_level import provable
 from pipeline.make.running import running_under
@@ -48,10 +49,15 @@ def prove(action: Prove, step: str, services: Services, results: Results, work: 
     """
     root = work / "bundle"
     own: set[str] = set()
-    for name in (name for name in action.layers if "layer" in results[name].blobs):
+    to_open: list[str] = []
+    for place, name in enumerate(action.layers):
+        if "layer" not in results[name].blobs:
+            continue
         laid = lay_layer(name, services, results, root, work)
         if results[name].facts.get("role") != "runtime":
             own |= {entry.path for entry in laid.entries}
+        if place in action.opens:
+            to_open += [entry.path for entry in laid.entries]
     cards = read_cards(root, services.binaries)
     linkage = check_linkage(
         root, cards, action.system_libraries, platform=action.platform, macos_floor=action.macos_floor
@@ -66,6 +72,8 @@ def prove(action: Prove, step: str, services: Services, results: Results, work: 
     if requires.gpu_architectures:
         summary += f", code for {', '.join(requires.gpu_architectures)}"
     proof = Proof(level=level)
+    if action.opens:
+        summary += open_backends(action, [root / path for path in to_open if path in cards], services, work)
     if level != "none":
         proof, said = _run_bundle(action, level, root, services, results, step=step)
         summary += said

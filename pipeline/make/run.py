@@ -20,17 +20,8 @@ from pipeline.make.rehearse import rehearse_layer
 from pipeline.make.split import split_layer
 from pipeline.make.web_ui import build_web_ui
 from pipeline.make.wheel_steps import carry_out_wheel_step
-from pipeline.model.actions import (
-    BuildWebUi,
-    Compile,
-    FetchArchive,
-    FetchModel,
-    FetchSource,
-    MakeBundle,
-    MakeLayer,
-    Prove,
-    SplitLayer,
-)
+from pipeline.model.actions import BuildWebUi, Compile, FetchModel, FetchSource, MakeBundle, MakeLayer, Prove
+from pipeline.model.archive_actions import FetchArchive, SplitLayer
 from pipeline.model.rehearsal_actions import RehearseLayer
 from pipeline.model.result import StepResult
 from pipeline.model.wheel_actions import BuildWheel, ProveWheel

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from pipeline.model.actions import SplitLayer
+    from pipeline.model.archive_actions import SplitLayer
     from pipeline.model.tree import TreeEntry
     from pipeline.ports import Services
 

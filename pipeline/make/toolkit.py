@@ -7,23 +7,21 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipeline.errors import BuildError, HostError, IntegrityError
+from pipeline.errors import IntegrityError
 from pipeline.events import StepProgress
 from pipeline.make.outputs import Outputs, Results, made
+from pipeline.make.stubs import make_stub
 from pipeline.make.wheel_layer import unpack_wheel
 from pipeline.make.wheel_unpacking import LayerTree
 from pipeline.model.counts import counted, sized
-from pipeline.ports import Command
 
 if TYPE_CHECKING:
-    from pipeline.model.toolkit import StubLibrary
     from pipeline.model.toolkit_actions import MakeToolkit
     from pipeline.ports import Services
 
 _PYTHON = "3"  # wheels of toolkits are for any; their files lie in lib/python3/site-packages
 _LICENSES = "licenses"
 _LICENSE_TEXTS = "LICEN[CS]E*"  # where a wheel was made before PEP 639
-_COMPILE_SECONDS = 60.0
 
 
 def make_toolkit(action: MakeToolkit, step: str, services: Services, results: Results, work: Path) -> Outputs:
@@ -68,7 +66,7 @@ def make_toolkit(action: MakeToolkit, step: str, services: Services, results: Re
             )
         link.symlink_to(leads_to)
     for name, stub in packaged.stubs.items():
-        _make_stub(top / name, stub, services, work)
+        make_stub(top / name, stub, services, work)
     tree = services.store.add_tree(top)
     return made(
         trees={"toolkit": tree},
@@ -97,22 +95,3 @@ def _lay(root: Path, top: Path, exclude: tuple[str, ...]) -> None:
                     hint="the packages are of different versions: correct them in the accelerator's recipe",
                 )
             path.replace(place)
-
-
-def _make_stub(path: Path, stub: StubLibrary, services: Services, work: Path) -> None:
-    """Compile a library that has the names of a driver's functions and nothing in them."""
-    compiler = services.host.tool("cc")
-    if compiler is None:
-        raise HostError("a C compiler is needed for a toolkit's stub libraries", hint="Debian, Ubuntu: apt install gcc")
-    source = work / "stub.c"
-    source.write_text("".join(f"int {name}(void) {{ return -1; }}\n" for name in stub.symbols), encoding="utf-8")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    flags = ("-shared", "-fPIC", "-nostdlib", "-s", f"-Wl,-soname,{stub.soname}", "-Wl,--build-id=none")
-    env = {"PATH": services.base_env.get("PATH", ""), "LC_ALL": "C"}
-    command = Command(
-        (compiler.path, *flags, "-o", str(path), source.name), cwd=work, env=env, timeout_seconds=_COMPILE_SECONDS
-    )
-    outcome = services.commands.run(command)
-    if outcome.exit_code != 0:
-        said = outcome.tail[-1] if outcome.tail else "it said nothing"
-        raise BuildError(f"the stub library {path.name} could not be made: {said}", hint="see docs/errors/build.md")

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from pipeline.model.archive_actions import FetchArchive, SplitLayer
 from pipeline.model.environment import LockedEnvironment
 from pipeline.model.environment_actions import (
     FetchPackages,
@@ -25,9 +26,8 @@ from pipeline.model.rehearsal_actions import RehearseLayer
 from pipeline.model.source import Source
 from pipeline.model.statements import Material, Part
 from pipeline.model.toolchain import CrossCompiler, FoundRunner
-from pipeline.model.toolkit import DeviceCode
+from pipeline.model.toolkit import DeviceCode, StubLibrary
 from pipeline.model.toolkit_actions import MakeRuntimeLayer, MakeToolkit
-from pipeline.model.upstream import PinnedAsset
 from pipeline.model.wheel_actions import BuildWheel, ProveWheel
 
 
@@ -49,23 +49,6 @@ class FetchModel(Frozen):
 
     kind: Literal["fetch_model"] = "fetch_model"
     model: ModelRecipe
-
-
-class FetchArchive(Frozen):
-    """Bring one archive of upstream's into the store, unpacked as it is.
-
-    Attributes:
-        asset: which, with its digest and how that is vouched for.
-        repository: ``owner/name`` that released it.
-        tag: of the release.
-        attestation: file with upstream's signed statement about it; None when none is at hand.
-    """
-
-    kind: Literal["fetch_archive"] = "fetch_archive"
-    asset: PinnedAsset
-    repository: str
-    tag: str
-    attestation: str | None = None
 
 
 class BuildWebUi(Frozen):
@@ -154,31 +137,6 @@ class MakeLayer(Frozen):
     epoch_seconds: int
 
 
-class SplitLayer(Frozen):
-    """Turn some files of an archive of upstream's into a layer; their bytes stay as upstream made them.
-
-    Attributes:
-        layer_name: of the layer.
-        role: of the layer.
-        archive: step that brought the archive.
-        include: patterns of its files; empty for all of them.
-        exclude: patterns of files that belong to other layers.
-        licenses: patterns of the names of license texts.
-        zstd_level: of the layer's archive.
-        epoch_seconds: time stamp of every file in it.
-    """
-
-    kind: Literal["split_layer"] = "split_layer"
-    layer_name: str
-    role: LayerRole
-    archive: StepName
-    include: tuple[str, ...]
-    exclude: tuple[str, ...]
-    licenses: tuple[str, ...]
-    zstd_level: int
-    epoch_seconds: int
-
-
 class Prove(Frozen):
     """Prove a bundle's layers before anything is called done.
 
@@ -198,6 +156,8 @@ class Prove(Frozen):
         architectures: GPUs for which it must have code; empty where nothing was asked for.
         device_code: folders below ``bin/`` in which a vendor's library has code for them too.
         software_environment: variables for a machine that has only a device that computes on the processor.
+        opens: places in ``layers`` of those whose libraries are opened where no device can run them.
+        stubs: what stands in for a driver's libraries then.
         model: step that brings the model; None unless ``level`` is run and no file was given.
         model_file: a model file given by the user, with its digest in ``model_file_sha256``.
         runner: what runs programs of another platform here; None where they run by themselves, or not at all.
@@ -219,6 +179,8 @@ class Prove(Frozen):
     architectures: tuple[str, ...] = ()
     device_code: tuple[DeviceCode, ...] = ()
     software_environment: dict[str, str] = {}
+    opens: tuple[int, ...] = ()
+    stubs: tuple[StubLibrary, ...] = ()
     model: StepName | None = None
     model_file: str | None = None
     model_file_sha256: Sha256 | None = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.model.actions import FetchArchive, SplitLayer
+from pipeline.model.archive_actions import FetchArchive, SplitLayer
 from pipeline.model.manifest import Upstream
 from pipeline.names import family_of
 from pipeline.plan.finishing import Made, finish

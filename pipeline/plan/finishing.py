@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
 from pipeline.accelerators.registry import KINDS
 from pipeline.errors import UsageError
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe
     from pipeline.model.statements import Material
     from pipeline.model.toolchain import CrossTarget
-    from pipeline.model.toolkit import RuntimeLibraries
+    from pipeline.model.toolkit import RuntimeLibraries, StubLibrary
     from pipeline.names import Target
     from pipeline.plan.collecting import Planning
 
@@ -144,6 +144,7 @@ def _add_proof(planning: Planning, target: Target, decision: Decision, made: Mad
         architectures=made.architectures,
         device_code=runtime.device_code if (runtime := _runtime(accelerator)) and decision.origin == "built" else (),
         software_environment=accelerator.software_environment,
+        **_opening(planning, target, decision, made),
         model=model,
         model_file=str(request.model_file) if request.model_file else None,
         model_file_sha256=planning.inputs.model_sha256,
@@ -151,6 +152,23 @@ def _add_proof(planning: Planning, target: Target, decision: Decision, made: Mad
     )
     needs = (*made.layers, *made.compiled, *((model,) if model else ()))
     return planning.add(target, f"prove {target} {decision.version}{_suffix(decision)}", action, needs)
+
+
+class _Opening(TypedDict, total=False):
+    opens: tuple[int, ...]
+    stubs: tuple[StubLibrary, ...]
+
+
+def _opening(planning: Planning, target: Target, decision: Decision, made: Made) -> _Opening:
+    """Return what is opened of a build for a GPU that this machine has none of: its own backend, the last compiled."""
+    accelerator = planning.catalog.accelerator(target.accel)
+    here = target.platform == planning.inputs.platform and target.platform.startswith("linux-") and not made.cross
+    is_unseen = decision.proof == "none" and planning.request.prove is None and KINDS[accelerator.kind].is_gpu
+    if decision.origin != "built" or not here or not is_unseen:
+        return {}
+    packages = accelerator.toolkit.packaged if accelerator.toolkit else ()
+    stubs = {stub.soname: stub for packaged in packages for stub in packaged.stubs.values()}
+    return {"opens": (len(made.compiled) - 1,), "stubs": tuple(stubs.values())}
 
 
 def _macos_floor(engine: EngineRecipe, made: Made) -> str | None:

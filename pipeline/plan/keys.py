@@ -8,17 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.digest import key_of
-from pipeline.model.actions import (
-    BuildWebUi,
-    Compile,
-    FetchArchive,
-    FetchModel,
-    FetchSource,
-    MakeBundle,
-    MakeLayer,
-    Prove,
-    SplitLayer,
-)
+from pipeline.model.actions import BuildWebUi, Compile, FetchModel, FetchSource, MakeBundle, MakeLayer, Prove
+from pipeline.model.archive_actions import FetchArchive, SplitLayer
 from pipeline.model.environment_actions import (
     FetchPackages,
     MakeChannelLayer,

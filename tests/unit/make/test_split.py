@@ -4,7 +4,7 @@ import pytest
 
 from pipeline.errors import IntegrityError
 from pipeline.make.split import place
-from pipeline.model.actions import SplitLayer
+from pipeline.model.archive_actions import SplitLayer
 from pipeline.model.tree import TreeEntry
 
 CPU = ("libggml-cpu*", "ggml-cpu*.dll")

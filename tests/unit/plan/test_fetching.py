@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from pipeline.errors import UsageError
-from pipeline.model.actions import FetchArchive, MakeBundle, Prove, SplitLayer
+from pipeline.model.actions import MakeBundle, Prove
+from pipeline.model.archive_actions import FetchArchive, SplitLayer
 from pipeline.names import parse_target
 from pipeline.plan import BuildRequest, PlanInputs, make_plan
 from pipeline.plan.fetching import RUNTIME_EPOCH_SECONDS

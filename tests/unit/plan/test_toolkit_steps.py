@@ -180,3 +180,16 @@ def test_a_runtime_can_come_from_packages_where_the_compiler_is_the_systems(cata
     (bundle,) = of_kind(plan, MakeBundle).values()
     names = {material.name for material in bundle.action.materials}
     assert {wheel.filename for wheel in toolkit.action.packaged.wheels} <= names
+
+
+def test_a_backend_without_a_device_is_opened_beside_stubs_unless_less_was_asked_for(catalog):
+    def proof(target, **asked):
+        (step,) = of_kind(planned(catalog, target, **asked), Prove).values()
+        return step.action
+
+    cuda = proof(CUDA)
+    assert cuda.layers[cuda.opens[0]] == "layer llama.cpp b11434 linux-x86_64 cuda-13.0"
+    assert [stub.soname for stub in cuda.stubs] == ["libcuda.so.1"]
+    assert proof(CPU).opens == ()
+    assert proof(CUDA, prove="none").opens == ()
+    assert proof(CUDA, prove="run").opens == ()
