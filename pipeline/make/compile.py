@@ -11,10 +11,17 @@ from typing import TYPE_CHECKING
 from pipeline import builders
 from pipeline.builders import cmake
 from pipeline.builders.declared import declared_options
-from pipeline.errors import BuildError, UsageError
+from pipeline.errors import BuildError
 from pipeline.make.build_commands import BuildCommands
-from pipeline.make.compile_places import options_of, own_options, paths_of, vendor_of_compilers
-from pipeline.make.compiler_cache import compiler_cache
+from pipeline.make.compile_places import (
+    compilers_at_once,
+    options_of,
+    own_options,
+    paths_of,
+    refuse_unknown,
+    vendor_of_compilers,
+)
+from pipeline.make.compiler_cache import compiler_cache, with_a_second_try
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.make.toolchain import lay_toolchain
 from pipeline.make.work_folder import goes_on, settle
@@ -22,18 +29,17 @@ from pipeline.model.counts import counted
 from pipeline.ports.space import require_space
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from pydantic import JsonValue
 
-    from pipeline.make.compiler_cache import CompilerCache
     from pipeline.model.actions import Compile
     from pipeline.model.plan import Step
     from pipeline.ports import Services
 
 INCLUDED = ("unity.cmake", "run_paths.cmake")
 """CMake files of ours that every build includes."""
-_BYTES_PER_COMPILER = 2 << 30  # unity files of b11434 took 0.7 to 2.5 GB with gcc 12
+_RENAMED = "upstream renamed or dropped it: correct the recipe's options or --cmake-option"
 
 
 def compile_component(action: Compile, step: Step, services: Services, results: Results, work: Path) -> Outputs:
@@ -57,7 +63,8 @@ def compile_component(action: Compile, step: Step, services: Services, results: 
     paths = paths._replace(toolchain=toolchain.folder)
     options = options_of(action, paths, toolchain)
     paths = paths._replace(source=str(_source_dir(action, services, results, work)))
-    _refuse_unknown(action, declared_options(Path(paths.source)).unknown(own_options(action)))
+    unknown = declared_options(Path(paths.source)).unknown(own_options(action))
+    refuse_unknown(action.component_name, unknown, hint=_RENAMED)
     Path(paths.unity).write_bytes(b"".join(resources.files(builders).joinpath(name).read_bytes() for name in INCLUDED))
     env = cmake.environment(services.base_env, epoch_seconds=action.epoch_seconds)
     with compiler_cache(services, work) as cache:
@@ -76,7 +83,9 @@ def compile_component(action: Compile, step: Step, services: Services, results: 
         )
         run.to_the_end(argv, "configure")
         _check_options(action, options, Path(paths.build))
-        _build(cmake.build_argv(paths, targets=action.component.cmake_targets, jobs=_jobs(services)), run, cache)
+        jobs = compilers_at_once(services)
+        build_argv = cmake.build_argv(paths, targets=action.component.cmake_targets, jobs=jobs)
+        with_a_second_try(lambda: run.to_the_end(build_argv, "build"), cache)
         hits, misses = cache.counts()
     facts = _facts(action, Path(paths.build), log_path, run.warnings)
     facts["compiler_cache"] = cache.kind
@@ -89,22 +98,6 @@ def compile_component(action: Compile, step: Step, services: Services, results: 
     cached = f"{hits} of {hits + misses} from the compiler cache, " if hits else ""
     summary = f"{objects}{cached}{counted(count, 'file')}, {counted(run.warnings, 'warning')}"
     return made(trees={"compiled": services.store.add_tree(tree_dir)}, facts=facts, summary=summary)
-
-
-def _build(argv: tuple[str, ...], run: BuildCommands, cache: CompilerCache) -> None:
-    """Compile; once more where a compiler cache that broke was what failed."""
-    try:
-        run.to_the_end(argv, "build")
-    except BuildError:
-        if not cache.broke():
-            raise
-        run.to_the_end(argv, "build")  # it goes on where it stopped
-
-
-def _jobs(services: Services) -> int:
-    """Return how many compilers may run at once: as asked for, but no more than there is memory for."""
-    memory = services.host.facts().memory_bytes
-    return max(1, min(services.jobs, memory // _BYTES_PER_COMPILER)) if memory else services.jobs
 
 
 def _source_dir(action: Compile, services: Services, results: Results, work: Path) -> Path:
@@ -126,17 +119,6 @@ def _source_dir(action: Compile, services: Services, results: Results, work: Pat
     return copy
 
 
-def _refuse_unknown(action: Compile, unknown: Mapping[str, Sequence[str]]) -> None:
-    """Refuse options that a source does not know, with those that they may be called now."""
-    if not unknown:
-        return
-    listed = "; ".join(f"{name} (now {' or '.join(near)}?)" if near else name for name, near in sorted(unknown.items()))
-    raise UsageError(
-        f"the source of {action.component_name} knows no option {listed}",
-        hint="upstream renamed or dropped it: correct the recipe's options or --cmake-option",
-    )
-
-
 def _check_options(action: Compile, options: Mapping[str, str], build_dir: Path) -> None:
     """Hold what CMake keeps against what it was told.
 
@@ -145,7 +127,7 @@ def _check_options(action: Compile, options: Mapping[str, str], build_dir: Path)
         BuildError: CMake took another value, for example because the source forces it.
     """
     cache = cmake.parse_cache((build_dir / "CMakeCache.txt").read_text(encoding="utf-8"))
-    _refuse_unknown(action, cmake.unknown_options(own_options(action), cache))
+    refuse_unknown(action.component_name, cmake.unknown_options(own_options(action), cache), hint=_RENAMED)
     for name, value in options.items():
         taken = cache.get(name, ("", value))[1]
         if taken != value:
