@@ -29,17 +29,17 @@ from pipeline.model.counts import counted
 from pipeline.ports.space import require_space
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from pydantic import JsonValue
 
+    from pipeline.make.compiler_cache import CompilerCache
     from pipeline.model.actions import Compile
     from pipeline.model.plan import Step
     from pipeline.ports import Services
 
 INCLUDED = ("unity.cmake", "run_paths.cmake")
 """CMake files of ours that every build includes."""
-_RENAMED = "upstream renamed or dropped it: correct the recipe's options or --cmake-option"
 
 
 def compile_component(action: Compile, step: Step, services: Services, results: Results, work: Path) -> Outputs:
@@ -63,29 +63,17 @@ def compile_component(action: Compile, step: Step, services: Services, results: 
     paths = paths._replace(toolchain=toolchain.folder)
     options = options_of(action, paths, toolchain)
     paths = paths._replace(source=str(_source_dir(action, services, results, work)))
-    unknown = declared_options(Path(paths.source)).unknown(own_options(action))
-    refuse_unknown(action.component_name, unknown, hint=_RENAMED)
+    _refuse_unknown(action, declared_options(Path(paths.source)).unknown(own_options(action)))
     Path(paths.unity).write_bytes(b"".join(resources.files(builders).joinpath(name).read_bytes() for name in INCLUDED))
     env = cmake.environment(services.base_env, epoch_seconds=action.epoch_seconds)
     with compiler_cache(services, work) as cache:
         env |= {**cache.environment, **toolchain.environment}
         run = BuildCommands(services, step.name, env, log_path, work)
         run.on_each_line = cache.look_after
-        argv = cmake.configure_argv(
-            paths,
-            options=options,
-            unity=cmake.unity_list(action.component),
-            compile_flags=action.compile_flags,
-            link_flags=action.link_flags,
-            launcher=cache.launcher,
-            languages=action.component.languages,
-            vendor="" if action.compilers or action.cross else vendor_of_compilers(services),
-        )
-        run.to_the_end(argv, "configure")
+        vendor = "" if action.compilers or action.cross else vendor_of_compilers(services)
+        run.to_the_end(_configure_argv(action, paths, options, cache, vendor=vendor), "configure")
         _check_options(action, options, Path(paths.build))
-        jobs = compilers_at_once(services)
-        build_argv = cmake.build_argv(paths, targets=action.component.cmake_targets, jobs=jobs)
-        with_a_second_try(lambda: run.to_the_end(build_argv, "build"), cache)
+        _build(action, paths, run, cache, jobs=compilers_at_once(services))
         hits, misses = cache.counts()
     facts = _facts(action, Path(paths.build), log_path, run.warnings)
     facts["compiler_cache"] = cache.kind
@@ -98,6 +86,26 @@ def compile_component(action: Compile, step: Step, services: Services, results: 
     cached = f"{hits} of {hits + misses} from the compiler cache, " if hits else ""
     summary = f"{objects}{cached}{counted(count, 'file')}, {counted(run.warnings, 'warning')}"
     return made(trees={"compiled": services.store.add_tree(tree_dir)}, facts=facts, summary=summary)
+
+
+def _configure_argv(
+    action: Compile, paths: cmake.Paths, options: Mapping[str, str], cache: CompilerCache, *, vendor: str
+) -> tuple[str, ...]:
+    return cmake.configure_argv(
+        paths,
+        options=options,
+        unity=cmake.unity_list(action.component),
+        compile_flags=action.compile_flags,
+        link_flags=action.link_flags,
+        launcher=cache.launcher,
+        languages=action.component.languages,
+        vendor=vendor,
+    )
+
+
+def _build(action: Compile, paths: cmake.Paths, run: BuildCommands, cache: CompilerCache, *, jobs: int) -> None:
+    argv = cmake.build_argv(paths, targets=action.component.cmake_targets, jobs=jobs)
+    with_a_second_try(lambda: run.to_the_end(argv, "build"), cache)
 
 
 def _source_dir(action: Compile, services: Services, results: Results, work: Path) -> Path:
@@ -119,6 +127,11 @@ def _source_dir(action: Compile, services: Services, results: Results, work: Pat
     return copy
 
 
+def _refuse_unknown(action: Compile, unknown: Mapping[str, Sequence[str]]) -> None:
+    hint = "upstream renamed or dropped it: correct the recipe's options or --cmake-option"
+    refuse_unknown(action.component_name, unknown, hint=hint)
+
+
 def _check_options(action: Compile, options: Mapping[str, str], build_dir: Path) -> None:
     """Hold what CMake keeps against what it was told.
 
@@ -127,7 +140,7 @@ def _check_options(action: Compile, options: Mapping[str, str], build_dir: Path)
         BuildError: CMake took another value, for example because the source forces it.
     """
     cache = cmake.parse_cache((build_dir / "CMakeCache.txt").read_text(encoding="utf-8"))
-    refuse_unknown(action.component_name, cmake.unknown_options(own_options(action), cache), hint=_RENAMED)
+    _refuse_unknown(action, cmake.unknown_options(own_options(action), cache))
     for name, value in options.items():
         taken = cache.get(name, ("", value))[1]
         if taken != value:
