@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import importlib.metadata
 import importlib.util
 import os
 import shutil
@@ -10,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from pipeline.builders import scikit_build
 from pipeline.digest import sha256_stream
-from pipeline.errors import BuildError, HostError, IntegrityError
+from pipeline.errors import BuildError, HostError, IntegrityError, NoSpaceError
 from pipeline.ports import Command, require_space
+from pipeline.ports.space import FULL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,6 +37,16 @@ def require_backend() -> None:
             f"{' and '.join(missing).replace('_', '-')} is not installed: no wheel can be made",
             hint="install engine-pipeline[build]; ./ci/pipeline in a checkout brings it",
         )
+
+
+def backend_version() -> str:
+    """Return the version of scikit-build-core.
+
+    Raises:
+        HostError: it is not installed.
+    """
+    require_backend()
+    return importlib.metadata.version("scikit-build-core")
 
 
 def make_wheel(
@@ -108,8 +121,12 @@ def deliver_wheel(
             os.fsync(out.fileno())
         draft.replace(path)
     except OSError as error:
-        draft.unlink(missing_ok=True)
+        if error.errno in FULL:
+            raise NoSpaceError(f"no space left while writing to {output_dir}", hint=hint, folder=output_dir) from error
         raise HostError(
             f"{output_dir} cannot be written: {error.strerror}", hint="choose another folder with --output"
         ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            draft.unlink()  # still there after a failure or an interrupt
     return path, sha256, size_bytes

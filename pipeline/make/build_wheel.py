@@ -13,9 +13,10 @@ from pipeline import builders
 from pipeline.builders import cmake, scikit_build
 from pipeline.builders.wheel_backend import make_wheel, require_backend
 from pipeline.builders.wheel_naming import needed_symbols, platform_tag
-from pipeline.errors import BuildError, HostError, ProofError, UsageError
+from pipeline.errors import BuildError, HostError, ProofError
 from pipeline.events import StepProgress
-from pipeline.make.compiler_cache import compiler_cache
+from pipeline.make.compile_places import compilers_at_once, refuse_unknown, vendor_of_compilers
+from pipeline.make.compiler_cache import compiler_cache, with_a_second_try
 from pipeline.make.linkage import check_linkage, read_cards
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.make.work_folder import goes_on, settle
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from pipeline.ports import Services
 
 _NO_BUILD = "CMake could not configure the source"
+_RENAMED = "its llama.cpp renamed or dropped it: correct the recipe's options"
 
 
 class _Build(NamedTuple):
@@ -66,12 +68,13 @@ def build_wheel(action: BuildWheel, step: Step, services: Services, results: Res
     log_path = services.store.log_path(step.name)
     _begin(action, "\n".join((step.key, *paths)), results, services, work, log_path)
     Path(paths.unity).write_bytes(resources.files(builders).joinpath("unity.cmake").read_bytes())
+    jobs = str(compilers_at_once(services))
     with compiler_cache(services, work) as cache:
         env = scikit_build.environment(
             services.base_env,
             epoch_seconds=action.epoch_seconds,
             programs=[str(Path(paths.cmake).parent), str(Path(paths.ninja).parent)],
-            more={"CMAKE_GENERATOR": "Ninja", **cache.environment},
+            more={"CMAKE_GENERATOR": "Ninja", "CMAKE_BUILD_PARALLEL_LEVEL": jobs, **cache.environment},
         )
         build = _Build(action, services, step.name, work, paths, env, log_path, cache)
         options = _known_options(build)
@@ -140,16 +143,10 @@ def _definitions(build: _Build, options: Mapping[str, str]) -> dict[str, str]:
         link_flags=build.action.link_flags,
         launcher=build.cache.launcher,
         languages={},
-        vendor=_vendor(build.services),
+        vendor=vendor_of_compilers(build.services),
     )
     pairs = (argument.removeprefix("-D").partition("=") for argument in argv if argument.startswith("-D"))
     return {name: value for name, _, value in pairs}
-
-
-def _vendor(services: Services) -> str:
-    """Return who makes both compilers, empty when they are of two makers."""
-    found = {tool.vendor for name in ("cc", "cxx") if (tool := services.host.tool(name))}
-    return found.pop() if len(found) == 1 else ""
 
 
 def _known_options(build: _Build) -> dict[str, str]:
@@ -172,12 +169,8 @@ def _known_options(build: _Build) -> dict[str, str]:
     cache = cmake.parse_cache((probe / "CMakeCache.txt").read_text(encoding="utf-8"))
     shutil.rmtree(probe)
     unknown = cmake.unknown_options(wanted, cache)
-    if missing := {name: near for name, near in sorted(unknown.items()) if name in build.action.options}:
-        listed = "; ".join(f"{name} (now {' or '.join(near)}?)" if near else name for name, near in missing.items())
-        raise UsageError(
-            f"the source of {build.action.project} {build.action.version} knows no option {listed}",
-            hint="its llama.cpp renamed or dropped it: correct the recipe's options",
-        )
+    missing = {name: near for name, near in unknown.items() if name in build.action.options}
+    refuse_unknown(f"{build.action.project} {build.action.version}", missing, hint=_RENAMED)
     known = {name: value for name, value in wanted.items() if name not in unknown}
     for name, value in known.items():
         if (taken := cache.get(name, ("", value))[1]) != value:
@@ -215,12 +208,7 @@ def _make(build: _Build, settings: Mapping[str, str | Sequence[str]]) -> Path:
         return make_wheel(services, source, build.work, settings, environment=env, log_path=log_path, on_line=on_line)
 
     try:
-        try:
-            return once()
-        except BuildError:
-            if not build.cache.broke():
-                raise
-            return once()  # a compiler cache that broke was what failed; it goes on where it stopped
+        return with_a_second_try(once, build.cache)
     except BuildError as error:
         if errors:
             raise BuildError(errors[0], hint=error.hint) from error

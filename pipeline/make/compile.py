@@ -11,10 +11,17 @@ from typing import TYPE_CHECKING
 from pipeline import builders
 from pipeline.builders import cmake
 from pipeline.builders.declared import declared_options
-from pipeline.errors import BuildError, UsageError
+from pipeline.errors import BuildError
 from pipeline.make.build_commands import BuildCommands
-from pipeline.make.compile_places import options_of, own_options, paths_of, vendor_of_compilers
-from pipeline.make.compiler_cache import compiler_cache
+from pipeline.make.compile_places import (
+    compilers_at_once,
+    options_of,
+    own_options,
+    paths_of,
+    refuse_unknown,
+    vendor_of_compilers,
+)
+from pipeline.make.compiler_cache import compiler_cache, with_a_second_try
 from pipeline.make.outputs import Outputs, Results, made
 from pipeline.make.toolchain import lay_toolchain
 from pipeline.make.work_folder import goes_on, settle
@@ -33,7 +40,6 @@ if TYPE_CHECKING:
 
 INCLUDED = ("unity.cmake", "run_paths.cmake")
 """CMake files of ours that every build includes."""
-_BYTES_PER_COMPILER = 2 << 30  # unity files of b11434 took 0.7 to 2.5 GB with gcc 12
 
 
 def compile_component(action: Compile, step: Step, services: Services, results: Results, work: Path) -> Outputs:
@@ -64,19 +70,10 @@ def compile_component(action: Compile, step: Step, services: Services, results: 
         env |= {**cache.environment, **toolchain.environment}
         run = BuildCommands(services, step.name, env, log_path, work)
         run.on_each_line = cache.look_after
-        argv = cmake.configure_argv(
-            paths,
-            options=options,
-            unity=cmake.unity_list(action.component),
-            compile_flags=action.compile_flags,
-            link_flags=action.link_flags,
-            launcher=cache.launcher,
-            languages=action.component.languages,
-            vendor="" if action.compilers or action.cross else vendor_of_compilers(services),
-        )
-        run.to_the_end(argv, "configure")
+        vendor = "" if action.compilers or action.cross else vendor_of_compilers(services)
+        run.to_the_end(_configure_argv(action, paths, options, cache, vendor=vendor), "configure")
         _check_options(action, options, Path(paths.build))
-        _build(cmake.build_argv(paths, targets=action.component.cmake_targets, jobs=_jobs(services)), run, cache)
+        _build(action, paths, run, cache, jobs=compilers_at_once(services))
         hits, misses = cache.counts()
     facts = _facts(action, Path(paths.build), log_path, run.warnings)
     facts["compiler_cache"] = cache.kind
@@ -91,20 +88,24 @@ def compile_component(action: Compile, step: Step, services: Services, results: 
     return made(trees={"compiled": services.store.add_tree(tree_dir)}, facts=facts, summary=summary)
 
 
-def _build(argv: tuple[str, ...], run: BuildCommands, cache: CompilerCache) -> None:
-    """Compile; once more where a compiler cache that broke was what failed."""
-    try:
-        run.to_the_end(argv, "build")
-    except BuildError:
-        if not cache.broke():
-            raise
-        run.to_the_end(argv, "build")  # it goes on where it stopped
+def _configure_argv(
+    action: Compile, paths: cmake.Paths, options: Mapping[str, str], cache: CompilerCache, *, vendor: str
+) -> tuple[str, ...]:
+    return cmake.configure_argv(
+        paths,
+        options=options,
+        unity=cmake.unity_list(action.component),
+        compile_flags=action.compile_flags,
+        link_flags=action.link_flags,
+        launcher=cache.launcher,
+        languages=action.component.languages,
+        vendor=vendor,
+    )
 
 
-def _jobs(services: Services) -> int:
-    """Return how many compilers may run at once: as asked for, but no more than there is memory for."""
-    memory = services.host.facts().memory_bytes
-    return max(1, min(services.jobs, memory // _BYTES_PER_COMPILER)) if memory else services.jobs
+def _build(action: Compile, paths: cmake.Paths, run: BuildCommands, cache: CompilerCache, *, jobs: int) -> None:
+    argv = cmake.build_argv(paths, targets=action.component.cmake_targets, jobs=jobs)
+    with_a_second_try(lambda: run.to_the_end(argv, "build"), cache)
 
 
 def _source_dir(action: Compile, services: Services, results: Results, work: Path) -> Path:
@@ -127,14 +128,8 @@ def _source_dir(action: Compile, services: Services, results: Results, work: Pat
 
 
 def _refuse_unknown(action: Compile, unknown: Mapping[str, Sequence[str]]) -> None:
-    """Refuse options that a source does not know, with those that they may be called now."""
-    if not unknown:
-        return
-    listed = "; ".join(f"{name} (now {' or '.join(near)}?)" if near else name for name, near in sorted(unknown.items()))
-    raise UsageError(
-        f"the source of {action.component_name} knows no option {listed}",
-        hint="upstream renamed or dropped it: correct the recipe's options or --cmake-option",
-    )
+    hint = "upstream renamed or dropped it: correct the recipe's options or --cmake-option"
+    refuse_unknown(action.component_name, unknown, hint=hint)
 
 
 def _check_options(action: Compile, options: Mapping[str, str], build_dir: Path) -> None:

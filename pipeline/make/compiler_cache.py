@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from pipeline.builders import cmake, sccache
+from pipeline.errors import BuildError
 from pipeline.events import Notice
 from pipeline.ports import Command
 
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
     from pipeline.model.compiler_cache import CompilerCacheSettings
     from pipeline.model.host import Tool
     from pipeline.ports import RunningCommand, Services
+
+Made = TypeVar("Made")
 
 _START_SECONDS = 10.0
 _POLL_SECONDS = 0.02
@@ -49,6 +52,20 @@ class CompilerCache:
     counts: Callable[[], tuple[int, int]] = lambda: (0, 0)
     broke: Callable[[], bool] = lambda: False
     look_after: Callable[[], None] = lambda: None
+
+
+def with_a_second_try(build: Callable[[], Made], cache: CompilerCache) -> Made:
+    """Return what a build makes; it is tried once more, and goes on where it stopped, where a cache broke meanwhile.
+
+    Raises:
+        BuildError: it failed, and not because of the cache.
+    """
+    try:
+        return build()
+    except BuildError:
+        if not cache.broke():
+            raise
+        return build()
 
 
 @contextmanager

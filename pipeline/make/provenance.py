@@ -10,7 +10,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.model.document_text import document_text
-from pipeline.model.statements import BUILD_TYPE, BUILDER_ID, PREDICATE_TYPE, STATEMENT_TYPE, Material, file_name
+from pipeline.model.statements import (
+    BUILD_TYPE,
+    BUILDER_ID,
+    COMPILER_CACHES_FIELD,
+    PREDICATE_TYPE,
+    STATEMENT_TYPE,
+    Material,
+    file_name,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -19,7 +27,6 @@ if TYPE_CHECKING:
     from pipeline.model.manifest import Artifact, UpstreamArchive
 
 _PROOF_FIELD = "enginePipeline_proof"
-_CACHE_FIELD = "enginePipeline_compilerCaches"
 # SLSA specification 1.0, provenance, "Extension fields": a field of one's own has a prefix of one's own.
 
 
@@ -78,7 +85,7 @@ def write_provenance(
 def _run_details(artifact: Artifact, action: MakeBundle, compiler_caches: Sequence[str]) -> dict[str, object]:
     metadata: dict[str, object] = {_PROOF_FIELD: artifact.proof.repeatable().model_dump(mode="json")}
     if compiler_caches:
-        metadata[_CACHE_FIELD] = list(compiler_caches)
+        metadata[COMPILER_CACHES_FIELD] = list(compiler_caches)
     return {
         "builder": {"id": BUILDER_ID, "version": {"engine-pipeline": action.builder_version}},
         "metadata": metadata,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from typing import Annotated, Literal
+from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, StringConstraints
 
@@ -13,6 +14,7 @@ CacheBackend = Literal["local", "redis", "s3", "gha"]
 DEFAULT_SIZE = "10G"
 
 _PLACE = re.compile(r"[\w.:\[\]-]+/?", re.ASCII)
+_LONGEST_LABEL = 63  # between the dots of a host's name: RFC 1035, section 2.3.4
 _Word = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,255}$")]
 _Size = Annotated[str, StringConstraints(pattern=r"^[1-9][0-9]{0,4}[GM]$")]
 
@@ -36,7 +38,29 @@ def _place(url: str, *schemes: str) -> str:
         raise ValueError("must have no user name and no password: they come from the environment")
     if not mark or scheme not in schemes or not _PLACE.fullmatch(rest):
         raise ValueError(f"must be {' or '.join(f'{name}://host:port' for name in schemes)}, and nothing after it")
+    _require_host_and_port(url)
     return url.rstrip("/")
+
+
+def _require_host_and_port(url: str) -> None:
+    """Refuse what no server can have, before a build asks for it.
+
+    Raises:
+        ValueError: it is no name or address of a host, or no port.
+    """
+    try:
+        host = urlsplit(url).hostname or ""
+    except ValueError:  # brackets that hold no address
+        host = ""
+    labels = host.removesuffix(".").split(".")
+    if not all(0 < len(label) <= _LONGEST_LABEL for label in labels):
+        raise ValueError("has no name or address of a host")
+    try:
+        port = urlsplit(url).port
+    except ValueError:
+        port = 0
+    if port == 0:
+        raise ValueError("has no port from 1 to 65535")
 
 
 class CompilerCacheSettings(Frozen):

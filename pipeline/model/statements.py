@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, JsonValue, field_validator
 
+from pipeline.errors import IntegrityError
+from pipeline.model.document_text import document_text
 from pipeline.model.frozen import Frozen, Sha256
 from pipeline.model.manifest_document import read_document
+from pipeline.model.strict_json import parse_json
 
 if TYPE_CHECKING:
     from pipeline.model.manifest import Artifact
@@ -22,6 +25,8 @@ BUILD_TYPE = "urn:engine-pipeline:build:v1"
 BUILDER_ID = "urn:engine-pipeline:builder:v1"
 PROVENANCE_SUFFIX = ".intoto.json"
 SBOM_SUFFIX = ".cdx.json"
+COMPILER_CACHES_FIELD = "enginePipeline_compilerCaches"
+"""In the metadata of ``runDetails``: kinds of compiler caches, the one thing that an equal build may say otherwise."""
 LIMIT_BYTES = 4 << 20
 """No statement is longer, nor an envelope around one; one of ours has some 20 kB."""
 
@@ -132,6 +137,16 @@ def subject_fault(statement: Statement, artifact: Artifact) -> str | None:
     if not isinstance(asked, dict) or any(asked.get(name) != value for name, value in named.items()):
         return f"it says that its subjects are something else than {artifact.target} {artifact.version}"
     return None
+
+
+def repeatable_statement(data: bytes) -> bytes:
+    """Return a statement without the kinds of compiler caches; what does not name any, or is no statement, as it is."""
+    try:
+        document: Any = parse_json(data, what="a statement")
+        del document["predicate"]["runDetails"]["metadata"][COMPILER_CACHES_FIELD]
+    except (IntegrityError, LookupError, TypeError):
+        return data
+    return document_text(document)
 
 
 def file_name(url: str) -> str:

@@ -31,7 +31,7 @@ class BuildWheel(Frozen):
         link_flags: for the linker.
         requires_cpu: instruction set extensions that files may be compiled for.
         system_libraries: names that files may need beside each other.
-        toolchain: tool to version; part of the identity.
+        toolchain: tool to version, also ``glibc`` and ``scikit-build-core``; part of the identity.
         epoch_seconds: SOURCE_DATE_EPOCH.
     """
 

@@ -74,8 +74,12 @@ _REFERENCES: Mapping[type[Action], frozenset[str]] = {
     ProveWheel: frozenset({"wheel", "fetched", "model"}),
 }
 
-# The same within a field; ``outputs`` is already what ``outputs_on`` says.
-_PARTS: Mapping[type[Action], Mapping[str, str]] = {Compile: {"component": "outputs_on"}, Prove: {"runner": "argv"}}
+# The same within a field, and how long somebody waits; ``outputs`` is already what ``outputs_on`` says.
+_PARTS: Mapping[type[Action], Mapping[str, frozenset[str]]] = {
+    Compile: {"component": frozenset({"outputs_on"})},
+    Prove: {"runner": frozenset({"argv", "slowness"})},
+    ProveWheel: {"proof": frozenset({"timeout_seconds"})},
+}
 # Fields that came later: an action that does without them has the key that it always had.
 _LATER: Mapping[type[Action], frozenset[str]] = {
     Compile: frozenset({"cross"}),
@@ -114,6 +118,6 @@ def _identity(action: Action) -> dict[str, object]:
     if isinstance(action, FetchPackages):
         return {"files": [[file.filename, file.sha256] for file in action.files]}
     left_out: dict[str, bool | set[str]] = dict.fromkeys({"kind", *_REFERENCES[type(action)]}, True)
-    left_out |= {name: {part} for name, part in _PARTS.get(type(action), {}).items()}
+    left_out |= {name: set(parts) for name, parts in _PARTS.get(type(action), {}).items()}
     left_out |= {name: True for name in _LATER.get(type(action), ()) if getattr(action, name) is None}
     return action.model_dump(mode="json", exclude=left_out)

@@ -12,12 +12,13 @@ from pipeline.catalog import locked_environment, pinned_miniforge
 from pipeline.digest import sha256_stream
 from pipeline.errors import HostError, PipelineError, UsageError
 from pipeline.model.source import LocalTree
-from pipeline.names import accel_version, version_key
+from pipeline.names import accel_version
 from pipeline.plan.choosing import NOT_LOOKED, builds_here, decide, kind_of_target, needs_network, releases_of
 from pipeline.plan.choosing_assembled import has_base
 from pipeline.plan.looking_runners import find_runners
 from pipeline.plan.request import PlanInputs
 from pipeline.plan.toolkits import TOOLKIT_CHOICES, architectures_of, choose_toolkit
+from pipeline.plan.tools import require_tools
 from pipeline.ports import DownloadRequest
 
 if TYPE_CHECKING:
@@ -33,12 +34,6 @@ if TYPE_CHECKING:
     from pipeline.names import Target
     from pipeline.plan.request import BuildRequest
     from pipeline.ports import HostProbe, TreeReader
-
-_INSTALL_COMPILER = {
-    "linux": "Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++",
-    "macos": "xcode-select --install",
-    "windows": "install the Visual Studio Build Tools",
-}
 
 
 class _Known(TypedDict):
@@ -142,7 +137,7 @@ def _for_builds(
             tools |= _tools(catalog.engine(target.engine), request, services.host, compiles=not decision.toolchain)
         source = catalog.pin(target.engine, decision.version).source
         if isinstance(source, LocalTree) and source.path not in local_trees:
-            local_trees[source.path] = _digest_of_tree(source.path, services.trees)
+            local_trees[source.path] = digest_of_folder(source.path, services.trees)
     return tools, local_trees
 
 
@@ -253,41 +248,15 @@ def _tools(recipe: EngineRecipe, request: BuildRequest, host: HostProbe, *, comp
     if recipe.web_ui and (recipe.web_ui.enabled if request.web_ui is None else request.web_ui):
         names += ["node", "npm"]
         minimum["node"] = recipe.web_ui.minimum_node
-    platform = host.facts().platform
-    tools = {name: _require(name, minimum.get(name), platform, host) for name in names}
-    for name in ("cc", "cxx") if compiles else ():
-        _require_compiler_version(tools[name], minimum)
-    return tools
+    return require_tools(names, minimum, host)
 
 
-def _require(name: str, minimum: str | None, platform: str, host: HostProbe) -> Tool:
-    tool = host.tool(name, minimum=minimum)
-    if tool:
-        return tool
-    at_least = f" {minimum} or newer" if minimum else ""
-    system = platform.partition("-")[0]
-    hint = {
-        "node": "install it, or leave the web interface out (--no-web-ui)",
-        "npm": "install npm, or leave the web interface out (--no-web-ui)",
-        "cmake": "pip install 'engine-pipeline[build]' brings it; so does ./ci/pipeline",
-        "ninja": "pip install 'engine-pipeline[build]' brings it; so does ./ci/pipeline",
-        "strip": "Debian, Ubuntu: apt install binutils",
-        "objcopy": "Debian, Ubuntu: apt install binutils",
-    }.get(name, _INSTALL_COMPILER[system])
-    label = {"cc": "a C compiler", "cxx": "a C++ compiler"}.get(name, name)
-    raise HostError(f"{label}{at_least} is needed to build and was not found", hint=hint)
+def digest_of_folder(path: str, trees: TreeReader) -> str:
+    """Return the digest of a source that is a folder of this machine.
 
-
-def _require_compiler_version(compiler: Tool, minimum: Mapping[str, str]) -> None:
-    floor = minimum.get(compiler.vendor)
-    if floor and version_key(compiler.version) < version_key(floor):
-        raise HostError(
-            f"{compiler.path} is {compiler.vendor} {compiler.version}, and {floor} or newer is needed",
-            hint="install a newer compiler, or name one with CC and CXX",
-        )
-
-
-def _digest_of_tree(path: str, trees: TreeReader) -> str:
+    Raises:
+        UsageError: there is no such folder.
+    """
     folder = Path(path)
     if not folder.is_dir():
         raise UsageError(f"local source {path} is no folder", hint="correct source.path in the recipe")

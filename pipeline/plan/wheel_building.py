@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.builders.cmake import RESERVED
+from pipeline.builders.wheel_backend import backend_version
 from pipeline.errors import HostError, NothingSelectedError, UsageError
 from pipeline.model.actions import FetchModel, FetchSource
 from pipeline.model.environment_actions import FetchPackages, PackageFile
 from pipeline.model.plan import Decision, Plan, Step
 from pipeline.model.source import LocalTree
 from pipeline.model.wheel_actions import BuildWheel, ProveWheel
-from pipeline.names import UnknownNameError, version_key
+from pipeline.names import UnknownNameError
 from pipeline.plan.keys import step_key
+from pipeline.plan.looking import digest_of_folder
+from pipeline.plan.tools import require_tools
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -28,7 +30,6 @@ if TYPE_CHECKING:
     from pipeline.ports import HostProbe, TreeReader
 
 _TOOLS = ("cc", "cxx", "cmake", "ninja")
-_INSTALL = "Debian, Ubuntu: apt install g++; macOS: xcode-select --install; cmake and ninja come with ./ci/pipeline"
 
 
 class WheelRequest(NamedTuple):
@@ -58,15 +59,16 @@ def find_tools(recipe: WheelEngine, host: HostProbe) -> dict[str, Tool]:
     platform = host.facts().platform
     if platform not in recipe.platforms:
         raise HostError(f"{recipe.name} is not built on {platform}", hint=f"it is on {', '.join(recipe.platforms)}")
-    found = {}
-    for name in _TOOLS:
-        tool = host.tool(name, minimum=recipe.minimum_tools.get(name))
-        floor = recipe.minimum_tools.get(tool.vendor) if tool and name in {"cc", "cxx"} else None
-        if tool is None or (floor and version_key(tool.version) < version_key(floor)):
-            at_least = f" {recipe.minimum_tools[name]} or newer" if name in recipe.minimum_tools else ""
-            raise HostError(f"{name}{at_least} is needed to build {recipe.name} and was not found", hint=_INSTALL)
-        found[name] = tool
-    return found
+    return require_tools(_TOOLS, recipe.minimum_tools, host)
+
+
+def other_versions(host: HostProbe) -> dict[str, str]:
+    """Return the versions of what decides beside the tools what a wheel is.
+
+    Raises:
+        HostError: scikit-build-core is missing.
+    """
+    return {"glibc": host.facts().glibc or "", "scikit-build-core": backend_version()}
 
 
 def digest_of_tree(recipe: WheelEngine, release: str | None, trees: TreeReader) -> str | None:
@@ -77,11 +79,7 @@ def digest_of_tree(recipe: WheelEngine, release: str | None, trees: TreeReader) 
         UsageError: there is no such folder.
     """
     source = _pin(recipe, release).source
-    if not isinstance(source, LocalTree):
-        return None
-    if not Path(source.path).is_dir():
-        raise UsageError(f"local source {source.path} is no folder", hint="correct source.path in the recipe")
-    return trees.scan(Path(source.path), exclude=(".git",)).sha256
+    return digest_of_folder(source.path, trees) if isinstance(source, LocalTree) else None
 
 
 def options_of(recipe: WheelEngine, accel: str, catalog: Catalog, platform: str) -> dict[str, str]:
@@ -131,6 +129,7 @@ def plan_wheel(
     *,
     platform: str,
     tools: Mapping[str, Tool],
+    versions: Mapping[str, str],
     environment: LockedEnvironment | None,
     tree_sha256: str | None = None,
 ) -> Plan:
@@ -141,6 +140,7 @@ def plan_wheel(
         catalog: what can be made.
         platform: of this machine.
         tools: of ``find_tools``.
+        versions: of ``other_versions``.
         environment: what it needs beside itself, for the proof; None where nothing is proven.
         tree_sha256: of a source that is a folder of this machine.
 
@@ -158,7 +158,9 @@ def plan_wheel(
         FetchSource(source=pin.source, tree_sha256=tree_sha256),
         download_bytes=getattr(pin.source, "size_bytes", None) or 0,
     )
-    action = _build(request, catalog, pin, platform=platform, tools=tools, source=source)
+    toolchain = {name: f"{tool.vendor} {tool.version}".strip() for name, tool in tools.items()} | {**versions}
+    vendor = tools["cc"].vendor
+    action = _build(request, catalog, pin, platform=platform, toolchain=toolchain, vendor=vendor, source=source)
     wheel = steps.add(f"wheel {label} {platform}-{request.accel}", action, source)
     if environment is not None:
         _add_proof(steps, recipe, catalog, environment, wheel)
@@ -169,7 +171,14 @@ def plan_wheel(
 
 
 def _build(
-    request: WheelRequest, catalog: Catalog, pin: WheelPin, *, platform: str, tools: Mapping[str, Tool], source: str
+    request: WheelRequest,
+    catalog: Catalog,
+    pin: WheelPin,
+    *,
+    platform: str,
+    toolchain: Mapping[str, str],
+    vendor: str,
+    source: str,
 ) -> BuildWheel:
     recipe = engine_of(request.engine, catalog)
     options = options_of(recipe, request.accel, catalog, platform)
@@ -188,11 +197,11 @@ def _build(
         variables=recipe.variables,
         license_files=recipe.license_files,
         exclude=recipe.exclude,
-        compile_flags=engine.compile_flags.get(tools["cc"].vendor, ()),
+        compile_flags=engine.compile_flags.get(vendor, ()),
         link_flags=engine.link_flags,
         requires_cpu=required_cpu(recipe, request.accel, catalog),
         system_libraries=recipe.system_libraries,
-        toolchain={name: f"{tool.vendor} {tool.version}".strip() for name, tool in sorted(tools.items())},
+        toolchain=dict(sorted(toolchain.items())),
         epoch_seconds=epoch if request.epoch_seconds is None else request.epoch_seconds,
     )
 

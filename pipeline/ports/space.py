@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from typing import TYPE_CHECKING
 
 from pipeline.errors import NoSpaceError
@@ -10,6 +11,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.ports.host import HostProbe
+
+FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""What the system says where a disk or a quota is full, or a file is too large for its file system."""
 
 
 def require_space(folder: Path, needed_bytes: int, *, host: HostProbe, hint: str) -> None:

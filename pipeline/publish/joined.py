@@ -10,6 +10,7 @@ from pipeline.digest import sha256_bytes
 from pipeline.errors import RehearsalError, UsageError
 from pipeline.model.manifest_document import still_missing, write_manifest
 from pipeline.model.release_plan import PlannedBundle
+from pipeline.model.statements import repeatable_statement
 from pipeline.publish.dist import MANIFEST_FILE, DistFile, read_dist
 
 if TYPE_CHECKING:
@@ -72,8 +73,10 @@ def join(folders: Sequence[Path], *, expected: ReleasePlan | None = None) -> Joi
     _require_one_kind(dists)
     for folder, dist in dists.items():
         for entry in _entries(folder, dist):
-            _require_same(entries.setdefault(entry.artifact.key, entry), entry)
-            for path, file in entry.files.items():
+            first = entries.setdefault(entry.artifact.key, entry)
+            _require_same(first, entry)
+            for path in entry.files:
+                file = first.files[path]  # of provenance that names other compiler caches, the first one
                 before = files.setdefault(path, file)
                 if before.sha256 != file.sha256:
                     raise UsageError(
@@ -93,18 +96,27 @@ def join(folders: Sequence[Path], *, expected: ReleasePlan | None = None) -> Joi
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """An artifact, where it is listed, and its files by their path below that folder."""
+    """An artifact, where it is listed, its files by their path below that folder, and what its provenance says."""
 
     artifact: Artifact
     folder: Path
     files: dict[str, DistFile]
+    said: bytes | None
+
+    def has_the_same(self, other: _Entry) -> bool:
+        """Tell whether another entry differs in nothing but the compiler caches that its provenance names."""
+        return (self.artifact, self.said, self._digests()) == (other.artifact, other.said, other._digests())
+
+    def _digests(self) -> dict[str, str]:
+        return {path: file.sha256 for path, file in self.files.items() if path != self.artifact.provenance}
 
 
 def _entries(folder: Path, dist: Dist) -> Iterator[_Entry]:
     """Yield what a folder's manifest lists."""
     for artifact, rewritten in zip(dist.listed, dist.artifacts, strict=True):
         files = {path: DistFile(folder / path, *found) for path, found in _named(artifact, rewritten, dist)}
-        yield _Entry(artifact, folder, files)
+        statement = dist.statements.get(artifact.key)
+        yield _Entry(artifact, folder, files, None if statement is None else repeatable_statement(statement))
 
 
 def _require_one_kind(dists: Mapping[Path, Dist]) -> None:
@@ -131,11 +143,8 @@ def _named(artifact: Artifact, rewritten: Artifact, dist: Dist) -> Iterator[tupl
 
 
 def _require_same(before: _Entry, entry: _Entry) -> None:
-    """Refuse two entries of one key that differ in anything, statements' bytes included."""
-    same_files = {path: file.sha256 for path, file in before.files.items()} == {
-        path: file.sha256 for path, file in entry.files.items()
-    }
-    if before.artifact == entry.artifact and same_files:
+    """Refuse two entries of one key that differ in more than the kind of compiler cache, statements included."""
+    if entry.has_the_same(before):
         return
     artifact = entry.artifact
     raise UsageError(

@@ -10,8 +10,9 @@ import time
 from typing import TYPE_CHECKING
 
 from pipeline.errors import HostError, NoSpaceError, TrustError, UsageError
+from pipeline.ports.space import FULL
 from pipeline.system.claims import claimed
-from pipeline.system.disk import FULL, sync_folder
+from pipeline.system.disk import sync_folder
 
 if TYPE_CHECKING:
     from pathlib import Path

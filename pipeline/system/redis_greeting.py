@@ -33,6 +33,8 @@ def redis_fault(url: str, *, username: str | None, password: str | None) -> str 
                     return fault
     except TimeoutError:
         return f"{host}:{port} did not answer within {_TIMEOUT_SECONDS:.0f} seconds"
+    except UnicodeError:
+        return f"{host}:{port} cannot be looked up: it is no name of a host"
     except OSError as error:
         return f"{host}:{port}: {error.strerror or type(error).__name__}"
     return None
@@ -41,7 +43,7 @@ def redis_fault(url: str, *, username: str | None, password: str | None) -> str 
 def _encoded(words: list[str]) -> bytes:
     parts = [b"*%d\r\n" % len(words)]
     for word in words:
-        data = word.encode()
+        data = word.encode(errors="surrogateescape")  # the environment's own bytes
         parts.append(b"$%d\r\n%s\r\n" % (len(data), data))
     return b"".join(parts)
 

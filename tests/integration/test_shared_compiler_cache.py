@@ -89,8 +89,13 @@ def test_the_provenance_says_which_kind_of_cache_there_was_and_not_where(tmp_pat
 def test_the_password_is_nowhere_but_in_the_caches_own_server(tmp_path, redis):
     user = user_of(tmp_path / "one", redis.url)
     lists = user.home / "source" / "CMakeLists.txt"
-    lists.write_text(lists.read_text() + '\nexecute_process(COMMAND env OUTPUT_FILE "${CMAKE_BINARY_DIR}/seen.txt")\n')
+    seen = user.home / "seen.txt"  # the build's own folder is gone when it ends
+    lists.write_text(lists.read_text() + f'\nexecute_process(COMMAND env OUTPUT_FILE "{seen}")\n')
     said = build(user, "--verbose", "--json-events", str(user.home / "events.jsonl"))
+    names = {line.partition("=")[0] for line in seen.read_text().splitlines()}
+    assert "SOURCE_DATE_EPOCH" in names
+    assert not any("PASSWORD" in name for name in names)
+    assert PASSWORD not in seen.read_text()
     assert redis.keys()
     assert PASSWORD not in said
     for path in user.home.rglob("*"):

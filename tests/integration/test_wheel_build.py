@@ -101,6 +101,17 @@ def test_an_option_of_the_other_engine_that_the_source_does_not_know_is_left_out
     assert "TINY_ELSEWHERE" not in json.loads(done.stdout)["options"]
 
 
+def test_as_many_compilers_run_as_were_asked_for(user):
+    seen = user.home / "level.txt"
+    change(
+        inner(user, "CMakeLists.txt"),
+        "install(T",
+        f'file(WRITE "{seen}" "$ENV{{CMAKE_BUILD_PARALLEL_LEVEL}}")\ninstall(T',
+    )
+    assert build(user, "--jobs", "1").returncode == 0
+    assert seen.read_text() == "1"
+
+
 def test_a_compiler_error_is_the_message(user):
     inner(user, "tiny.cpp").write_text("int answer( { return 1; }\n")
     done = build(user)

@@ -44,14 +44,15 @@ def action_of(artifact: Artifact, **changes: object) -> MakeBundle:
     return MakeBundle(**{**fields, **changes})
 
 
-def state(dist: Path) -> tuple[Artifact, ...]:
+def state(dist: Path, *, compiler_caches: tuple[str, ...] = (), **changes: object) -> tuple[Artifact, ...]:
     """Write provenance and bill of materials of every bundle of a dist folder, and name them in its manifest."""
     manifest = read_manifest((dist / "manifest.json").read_bytes())
     stated = []
     for artifact in manifest.artifacts:
-        action = action_of(artifact)
+        action = action_of(artifact, **changes)
         stem = artifact.url.removesuffix(".tar.zst")
-        (dist / f"{stem}.intoto.json").write_bytes(write_provenance(artifact, action))
+        provenance = write_provenance(artifact, action, compiler_caches=compiler_caches)
+        (dist / f"{stem}.intoto.json").write_bytes(provenance)
         sbom = write_sbom(artifact, action, files={}, made_of=materials(artifact, action))
         (dist / f"{stem}.cdx.json").write_bytes(sbom)
         stated.append(artifact.model_copy(update={"provenance": f"{stem}.intoto.json", "sbom": f"{stem}.cdx.json"}))

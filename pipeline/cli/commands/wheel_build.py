@@ -17,7 +17,7 @@ from pipeline.cli.tables import size_text, table
 from pipeline.make.run import carry_out_plan, run
 from pipeline.model.wheel_actions import BuildWheel, ProveWheel
 from pipeline.plan import BuildRequest, states
-from pipeline.plan.wheel_building import WheelRequest, digest_of_tree, engine_of, find_tools, plan_wheel
+from pipeline.plan.wheel_building import WheelRequest, digest_of_tree, engine_of, find_tools, other_versions, plan_wheel
 from pipeline.plan.wheel_bundling import bundle_engine, bundle_target, plan_bundle, with_wheel
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ def command(
             catalog,
             platform=platform,
             tools=tools,
+            versions=other_versions(services.host),
             environment=environment if prove else None,
             tree_sha256=digest_of_tree(recipe, release, services.trees),
         )

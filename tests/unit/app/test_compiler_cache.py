@@ -88,7 +88,15 @@ def test_a_backend_that_lacks_a_key_is_an_error_that_names_its_variable(variable
         ("_URL", "http://canary-word:1"),
         ("_URL", "redis://h:1/canary-word"),
         ("_URL", "redis://h:1?password=canary-word"),
+        ("_URL", "redis://canary-word:99999"),
+        ("_URL", "redis://canary-word:0"),
+        ("_URL", "redis://canary-word:abc"),
+        ("_URL", f"redis://canary-word{'y' * 70}:1"),
+        ("_URL", "redis://canary-word..h:1"),
+        ("_URL", "redis://[canary-word]:1"),
+        ("_URL", "redis://[canary-word:1"),
         ("_ENDPOINT", "https://canary-word@h"),
+        ("_ENDPOINT", "https://canary-word:99999"),
         ("_ENDPOINT", "h:1canary-word"),
         ("_SIZE", "much-canary-word"),
         ("_PREFIX", "canary-word with spaces"),
@@ -99,6 +107,13 @@ def test_a_value_that_makes_no_sense_is_named_by_its_variable_and_not_shown(name
         load_settings(Flags(), {"HOME": "/h", f"{NAME}{name}": value})
     assert f"{NAME}{name}:" in caught.value.message
     assert "canary-word" not in caught.value.message + (caught.value.hint or "")
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://h", "redis://h.:65535", "redis://[::1]:1", "rediss://10.0.0.1", "redis://a_b:1"]
+)
+def test_what_a_server_can_be_called_is_taken(url):
+    assert choice(**{"": "redis", "url": url}).settings.url == url
 
 
 def test_a_password_in_the_file_is_refused_and_not_shown():

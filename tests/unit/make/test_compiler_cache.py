@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.errors import BuildError
 from pipeline.events import Notice
-from pipeline.make.compiler_cache import CompilerCache, compiler_cache
+from pipeline.make.compiler_cache import CompilerCache, compiler_cache, with_a_second_try
 from pipeline.model.compiler_cache import CompilerCacheSettings
 from pipeline.model.host import Tool
 from pipeline.ports import CompilerCacheChoice, Services
@@ -164,3 +165,31 @@ def test_without_the_tool_nothing_is_kept_and_the_build_goes_on(services, tmp_pa
     without = replace(services, host=FixedHost())
     with compiler_cache(without, tmp_path) as cache:
         assert (cache.launcher, cache.kind, cache.counts()) == (None, "none", (0, 0))
+
+
+class _Build:
+    """A build that fails as often as it is told, and then makes something."""
+
+    def __init__(self, failures: int) -> None:
+        self.failures = failures
+        self.tries = 0
+
+    def __call__(self) -> str:
+        self.tries += 1
+        if self.tries <= self.failures:
+            raise BuildError(f"failure {self.tries}")
+        return "made"
+
+
+def test_a_build_that_fails_beside_a_broken_cache_is_tried_once_more():
+    broken = CompilerCache(broke=lambda: True)
+    assert with_a_second_try(_Build(1), broken) == "made"
+    with pytest.raises(BuildError, match="failure 2"):
+        with_a_second_try(_Build(2), broken)
+
+
+def test_a_build_that_fails_beside_a_whole_cache_is_not():
+    build = _Build(1)
+    with pytest.raises(BuildError, match="failure 1"):
+        with_a_second_try(build, CompilerCache())
+    assert build.tries == 1

@@ -101,6 +101,11 @@ def test_wrappers_are_in_the_keys_and_places_are_not(catalog):
     assert keys(planned(catalog, ARM), MakeBundle) != keys(planned(catalog, ARM, other), MakeBundle)
 
 
+def test_how_patient_a_proof_is_with_its_runner_is_in_no_key(catalog):
+    slower = replace(INPUTS, runners={str(ARM): QEMU.model_copy(update={"slowness": 50})})
+    assert keys(planned(catalog, ARM), Prove) == keys(planned(catalog, ARM, slower), Prove)
+
+
 def test_a_toolchains_packages_are_in_the_provenance(catalog):
     (bundle,) = of_kind(planned(catalog, ARM), MakeBundle)
     assert [material.uri for material in bundle.materials][1:] == ["pkg:pypi/ziglang@0.17.1"]

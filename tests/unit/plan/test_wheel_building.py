@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import importlib.metadata
 from pathlib import Path
 
 import pytest
 
 from pipeline.catalog import load
-from pipeline.errors import NothingSelectedError, UsageError
-from pipeline.model.host import Tool
+from pipeline.catalog.environments import read_environment
+from pipeline.errors import HostError, NothingSelectedError, UsageError
+from pipeline.model.host import HostFacts, Tool
 from pipeline.names import UnknownNameError
-from pipeline.plan.wheel_building import WheelRequest, buildable, options_of, plan_wheel
+from pipeline.plan.wheel_building import WheelRequest, buildable, find_tools, options_of, other_versions, plan_wheel
 
 PLATFORM = "linux-x86_64"
 TOOLS = {
@@ -24,9 +26,25 @@ def catalog():
     return load(Path(__file__).resolve().parents[3] / "recipes")
 
 
-def planned(catalog, *, tools=TOOLS, **request):
+VERSIONS = {"glibc": "2.36", "scikit-build-core": "1.1.0"}
+
+
+class Host:
+    """A machine with tools and a glibc; implements what of ``ports.HostProbe`` is asked."""
+
+    def __init__(self, **tools):
+        self.tools = {**TOOLS, **tools}
+
+    def facts(self):
+        return HostFacts(platform=PLATFORM, system="test", cpu_count=1, cpu_features=(), glibc="2.36", memory_bytes=0)
+
+    def tool(self, name, *, minimum=None):
+        return self.tools[name]
+
+
+def planned(catalog, *, tools=TOOLS, versions=VERSIONS, environment=None, **request):
     asked = WheelRequest("llama-cpp-python", **{"accel": "avx2", **request})
-    return plan_wheel(asked, catalog, platform=PLATFORM, tools=tools, environment=None)
+    return plan_wheel(asked, catalog, platform=PLATFORM, tools=tools, versions=versions, environment=environment)
 
 
 def with_recipe(catalog, **changes):
@@ -57,6 +75,40 @@ def test_another_compiler_is_another_key_and_another_folder_is_not(catalog):
     keys = [planned(catalog, tools=tools).steps[1].key for tools in (TOOLS, newer, elsewhere)]
     assert keys[0] != keys[1]
     assert keys[0] == keys[2]
+
+
+@pytest.mark.parametrize("name", ["glibc", "scikit-build-core"])
+def test_another_system_or_backend_is_another_key(catalog, name):
+    newer = planned(catalog, versions={**VERSIONS, name: "99"}).steps[1]
+    assert newer.key != planned(catalog).steps[1].key
+    assert newer.action.toolchain[name] == "99"
+
+
+def test_the_versions_are_those_of_this_machine():
+    backend = importlib.metadata.version("scikit-build-core")
+    assert other_versions(Host()) == {"glibc": "2.36", "scikit-build-core": backend}
+
+
+def test_a_compiler_that_is_too_old_is_named_as_that(catalog):
+    old = TOOLS["cxx"].model_copy(update={"version": "8.3"})
+    with pytest.raises(HostError, match=r"/usr/bin/cxx is gcc 8\.3, and 9 or newer"):
+        find_tools(catalog.wheels["llama-cpp-python"], Host(cxx=old))
+
+
+def test_a_missing_tool_says_what_to_install(catalog):
+    with pytest.raises(HostError, match="a C compiler is needed") as caught:
+        find_tools(catalog.wheels["llama-cpp-python"], Host(cc=None))
+    assert "apt install g++" in caught.value.hint
+
+
+def test_how_long_a_proof_may_take_is_in_no_key(catalog):
+    recipe = catalog.wheels["llama-cpp-python"]
+    environment = read_environment(Path(catalog.envs_dir) / recipe.environment, PLATFORM)
+    patient = with_recipe(catalog, proof=recipe.proof.model_copy(update={"timeout_seconds": 86_400}))
+    other = with_recipe(catalog, proof=recipe.proof.model_copy(update={"prompt": "Why?"}))
+    keys = [planned(which, environment=environment).steps[-1].key for which in (catalog, patient, other)]
+    assert keys[0] == keys[1]
+    assert keys[0] != keys[2]
 
 
 def test_the_time_stamp_is_the_releases_date_or_what_is_asked_for(catalog):

@@ -32,6 +32,7 @@ from tests.simulators.mounts import mounted
 from tests.simulators.stating import state
 
 CORE = LayerFiles("core", {"bin/llama-server": b"core", "lib/l.so": "../bin/llama-server"})
+STATEMENT = "llama.cpp-b1-cpu.intoto.json"
 PARTS = {name: (CORE, LayerFiles(name, {f"lib/{name}.so": name.encode()})) for name in ("cpu", "avx2", "vulkan")}
 
 
@@ -186,6 +187,25 @@ def test_one_key_with_another_entry_or_another_statement_is_refused(machines: Wo
     change(machines, "dist-cpu", lambda artifact: artifact.update(sbom="s.json"))
     shutil.copytree(machines.folder / "dist-cpu", machines.folder / "dist-other")
     (machines.folder / "dist-other/s.json").write_text("2")
+    refused(machines, UsageError, "dist-cpu", "dist-other")
+
+
+def test_one_build_with_another_compiler_cache_is_the_same_and_the_first_statement_stays(machines: World):
+    shutil.copytree(machines.folder / "dist-cpu", machines.folder / "dist-other")
+    for dist, cache in (("dist-cpu", "local"), ("dist-other", "redis")):
+        state(machines.folder / dist, compiler_caches=(cache,))
+    first, other = ((machines.folder / name / STATEMENT).read_bytes() for name in ("dist-cpu", "dist-other"))
+    assert first != other
+    joined(machines, "dist-cpu", "dist-other")
+    assert (machines.folder / "joined" / STATEMENT).read_bytes() == first
+    assert not joined(machines, "dist-other").changed
+    assert is_whole(machines, machines.folder / "joined")
+
+
+def test_provenance_that_says_anything_else_otherwise_is_refused(machines: World):
+    shutil.copytree(machines.folder / "dist-cpu", machines.folder / "dist-other")
+    for dist, builder in (("dist-cpu", "1.2.3"), ("dist-other", "1.2.4")):
+        state(machines.folder / dist, compiler_caches=("local",), builder_version=builder)
     refused(machines, UsageError, "dist-cpu", "dist-other")
 
 

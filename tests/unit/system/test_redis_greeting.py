@@ -72,6 +72,17 @@ def test_nobody_there_is_a_fault():
     assert "refused" in redis_fault(url, username=None, password=None)
 
 
+@pytest.mark.parametrize("host", ["y" * 70, "a..b"])
+def test_what_is_no_name_of_a_host_is_a_fault(host):
+    assert "no name" in redis_fault(f"redis://{host}:1", username=None, password=None)
+
+
+def test_a_password_of_any_bytes_is_sent_as_it_is():
+    with answering(b"+OK\r\n", b"+PONG\r\n") as (url, asked):
+        assert redis_fault(url, username=None, password="\udcff") is None  # noqa: S106 - made up
+    assert asked[0] == b"*2\r\n$4\r\nAUTH\r\n$1\r\n\xff\r\n"
+
+
 def test_a_mute_server_costs_its_time_and_no_more(monkeypatch):
     monkeypatch.setattr(redis_greeting, "_TIMEOUT_SECONDS", 0.05)
     with socket.create_server(("127.0.0.1", 0)) as server:
