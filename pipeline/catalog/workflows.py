@@ -8,13 +8,14 @@ from pipeline.accelerators import registry as accelerator_kinds
 from pipeline.catalog.recipes import RecipeError, read_recipe
 from pipeline.model.frozen import Frozen
 from pipeline.model.workflows import GithubRunners, GitlabRunners, Toolchains, WorkflowRecipes
-from pipeline.names import PLATFORMS, UnknownNameError
+from pipeline.names import PLATFORMS, UnknownNameError, accel_version
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from pipeline.catalog.catalog import Catalog
+    from pipeline.model.toolkit import Toolkit
     from pipeline.model.workflows import System
     from pipeline.names import Target
 
@@ -48,6 +49,7 @@ def load_workflows(folder: Path, catalog: Catalog) -> WorkflowRecipes:
     ):
         complaints += _check_runners(folder / FOLDER / name, runners, made_on, catalog)
     complaints += _check_toolchains(folder / FOLDER / "toolchains.toml", recipes, catalog)
+    complaints += _check_toolkits(folder / FOLDER / "toolchains.toml", recipes, catalog)
     if complaints:
         raise RecipeError("\n".join(complaints), hint=_HINT)
     return recipes
@@ -123,3 +125,34 @@ def _check_toolchains(path: Path, recipes: WorkflowRecipes, catalog: Catalog) ->
             if system not in recipes.toolchains.compiler:
                 missing.setdefault(f"compiler.{system}", str(target))
     return complaints + [f"{path}: {key}: is missing, and {target} is built there" for key, target in missing.items()]
+
+
+def _check_toolkits(path: Path, recipes: WorkflowRecipes, catalog: Catalog) -> list[str]:
+    """Return toolkits that a Linux runner would not have, and those that it would have twice."""
+    found: dict[str, Target] = {}
+    for target, kind, toolkit in _toolkits(catalog):
+        version = accel_version(target.accel)
+        for provider in (recipes.github, recipes.gitlab):
+            runner = provider.made_on.get(target.platform, target.platform)
+            toolchain = recipes.toolchains.kinds.get(kind, {}).get("linux")
+            if system_of(runner) != "linux" or toolchain is None:
+                continue
+            packaged = toolkit.packages_for(version, runner) if version else toolkit.packaged
+            installed = toolchain.toolkit_for(version, runner)
+            name = f"kinds.{kind}.linux: {toolkit.title} {version}".rstrip() + f" on {runner}"
+            if packaged and installed:
+                found.setdefault(f"{name} is installed, and packages of it are pinned", target)
+            elif not (packaged or installed or toolchain.apt):
+                found.setdefault(f"{name} has neither pinned packages nor an entry in toolkits", target)
+    return [f"{path}: {what}; {target} is built there" for what, target in found.items()]
+
+
+def _toolkits(catalog: Catalog) -> Iterator[tuple[Target, str, Toolkit]]:
+    """Yield each target that is compiled on its own platform with a toolkit, the kind of its accelerator, and that."""
+    for target in catalog.targets():
+        try:
+            built, accelerator = catalog.builds_natively(target), catalog.accelerator(target.accel)
+        except UnknownNameError:  # said where the catalog is read
+            continue
+        if built and accelerator.toolkit is not None:
+            yield target, accelerator.kind, accelerator.toolkit

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, StringConstraints, model_validator
 
-from pipeline.model.frozen import CommitId, Frozen, Name
+from pipeline.model.frozen import CommitId, Frozen, Name, Version
 
 System = Literal["linux", "macos", "windows"]
 """Of a runner."""
@@ -20,6 +20,7 @@ AptPackage = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9+.-]{1,9
 _Url = Annotated[str, StringConstraints(pattern=r"^https://[A-Za-z0-9][A-Za-z0-9._~/%-]*$")]
 _VersionedUrl = Annotated[str, StringConstraints(pattern=r"^https://[A-Za-z0-9](?:[A-Za-z0-9._~/%-]|\{version\})*$")]
 _Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+_Suite = Annotated[str, StringConstraints(pattern=r"^(?:/|[A-Za-z0-9][A-Za-z0-9._-]{0,63})$")]
 
 
 class AptRepository(Frozen):
@@ -28,8 +29,8 @@ class AptRepository(Frozen):
     Attributes:
         name: of its files under /etc/apt.
         url: of the repository; ``{version}`` is that of the accelerator.
-        suite: distribution of the repository.
-        components: of the suite.
+        suite: distribution of the repository; ``/`` for one that is a single folder (sources.list(5)).
+        components: of the suite; none where it is a folder.
         key_url: where its public keys are.
         key_fingerprint: of the one key that may sign it, 40 upper-case hex digits; others in that file are not taken.
         priority: apt's pin for its packages over the distribution's (apt_preferences(5)); None leaves it at 500.
@@ -37,11 +38,33 @@ class AptRepository(Frozen):
 
     name: Name
     url: _VersionedUrl
-    suite: _Word
-    components: tuple[_Word, ...] = Field(min_length=1)
+    suite: _Suite
+    components: tuple[_Word, ...] = ()
     key_url: _Url
     key_fingerprint: Annotated[str, StringConstraints(pattern=r"^[0-9A-F]{40}$")]
     priority: int | None = Field(default=None, gt=0, le=1000)
+
+    @model_validator(mode="after")
+    def _a_folder_has_no_components(self) -> Self:
+        if (self.suite == "/") == bool(self.components):
+            raise ValueError("components: a suite has some, and the suite / has none")
+        return self
+
+
+class SystemToolkit(Frozen):
+    """A version of an accelerator's toolkit that the runner has to have, because its recipe pins no packages of it.
+
+    Attributes:
+        version: of the accelerator, as targets are named after it.
+        platform: of the runner.
+        apt: Debian packages.
+        apt_repository: where some of them are, beside the distribution's.
+    """
+
+    version: Version
+    platform: Name
+    apt: tuple[AptPackage, ...] = Field(min_length=1)
+    apt_repository: AptRepository | None = None
 
 
 class Toolchain(Frozen):
@@ -50,10 +73,22 @@ class Toolchain(Frozen):
     Attributes:
         apt: Debian packages; on Linux alone.
         apt_repository: where some of them are, beside the distribution's.
+        toolkits: what one version needs besides, by platform of the runner.
     """
 
     apt: tuple[AptPackage, ...] = ()
     apt_repository: AptRepository | None = None
+    toolkits: tuple[SystemToolkit, ...] = ()
+
+    @model_validator(mode="after")
+    def _a_runner_gets_one_repository(self) -> Self:
+        if self.apt_repository and any(toolkit.apt_repository for toolkit in self.toolkits):
+            raise ValueError("toolkits: apt_repository stands beside another one, and a job adds one")
+        return self
+
+    def toolkit_for(self, version: str, platform: str) -> SystemToolkit | None:
+        """Return what a version needs besides on a runner; None for nothing."""
+        return next((each for each in self.toolkits if (each.version, each.platform) == (version, platform)), None)
 
 
 class Toolchains(Frozen):

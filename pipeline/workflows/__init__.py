@@ -1,7 +1,7 @@
 """Workflows of CI providers, rendered from the catalog: which jobs there are, and the files that say so."""
 
 from pipeline.workflows.files import GeneratedFile, StaleWorkflowsError, require_fresh, stale_files
-from pipeline.workflows.jobs import Job, plan_jobs
+from pipeline.workflows.jobs import Job, kept_elsewhere, plan_jobs
 from pipeline.workflows.rendering import render_workflows
 from pipeline.workflows.runners import PROVIDERS, Provider, Runners, choose_runners, read_runners
 
@@ -13,6 +13,7 @@ __all__ = [
     "Runners",
     "StaleWorkflowsError",
     "choose_runners",
+    "kept_elsewhere",
     "plan_jobs",
     "read_runners",
     "render_workflows",

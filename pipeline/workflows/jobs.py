@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pipeline.catalog.workflows import system_of, toolchain_key
 from pipeline.errors import UsageError
-from pipeline.model.workflows import AptRepository, Toolchain
+from pipeline.model.workflows import AptRepository, SystemToolkit, Toolchain
 from pipeline.names import accel_version, family_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from pipeline.catalog import Catalog
+    from pipeline.model.manifest import ProofLevel
     from pipeline.model.workflows import System, Toolchains
     from pipeline.names import Target
     from pipeline.workflows.runners import Runners
@@ -41,6 +42,7 @@ class Job:
         source: as ``--source`` takes it.
         apt: Debian packages that it installs first.
         apt_repository: where some of them are.
+        prove: as ``--prove`` takes it; None for all that the runner can.
     """
 
     name: str
@@ -52,6 +54,7 @@ class Job:
     source: JobSource
     apt: tuple[str, ...] = ()
     apt_repository: AptRepository | None = None
+    prove: ProofLevel | None = None
 
 
 class _Group(NamedTuple):
@@ -89,7 +92,7 @@ def plan_jobs(
         machine = catalog.machine_of(members[0])
         runner = runners.made_on.get(machine, machine)
         system = system_of(runner, runners.label(runner))
-        toolchain = _toolchain(members, catalog, toolchains, system)
+        toolchain = _toolchain(members, catalog, toolchains, system=system, runner=runner)
         jobs.append(
             Job(
                 name=f"{group.engine}-{group.platform}-{group.what}",
@@ -101,9 +104,15 @@ def plan_jobs(
                 source=group.source,
                 apt=toolchain.apt,
                 apt_repository=toolchain.apt_repository,
+                prove=_prove(group, members, catalog, runner=runner),
             )
         )
     return tuple(jobs)
+
+
+def kept_elsewhere(jobs: Iterable[Job], asked: Collection[str]) -> tuple[Job, ...]:
+    """Return the jobs that a runner which was asked for does not make: a toolchain cross builds them elsewhere."""
+    return tuple(job for job in jobs if job.platform in asked and job.runner != job.platform)
 
 
 def _group(target: Target, catalog: Catalog) -> _Group:
@@ -132,7 +141,16 @@ def _patterns(members: Iterable[Target], targets: Sequence[Target], catalog: Cat
     return tuple(dict.fromkeys(found))
 
 
-def _toolchain(members: Sequence[Target], catalog: Catalog, toolchains: Toolchains, system: System) -> Toolchain:
+def _prove(group: _Group, members: Iterable[Target], catalog: Catalog, *, runner: str) -> ProofLevel | None:
+    """Return ``run`` where a device that computes on the processor will do: it is taken only when it is asked for."""
+    if group.source != "build" or runner != group.platform:
+        return None
+    return "run" if all(catalog.accelerator(target.accel).software_environment for target in members) else None
+
+
+def _toolchain(
+    members: Sequence[Target], catalog: Catalog, toolchains: Toolchains, *, system: System, runner: str
+) -> Toolchain:
     """Return what the targets of a job need together."""
     kinds = sorted({kind for target in members if (kind := toolchain_key(target, catalog)) is not None})
     if not kinds:
@@ -145,13 +163,16 @@ def _toolchain(members: Sequence[Target], catalog: Catalog, toolchains: Toolchai
             f"nothing says what a {system} runner needs to build {', '.join(map(str, members))}",
             hint=f"recipes/ci/toolchains.toml must have {tables}; or choose a runner of another system",
         )
+    version = accel_version(members[0].accel)  # the targets are one where there is one
+    toolkits = [toolkit for part in known if (toolkit := part.toolkit_for(version, runner)) is not None]
+    whole: list[Toolchain | SystemToolkit] = [*known, *toolkits]
     return Toolchain(
-        apt=tuple(sorted({package for part in known for package in part.apt})),
-        apt_repository=next((_filled(part.apt_repository, members) for part in known if part.apt_repository), None),
+        apt=tuple(sorted({package for part in whole for package in part.apt})),
+        apt_repository=next((_filled(part.apt_repository, version) for part in whole if part.apt_repository), None),
     )
 
 
-def _filled(repository: AptRepository, members: Sequence[Target]) -> AptRepository:
-    """Return a repository with the version of the accelerator in its url; the targets are one where there is one."""
-    url = repository.url.replace("{version}", accel_version(members[0].accel))
+def _filled(repository: AptRepository, version: str) -> AptRepository:
+    """Return a repository with the version of the accelerator in its url."""
+    url = repository.url.replace("{version}", version)
     return repository.model_copy(update={"url": url})

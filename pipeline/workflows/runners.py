@@ -47,7 +47,8 @@ def choose_runners(provider: Provider, recipes: WorkflowRecipes, asked: Mapping[
     Args:
         provider: whose.
         recipes: of ``recipes/ci``.
-        asked: platform to the label of another runner; it makes that platform's bundles itself.
+        asked: platform to the label of another runner; it makes that platform's bundles itself, except those that are
+            cross built on another platform (``kept_elsewhere``).
     """
     if provider == "github":
         own = recipes.github

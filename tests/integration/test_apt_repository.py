@@ -79,6 +79,13 @@ def test_only_the_pinned_key_is_trusted_for_the_repository(vendor, tmp_path):
     )
 
 
+def test_a_repository_of_one_folder_has_no_components(vendor, tmp_path):
+    done = add(vendor, tmp_path, vendor.fingerprints[0], APT_SUITE="/", APT_COMPONENTS="")
+    assert done.returncode == 0, done.stderr
+    line = (tmp_path / "sources.list.d" / "vendor.list").read_text()
+    assert line == f"deb [signed-by={tmp_path / 'keyrings' / 'vendor.gpg'}] https://apt.vendor.example/debian /\n"
+
+
 def test_a_key_that_is_not_offered_ends_with_8_and_leaves_nothing(vendor, tmp_path):
     done = add(vendor, tmp_path, "0" * 40)
     assert done.returncode == 8

@@ -15,6 +15,7 @@ import pytest
 
 from tests.simulators.command_line import CommandLine
 from tests.simulators.gitlab_player import Project, Registry
+from tests.simulators.later import six_days_ahead
 from tests.simulators.tiny_checkout import ENGINES, make_checkout
 
 # apt-get as root, and an environment of its own: this one has what is locked already.
@@ -105,6 +106,11 @@ def test_a_tag_becomes_a_release_with_a_repository_and_goes_on_with_it(fork, tmp
 
     said = fork.play("refresh")
     assert "2 artifacts" in said
+    assert fork.registry.puts.count(REPOSITORY) == 1, "nothing ends soon"
+    fork.project.variables["PYTHONPATH"] = str(six_days_ahead(tmp_path / "ahead"))
+    said = fork.play("refresh")
+    del fork.project.variables["PYTHONPATH"]
+    assert fork.registry.puts.count(REPOSITORY) == 2, said
     again = unpacked(fork.registry.files[REPOSITORY], tmp_path / "second") / "repository"
     assert fork.owner.json("verify", again, "--trusted-root", root)["ok"] is True
     assert (again / "metadata" / "1.root.json").read_bytes() == (repository / "metadata" / "1.root.json").read_bytes()

@@ -7,12 +7,14 @@ outputs, artifacts, and a stand-in of `gh`. What cannot run here is named in LEF
 from __future__ import annotations
 
 import base64
+import hashlib
 import io
 import json
 import os
 import re
 import subprocess
 import tarfile
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +24,7 @@ import yaml
 from tests.simulators import github_program
 from tests.simulators.command_line import PROJECT, CommandLine
 from tests.simulators.engine_client import complete
+from tests.simulators.later import six_days_ahead
 from tests.simulators.tiny_checkout import ENGINES, Checkout, make_checkout
 from tests.simulators.workflow_player import Hosted, Played, read_matrix
 
@@ -75,7 +78,7 @@ def make_fork(folder: Path) -> Fork:
         },
         variables={
             "ENGINE_PIPELINE_ALLOW_DEVELOPMENT": "1",
-            "ENGINE_PIPELINE_TOML": f'mirrors = ["{checkout.mirror.as_uri()}"]\n',
+            "ENGINE_PIPELINE_TOML": f'mirrors = ["{checkout.mirror.as_uri()}"]\nrelease = "t1"\n',
         },
         environment={
             "GH_RELEASES": str(folder / "hosted" / "releases"),
@@ -132,7 +135,7 @@ def test_the_release_holds_the_bundles_of_every_job_and_is_no_draft(fork):
     for artifact in manifest["artifacts"]:
         assert (folder / Path(artifact["url"]).name).stat().st_size == artifact["size"]
         assert artifact["proof"]["generated_tokens"] == 16
-    assert sorted(fork.hosted.attested[:2]) == [f"{name}-t2-linux-x86_64-cpu.tar.zst" for name in ENGINES]
+    assert sorted(fork.hosted.attested[:2]) == [f"{name}-t1-linux-x86_64-cpu.tar.zst" for name in ENGINES]
 
 
 def test_an_engine_of_the_release_is_installed_with_the_trusted_root_and_answers(fork, tmp_path):
@@ -146,9 +149,68 @@ def test_an_engine_of_the_release_is_installed_with_the_trusted_root_and_answers
     assert answer["usage"]["completion_tokens"] == 16
 
 
-def test_a_nightly_run_signs_again_and_reports_sizes(fork, tmp_path):
+def sums_are_right(release: Path) -> bool:
+    """Tell whether SHA256SUMS lists every file of a release, and each as it is."""
+    listed = dict(reversed(line.split("  ")) for line in (release / "SHA256SUMS").read_text().splitlines())
+    files = [path for path in release.iterdir() if path.name not in {"SHA256SUMS", "state.json"}]
+    return listed == {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in files}
+
+
+def content(release: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in release.iterdir()}
+
+
+@pytest.fixture
+def later(fork, tmp_path) -> Iterator[None]:
+    """Let the programs of a step see a later clock."""
+    fork.hosted.environment["PYTHONPATH"] = str(six_days_ahead(tmp_path / "ahead"))
+    yield
+    del fork.hosted.environment["PYTHONPATH"]
+
+
+def test_a_release_lists_the_digest_of_every_file(fork):
+    assert sums_are_right(fork.releases / "2026.11.0")
+
+
+def test_where_nothing_ends_soon_nothing_of_the_release_is_touched(fork):
+    before = content(fork.releases / "2026.11.0")
+    played = outcomes(fork.play(NIGHTLY, "refresh"))
+    assert played.pop("Sign") == "success"
+    assert {name for name, outcome in played.items() if outcome == "skipped"} == {
+        "Pack", "Upload", "What was there is put back"
+    }  # fmt: skip
+    assert content(fork.releases / "2026.11.0") == before
+
+
+@pytest.mark.usefixtures("later")
+def test_an_upload_that_dies_leaves_the_release_as_it_was(fork, tmp_path):
+    before = content(fork.releases / "2026.11.0")
+    (tmp_path / "interrupt").touch()
+    fork.hosted.environment["GH_INTERRUPT"] = str(tmp_path / "interrupt")
+    try:
+        played = fork.play(NIGHTLY, "refresh")
+    finally:
+        del fork.hosted.environment["GH_INTERRUPT"]
+    assert outcomes(played)["Upload"] == "failure", what_was_said(played)
+    assert outcomes(played)["What was there is put back"] == "success", what_was_said(played)
+    assert content(fork.releases / "2026.11.0") == before
+
+
+@pytest.mark.usefixtures("later")
+def test_a_part_that_is_no_more_is_removed_and_what_is_signed_again_is_listed(fork):
+    release = fork.releases / "2026.11.0"
+    before = content(release)
+    (release / "repository.tar.001").write_bytes(b"")  # of a repository that was larger
     played = fork.play(NIGHTLY, "refresh")
-    assert set(outcomes(played).values()) == {"success"}, what_was_said(played)
+    assert set(outcomes(played).values()) == {"success", "skipped"}, what_was_said(played)
+    assert outcomes(played)["Upload"] == "success"
+    after = content(release)
+    assert after.keys() == before.keys()
+    assert {name for name in after if after[name] != before[name]} == {"SHA256SUMS", "repository.tar.000"}
+    assert sums_are_right(release)
+
+
+def test_a_nightly_run_reports_sizes_of_what_was_signed_again(fork, tmp_path):
     fork.hosted.variables["ENGINE_PIPELINE_TRUSTED_ROOT"] = str(fork.owner.home / "keys" / "root.json")
     played = fork.play(NIGHTLY, "footprint")
     assert set(outcomes(played).values()) == {"success"}, what_was_said(played)

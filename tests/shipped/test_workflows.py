@@ -38,12 +38,13 @@ def everything(tmp_path_factory, catalog, recipes_dir) -> Path:
     folder = tmp_path_factory.mktemp("everything")
     recipes = load_workflows(recipes_dir, catalog)
     repositories = [
-        toolchain.apt_repository
+        part.apt_repository
         for kind in recipes.toolchains.kinds.values()
         for toolchain in kind.values()
-        if toolchain.apt_repository
+        for part in (toolchain, *toolchain.toolkits)
+        if part.apt_repository
     ]
-    assert len(repositories) > 1
+    assert {repository.suite == "/" for repository in repositories} == {True, False}
     for provider in ("github", "gitlab"):
         runners = choose_runners(provider, recipes, {})
         for file in render_workflows(
@@ -72,6 +73,7 @@ def job(what: str, source: str, repository: AptRepository | None = None) -> Job:
         source=source,
         apt=("g++", "libexample-dev"),
         apt_repository=repository,
+        prove="run" if source == "build" else None,
     )
 
 
@@ -92,7 +94,8 @@ def commands() -> list[list[str]]:
     text = "\n".join(scripts()).replace("\\\n", " ")
     calls = re.findall(r"^\s*python3? -m pipeline ([^|<>;&\n]*)", text, flags=re.MULTILINE)
     calls = [re.sub(r" \d$", "", call.strip()) for call in calls]  # of a redirection: 3<<<
-    values = {"SOURCE": "fetch"}
+    calls = [re.sub(r"\$\{\w+:\+([^}]*)\}", r"\1", call) for call in calls]  # what is added where a variable is set
+    values = {"SOURCE": "fetch", "PROVE": "run"}
     return [
         shlex.split(re.sub(r"\$\{?(\w+)\}?", lambda variable: values.get(variable[1], "word"), call)) for call in calls
     ]
@@ -184,6 +187,68 @@ def test_nothing_is_pasted_into_a_script_and_secrets_stand_only_where_they_are_n
     assert "secrets" not in str(one.get("env", ""))
     keys = [step["name"] for step in one["steps"] if "ENGINE_PIPELINE_KEYS" in str(step)]
     assert keys == [] or one["environment"] in {"release", "refresh"}
+
+
+def test_the_caches_secrets_are_in_jobs_that_compile_alone():
+    """What is fetched was compiled by somebody else, and its proof runs it."""
+    document = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8"))
+    build = next(step for step in document["jobs"]["build"]["steps"] if step["name"] == "Build and prove")
+    secrets = {name: value for name, value in build["env"].items() if "secrets." in value}
+    assert len(secrets) == 3
+    for name, value in secrets.items():
+        assert value == f"${{{{ matrix.source == 'build' && secrets.{name} || '' }}}}"
+    others = [step for step in document["jobs"]["build"]["steps"] if step is not build]
+    assert "secrets." not in str(others)
+
+
+def test_a_device_that_computes_on_the_processor_is_asked_for_by_both_providers():
+    document = yaml.safe_load((ROOT / ".github" / "workflows" / "release.yml").read_text(encoding="utf-8"))
+    build = document["jobs"]["build"]
+    entries = {entry["job"]: entry for entry in build["strategy"]["matrix"]["include"]}
+    gitlab = yaml.safe_load(GITLAB.read_text(encoding="utf-8"))
+    asked = {name: entry["prove"] for name, entry in entries.items() if entry["prove"]}
+    assert asked == {"llama.cpp-linux-x86_64-vulkan": "run"}
+    assert {name: prove for name in entries if (prove := gitlab[name]["variables"].get("PROVE"))} == asked
+    for script in (str(build["steps"]), str(gitlab[".build"]["script"])):
+        assert '${PROVE:+--prove "$PROVE"}' in script
+
+
+@pytest.mark.parametrize(("path", "name"), JOBS)
+def test_a_job_that_plans_or_builds_has_the_project_file(path, name):
+    steps = yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"][name]["steps"]
+    names = [step["name"] for step in steps]
+    for number, step in enumerate(steps):
+        if re.search(r"-m pipeline (?:plan|build) ", step.get("run", "")):
+            assert "Project file" in names[:number], "settings of it decide what is planned"
+
+
+def test_gitlabs_secrets_have_a_scope_that_no_job_with_unreviewed_programs_is_in():
+    """GitLab shows a variable to every job unless it has the scope of an environment: docs/ci.md demands these."""
+    document = yaml.safe_load(GITLAB.read_text(encoding="utf-8"))
+    jobs = {name: one for name, one in document.items() if name not in NOT_JOBS and isinstance(one, dict)}
+    needs = {"ENGINE_PIPELINE_KEYS": {"publish", "refresh"}, "ENGINE_PIPELINE_GITLAB_TOKEN": {"propose"}}
+    keys = document[".keys"]
+    for variable, names in needs.items():
+        found = {
+            name
+            for name, one in jobs.items()
+            if variable in str(one) or (variable in keys and keys in one.get("script", ()))
+        }
+        assert found == names
+    environments = {name: one["environment"] for name, one in jobs.items() if "environment" in one}
+    assert {name: environments.pop(name) for name in ("publish", "refresh", "propose")} == {
+        "publish": "release",
+        "refresh": "refresh",
+        "propose": "pins",
+    }
+    compiling = {name for name, one in jobs.items() if one.get("variables", {}).get("SOURCE") == "build"}
+    assert environments == {name: {"name": "build", "action": "access"} for name in compiling}
+    # A variable with a scope belongs to the job that runs; nothing promises it where rules are read.
+    assert "ENGINE_PIPELINE" not in str([one.get("rules") for one in jobs.values()])
+    text = (ROOT / "docs" / "ci.md").read_text(encoding="utf-8")
+    assert "environment scope" in text
+    for scope in ("release", "refresh", "pins", "build"):
+        assert re.search(rf"^\| `ENGINE_PIPELINE[^|]*\|[^|]*`{scope}`", text, flags=re.MULTILINE), scope
 
 
 def test_a_job_that_builds_never_holds_a_right_to_write():

@@ -1,6 +1,7 @@
 """A program that stands in for ``gh``: releases are folders below GH_RELEASES; the unknown is refused.
 
-Run as a script. With GH_DAMAGE set, one byte of each asset whose name matches it changes on the way up.
+Run as a script. With GH_DAMAGE set, one byte of each asset whose name matches it changes on the way up. Where the file
+that GH_INTERRUPT names is there, the next upload removes it and what it would replace, as gh does, and fails.
 """
 
 from __future__ import annotations
@@ -52,8 +53,7 @@ def main() -> int:
     if not folder.is_dir():
         sys.stderr.write("release not found\n")
         return 1
-    _on_a_release(arguments, folder)
-    return 0
+    return _on_a_release(arguments, folder)
 
 
 def _beside_releases(arguments: list[str]) -> int:
@@ -68,7 +68,7 @@ def _beside_releases(arguments: list[str]) -> int:
     return 0
 
 
-def _on_a_release(arguments: argparse.Namespace, folder: Path) -> None:
+def _on_a_release(arguments: argparse.Namespace, folder: Path) -> int:
     state = json.loads((folder / _STATE).read_text())
     if arguments.verb == "download":
         Path(arguments.dir).mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,10 @@ def _on_a_release(arguments: argparse.Namespace, folder: Path) -> None:
             shutil.copy(path, arguments.dir)
     elif arguments.verb == "upload":
         assert arguments.clobber
-        _bring(folder, arguments.files)
+        return _upload(folder, arguments.files)
+    elif arguments.verb == "delete-asset":
+        assert arguments.yes
+        (folder / arguments.asset).unlink()
     elif arguments.verb == "edit":
         assert arguments.draft == "false"
         _save(folder, draft=False, number=state["number"])
@@ -90,6 +93,18 @@ def _on_a_release(arguments: argparse.Namespace, folder: Path) -> None:
     elif arguments.verb == "delete":
         assert arguments.yes
         shutil.rmtree(folder)
+    return 0
+
+
+def _upload(folder: Path, files: list[str]) -> int:
+    interrupt = Path(os.environ.get("GH_INTERRUPT", "/nowhere"))
+    if interrupt.is_file():
+        interrupt.unlink()
+        for name in files:
+            (folder / Path(name).name).unlink(missing_ok=True)
+        return 1
+    _bring(folder, files)
+    return 0
 
 
 def _save(folder: Path, *, draft: bool, number: int) -> None:
@@ -117,7 +132,8 @@ def _arguments() -> argparse.Namespace:
     one.add_argument("--exclude-drafts", action="store_true", required=True)
     one.add_argument("--exclude-pre-releases", action="store_true", required=True)
     one.add_argument("--limit", type=int)
-    tagged = {name: verbs.add_parser(name) for name in ("create", "download", "edit", "upload", "view", "delete")}
+    names = ("create", "download", "edit", "upload", "view", "delete", "delete-asset")
+    tagged = {name: verbs.add_parser(name) for name in names}
     for each in tagged.values():
         each.add_argument("tag")
     for each in (one, tagged["view"]):
@@ -131,7 +147,9 @@ def _arguments() -> argparse.Namespace:
     tagged["edit"].add_argument("--draft", required=True)
     tagged["edit"].add_argument("--latest", action="store_true")
     tagged["upload"].add_argument("--clobber", action="store_true")
-    tagged["delete"].add_argument("--yes", action="store_true")
+    for name in ("delete", "delete-asset"):
+        tagged[name].add_argument("--yes", action="store_true")
+    tagged["delete-asset"].add_argument("asset")
     for each in (tagged["create"], tagged["upload"]):
         each.add_argument("files", nargs="+")
     return parser.parse_args(sys.argv[2:])

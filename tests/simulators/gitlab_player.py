@@ -31,12 +31,14 @@ class Registry:
     Attributes:
         url: what CI_API_V4_URL is.
         files: path to what was put there.
+        puts: each path as often as something was put there.
         releases: what was posted.
         damage: in files with this in their path, a byte of the first bundle changes on the way up.
     """
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
+        self.puts: list[str] = []
         self.releases: list[dict[str, str]] = []
         self.damage = ""
         registry = self
@@ -62,6 +64,7 @@ class Registry:
                     place = data.index(_ZSTANDARD) + 20
                     data = data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :]
                 registry.files[self.path] = data
+                registry.puts.append(self.path)
                 self._answer(201)
 
             def do_POST(self) -> None:

@@ -19,6 +19,7 @@ from pipeline.target_names import select_targets
 from pipeline.workflows import (
     PROVIDERS,
     choose_runners,
+    kept_elsewhere,
     plan_jobs,
     read_runners,
     render_workflows,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from pipeline.catalog import Catalog
     from pipeline.cli.session import Session
     from pipeline.names import Target
-    from pipeline.workflows import GeneratedFile, Provider
+    from pipeline.workflows import GeneratedFile, Job, Provider
 
 _EVERYTHING = ("*",)
 _STAGING = ".generate-ci"
@@ -85,12 +86,19 @@ def command(
     folder = (output or checkout_dir() or Path()).absolute()
     jobs: dict[str, list[str]] = {}
     files: list[GeneratedFile] = []
+    elsewhere: dict[str, Job] = {}
     for provider in providers or PROVIDERS:
         chosen = choose_runners(provider, recipes, asked)
         planned = plan_jobs(targets, catalog, toolchains=recipes.toolchains, runners=chosen)
         jobs[provider] = [job.name for job in planned]
+        elsewhere.update({job.name: job for job in kept_elsewhere(planned, asked)})
         files += render_workflows(
             provider, planned, recipes=recipes, runners=chosen, templates_dir=manifests_dir() / "templates" / "ci"
+        )
+    for job in elsewhere.values():
+        names = ", ".join(job.targets)
+        session.warn(
+            f"--runner {job.platform}={asked[job.platform]} does not make {names}: cross built on {job.runner}"
         )
     found = {file.path: _content(folder / file.path) for file in files}
     if check:

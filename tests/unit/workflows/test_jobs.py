@@ -6,7 +6,7 @@ from pipeline.catalog import Catalog, load_workflows
 from pipeline.errors import UsageError
 from pipeline.model.recipe import AcceleratorRecipe
 from pipeline.model.workflows import WorkflowRecipes
-from pipeline.workflows import Job, choose_runners, plan_jobs, read_runners
+from pipeline.workflows import Job, choose_runners, kept_elsewhere, plan_jobs, read_runners
 
 BUILT = ("cpu", "avx2", "vulkan")
 
@@ -54,6 +54,33 @@ def test_a_vendors_repository_is_that_of_the_accelerators_version(catalog, recip
     urls = {name: job.apt_repository.url for name, job in planned.items() if job.apt_repository}
     assert urls["llama.cpp-linux-x86_64-rocm-7.0"] == "https://repo.radeon.com/rocm/apt/7.0"
     assert len(set(urls.values())) == len(urls)
+
+
+def test_a_toolkit_without_pinned_packages_is_installed_from_its_vendor_and_one_with_them_is_not(catalog, recipes):
+    planned = jobs(catalog, recipes, "llama.cpp/linux-x86_64-cuda-*")
+    installed, packaged = (planned[f"llama.cpp-linux-x86_64-cuda-{version}"] for version in ("12.9", "13.0"))
+    assert {"cuda-nvcc-12-9", "cuda-cudart-dev-12-9", "libcublas-dev-12-9", "g++"} <= set(installed.apt)
+    assert installed.apt_repository is not None
+    assert installed.apt_repository.suite == "/"
+    assert packaged.apt_repository is None
+    assert [package for package in packaged.apt if "cu" in package] == []
+
+
+def test_only_what_a_software_device_can_run_on_its_own_platform_is_proven_on_one(building, recipes):
+    planned = jobs(building, recipes)
+    assert {name for name, job in planned.items() if job.prove} == {"llama.cpp-linux-x86_64-vulkan"}
+    assert planned["llama.cpp-linux-x86_64-vulkan"].prove == "run"
+    assert "llama.cpp/linux-arm64-vulkan" in planned["llama.cpp-linux-arm64-fetched"].targets
+
+
+def test_another_runner_keeps_what_is_cross_built_where_it_was(catalog, recipes):
+    planned = jobs(catalog, recipes, windows__x86_64="windows-2022", macos__arm64="mac", linux__arm64="graviton")
+    kept = kept_elsewhere(planned.values(), ("windows-x86_64", "macos-arm64", "linux-arm64"))
+    assert [(job.targets, job.runner) for job in kept] == [
+        (("llama.cpp/macos-arm64-cpu",), "linux-x86_64"),
+        (("llama.cpp/windows-x86_64-avx2",), "linux-x86_64"),
+    ]
+    assert kept_elsewhere(planned.values(), ("linux-x86_64",)) == ()
 
 
 def test_every_target_is_in_one_job(building, recipes):
