@@ -105,7 +105,8 @@ class RuntimeLibraries(Frozen):
         device_code: GPU code in files of its own, cut to the GPUs that a build is for.
         license_texts: globs below the toolkit.
         licenses: SPDX identifiers.
-        packaged: packages that the libraries are taken from instead of the toolkit that compiles, by platform.
+        packaged: packages that the libraries are taken from instead of the toolkit that compiles, by platform and,
+            where the accelerator's name has a version, by that.
     """
 
     folders: tuple[RelativePath, ...] = ()
@@ -116,9 +117,15 @@ class RuntimeLibraries(Frozen):
     licenses: tuple[Line, ...] = ()
     packaged: tuple[PackagedToolkit, ...] = ()
 
-    def packages_for(self, platform: str) -> PackagedToolkit | None:
-        """Return the packages that a platform's libraries are taken from; None where it is the toolkit's own."""
-        return next((each for each in self.packaged if each.platform == platform), None)
+    def packages_for(self, wanted: str, platform: str) -> PackagedToolkit | None:
+        """Return the packages that the libraries are taken from; None where they are the toolkit's own.
+
+        Args:
+            wanted: version in the accelerator's name; empty where it has none.
+            platform: of the machine that compiles.
+        """
+        fitting = (each for each in self.packaged if each.platform == platform and wanted in {"", each.version})
+        return next(fitting, None)
 
 
 class Toolkit(Frozen):

@@ -172,10 +172,11 @@ def _toolkit(target: Target, request: BuildRequest, catalog: Catalog, host: Host
     if toolkit is None:
         return None
     folder = None if request.toolkit in TOOLKIT_CHOICES else Path(request.toolkit)
-    places = () if request.toolkit == "packaged" else host.toolkits(toolkit, accel_version(target.accel), folder=folder)
+    wanted = accel_version(target.accel)
+    places = () if request.toolkit == "packaged" else host.toolkits(toolkit, wanted, folder=folder)
     found = choose_toolkit(target, toolkit, places, platform=host.facts().platform, asked=request.toolkit)
     runtime = toolkit.runtime
-    if found.path is None or runtime is None or runtime.packages_for(host.facts().platform) is not None:
+    if found.path is None or runtime is None or runtime.packages_for(wanted, host.facts().platform) is not None:
         return found
     try:
         architectures = architectures_of(accelerator, request.architectures, accel=target.accel, version=found.version)

@@ -9,6 +9,7 @@ from pipeline.accelerators.registry import KINDS
 from pipeline.model.environment_actions import FetchPackages, PackageFile
 from pipeline.model.statements import Material
 from pipeline.model.toolkit_actions import MakeRuntimeLayer, MakeToolkit
+from pipeline.names import accel_version
 from pipeline.plan.fetching import RUNTIME_EPOCH_SECONDS, runtime_zstd_level
 from pipeline.plan.toolkits import architectures_of
 
@@ -61,7 +62,9 @@ def toolkit_steps(planning: Planning, target: Target) -> ToolkitSteps:
     if found.origin == "packaged":
         packaged = toolkit.packages_for(found.version, planning.inputs.platform)
     step = None if packaged is None else _make(planning, target, toolkit, packaged)
-    runtime = toolkit.runtime.packages_for(planning.inputs.platform) if toolkit.runtime else None
+    runtime = (
+        toolkit.runtime.packages_for(accel_version(target.accel), planning.inputs.platform) if toolkit.runtime else None
+    )
     architectures = architectures_of(
         accelerator, planning.request.architectures, accel=target.accel, version=found.version
     )
@@ -149,7 +152,7 @@ def _runtime_layer(
     if runtime is None:
         return None
     version, folder = found.version, found.path
-    if (packaged := runtime.packages_for(planning.inputs.platform)) is not None:
+    if (packaged := runtime.packages_for(accel_version(target.accel), planning.inputs.platform)) is not None:
         step, version, folder = _make(planning, target, toolkit, packaged, what="runtime"), packaged.version, None
     action = MakeRuntimeLayer(
         layer_name=f"{target.accel}-runtime",

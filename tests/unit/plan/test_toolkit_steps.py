@@ -63,6 +63,15 @@ def test_the_runtime_of_a_toolkit_is_a_layer_that_no_release_changes(catalog):
     assert one.action.layer_name == "cuda-13.0-runtime"
 
 
+def test_a_runtime_of_packages_beside_the_systems_compiler_is_of_the_targets_version(catalog):
+    older = parse_target("llama.cpp/linux-x86_64-cuda-12.9")
+    system = FoundToolkit(origin="system", version="12.9.86", path="/opt/cuda")
+    plan = planned(catalog, older, CUDA, inputs=replace(INPUTS, toolkits={**INPUTS.toolkits, str(older): system}))
+    layers = {step.action.layer_name: step for step in of_kind(plan, MakeRuntimeLayer).values()}
+    assert layers["cuda-12.9-runtime"].needs == ("runtime CUDA 12.9 for linux-x86_64",)
+    assert layers["cuda-13.0-runtime"].needs == ("toolkit CUDA 13.0 for linux-x86_64",)
+
+
 def test_the_systems_runtime_is_known_by_its_bytes_and_not_by_its_place(catalog):
     def runtime(**changes):
         found = SYSTEM.model_copy(update=changes)
