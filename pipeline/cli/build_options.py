@@ -11,6 +11,7 @@ import click
 from pipeline.app.project import version
 from pipeline.app.settings import Flags, load_settings
 from pipeline.catalog import Catalog, load
+from pipeline.cli.gpu_options import architectures_asked, refuse_what_nothing_takes, toolkit_asked
 from pipeline.cli.options import gathered_options
 from pipeline.errors import UsageError
 from pipeline.model.manifest import ProofLevel
@@ -18,7 +19,6 @@ from pipeline.model.source import LocalTree
 from pipeline.plan import BuildRequest, find_toolkits, narrow
 from pipeline.plan.request import SourceChoice
 from pipeline.plan.toolchains import TOOLCHAIN_CHOICES
-from pipeline.plan.toolkits import TOOLKIT_CHOICES
 from pipeline.target_names import select_targets
 
 if TYPE_CHECKING:
@@ -198,14 +198,14 @@ def make_request(asked: BuildOptions, settings: Settings, catalog: Catalog) -> B
         insisted_options=frozenset(given),
         base=asked.base,
         toolchain=_toolchain(asked.toolchain, catalog),
-        toolkit=_toolkit(asked.toolkit),
-        architectures=_architectures(asked.architectures),
+        toolkit=toolkit_asked(asked.toolkit),
+        architectures=architectures_asked(asked.architectures),
         wheels_only=asked.wheels_only,
         with_miniforge=asked.with_miniforge,
         builder_version=version(),
         rehearsal=asked.rehearsal,
     )
-    _refuse_what_nothing_takes(request, catalog)
+    refuse_what_nothing_takes(request, catalog)
     if settings.locked:
         _require_locked(request, catalog)
     return request
@@ -262,35 +262,6 @@ def _toolchain(asked: str, catalog: Catalog) -> str:
     if asked not in choices:
         raise UsageError(f"--toolchain {asked}: there is no such toolchain", hint=f"there are {', '.join(choices)}")
     return asked
-
-
-def _refuse_what_nothing_takes(request: BuildRequest, catalog: Catalog) -> None:
-    """Refuse architectures where no target is compiled for any: they would be dropped without a word."""
-    recipes = [catalog.accelerator(t.accel) for t in request.targets if t.engine not in catalog.environments]
-    if request.architectures != ("release",) and not any(recipe.architectures for recipe in recipes):
-        names = ", ".join(map(str, request.targets[:4]))
-        raise UsageError(
-            f"--architectures {','.join(request.architectures)}: nothing of {names} is compiled for GPUs by name",
-            hint="leave it out; CUDA's and ROCm's targets take it",
-        )
-
-
-def _architectures(asked: str) -> tuple[str, ...]:
-    names = tuple(part.strip() for part in asked.split(",") if part.strip())
-    if not names:
-        raise UsageError("--architectures names none", hint="give release, short, or names with commas")
-    return names
-
-
-def _toolkit(asked: str) -> str:
-    """Return the choice of a toolkit; a folder must be one."""
-    if asked in TOOLKIT_CHOICES:
-        return asked
-    if not Path(asked).is_dir():
-        raise UsageError(
-            f"--toolkit {asked}: there is no such folder", hint=f"give a folder, or {', '.join(TOOLKIT_CHOICES)}"
-        )
-    return str(Path(asked).absolute())
 
 
 def _require_locked(request: BuildRequest, catalog: Catalog) -> None:
