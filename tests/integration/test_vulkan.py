@@ -68,7 +68,9 @@ def test_it_generated_on_a_vulkan_device(artifacts):
 
 
 def test_its_core_and_its_backend_of_the_processor_are_those_of_the_processors_bundle(artifacts):
-    trees = {accel: {x["name"]: x["tree_sha256"] for x in a["layers"]} for accel, a in artifacts.items()}
+    trees = {
+        accel: {x["name"]: x["tree_sha256"] for x in a["layers"] if not x["optional"]} for accel, a in artifacts.items()
+    }
     assert list(trees["vulkan"]) == ["core", "cpu", "vulkan"]
     assert {name: trees["vulkan"][name] for name in ("core", "cpu")} == trees["cpu"]
 
@@ -86,5 +88,5 @@ def test_it_stands_beside_the_processors_bundle_in_a_check_for_gpus(user, artifa
     assert outcome.returncode == 0, outcome.stderr
     found = json.loads(report.read_text())
     assert found["gpu"]["generated_per_second"] > 0
-    assert found["gpu"]["devices"][0].startswith("Vulkan0: ")
+    assert [device for device in found["gpu"]["devices"] if device.startswith("Vulkan0: ")]
     assert "generated, tokens/s" in outcome.stdout
