@@ -2,7 +2,8 @@
 
 from pipeline.plan.choosing import default_release, releases_of
 from pipeline.plan.choosing_assembled import locked_version
-from pipeline.plan.looking import find_toolkits, look_around
+from pipeline.plan.looking import look_around
+from pipeline.plan.looking_toolkits import find_toolkits
 from pipeline.plan.narrowing import narrow, refuse
 from pipeline.plan.planner import make_plan
 from pipeline.plan.rehearsing import make_rehearsal

@@ -2,34 +2,30 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, TypedDict
 
 from pipeline.accelerators.interface import NO_REQUIREMENTS
-from pipeline.builders.libraries import digest_of_files, license_files, runtime_files
 from pipeline.catalog import locked_environment, pinned_miniforge
 from pipeline.digest import sha256_stream
-from pipeline.errors import HostError, PipelineError, UsageError
+from pipeline.errors import UsageError
 from pipeline.model.source import LocalTree
-from pipeline.names import accel_version
-from pipeline.plan.choosing import NOT_LOOKED, builds_here, decide, kind_of_target, needs_network, releases_of
+from pipeline.plan.choosing import NOT_LOOKED, builds_here, decide, kind_of_target, needs_network
 from pipeline.plan.choosing_assembled import has_base
 from pipeline.plan.looking_runners import find_runners
+from pipeline.plan.looking_toolkits import digested, find_toolkits, naming_archives
 from pipeline.plan.request import PlanInputs
-from pipeline.plan.toolkits import TOOLKIT_CHOICES, architectures_of, choose_toolkit
 from pipeline.plan.tools import require_tools
 from pipeline.ports import DownloadRequest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Mapping
 
     from pipeline.catalog import Catalog
     from pipeline.model.environment import LockedEnvironment, MiniforgeInstaller
     from pipeline.model.host import Tool
     from pipeline.model.plan import Decision
     from pipeline.model.recipe import EngineRecipe
-    from pipeline.model.toolkit import FoundToolkit
     from pipeline.model.upstream import PinnedRelease
     from pipeline.names import Target
     from pipeline.plan.request import BuildRequest
@@ -117,7 +113,7 @@ def look_around(request: BuildRequest, catalog: Catalog, services: Surroundings)
         no_device=no_device,
         environments=environments,
         miniforge=_miniforge(request, catalog),
-        toolkits=toolkits,
+        toolkits={**toolkits, **digested(toolkits, decisions, request, catalog, platform=facts.platform)},
         no_toolkit=no_toolkit,
         runners=runners,
         no_runner=no_runner,
@@ -133,59 +129,12 @@ def _for_builds(
     for target, decision in decisions:
         if decision.origin != "built":
             continue
-        with _naming_archives(target, catalog):
+        with naming_archives(target, catalog):
             tools |= _tools(catalog.engine(target.engine), request, services.host, compiles=not decision.toolchain)
         source = catalog.pin(target.engine, decision.version).source
         if isinstance(source, LocalTree) and source.path not in local_trees:
             local_trees[source.path] = digest_of_folder(source.path, services.trees)
     return tools, local_trees
-
-
-def find_toolkits(
-    request: BuildRequest, catalog: Catalog, host: HostProbe
-) -> tuple[dict[str, FoundToolkit], dict[str, PipelineError]]:
-    """Return what each target that could be built here is compiled with, or why nothing is there to compile it with."""
-    found: dict[str, FoundToolkit] = {}
-    lacking: dict[str, PipelineError] = {}
-    for target in request.targets:
-        if request.source == "fetch" or target.platform != host.facts().platform or not catalog.can_build(target):
-            continue
-        try:
-            with _naming_archives(target, catalog):
-                toolkit = _toolkit(target, request, catalog, host)
-        except PipelineError as error:
-            lacking[str(target)] = error
-            continue
-        if toolkit is not None:
-            found[str(target)] = toolkit
-    return found, lacking
-
-
-def _toolkit(target: Target, request: BuildRequest, catalog: Catalog, host: HostProbe) -> FoundToolkit | None:
-    """Return what a target is compiled with beside a compiler; None where nothing is needed.
-
-    Raises:
-        BuildError: the system's has not all the libraries that a bundle brings, or not the GPU code of one.
-    """
-    accelerator = catalog.accelerator(target.accel)
-    toolkit = accelerator.toolkit
-    if toolkit is None:
-        return None
-    folder = None if request.toolkit in TOOLKIT_CHOICES else Path(request.toolkit)
-    wanted = accel_version(target.accel)
-    places = () if request.toolkit == "packaged" else host.toolkits(toolkit, wanted, folder=folder)
-    found = choose_toolkit(target, toolkit, places, platform=host.facts().platform, asked=request.toolkit)
-    runtime = toolkit.runtime
-    if found.path is None or runtime is None or runtime.packages_for(wanted, host.facts().platform) is not None:
-        return found
-    try:
-        architectures = architectures_of(accelerator, request.architectures, accel=target.accel, version=found.version)
-    except UsageError:
-        return found  # whatever is made of it, the plan says so
-    top = Path(found.path)
-    files = runtime_files(top, runtime, architectures)
-    files |= {str(path.relative_to(top)): path for path in license_files(top, runtime)}
-    return found.model_copy(update={"runtime_sha256": digest_of_files(files)})
 
 
 def _locked(request: BuildRequest, catalog: Catalog) -> dict[str, LockedEnvironment]:
@@ -220,18 +169,6 @@ def _no_devices(
         if is_bare or kind.uses_gpu(platform):
             found[str(target)] = "; ".join(reasons)
     return found
-
-
-@contextmanager
-def _naming_archives(target: Target, catalog: Catalog) -> Iterator[None]:
-    """Name the release that needs no compiler to whoever lacks one."""
-    try:
-        yield
-    except HostError as error:
-        if fetched := releases_of(target, catalog).fetched:
-            hint = f"{error.hint}; or --release {fetched[0]}, whose archives upstream has compiled"
-            raise HostError(error.message, hint=hint) from error
-        raise
 
 
 def _unreachable(target: Target, release: PinnedRelease, downloader: Reachability) -> str:

@@ -59,7 +59,7 @@ def narrow(
         request: with the patterns that were given; a target that one of them names exactly stays, whatever comes of it.
         catalog: what can be made.
         platform: of this machine; None when every target is made on a machine of its own platform.
-        no_toolkit: target to why nothing compiles for its accelerator here; as ``looking.find_toolkits`` has it.
+        no_toolkit: target to why nothing compiles for its accelerator here, as ``find_toolkits`` has it.
 
     Raises:
         UsageError: nothing is left of what a glob took, and the options make no sense for any of it.

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pytest
 
@@ -10,7 +10,7 @@ from pipeline.model.actions import Prove
 from pipeline.model.host import ApiDevice, HostFacts, Tool
 from pipeline.model.toolkit import ToolkitPlace
 from pipeline.names import parse_target
-from pipeline.plan import BuildRequest, look_around, make_plan
+from pipeline.plan import BuildRequest, find_toolkits, look_around, make_plan
 from pipeline.system.trees import FileTreeReader
 
 VULKAN = parse_target("llama.cpp/linux-x86_64-vulkan")
@@ -151,6 +151,14 @@ def test_gpu_code_that_a_toolkit_lacks_is_missed_before_anything_is_compiled(cat
     assert (found.origin, found.path, len(found.runtime_sha256)) == ("system", str(rocm), 64)
     with pytest.raises(HostError, match=r"no rocblas/\*\*/library for gfx1030; it has it for gfx1100"):
         toolkits(catalog, ROCM, ToolkitHost(rocm, "6.4"), "gfx1030")
+
+
+def test_the_digest_of_a_runtime_is_taken_only_of_what_is_built(catalog, rocm):
+    request = BuildRequest((ROCM,), source="build", prove="none", architectures=("gfx1100",))
+    found, lacking = find_toolkits(request, catalog, ToolkitHost(rocm, "6.4"))
+    assert (found[str(ROCM)].path, found[str(ROCM)].runtime_sha256, lacking) == (str(rocm), None, {})
+    _, lacking = find_toolkits(replace(request, architectures=("gfx1030",)), catalog, ToolkitHost(rocm, "6.4"))
+    assert "for gfx1030" in lacking[str(ROCM)].message, "what is lacking shows all the same"
 
 
 def test_a_runtime_of_packages_is_not_looked_for_in_the_compilers_folder(catalog, tmp_path):
