@@ -15,10 +15,10 @@ from pipeline.builders.wheel_backend import make_wheel, require_backend
 from pipeline.builders.wheel_naming import needed_symbols, platform_tag
 from pipeline.errors import BuildError, HostError, ProofError
 from pipeline.events import StepProgress
-from pipeline.make.compile_places import compilers_at_once, refuse_unknown, vendor_of_compilers
+from pipeline.make.compile_places import compilers_at_once, refuse_changed, refuse_unknown, vendor_of_compilers
 from pipeline.make.compiler_cache import compiler_cache, with_a_second_try
 from pipeline.make.linkage import check_linkage, read_cards
-from pipeline.make.outputs import Outputs, Results, made
+from pipeline.make.outputs import Outputs, Results, made, verified_tree
 from pipeline.make.work_folder import goes_on, settle
 from pipeline.model.counts import counted, sized
 from pipeline.ports import Command
@@ -116,9 +116,7 @@ def _begin(action: BuildWheel, identity: str, results: Results, services: Servic
     """Lay out a copy of the source, which the project installs into; go on in what an interrupted run left."""
     if goes_on(identity, work, log_path):
         return
-    tree = results[action.source].trees["source"]
-    services.store.verify_tree(tree)
-    shutil.copytree(services.store.tree_path(tree), work / "source", symlinks=True)
+    shutil.copytree(verified_tree(results[action.source].trees["source"], services), work / "source", symlinks=True)
     for project, variables in action.variables.items():
         lines = [f'set({name} "{value}")\n' for name, value in sorted(variables.items())]
         _variables_path(work, project).write_text("".join(lines), encoding="utf-8")
@@ -172,11 +170,7 @@ def _known_options(build: _Build) -> dict[str, str]:
     missing = {name: near for name, near in unknown.items() if name in build.action.options}
     refuse_unknown(f"{build.action.project} {build.action.version}", missing, hint=_RENAMED)
     known = {name: value for name, value in wanted.items() if name not in unknown}
-    for name, value in known.items():
-        if (taken := cache.get(name, ("", value))[1]) != value:
-            raise BuildError(
-                f"the source takes {name}={taken}, not {value} as it was told", hint="correct the recipe's option"
-            )
+    refuse_changed("the source takes", known, cache, hint="correct the recipe's option")
     return known
 
 

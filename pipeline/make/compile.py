@@ -18,11 +18,12 @@ from pipeline.make.compile_places import (
     options_of,
     own_options,
     paths_of,
+    refuse_changed,
     refuse_unknown,
     vendor_of_compilers,
 )
 from pipeline.make.compiler_cache import compiler_cache, with_a_second_try
-from pipeline.make.outputs import Outputs, Results, made
+from pipeline.make.outputs import Outputs, Results, made, verified_tree
 from pipeline.make.toolchain import lay_toolchain
 from pipeline.make.work_folder import goes_on, settle
 from pipeline.model.counts import counted
@@ -110,19 +111,16 @@ def _build(action: Compile, paths: cmake.Paths, run: BuildCommands, cache: Compi
 
 def _source_dir(action: Compile, services: Services, results: Results, work: Path) -> Path:
     """Return the source in the store, or, with a web interface, a copy that has it in its place."""
-    tree = results[action.source].trees["source"]
-    services.store.verify_tree(tree)
-    source = services.store.tree_path(tree)
+    source = verified_tree(results[action.source].trees["source"], services)
     if action.web_ui is None or action.web_ui_place is None:
         return source
     copy = work / "source"
     if not copy.is_dir():
-        made_ui = results[action.web_ui].trees["web_ui"]
-        services.store.verify_tree(made_ui)
+        web_ui = verified_tree(results[action.web_ui].trees["web_ui"], services)
         draft = work / "source.draft"
         shutil.rmtree(draft, ignore_errors=True)
         shutil.copytree(source, draft, symlinks=True)
-        shutil.copytree(services.store.tree_path(made_ui), draft / action.web_ui_place)
+        shutil.copytree(web_ui, draft / action.web_ui_place)
         draft.rename(copy)  # whole or not there, also after a kill
     return copy
 
@@ -141,13 +139,7 @@ def _check_options(action: Compile, options: Mapping[str, str], build_dir: Path)
     """
     cache = cmake.parse_cache((build_dir / "CMakeCache.txt").read_text(encoding="utf-8"))
     _refuse_unknown(action, cmake.unknown_options(own_options(action), cache))
-    for name, value in options.items():
-        taken = cache.get(name, ("", value))[1]
-        if taken != value:
-            raise BuildError(
-                f"CMake took {name}={taken}, not {value} as it was told",
-                hint="see the log; correct the recipe's option",
-            )
+    refuse_changed("CMake took", options, cache, hint="see the log; correct the recipe's option")
 
 
 def _facts(action: Compile, build_dir: Path, log_path: Path, warnings: int) -> dict[str, JsonValue]:

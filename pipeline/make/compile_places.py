@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.builders import cmake
-from pipeline.errors import HostError, UsageError
+from pipeline.errors import BuildError, HostError, UsageError
+from pipeline.make.outputs import verified_tree
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,9 +24,7 @@ def paths_of(services: Services, work: Path, action: Compile, results: Results) 
     """Return the places of a build; the source's is filled in when it is there."""
     toolkit = action.toolkit_dir or ""
     if action.toolkit is not None:
-        tree = results[action.toolkit].trees["toolkit"]
-        services.store.verify_tree(tree)
-        toolkit = str(services.store.tree_path(tree))
+        toolkit = str(verified_tree(results[action.toolkit].trees["toolkit"], services))
 
     def tool(name: str) -> str:
         wrapper = {"cc": "cc", "cxx": "c++"}.get(name)
@@ -76,6 +75,24 @@ def compilers_at_once(services: Services) -> int:
     """Return how many compilers may run at once: as asked for, but no more than there is memory for."""
     memory = services.host.facts().memory_bytes
     return max(1, min(services.jobs, memory // _BYTES_PER_COMPILER)) if memory else services.jobs
+
+
+def refuse_changed(who: str, options: Mapping[str, str], cache: Mapping[str, tuple[str, str]], *, hint: str) -> None:
+    """Refuse what was not taken as it was told, for example because the source forces another value.
+
+    Args:
+        who: took it, for the message.
+        options: as they were told.
+        cache: of CMake, as ``cmake.parse_cache`` reads it; what is not in it was not changed.
+        hint: what to do.
+
+    Raises:
+        BuildError: there is one.
+    """
+    for name, value in options.items():
+        taken = cache.get(name, ("", value))[1]
+        if taken != value:
+            raise BuildError(f"{who} {name}={taken}, not {value} as it was told", hint=hint)
 
 
 def refuse_unknown(what: str, unknown: Mapping[str, Sequence[str]], *, hint: str) -> None:

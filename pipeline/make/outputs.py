@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from pydantic import JsonValue
 
     from pipeline.model.result import BlobRef, StepResult, TreeRef
+    from pipeline.ports import Services
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,3 +44,13 @@ def made(
 ) -> Outputs:
     """Return outputs, empty where nothing is given."""
     return Outputs(trees=trees or {}, blobs=blobs or {}, facts=facts or {}, summary=summary)
+
+
+def verified_tree(tree: TreeRef, services: Services) -> Path:
+    """Return where a tree of the store is, after every byte of it was read again.
+
+    Raises:
+        IntegrityError: it changed.
+    """
+    services.store.verify_tree(tree)
+    return services.store.tree_path(tree)

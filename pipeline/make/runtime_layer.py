@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from pipeline.builders.libraries import digest_of_files, license_files, runtime_files
 from pipeline.errors import IntegrityError
 from pipeline.events import StepProgress
-from pipeline.make.outputs import Outputs, Results, made
+from pipeline.make.outputs import Outputs, Results, made, verified_tree
 from pipeline.make.packing import pack_layer
 from pipeline.model.counts import counted
 
@@ -65,6 +65,4 @@ def make_runtime_layer(
 def _toolkit_dir(action: MakeRuntimeLayer, services: Services, results: Results) -> Path:
     if action.toolkit is None:
         return Path(str(action.toolkit_dir))
-    tree = results[action.toolkit].trees["toolkit"]
-    services.store.verify_tree(tree)
-    return services.store.tree_path(tree)
+    return verified_tree(results[action.toolkit].trees["toolkit"], services)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.builders.wrappers import PROGRAM_VARIABLE
+from pipeline.make.outputs import verified_tree
 from pipeline.model.filling import fill
 
 if TYPE_CHECKING:
@@ -43,8 +44,7 @@ def lay_toolchain(action: Compile, services: Services, results: Results, work: P
     if action.cross is None or action.toolchain_tree is None:
         return _NONE
     tree = results[action.toolchain_tree].trees["toolkit"]
-    services.store.verify_tree(tree)
-    folder = services.store.tree_path(tree)
+    folder = verified_tree(tree, services)
     wrappers = work / "wrappers"
     wrappers.mkdir(exist_ok=True)
     for name, text in action.cross.wrappers.items():

@@ -108,8 +108,15 @@ def _decide_compiled(target: Target, request: BuildRequest, catalog: Catalog, lo
     lacking = looked.no_runner if runner else looked.no_device
     proof, proof_why = _proof(target, request, platform, lacking, runner=runner)
     name, by = (chosen.toolchain.name, f"; {chosen.title} compiles it") if chosen else ("", "")
-    known = Decision(target=str(target), version=release, origin=origin, why=why + by, proof=proof, toolchain=name)
-    return known.model_copy(update={"proof_why": proof_why})
+    return Decision(
+        target=str(target),
+        version=release,
+        origin=origin,
+        why=why + by,
+        proof=proof,
+        proof_why=proof_why,
+        toolchain=name,
+    )
 
 
 def _refuse_options_of_environments(target: Target, request: BuildRequest) -> None:
