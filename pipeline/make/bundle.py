@@ -134,8 +134,11 @@ def _part_versions(action: MakeBundle, results: Results) -> dict[str, str]:
 
 
 def _component_options(action: MakeBundle, results: Results) -> dict[str, dict[str, str]]:
-    """Return layer to the options it was compiled with; what was fetched has none that are known."""
-    pairs = zip(action.layers, action.compiled, strict=True) if action.compiled else ()
+    """Return layer to the options it was compiled with; what was fetched has none that are known.
+
+    What was compiled comes first among the layers, in the same order; a vendor's runtime comes after it.
+    """
+    pairs = zip(action.layers, action.compiled, strict=False)
     return {str(results[layer].facts["name"]): _strings(results[step].facts["options"]) for layer, step in pairs}
 
 
