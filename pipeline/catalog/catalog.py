@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from pydantic import Field
 
-from pipeline.catalog.cross_checks import check_toolchains, cross_check
+from pipeline.catalog.cross_checks import check_own_options, check_toolchains, cross_check
 from pipeline.catalog.engines import read_engines
 from pipeline.catalog.pins import check_pins, find_attestations
 from pipeline.catalog.recipes import RecipeError, read_recipe
@@ -201,6 +201,7 @@ def load(folder: Path) -> Catalog:
     toolchains = _read_all(folder / "toolchains", Toolchain, complaints)
     complaints += cross_check(folder, engines.values(), accelerators.values(), models)
     if not complaints:
+        complaints += check_own_options(folder, engines, accelerators.values())
         complaints += check_toolchains(folder, toolchains.values(), engines, accelerators)
     upstream: dict[str, dict[str, PinnedRelease]] = {}
     try:

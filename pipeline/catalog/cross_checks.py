@@ -51,6 +51,26 @@ def _unknown_platforms(path: Path, platforms: Iterable[str]) -> list[str]:
     ]
 
 
+def check_own_options(
+    folder: Path, engines: Mapping[str, EngineRecipe], accelerators: Iterable[AcceleratorRecipe]
+) -> list[str]:
+    """Return a complaint for each option that a backend calls its own and that a recipe sets for another component."""
+    complaints = []
+    backends = [(one.name, name, component) for one in accelerators for name, component in one.engines.items()]
+    for accel, name, component in backends:
+        engine, path = engines[name], folder / "accelerators" / f"{accel}.toml"
+        others = {f"{other} sets": part for other, of, part in backends if of == name and other != accel}
+        setting = [("the engine sets", engine.core, option) for option in (*engine.options, *engine.options_with_pin)]
+        for who, part in {"the core sets": engine.core, **others}.items():
+            setting += [(who, part, option) for option in part.options]
+        complaints += [
+            f"{path}: engines.{name}.own_options: {option} is among them, which {who} too"
+            for who, part, option in setting
+            if component.owns(option) and not part.owns(option)
+        ]
+    return complaints
+
+
 def check_toolchains(
     folder: Path,
     toolchains: Iterable[Toolchain],

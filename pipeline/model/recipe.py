@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from fnmatch import fnmatchcase
 from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -40,6 +41,8 @@ class Component(Frozen):
     Attributes:
         role: of the layer.
         options: CMake cache entries, added to the engine's.
+        own_options: globs of names of CMake options that this component alone reads, or others that say so too: one
+            that is given beside the recipes' goes to those components and to no other.
         cmake_targets: what to build; nothing else is.
         outputs: globs below the build's ``bin`` folder that the layer takes; each must match something.
         outputs_on: system (``macos``, ``windows``) to globs instead of those, where its files have other names.
@@ -54,6 +57,7 @@ class Component(Frozen):
 
     role: LayerRole
     options: dict[str, str] = {}
+    own_options: tuple[str, ...] = ()
     cmake_targets: tuple[str, ...] = Field(min_length=1)
     outputs: tuple[str, ...] = Field(min_length=1)
     outputs_on: dict[Literal["linux", "macos", "windows"], tuple[str, ...]] = {}
@@ -75,6 +79,10 @@ class Component(Frozen):
         for glob in globs:
             require_relative(glob)
         return globs
+
+    def owns(self, option: str) -> bool:
+        """Tell whether ``own_options`` names a CMake option."""
+        return any(fnmatchcase(option, glob) for glob in self.own_options)
 
 
 class WebUi(Frozen):

@@ -11,6 +11,7 @@ from pipeline.model.filling import fill
 from pipeline.model.manifest import Upstream
 from pipeline.model.source import GitCommit, HttpArchive, PypiSdist
 from pipeline.plan.finishing import Made, base_of, finish
+from pipeline.plan.given_options import options_for
 from pipeline.plan.toolchains import component_for, linked_component, toolchain_steps
 from pipeline.plan.toolkit_steps import NO_TOOLKIT, toolkit_steps
 from pipeline.sources.registry import material_of
@@ -116,11 +117,12 @@ class _Build:
         component = component_for(component, chain, platform=self._target.platform)
         ui_options = engine.web_ui.options if engine.web_ui and web_ui else {}
         own = {key: value.replace("{architectures}", kit.spelt) for key, value in component.options.items()}
-        options = {**engine.options, **own, **ui_options, **request.cmake_options}
+        given = options_for(component, engine.name, request, self._planning.catalog)
+        options = {**engine.options, **own, **ui_options, **given}
         filled = {"build_number": str(pin.build_number), "commit": (pin.commit or pin.version)[:8]}
         place = f"{engine.web_ui.subtree}/{engine.web_ui.output}" if engine.web_ui and web_ui else None
         action = Compile(
-            component=component.model_copy(update={"options": options, "space_bytes": 0}),
+            component=component.model_copy(update={"options": options, "own_options": (), "space_bytes": 0}),
             component_name=name,
             place=f"compile-{engine.name}-{pin.version}-{self._target.platform}" + (f"-{chain.name}" if chain else ""),
             pin_options={key: fill(value, **filled) for key, value in engine.options_with_pin.items()},

@@ -74,9 +74,10 @@ _REFERENCES: Mapping[type[Action], frozenset[str]] = {
     ProveWheel: frozenset({"wheel", "fetched", "model"}),
 }
 
-# The same within a field, and how long somebody waits; ``outputs`` is already what ``outputs_on`` says.
+# The same within a field, and how long somebody waits; ``outputs`` is already what ``outputs_on`` says, and ``options``
+# what ``own_options`` let through.
 _PARTS: Mapping[type[Action], Mapping[str, frozenset[str]]] = {
-    Compile: {"component": frozenset({"outputs_on"})},
+    Compile: {"component": frozenset({"outputs_on", "own_options"})},
     Prove: {"runner": frozenset({"argv", "slowness"})},
     ProveWheel: {"proof": frozenset({"timeout_seconds"})},
 }

@@ -10,6 +10,7 @@ from pipeline.plan.building import add_built
 from pipeline.plan.choosing import NOT_LOOKED, decide
 from pipeline.plan.collecting import Planning
 from pipeline.plan.fetching import add_fetched
+from pipeline.plan.given_options import refuse_unread
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -33,8 +34,8 @@ def make_plan(request: BuildRequest, catalog: Catalog, inputs: PlanInputs) -> Pl
         UnknownNameError: a release is not pinned.
         NothingSelectedError: a target cannot be made from that source in that release.
         HostError: this host cannot build for a target's platform, or cannot run the proof that was asked for.
-        UsageError: an option is one that the build sets itself, or is for a build where nothing is built, or for an
-            environment where none is made.
+        UsageError: an option is one that the build sets itself, or that nothing of what is built reads, or is for a
+            build where nothing is built, or for an environment where none is made.
     """
     planning = Planning(request, catalog, inputs)
     decisions = []
@@ -52,6 +53,7 @@ def make_plan(request: BuildRequest, catalog: Catalog, inputs: PlanInputs) -> Pl
         )
         decisions.append(decision)
         _ADD[decision.origin](planning, target, decision)
+    refuse_unread(request, catalog, planning.steps.values())
     return Plan(
         targets=tuple(str(target) for target in request.targets),
         decisions=tuple(decisions),

@@ -146,6 +146,7 @@ def linked_component(core: Component, backend: Component) -> Component:
     return core.model_copy(
         update={
             "options": {**core.options, **backend.options},
+            "own_options": (*core.own_options, *backend.own_options),
             "unity": {**core.unity, **backend.unity},
             "unity_excluded": {**core.unity_excluded, **backend.unity_excluded},
         }

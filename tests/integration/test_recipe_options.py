@@ -63,6 +63,54 @@ def test_every_accelerators_options_are_declared_by_every_pinned_source(release)
     )
 
 
+def configured(source: Path, tmp_path: Path, component, options: dict[str, str]) -> tuple[bytes, bytes]:
+    """Configure a component; return its build.ninja and what each file is compiled with."""
+    included = tmp_path / "included.cmake"
+    included.write_text("".join(Path(cmake.__file__).with_name(name).read_text() for name in INCLUDED))
+    build = tmp_path / "build"
+    paths = cmake.Paths(
+        source=str(source),
+        build=str(build),
+        unity=str(included),
+        cmake=str(shutil.which("cmake", path=_path())),
+        ninja=str(shutil.which("ninja", path=_path())),
+        cc=str(shutil.which("cc")),
+        cxx=str(shutil.which("c++")),
+    )
+    argv = cmake.configure_argv(
+        paths,
+        options={**RECIPE.options, **component.options, **options},
+        unity=cmake.unity_list(component),
+        compile_flags=(),
+        link_flags=RECIPE.link_flags,
+        launcher=None,
+        languages=component.languages,
+    )
+    env = cmake.environment({"PATH": _path(), "HOME": str(tmp_path)}, epoch_seconds=0)
+    done = subprocess.run(argv, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return (build / "build.ninja").read_bytes(), (build / "compile_commands.json").read_bytes()
+
+
+@pytest.mark.skipif(shutil.which("c++") is None, reason="no C++ compiler")
+@pytest.mark.parametrize("release", [pin.version for pin in RECIPE.releases])
+@pytest.mark.parametrize("name", ["core", "cpu"])
+def test_what_backends_call_their_own_options_changes_nothing_of_how_others_are_built(release, name, tmp_path):
+    component = RECIPE.core if name == "core" else BACKENDS[name]
+    with pinned_source(ENGINE, release) as source:
+        configured(source, tmp_path, component, {})  # the first time, what CMake tried the compilers with is in it
+        plain = configured(source, tmp_path, component, {})
+        cache = cmake.parse_cache((tmp_path / "build/CMakeCache.txt").read_text())
+        other = {
+            option: {"ON": "OFF", "OFF": "ON"}.get(cache[option][1], "other") if option in cache else "other"
+            for option in declared_options(source).options
+            if any(backend.owns(option) and not component.owns(option) for backend in BACKENDS.values())
+        }
+        assert {"GGML_CUDA_FA", "GGML_HIP_GRAPHS", "GGML_METAL_STD", "GGML_SYCL_F16"} <= set(other)
+        assert configured(source, tmp_path, component, other) == plain
+        assert configured(source, tmp_path, component, {"GGML_LTO": "ON"}) != plain
+
+
 @pytest.fixture
 def oneapi(tmp_path):
     """Return a folder that is laid out as oneAPI is, with everything that the recipe asks of it."""

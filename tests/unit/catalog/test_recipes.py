@@ -165,3 +165,19 @@ def test_a_toolchain_for_an_engine_that_is_not_there_is_named(copy: Path):
     path.write_text(path.read_text().replace('engines."llama.cpp"', 'engines."lama.cpp"'))
     with pytest.raises(RecipeError, match=r"targets\.linux-arm64\.engines\.lama\.cpp: no such engine"):
         load(copy)
+
+
+@pytest.mark.parametrize(
+    ("globs", "complaint"),
+    [
+        ('"GGML_N*"', "GGML_NATIVE is among them, which the engine sets too"),
+        ('"LLAMA_BUILD_NUM*"', "LLAMA_BUILD_NUMBER is among them, which the engine sets too"),
+        ('"GGML_CPU"', "GGML_CPU is among them, which the core sets too"),
+        ('"GGML_AVX2"', "GGML_AVX2 is among them, which avx2 sets too"),
+    ],
+)
+def test_an_option_is_not_a_backends_own_where_a_recipe_sets_it_for_another_component(copy: Path, globs, complaint):
+    change(copy, "accelerators/metal.toml", '"GGML_METAL_*"', globs)
+    with pytest.raises(RecipeError) as caught:
+        load(copy)
+    assert f"metal.toml: engines.llama.cpp.own_options: {complaint}" in str(caught.value)
