@@ -1,4 +1,4 @@
-"""Reads ``recipes/ci``, and holds it against the other recipes: what is built needs a runner and a toolchain."""
+"""Reads ``recipes/ci``, and holds it against the other recipes: what is built needs a runner and its packages."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TypeVar
 from pipeline.accelerators import registry as accelerator_kinds
 from pipeline.catalog.recipes import RecipeError, read_recipe
 from pipeline.model.frozen import Frozen
-from pipeline.model.workflows import GithubRunners, GitlabRunners, Toolchains, WorkflowRecipes
+from pipeline.model.workflows import GithubRunners, GitlabRunners, RunnerPackages, WorkflowRecipes
 from pipeline.names import PLATFORMS, UnknownNameError, accel_version
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def load_workflows(folder: Path, catalog: Catalog) -> WorkflowRecipes:
 
     Args:
         folder: of recipes.
-        catalog: everything that can be made; each target must have a runner, and each that is built a toolchain there.
+        catalog: everything that can be made; each target must have a runner, and what it needs there if it is built.
 
     Raises:
         RecipeError: a file is missing or wrong; the complaints of all of them are listed.
@@ -39,17 +39,17 @@ def load_workflows(folder: Path, catalog: Catalog) -> WorkflowRecipes:
     complaints: list[str] = []
     github = _read(folder / FOLDER / "github.toml", GithubRunners, complaints)
     gitlab = _read(folder / FOLDER / "gitlab.toml", GitlabRunners, complaints)
-    toolchains = _read(folder / FOLDER / "toolchains.toml", Toolchains, complaints)
-    if github is None or gitlab is None or toolchains is None:
+    packages = _read(folder / FOLDER / "runner_packages.toml", RunnerPackages, complaints)
+    if github is None or gitlab is None or packages is None:
         raise RecipeError("\n".join(complaints), hint=_HINT)
-    recipes = WorkflowRecipes(github=github, gitlab=gitlab, toolchains=toolchains)
+    recipes = WorkflowRecipes(github=github, gitlab=gitlab, packages=packages)
     for name, runners, made_on in (
         ("github.toml", github.runners, github.made_on),
         ("gitlab.toml", gitlab.runners, gitlab.made_on),
     ):
         complaints += _check_runners(folder / FOLDER / name, runners, made_on, catalog)
-    complaints += _check_toolchains(folder / FOLDER / "toolchains.toml", recipes, catalog)
-    complaints += _check_toolkits(folder / FOLDER / "toolchains.toml", recipes, catalog)
+    complaints += _check_setups(folder / FOLDER / "runner_packages.toml", recipes, catalog)
+    complaints += _check_toolkits(folder / FOLDER / "runner_packages.toml", recipes, catalog)
     if complaints:
         raise RecipeError("\n".join(complaints), hint=_HINT)
     return recipes
@@ -69,8 +69,8 @@ def system_of(platform: str, label: str = "") -> System:
     return systems[platform.partition("-")[0]]
 
 
-def toolchain_key(target: Target, catalog: Catalog) -> str | None:
-    """Return the kind of accelerator whose toolchain a target needs; None where nothing is compiled."""
+def setup_key(target: Target, catalog: Catalog) -> str | None:
+    """Return the kind of accelerator for which a target's runner is set up; None where nothing is compiled."""
     return catalog.accelerator(target.accel).kind if catalog.can_build(target) else None
 
 
@@ -104,15 +104,15 @@ def _check_runners(
     return complaints
 
 
-def _check_toolchains(path: Path, recipes: WorkflowRecipes, catalog: Catalog) -> list[str]:
+def _check_setups(path: Path, recipes: WorkflowRecipes, catalog: Catalog) -> list[str]:
     known = accelerator_kinds.KINDS
     complaints = [
-        f"{path}: kinds.{name}: is none of {', '.join(known)}" for name in recipes.toolchains.kinds if name not in known
+        f"{path}: kinds.{name}: is none of {', '.join(known)}" for name in recipes.packages.kinds if name not in known
     ]
     missing: dict[str, str] = {}
     for target in catalog.targets():
         try:
-            kind = toolchain_key(target, catalog)
+            kind = setup_key(target, catalog)
         except UnknownNameError:  # said where the catalog is read
             continue
         if kind is None:
@@ -120,9 +120,9 @@ def _check_toolchains(path: Path, recipes: WorkflowRecipes, catalog: Catalog) ->
         for provider in (recipes.github, recipes.gitlab):
             machine = catalog.machine_of(target)
             system = system_of(provider.made_on.get(machine, machine))
-            if system not in recipes.toolchains.kinds.get(kind, {}):
+            if system not in recipes.packages.kinds.get(kind, {}):
                 missing.setdefault(f"kinds.{kind}.{system}", str(target))
-            if system not in recipes.toolchains.compiler:
+            if system not in recipes.packages.compiler:
                 missing.setdefault(f"compiler.{system}", str(target))
     return complaints + [f"{path}: {key}: is missing, and {target} is built there" for key, target in missing.items()]
 
@@ -134,15 +134,15 @@ def _check_toolkits(path: Path, recipes: WorkflowRecipes, catalog: Catalog) -> l
         version = accel_version(target.accel)
         for provider in (recipes.github, recipes.gitlab):
             runner = provider.made_on.get(target.platform, target.platform)
-            toolchain = recipes.toolchains.kinds.get(kind, {}).get("linux")
-            if system_of(runner) != "linux" or toolchain is None:
+            setup = recipes.packages.kinds.get(kind, {}).get("linux")
+            if system_of(runner) != "linux" or setup is None:
                 continue
             packaged = toolkit.packages_for(version, runner) if version else toolkit.packaged
-            installed = toolchain.toolkit_for(version, runner)
+            installed = setup.toolkit_for(version, runner)
             name = f"kinds.{kind}.linux: {toolkit.title} {version}".rstrip() + f" on {runner}"
             if packaged and installed:
                 found.setdefault(f"{name} is installed, and packages of it are pinned", target)
-            elif not (packaged or installed or toolchain.apt):
+            elif not (packaged or installed or setup.apt):
                 found.setdefault(f"{name} has neither pinned packages nor an entry in toolkits", target)
     return [f"{path}: {what}; {target} is built there" for what, target in found.items()]
 

@@ -18,6 +18,6 @@ def workflow_recipes(recipes_dir: Path, catalog: Catalog) -> WorkflowRecipes:
     """Return what is known of runners, and that each target of the catalog has one.
 
     Raises:
-        RecipeError: a file is missing or wrong, or a target has no runner, or no toolchain there.
+        RecipeError: a file is missing or wrong, or a target has no runner, or no packages there.
     """
     return load_workflows(recipes_dir if has_workflows(recipes_dir) else shipped_recipes_dir(), catalog)

@@ -67,7 +67,7 @@ class SystemToolkit(Frozen):
     apt_repository: AptRepository | None = None
 
 
-class Toolchain(Frozen):
+class RunnerSetup(Frozen):
     """What is installed on a runner before a build.
 
     Attributes:
@@ -91,8 +91,8 @@ class Toolchain(Frozen):
         return next((each for each in self.toolkits if (each.version, each.platform) == (version, platform)), None)
 
 
-class Toolchains(Frozen):
-    """``recipes/ci/toolchains.toml``.
+class RunnerPackages(Frozen):
+    """``recipes/ci/runner_packages.toml``.
 
     Attributes:
         compiler: what every build needs on a system.
@@ -100,8 +100,8 @@ class Toolchains(Frozen):
     """
 
     schema_version: Literal[1]
-    compiler: dict[System, Toolchain]
-    kinds: dict[Name, dict[System, Toolchain]]
+    compiler: dict[System, RunnerSetup]
+    kinds: dict[Name, dict[System, RunnerSetup]]
 
 
 class Action(Frozen):
@@ -175,4 +175,4 @@ class WorkflowRecipes(Frozen):
 
     github: GithubRunners
     gitlab: GitlabRunners
-    toolchains: Toolchains
+    packages: RunnerPackages

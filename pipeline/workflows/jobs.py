@@ -10,9 +10,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from pipeline.catalog.workflows import system_of, toolchain_key
+from pipeline.catalog.workflows import setup_key, system_of
 from pipeline.errors import UsageError
-from pipeline.model.workflows import AptRepository, SystemToolkit, Toolchain
+from pipeline.model.workflows import AptRepository, RunnerSetup, SystemToolkit
 from pipeline.names import accel_version, family_of
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pipeline.catalog import Catalog
     from pipeline.model.manifest import ProofLevel
-    from pipeline.model.workflows import System, Toolchains
+    from pipeline.model.workflows import RunnerPackages, System
     from pipeline.names import Target
     from pipeline.workflows.runners import Runners
 
@@ -70,7 +70,7 @@ def plan_jobs(
     targets: Sequence[Target],
     catalog: Catalog,
     *,
-    toolchains: Toolchains,
+    packages: RunnerPackages,
     runners: Runners,
 ) -> tuple[Job, ...]:
     """Return the jobs that make the targets, each target in one of them, sorted by name.
@@ -78,7 +78,7 @@ def plan_jobs(
     Args:
         targets: to make.
         catalog: that they are of.
-        toolchains: what runners need.
+        packages: what runners need.
         runners: the machines there are; the label of one says its system.
 
     Raises:
@@ -92,7 +92,7 @@ def plan_jobs(
         machine = catalog.machine_of(members[0])
         runner = runners.made_on.get(machine, machine)
         system = system_of(runner, runners.label(runner))
-        toolchain = _toolchain(members, catalog, toolchains, system=system, runner=runner)
+        setup = _setup(members, catalog, packages, system=system, runner=runner)
         jobs.append(
             Job(
                 name=f"{group.engine}-{group.platform}-{group.what}",
@@ -102,8 +102,8 @@ def plan_jobs(
                 system=system,
                 targets=_patterns(members, targets, catalog),
                 source=group.source,
-                apt=toolchain.apt,
-                apt_repository=toolchain.apt_repository,
+                apt=setup.apt,
+                apt_repository=setup.apt_repository,
                 prove=_prove(group, members, catalog, runner=runner),
             )
         )
@@ -118,7 +118,7 @@ def kept_elsewhere(jobs: Iterable[Job], asked: Collection[str]) -> tuple[Job, ..
 def _group(target: Target, catalog: Catalog) -> _Group:
     if target.engine in catalog.environments:
         return _Group(target.engine, target.platform, target.accel, "auto")
-    kind = toolchain_key(target, catalog)
+    kind = setup_key(target, catalog)
     if kind is None:
         return _Group(target.engine, target.platform, "fetched", "fetch")
     return _Group(target.engine, target.platform, _NO_TOOLKIT if kind == _NO_TOOLKIT else target.accel, "build")
@@ -148,25 +148,25 @@ def _prove(group: _Group, members: Iterable[Target], catalog: Catalog, *, runner
     return "run" if all(catalog.accelerator(target.accel).software_environment for target in members) else None
 
 
-def _toolchain(
-    members: Sequence[Target], catalog: Catalog, toolchains: Toolchains, *, system: System, runner: str
-) -> Toolchain:
+def _setup(
+    members: Sequence[Target], catalog: Catalog, packages: RunnerPackages, *, system: System, runner: str
+) -> RunnerSetup:
     """Return what the targets of a job need together."""
-    kinds = sorted({kind for target in members if (kind := toolchain_key(target, catalog)) is not None})
+    kinds = sorted({kind for target in members if (kind := setup_key(target, catalog)) is not None})
     if not kinds:
-        return Toolchain()
-    parts = [toolchains.compiler.get(system), *(toolchains.kinds.get(kind, {}).get(system) for kind in kinds)]
+        return RunnerSetup()
+    parts = [packages.compiler.get(system), *(packages.kinds.get(kind, {}).get(system) for kind in kinds)]
     known = [part for part in parts if part is not None]
     if known != parts:
         tables = " and ".join((f"[compiler.{system}]", *(f"[kinds.{kind}.{system}]" for kind in kinds)))
         raise UsageError(
             f"nothing says what a {system} runner needs to build {', '.join(map(str, members))}",
-            hint=f"recipes/ci/toolchains.toml must have {tables}; or choose a runner of another system",
+            hint=f"recipes/ci/runner_packages.toml must have {tables}; or choose a runner of another system",
         )
     version = accel_version(members[0].accel)  # the targets are one where there is one
     toolkits = [toolkit for part in known if (toolkit := part.toolkit_for(version, runner)) is not None]
-    whole: list[Toolchain | SystemToolkit] = [*known, *toolkits]
-    return Toolchain(
+    whole: list[RunnerSetup | SystemToolkit] = [*known, *toolkits]
+    return RunnerSetup(
         apt=tuple(sorted({package for part in whole for package in part.apt})),
         apt_repository=next((_filled(part.apt_repository, version) for part in whole if part.apt_repository), None),
     )

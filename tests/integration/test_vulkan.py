@@ -33,12 +33,10 @@ def sdk() -> Path | None:
     places = host(settings).toolkits(toolkit, "")
     if any(not place.lacking and place.version and int(place.version) >= int(toolkit.minimum or 0) for place in places):
         return None
-    folder = CACHE_DIR / "toolchains" / "vulkan-trixie"
+    folder = CACHE_DIR / "toolkits" / "vulkan-trixie"
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        outcome = subprocess.run(
-            [PROJECT / "ci/toolchains/vulkan", folder], capture_output=True, text=True, check=False
-        )
+        outcome = subprocess.run([PROJECT / "ci/toolkits/vulkan", folder], capture_output=True, text=True, check=False)
         if outcome.returncode != 0:
             pytest.skip(f"no headers of Vulkan 1.3.272 or later here, and none to be had: {outcome.stderr.strip()}")
     return folder

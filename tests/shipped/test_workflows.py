@@ -39,9 +39,9 @@ def everything(tmp_path_factory, catalog, recipes_dir) -> Path:
     recipes = load_workflows(recipes_dir, catalog)
     repositories = [
         part.apt_repository
-        for kind in recipes.toolchains.kinds.values()
-        for toolchain in kind.values()
-        for part in (toolchain, *toolchain.toolkits)
+        for kind in recipes.packages.kinds.values()
+        for setup in kind.values()
+        for part in (setup, *setup.toolkits)
         if part.apt_repository
     ]
     assert {repository.suite == "/" for repository in repositories} == {True, False}

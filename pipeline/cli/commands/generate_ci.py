@@ -89,7 +89,7 @@ def command(
     elsewhere: dict[str, Job] = {}
     for provider in providers or PROVIDERS:
         chosen = choose_runners(provider, recipes, asked)
-        planned = plan_jobs(targets, catalog, toolchains=recipes.toolchains, runners=chosen)
+        planned = plan_jobs(targets, catalog, packages=recipes.packages, runners=chosen)
         jobs[provider] = [job.name for job in planned]
         elsewhere.update({job.name: job for job in kept_elsewhere(planned, asked)})
         files += render_workflows(

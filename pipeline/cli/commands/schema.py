@@ -24,7 +24,7 @@ from pipeline.model.release_preferences import ReleasePreferences
 from pipeline.model.toolchain import Toolchain
 from pipeline.model.upstream import PinnedRelease
 from pipeline.model.wheel_recipe import WheelEngine
-from pipeline.model.workflows import GithubRunners, GitlabRunners, Toolchains
+from pipeline.model.workflows import GithubRunners, GitlabRunners, RunnerPackages
 
 if TYPE_CHECKING:
     from pipeline.cli.session import Session
@@ -48,7 +48,7 @@ _MODELS: dict[str, type[Frozen]] = {
     "mirror": MirrorDocument,
     "github-runners": GithubRunners,
     "gitlab-runners": GitlabRunners,
-    "ci-toolchains": Toolchains,
+    "runner-packages": RunnerPackages,
 }
 _NAMES = ("manifest", *_MODELS)
 _KEPT = "manifest-v1.schema.json"

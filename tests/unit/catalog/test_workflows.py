@@ -1,4 +1,4 @@
-"""recipes/ci: every mistake is named, and what is built needs a runner and a toolchain."""
+"""recipes/ci: every mistake is named, and what is built needs a runner and its packages."""
 
 from __future__ import annotations
 
@@ -39,29 +39,39 @@ def test_the_projects_own_are_right(recipes, catalog):
 @pytest.mark.parametrize(
     ("name", "old", "new", "said"),
     [
-        ("toolchains.toml", "[kinds.cpu.linux]", "", "kinds.cpu.linux: is missing"),
-        ("toolchains.toml", "[compiler.linux]\napt", "[compiler.linux]\naptt", "unknown key; did you mean 'apt'?"),
-        ("toolchains.toml", "[kinds.cpu.windows]", "[kinds.tpu.linux]", "kinds.tpu: is none of"),
-        ("toolchains.toml", '"g++"', '"g++; reboot"', "compiler.linux.apt.2"),
+        ("runner_packages.toml", "[kinds.cpu.linux]", "", "kinds.cpu.linux: is missing"),
+        ("runner_packages.toml", "[compiler.linux]\napt", "[compiler.linux]\naptt", "unknown key; did you mean 'apt'?"),
+        ("runner_packages.toml", "[kinds.cpu.windows]", "[kinds.tpu.linux]", "kinds.tpu: is none of"),
+        ("runner_packages.toml", '"g++"', '"g++; reboot"', "compiler.linux.apt.2"),
         (
-            "toolchains.toml",
+            "runner_packages.toml",
             "https://repo.radeon.com/rocm/apt",
             "http://repo.radeon.com/rocm/apt",
             "apt_repository.url",
         ),
-        ("toolchains.toml", "CA8BB4727A47B4D09B4EE8969386B48A1A693C5C", "1A693C5C", "key_fingerprint"),
-        ("toolchains.toml", '"12.9"', '"12.8"', "CUDA 12.9 on linux-x86_64 has neither pinned packages nor an entry"),
+        ("runner_packages.toml", "CA8BB4727A47B4D09B4EE8969386B48A1A693C5C", "1A693C5C", "key_fingerprint"),
         (
-            "toolchains.toml",
+            "runner_packages.toml",
+            '"12.9"',
+            '"12.8"',
+            "CUDA 12.9 on linux-x86_64 has neither pinned packages nor an entry",
+        ),
+        (
+            "runner_packages.toml",
             '"12.9"',
             '"13.0"',
             "CUDA 13.0 on linux-x86_64 is installed, and packages of it are pinned",
         ),
-        ("toolchains.toml", 'apt = ["rocm-hip-sdk"]', "", "ROCm 7.0 on linux-x86_64 has neither pinned packages nor"),
-        ("toolchains.toml", 'suite = "/"', 'suite = "noble"', "components: a suite has some"),
-        ("toolchains.toml", 'suite = "noble"', 'suite = "/"', "the suite / has none"),
         (
-            "toolchains.toml",
+            "runner_packages.toml",
+            'apt = ["rocm-hip-sdk"]',
+            "",
+            "ROCm 7.0 on linux-x86_64 has neither pinned packages nor",
+        ),
+        ("runner_packages.toml", 'suite = "/"', 'suite = "noble"', "components: a suite has some"),
+        ("runner_packages.toml", 'suite = "noble"', 'suite = "/"', "the suite / has none"),
+        (
+            "runner_packages.toml",
             '[[kinds.cuda.linux.toolkits]]\nversion = "12.9"',
             '[[kinds.rocm.linux.toolkits]]\nversion = "12.9"',
             "kinds.cuda.linux.toolkits",

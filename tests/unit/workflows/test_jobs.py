@@ -34,7 +34,7 @@ def jobs(catalog: Catalog, recipes: WorkflowRecipes, *patterns: str, **asked: st
     targets = [target for target in catalog.targets() if not patterns or any(target.is_named(p) for p in patterns)]
     asked = {platform.replace("__", "-"): label for platform, label in asked.items()}
     runners = choose_runners("github", recipes, asked)
-    planned = plan_jobs(targets, catalog, toolchains=recipes.toolchains, runners=runners)
+    planned = plan_jobs(targets, catalog, packages=recipes.packages, runners=runners)
     return {job.name: job for job in planned}
 
 

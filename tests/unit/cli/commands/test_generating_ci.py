@@ -123,7 +123,7 @@ def test_what_cannot_be_made_is_left_out_with_a_warning(user, checkout):
 def test_a_mistake_in_recipes_ci_is_one_of_check(user, recipes_dir, tmp_path, monkeypatch):
     shutil.copytree(recipes_dir, tmp_path / "recipes")
     shutil.copytree(recipes_dir.parent / "envs", tmp_path / "envs")
-    path = tmp_path / "recipes" / "ci" / "toolchains.toml"
+    path = tmp_path / "recipes" / "ci" / "runner_packages.toml"
     path.write_text(path.read_text().replace("[kinds.cpu.linux]", ""))
     monkeypatch.setenv("ENGINE_PIPELINE_RECIPES", str(tmp_path / "recipes"))
     assert user.run("check") == 2
