@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.events import StepProgress
 from pipeline.model.counts import sized
@@ -10,6 +10,7 @@ from pipeline.model.counts import sized
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from pipeline.model.layer_action import LayerAction
     from pipeline.model.result import BlobRef, TreeRef
     from pipeline.ports import Services
 
@@ -30,25 +31,6 @@ class Packed(NamedTuple):
         """One line of figures: size of the files, of the archive, and how much of the one the other is."""
         share = 100 * self.archive.size_bytes / max(self.tree.size_bytes, 1)
         return f"{sized(self.tree.size_bytes)}, packed {sized(self.archive.size_bytes)} ({share:.0f} % of that)"
-
-
-class LayerAction(Protocol):
-    """What every step that makes a layer says of its archive; see ``model.actions``."""
-
-    @property
-    def layer_name(self) -> str:
-        """Name of the layer."""
-        ...
-
-    @property
-    def zstd_level(self) -> int:
-        """Level of the archive."""
-        ...
-
-    @property
-    def epoch_seconds(self) -> int:
-        """Time stamp of every file in the archive."""
-        ...
 
 
 def pack_layer(

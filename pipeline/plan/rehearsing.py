@@ -6,11 +6,12 @@ So targets, versions, layers and what bundles share are those of the release tha
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING
 
 from pipeline.catalog import locked_environment, pinned_miniforge
 from pipeline.model.actions import MakeBundle, MakeLayer
 from pipeline.model.host import Tool
+from pipeline.model.layer_action import LayerAction
 from pipeline.model.plan import Plan
 from pipeline.model.rehearsal_actions import RehearseLayer
 from pipeline.model.source import LocalTree
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pipeline.catalog import Catalog
-    from pipeline.model.manifest import LayerRole
     from pipeline.model.plan import Decision
     from pipeline.names import Target
     from pipeline.plan.request import BuildRequest
@@ -57,31 +57,6 @@ def make_rehearsal(request: BuildRequest, catalog: Catalog) -> Plan:
         ),
         steps=tuple(planning.steps.values()),
     )
-
-
-@runtime_checkable
-class _LayerStep(Protocol):
-    """What every action that makes a layer says; see ``model.actions``."""
-
-    @property
-    def layer_name(self) -> str:
-        """Name of the layer."""
-        ...
-
-    @property
-    def role(self) -> LayerRole:
-        """What it is for."""
-        ...
-
-    @property
-    def zstd_level(self) -> int:
-        """Level of the archive."""
-        ...
-
-    @property
-    def epoch_seconds(self) -> int:
-        """Time stamp of every file."""
-        ...
 
 
 class _Rehearsal:
@@ -120,7 +95,7 @@ class _Rehearsal:
 
     def _layer(self, target: Target, name: str, bundle: MakeBundle) -> str:
         action = self._real[name]
-        if not isinstance(action, _LayerStep):
+        if not isinstance(action, LayerAction):
             raise TypeError(f"{name} makes no layer")
         # A vendor's runtime is one layer for all releases.
         version = "" if action.role == "runtime" else f" {bundle.version}"
