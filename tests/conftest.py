@@ -19,6 +19,7 @@ with mock.patch("sys.addaudithook"):
 
 from pipeline.catalog import Catalog, load
 from tests.simulators.engine_world import close_stores
+from tests.skips import pytest_addoption, pytest_configure  # noqa: F401 - pytest looks for them here
 from tests.workers import pytest_xdist_auto_num_workers  # noqa: F401 - pytest looks for it here
 
 # A shell has what it starts in the background ignore Ctrl-C, and so would every program that the tests interrupt.

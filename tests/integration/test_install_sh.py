@@ -19,7 +19,8 @@ from tests.simulators.mounts import MOUNT, mounted
 from tests.simulators.shell_installer import SHELLS, TOOLS, ShellInstaller, health_of, revocation
 
 pytestmark = pytest.mark.skipif(
-    shutil.which("dash") is None or shutil.which("busybox") is None, reason="no dash, busybox"
+    shutil.which("dash") is None or shutil.which("busybox") is None,
+    reason="needs dash and busybox, which .ci/run installs",
 )
 SHA_TOOLS = ("sha256sum", "shasum", "openssl", "busybox")
 

@@ -19,7 +19,8 @@ from tests.simulators.mounts import mounted
 from tests.simulators.shell_installer import ShellInstaller, health_of
 
 pytestmark = pytest.mark.skipif(
-    shutil.which("dash") is None or shutil.which("busybox") is None, reason="no dash, busybox"
+    shutil.which("dash") is None or shutil.which("busybox") is None,
+    reason="needs dash and busybox, which .ci/run installs",
 )
 _MOST = 400
 

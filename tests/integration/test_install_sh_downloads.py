@@ -16,7 +16,8 @@ from tests.simulators.nginx import PROGRAM, Nginx, free_port
 from tests.simulators.shell_installer import BUSYBOX, TOOLS, ShellInstaller, health_of
 
 pytestmark = pytest.mark.skipif(
-    shutil.which("dash") is None or shutil.which("busybox") is None, reason="no dash, busybox"
+    shutil.which("dash") is None or shutil.which("busybox") is None,
+    reason="needs dash and busybox, which .ci/run installs",
 )
 DOWNLOADERS = ("curl", "wget", "busybox")
 LARGE = LayerFiles("large", {"lib/weights": random.Random(4).randbytes(300_000)})
@@ -191,7 +192,7 @@ def test_with_zstd_the_repository_itself_serves(machine, server):
     assert whole(machine)
 
 
-@pytest.mark.skipif(PROGRAM is None, reason="no nginx")
+@pytest.mark.skipif(PROGRAM is None, reason="needs nginx, which .ci/run installs")
 def test_nginx_serves_a_mirror(machine, tmp_path):
     shutil.copytree(machine.folder, tmp_path / "mirror" / "installer")
     with Nginx(tmp_path / "nginx", root=tmp_path / "mirror", listen=f"127.0.0.1:{free_port()}") as nginx:

@@ -88,7 +88,7 @@ def test_the_shipped_base_is_what_the_recorded_channel_decides(user, tmp_path):
 @pytest.mark.parametrize("program", ["conda", "mamba", "micromamba"])
 def test_a_real_conda_decides_what_our_solver_does(user, tmp_path, program):
     if shutil.which(program) is None:
-        pytest.skip(f"no {program} is on PATH")
+        pytest.skip(f"needs a conda of the machine's own on PATH: {program}")
     assert base(locked_anew(user, tmp_path / "envs", program)) == base(SHIPPED)
 
 

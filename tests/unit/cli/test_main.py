@@ -326,7 +326,7 @@ def test_a_shell_is_told_the_targets(monkeypatch, capsys):
     assert capsys.readouterr().out.split() == ["plain,linux-x86_64-avx2"]
 
 
-@pytest.mark.skipif(os.name == "nt", reason="bash")
+@pytest.mark.skipif(os.name == "nt", reason="needs bash")
 def test_the_script_for_bash_is_one(capsys, tmp_path):
     assert run(["completion", "bash", "--for", "./ci/pipeline"]) == 0
     script = capsys.readouterr().out

@@ -22,6 +22,7 @@ from pipeline.system.rate_limits import RateLimitError
 from pipeline.system.store import FileStore
 from pipeline.system.transfer_policy import TransferPolicy
 from tests.simulators import http_server as sim
+from tests.simulators.certificates import make_certificates
 
 DATA = bytes(range(256)) * 1200
 QUICK = TransferPolicy(
@@ -546,20 +547,13 @@ def test_no_server_at_all_is_a_network_error(make):
 def test_a_certificate_that_is_not_trusted_is_said_to_be_one(make, tmp_path):
     import ssl  # noqa: PLC0415
 
-    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
-    made = subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", cert],
-        capture_output=True, check=False,
-    )  # fmt: skip
-    if made.returncode:
-        pytest.skip("no openssl program")
+    made = make_certificates(tmp_path)
     with sim.FaultyServer() as server:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(cert, key)
+        context.load_cert_chain(made.server, made.key)
         server._server.socket = context.wrap_socket(server._server.socket, server_side=True)
         url = server.host("/f", DATA).replace("http://127.0.0.1", "https://localhost")
         with pytest.raises(NetworkError, match="TLS") as caught:
             make().fetch(wanted(url))
         assert "SSL_CERT_FILE" in caught.value.hint
-        assert make(ca_file=str(cert)).fetch(wanted(url)).size_bytes == len(DATA)
+        assert make(ca_file=str(made.authority)).fetch(wanted(url)).size_bytes == len(DATA)
