@@ -6,22 +6,20 @@ zig compiles a C++ library of its own for each platform, once; so the cache fold
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from pipeline.app.settings import default_cache_dir
 from pipeline.system.binaries import FileInspector
 from tests.integration.conftest import make_user
 from tests.simulators.command_line import PROJECT, CommandLine
+from tests.simulators.kept_cache import CACHE_DIR
 from tests.simulators.tiny_engine import write_toolchains
 
 pytestmark = pytest.mark.slow
 
-CACHE_DIR = Path(os.environ.get("ENGINE_PIPELINE_CACHE_DIR") or default_cache_dir())
 WINE = "/usr/lib/wine/wine64"
 
 

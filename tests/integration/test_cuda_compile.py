@@ -5,13 +5,12 @@ The whole backend takes more than an hour of processor time; a few files show th
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
 from pipeline.app.services import build_services
-from pipeline.app.settings import Flags, default_cache_dir, load_settings
+from pipeline.app.settings import Flags, load_settings
 from pipeline.catalog import load
 from pipeline.make.compile import compile_component
 from pipeline.make.run import _run_step
@@ -19,6 +18,7 @@ from pipeline.model.actions import Compile
 from pipeline.names import parse_target
 from pipeline.plan import BuildRequest, look_around, make_plan
 from pipeline.system.binaries import FileInspector
+from tests.simulators.kept_cache import CACHE_DIR
 
 pytestmark = pytest.mark.slow
 
@@ -31,8 +31,7 @@ ARCHITECTURES = ("sm_86", "compute_90")
 @pytest.fixture(scope="module")
 def compiled(tmp_path_factory) -> Path:
     """Return the build folder of a few files of the backend, compiled with the toolkit of packages."""
-    cache_dir = Path(os.environ.get("ENGINE_PIPELINE_CACHE_DIR") or default_cache_dir())
-    settings = load_settings(Flags(cache_dir=cache_dir))
+    settings = load_settings(Flags(cache_dir=CACHE_DIR))
     catalog = load(settings.recipes_dir)
     request = BuildRequest((CUDA,), source="build", prove="none", toolkit="packaged", architectures=ARCHITECTURES)
     work = tmp_path_factory.mktemp("cuda")

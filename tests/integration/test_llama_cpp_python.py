@@ -6,7 +6,6 @@ Slow without a warm cache (minutes: it compiles llama.cpp), so it uses the cache
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 import zipfile
@@ -14,19 +13,16 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.app.settings import default_cache_dir
 from tests.simulators.command_line import CommandLine
+from tests.simulators.kept_cache import CACHE_DIR, MODEL_SHA256, user_with_kept_cache
 
 pytestmark = pytest.mark.slow
-
-CACHE_DIR = Path(os.environ.get("ENGINE_PIPELINE_CACHE_DIR") or default_cache_dir())
-MODEL_SHA256 = "a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818"
 
 
 @pytest.fixture(scope="module")
 def user(tmp_path_factory) -> CommandLine:
     home = tmp_path_factory.mktemp("llama-cpp-python")
-    return CommandLine(home, None, {"ENGINE_PIPELINE_CACHE_DIR": str(CACHE_DIR)})
+    return user_with_kept_cache(home)
 
 
 @pytest.fixture(scope="module")

@@ -6,24 +6,22 @@ What does not need MLX itself is in test_tiny_environment.py.
 
 from __future__ import annotations
 
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from pipeline.app.settings import default_cache_dir
 from tests.simulators import mlx_environment as made
 from tests.simulators.engine_client import complete
 from tests.simulators.environment_users import EnvironmentWorld, make_mlx_world, only_artifact, publish
+from tests.simulators.kept_cache import CACHE_DIR
 from tests.simulators.web import serving
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not made.can_run(), reason=f"the wheels of mlx need Linux on x86_64 with glibc {made.FLOOR}"),
 ]
-CACHE_DIR = Path(os.environ.get("ENGINE_PIPELINE_CACHE_DIR") or default_cache_dir())
 
 
 def make_world(folder: Path) -> EnvironmentWorld:

@@ -8,7 +8,6 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
-import os
 import platform
 import shutil
 import signal
@@ -22,7 +21,6 @@ from pathlib import Path
 import pytest
 
 import pipeline.proofs.tiny_model
-from pipeline.app.settings import default_cache_dir
 from pipeline.catalog.catalog import load
 from pipeline.errors import ProofError
 from pipeline.model.filling import fill
@@ -35,12 +33,12 @@ from pipeline.system.loopback import LocalHttp
 from pipeline.system.processes import ProcessRunner
 from tests.simulators import mlx_environment as made
 from tests.simulators.engine_world import Recorder
+from tests.simulators.kept_cache import CACHE_DIR
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not made.can_run(), reason=f"the wheels of mlx need Linux on x86_64 with glibc {made.FLOOR}"),
 ]
-CACHE_DIR = Path(os.environ.get("ENGINE_PIPELINE_CACHE_DIR") or default_cache_dir())
 TINY_MODEL = "share/engine-pipeline/tiny_model.py"
 VERSION = made.NEWER.partition("==")[2]
 

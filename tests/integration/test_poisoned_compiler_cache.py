@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from pipeline.app.settings import default_cache_dir
 from tests.integration.conftest import make_user
 from tests.simulators.command_line import PROJECT, CommandLine
+from tests.simulators.kept_cache import CACHE_DIR
 
 pytestmark = pytest.mark.slow
 TARGET = "linux-x86_64-cpu"
-CACHE_DIR = Path(os.environ.get("ENGINE_PIPELINE_CACHE_DIR") or default_cache_dir())
 
 
 def build(user: CommandLine, *more: str) -> list[str]:

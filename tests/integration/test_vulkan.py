@@ -6,7 +6,6 @@ Slow without a warm cache, as test_llama_cpp.py.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -14,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from pipeline.app.services import host
-from pipeline.app.settings import Flags, default_cache_dir, load_settings
+from pipeline.app.settings import Flags, load_settings
 from pipeline.catalog import load
 from tests.simulators.command_line import CommandLine
+from tests.simulators.kept_cache import CACHE_DIR, user_with_kept_cache
 
 pytestmark = pytest.mark.slow
 
 PROJECT = Path(__file__).resolve().parents[2]
-CACHE_DIR = Path(os.environ.get("ENGINE_PIPELINE_CACHE_DIR") or default_cache_dir())
 VULKAN, CPU = "linux-x86_64-vulkan", "linux-x86_64-cpu"
 
 
@@ -47,7 +46,7 @@ def user(tmp_path_factory) -> CommandLine:
     if shutil.which("glslc") is None or not host(load_settings(Flags())).survey().vulkan_devices:
         pytest.skip("no glslc or no Vulkan device: Debian, Ubuntu: apt install glslc mesa-vulkan-drivers; .ci/run does")
     home = tmp_path_factory.mktemp("vulkan")
-    return CommandLine(home, None, {"ENGINE_PIPELINE_CACHE_DIR": str(CACHE_DIR)})
+    return user_with_kept_cache(home)
 
 
 @pytest.fixture(scope="module")

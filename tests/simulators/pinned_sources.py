@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,17 +9,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.app.services import build_services
-from pipeline.app.settings import Flags, default_cache_dir, load_settings
+from pipeline.app.settings import Flags, load_settings
 from pipeline.catalog import load
 from pipeline.errors import PipelineError
 from pipeline.make.fetch import fetch_source
 from pipeline.model.actions import FetchSource
 from pipeline.plan.keys import step_key
+from tests.simulators.kept_cache import CACHE_DIR
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-CACHE_DIR = Path(os.environ.get("ENGINE_PIPELINE_CACHE_DIR") or default_cache_dir())
 
 
 @contextmanager
