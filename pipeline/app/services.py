@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import os
+import platform
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -255,7 +257,14 @@ def host(settings: Settings, commands: CommandRunner | None = None) -> HostProbe
     base_env = {name: value for name, value in settings.child_env.items() if name not in FOR_THE_NETWORK}
     libraries = {name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ}  # probes alone
     device_env = {**base_env, **device_environment(), **libraries}
-    return LocalHost(commands or ProcessRunner(), base_env, device_environment=device_env, variables=dict(os.environ))
+    runner = commands or ProcessRunner()
+    apple = None
+    if sys.platform == "darwin":
+        from pipeline.system.apple_tools import AppleTools
+
+        developer = {name: os.environ[name] for name in ("DEVELOPER_DIR",) if name in os.environ}
+        apple = AppleTools(runner, {**base_env, **developer}, macos=platform.mac_ver()[0])
+    return LocalHost(runner, base_env, device_environment=device_env, variables=dict(os.environ), apple=apple)
 
 
 def key_files() -> KeyFiles:

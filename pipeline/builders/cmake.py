@@ -45,6 +45,7 @@ class Paths(NamedTuple):
     Attributes:
         toolkit: of the accelerator; empty where there is none.
         toolchain: that compiles; empty for the machine's own compiler.
+        sdk: the system's headers and libraries; empty where the compiler has them.
     """
 
     source: str
@@ -56,6 +57,7 @@ class Paths(NamedTuple):
     cxx: str
     toolkit: str = ""
     toolchain: str = ""
+    sdk: str = ""
 
 
 def configure_argv(
@@ -121,8 +123,8 @@ def prefix_maps(paths: Paths, *, vendor: str) -> tuple[list[str], list[str]]:
 
 def _plain_maps(paths: Paths) -> list[str]:
     folders = zip((paths.source, paths.build, paths.toolkit), MAPPED_TO, strict=True)
-    toolchain = [(paths.toolchain, "/toolchain")]
-    return [f"-ffile-prefix-map={folder}={name}" for folder, name in (*folders, *toolchain) if folder]
+    more = ((paths.toolchain, "/toolchain"), (paths.sdk, "/sdk"))
+    return [f"-ffile-prefix-map={folder}={name}" for folder, name in (*folders, *more) if folder]
 
 
 def _quoted(flag: str) -> str:
@@ -152,6 +154,7 @@ def environment(base: Mapping[str, str], *, epoch_seconds: int) -> dict[str, str
         "SOURCE_DATE_EPOCH": str(epoch_seconds),
         "NINJA_STATUS": NINJA_STATUS,
         "GIT_DIR": "/nonexistent",
+        "ZERO_AR_DATE": "1",  # Apple's ar and ranlib would write the time
         **dict.fromkeys(("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), nowhere),
     }
 

@@ -3,7 +3,7 @@
 from pipeline.catalog.catalog import Catalog, envs_dir_of, load, read_archive_parts
 from pipeline.catalog.locked import check_locks, lock_conda, locked_environment, pinned_miniforge
 from pipeline.catalog.recipes import RecipeError
-from pipeline.catalog.workflows import has_workflows, load_workflows
+from pipeline.catalog.workflows import has_workflows, job_name, load_workflows
 
 __all__ = [
     "Catalog",
@@ -11,6 +11,7 @@ __all__ = [
     "check_locks",
     "envs_dir_of",
     "has_workflows",
+    "job_name",
     "load",
     "load_workflows",
     "lock_conda",

@@ -23,6 +23,7 @@ FOLDER = "ci"
 Model = TypeVar("Model", bound=Frozen)
 
 _HINT = "docs/ci.md describes recipes/ci"
+_NO_TOOLKIT, _FETCHED = "cpu", "fetched"
 _SYSTEM_OF_LABEL: Mapping[str, System] = {"ubuntu": "linux", "macos": "macos", "windows": "windows"}
 
 
@@ -72,6 +73,23 @@ def system_of(platform: str, label: str = "") -> System:
 def setup_key(target: Target, catalog: Catalog) -> str | None:
     """Return the kind of accelerator for which a target's runner is set up; None where nothing is compiled."""
     return catalog.accelerator(target.accel).kind if catalog.can_build(target) else None
+
+
+def job_part(target: Target, catalog: Catalog) -> str:
+    """Return what the job that makes a target does for its platform; targets of one part are one job.
+
+    What needs no toolkit is compiled from one core, so it is one part (ci/decisions/0050).
+    """
+    if target.engine in catalog.environments:
+        return target.accel
+    if setup_key(target, catalog) is None:
+        return _FETCHED
+    return _NO_TOOLKIT if catalog.accelerator(target.accel).toolkit is None else target.accel
+
+
+def job_name(target: Target, catalog: Catalog) -> str:
+    """Return the name of the job that makes a target in generated workflows."""
+    return f"{target.engine}-{target.platform}-{job_part(target, catalog)}"
 
 
 def _read(path: Path, model: type[Model], complaints: list[str]) -> Model | None:

@@ -15,6 +15,7 @@ from pipeline.cli.tables import size_text
 from pipeline.deploy.host_base import MAKE_ANEW
 from pipeline.errors import PipelineError
 from pipeline.names import version_key
+from pipeline.plan import how_to_install, tools_of_builds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,16 +25,7 @@ if TYPE_CHECKING:
 
 # Roomy for one engine: llama.cpp b11434's source, objects, layers and smoke-test model together take below 1 GB.
 NEEDED_BYTES = 2_000_000_000
-_COMPILER = "Debian, Ubuntu: apt install g++; macOS: xcode-select --install"
 _ENVIRONMENT = "./ci/pipeline brings it; so does pip install 'engine-pipeline[build]'"
-_REQUIRED = {
-    "cc": _COMPILER,
-    "cxx": _COMPILER,
-    "cmake": _ENVIRONMENT,
-    "ninja": _ENVIRONMENT,
-    "strip": "Debian, Ubuntu: apt install binutils",
-    "objcopy": "Debian, Ubuntu: apt install binutils",
-}
 _LEVELS = ("sse4.2", "avx", "avx2", "fma", "f16c", "bmi2", "avx512f", "amx-tile", "neon", "sve")
 _OPTIONAL = {
     "sccache": f"makes rebuilds faster; {_ENVIRONMENT}",
@@ -100,13 +92,15 @@ def _devices(host: HostProbe) -> Iterator[Finding]:
 
 
 def _tools(host: HostProbe, catalog: Catalog) -> Iterator[Finding]:
-    for name, advice in {**_REQUIRED, **_OPTIONAL}.items():
+    here = host.facts().platform
+    required = {name: how_to_install(name, here) for name in tools_of_builds(catalog.engines.values(), here)}
+    for name, advice in {**required, **_OPTIONAL}.items():
         minimums = [engine.minimum_tools[name] for engine in catalog.engines.values() if name in engine.minimum_tools]
         tool = host.tool(name, minimum=max(minimums, key=version_key, default=None))
         if tool:
             yield Finding("ok", name, f"{tool.vendor} {tool.version}".strip() + f" in {tool.path}")
         else:
-            yield Finding("missing" if name in _REQUIRED else "absent", name, "not found", advice)
+            yield Finding("missing" if name in required else "absent", name, "not found", advice)
 
 
 def _conda_packages() -> Finding:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pipeline.model.actions import Compile
     from pipeline.ports import Services
 
+_SDK = "{sdk}"
 _BYTES_PER_COMPILER = 2 << 30  # unity files of b11434 took 0.7 to 2.5 GB with gcc 12
 
 
@@ -44,6 +45,7 @@ def paths_of(services: Services, work: Path, action: Compile, results: Results) 
         cc=f"{toolkit}/{action.compilers['cc']}" if "cc" in action.compilers else tool("cc"),
         cxx=f"{toolkit}/{action.compilers['cxx']}" if "cxx" in action.compilers else tool("cxx"),
         toolkit=toolkit,
+        sdk=tool("sdk") if any(_SDK in value for value in own_options(action).values()) else "",
     )
 
 
@@ -53,6 +55,7 @@ def options_of(action: Compile, paths: cmake.Paths, toolchain: LaidToolchain) ->
         "{toolkit}": paths.toolkit,
         "{cxx}": paths.cxx,
         "{wrappers}": toolchain.wrappers,
+        _SDK: paths.sdk,
     }
     options = {**own_options(action), **action.pin_options}
     for word, place in places.items():

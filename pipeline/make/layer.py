@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from typing import TYPE_CHECKING
 
+from pipeline.builders.separating import SEPARATIONS
 from pipeline.errors import BuildError, UsageError
 from pipeline.events import StepProgress
 from pipeline.make.outputs import Outputs, Results, made
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from pydantic import JsonValue
 
+    from pipeline.builders.separating import Separation
     from pipeline.model.actions import MakeLayer
     from pipeline.model.recipe import LicenseFile
     from pipeline.ports import Services
@@ -27,22 +29,24 @@ _STRIP_TIMEOUT_SECONDS = 300
 def make_layer(action: MakeLayer, step: str, services: Services, results: Results, work: Path) -> Outputs:
     """Make a layer and, beside it, one with the debug files.
 
-    Debug files lie where gdb looks for them: ``bin/.debug/<name>.debug`` (gdb manual, "Separate Debug Files").
+    Debug files lie where debuggers look for them, as ``builders.separating`` says.
 
     Raises:
-        BuildError: strip or objcopy failed.
+        BuildError: a program that separates failed.
         UsageError: a license text or a version is not where the recipe says.
     """
     compiled = results[action.compiled].trees["compiled"]
     services.store.verify_tree(compiled)
     layer_dir, debug_dir = work / "layer", work / "debug"
     shutil.copytree(services.store.tree_path(compiled), layer_dir, symlinks=True)
+    separation = SEPARATIONS[action.separation or "gnu"]
     files = sorted(path for path in layer_dir.rglob("*") if path.is_file() and not path.is_symlink())
     for done, path in enumerate(files):
         services.events.emit(StepProgress(step, done, len(files), "files", path.name))
         card = services.binaries.inspect(path)
-        if card is not None and (card.has_symbols or card.has_debug):
-            _split_symbols(path, debug_dir / path.parent.relative_to(layer_dir) / ".debug", services, work)
+        if card is not None and separation.applies(card):
+            kept = separation.debug.replace("{name}", path.name)
+            _separate(path, debug_dir / path.parent.relative_to(layer_dir) / kept, separation, services, work)
     source = results[action.source].trees["source"]
     if action.licenses:
         services.store.verify_tree(source)
@@ -52,7 +56,7 @@ def make_layer(action: MakeLayer, step: str, services: Services, results: Result
     services.events.emit(StepProgress(step, len(files), len(files), "files", "packing"))
     packed = pack_layer(layer_dir, action, step, services=services, work=work)
     trees, blobs = {"layer": packed.tree}, {"layer": packed.archive}
-    if debug_dir.is_dir():
+    if any(path.is_file() for path in debug_dir.rglob("*")):
         debug = pack_layer(debug_dir, action, step, services=services, work=work, name=f"{action.layer_name}-debug")
         trees["debug"], blobs["debug"] = debug.tree, debug.archive
     facts: dict[str, JsonValue] = {
@@ -63,28 +67,29 @@ def make_layer(action: MakeLayer, step: str, services: Services, results: Result
     return made(trees=trees, blobs=blobs, facts=facts, summary=packed.summary)
 
 
-def _split_symbols(path: Path, debug_dir: Path, services: Services, work: Path) -> None:
-    """Move symbols of a binary to a file of their own and leave a link to it behind."""
-    debug_dir.mkdir(parents=True, exist_ok=True)
-    debug = debug_dir / f"{path.name}.debug"
+def _separate(path: Path, debug: Path, separation: Separation, services: Services, work: Path) -> None:
+    """Move symbols of a binary to a file of their own, which the binary leads to."""
+    debug.parent.mkdir(parents=True, exist_ok=True)
     stripped = work / "stripped"
-    _run(services, work, "objcopy", "--only-keep-debug", str(path), str(debug))
-    _run(services, work, "objcopy", "--strip-unneeded", f"--add-gnu-debuglink={debug}", str(path), str(stripped))
-    shutil.copymode(path, stripped)
-    stripped.replace(path)
-    debug.chmod(0o644)
+    for name, *arguments in separation.argvs(name=path.name, debug=str(debug), stripped=str(stripped)):
+        _run(services, path, name, arguments)
+    if stripped.exists():
+        shutil.copymode(path, stripped)
+        stripped.replace(path)
+    if debug.is_file():
+        debug.chmod(0o644)
 
 
-def _run(services: Services, work: Path, name: str, *arguments: str) -> None:
+def _run(services: Services, path: Path, name: str, arguments: list[str]) -> None:
     tool = services.host.tool(name)
     if tool is None:
-        raise BuildError(f"{name} is gone", hint="Debian, Ubuntu: apt install binutils")
+        raise BuildError(f"{name} was there when the plan was made and is gone now", hint="install it and run again")
     env = {"PATH": services.base_env.get("PATH", ""), "LC_ALL": "C"}
-    command = Command((tool.path, *arguments), cwd=work, env=env, timeout_seconds=_STRIP_TIMEOUT_SECONDS)
+    command = Command((tool.path, *arguments), cwd=path.parent, env=env, timeout_seconds=_STRIP_TIMEOUT_SECONDS)
     outcome = services.commands.run(command)
     if outcome.exit_code != 0:
         said = outcome.tail[-1] if outcome.tail else "it said nothing"
-        raise BuildError(f"{name} {arguments[-1]} failed: {said}", hint="see docs/errors/build.md")
+        raise BuildError(f"{name} of {path.name} failed: {said}", hint="see docs/errors/build.md")
 
 
 def _write_license(text: LicenseFile, source_dir: Path, folder: Path) -> None:

@@ -21,6 +21,7 @@ from pipeline.model.environment_actions import (
 from pipeline.model.frozen import Frozen, Sha256
 from pipeline.model.manifest import HealthCheck, LayerRole, ProofLevel, Upstream
 from pipeline.model.model_recipe import ModelRecipe
+from pipeline.model.native import SeparationName
 from pipeline.model.recipe import Component, LicenseFile, WebUi
 from pipeline.model.rehearsal_actions import RehearseLayer
 from pipeline.model.source import Source
@@ -122,6 +123,7 @@ class MakeLayer(Frozen):
         source: step with the license texts.
         licenses: texts to add under ``licenses/``; empty for a layer without any.
         toolchain: of the programs that strip.
+        separation: how symbols and debug information leave the files; None for binutils.
         zstd_level: of the archive.
         epoch_seconds: time stamp of every file in the archive.
     """
@@ -133,6 +135,7 @@ class MakeLayer(Frozen):
     source: StepName
     licenses: tuple[LicenseFile, ...]
     toolchain: dict[str, str]
+    separation: SeparationName | None = None
     zstd_level: int
     epoch_seconds: int
 

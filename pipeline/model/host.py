@@ -21,10 +21,11 @@ class Tool(Frozen):
     """A program that was found.
 
     Attributes:
-        name: ``cmake``, ``ninja``, ``cc``, ``cxx``, ``strip``, ``objcopy``, ``node``, ``npm``, ``git``, ``sccache``.
+        name: ``cmake``, ``ninja``, ``cc``, ``cxx``, ``strip``, ``objcopy``, ``node``, ``npm``, ``git``, ``sccache``;
+            of Apple's also ``ld``, ``dsymutil``, ``codesign`` and ``sdk``, whose path is that of a folder.
         path: absolute.
         version: dotted numbers, for example ``12.2.0``.
-        vendor: of a compiler (``gcc``, ``clang``); empty otherwise.
+        vendor: of a compiler (``gcc``, ``clang``, ``apple-clang``); empty otherwise.
     """
 
     name: str

@@ -12,6 +12,7 @@ from pipeline.model.archives import ArchiveParts, ArchiveRecipe
 from pipeline.model.filling import fill, require_pattern
 from pipeline.model.frozen import CommitId, FileName, Frozen, Name, RelativePath, UtcTime, require_relative
 from pipeline.model.manifest import LayerRole
+from pipeline.model.native import NativeBuild, NativePart
 from pipeline.model.program_arguments import ServerArgs
 from pipeline.model.source import Source
 from pipeline.model.toolkit import Architectures, Toolkit
@@ -46,6 +47,7 @@ class Component(Frozen):
         cmake_targets: what to build; nothing else is.
         outputs: globs below the build's ``bin`` folder that the layer takes; each must match something.
         outputs_on: system (``macos``, ``windows``) to globs instead of those, where its files have other names.
+        native: platform to what differs where its own compiler is used.
         unity: CMake target to unity batch size: 0 is one translation unit; a target not named here is left alone.
         unity_excluded: CMake target to ends of source paths that are compiled by themselves.
         languages: languages beside C and C++, as CMake calls them, to what is added to their flags.
@@ -61,6 +63,7 @@ class Component(Frozen):
     cmake_targets: tuple[str, ...] = Field(min_length=1)
     outputs: tuple[str, ...] = Field(min_length=1)
     outputs_on: dict[Literal["linux", "macos", "windows"], tuple[str, ...]] = {}
+    native: dict[Name, NativePart] = {}
     unity: dict[str, int] = {}
     unity_excluded: dict[str, tuple[str, ...]] = {}
     languages: dict[Literal["CUDA", "HIP"], tuple[str, ...]] = {}
@@ -190,16 +193,19 @@ class EngineRecipe(Frozen):
         licenses: texts that travel with it.
         default_release: version of the pin that is built when none is asked for.
         releases: the pins.
-        platforms: on which it can be built.
-        minimum_tools: tool to lowest version; an older system tool is passed over for the packaged one.
+        platforms: on which it can be built with their own compilers.
+        native: platform of those to what differs there.
+        minimum_tools: tool, or maker of a compiler (``gcc``, ``apple-clang``), to lowest version; an older system tool
+            is passed over for the packaged one.
         options: CMake cache entries of every component.
         options_with_pin: cache entries with ``{build_number}`` and ``{commit}`` to fill in.
-        compile_flags: compiler (``gcc``, ``clang``) to what is added to its C and C++ flags.
+        compile_flags: compiler (``gcc``, ``clang``, ``apple-clang``) to what is added to its C and C++ flags.
         link_flags: added to the linker's flags.
         core: the component that all accelerators share.
         base: accelerator whose backend is in the bundle of every other one too: what is not on the GPU runs on it.
         entry_points: program name to path in the bundle.
-        system_libraries: shared libraries a bundle may expect of the host; any other must be inside it.
+        system_libraries: shared libraries a bundle may expect of the host; any other must be inside it. Platforms in
+            ``native`` have those of ``archives`` instead.
         web_ui: the optional web interface.
         proof: how to prove a bundle.
         archives: how upstream's archives become layers, None for an engine of which none are fetched.
@@ -212,6 +218,7 @@ class EngineRecipe(Frozen):
     default_release: Name
     releases: tuple[Pin, ...] = Field(min_length=1)
     platforms: tuple[Name, ...] = Field(min_length=1)
+    native: dict[Name, NativeBuild] = {}
     minimum_tools: dict[Name, str]
     options: dict[str, str]
     options_with_pin: dict[str, str] = {}
@@ -239,6 +246,16 @@ class EngineRecipe(Frozen):
             raise ValueError(f"default_release {self.default_release!r} is not among releases ({', '.join(versions)})")
         if len(set(versions)) != len(versions):
             raise ValueError("two releases have the same version")
+        return self
+
+    @model_validator(mode="after")
+    def _native_builds_have_a_system(self) -> Self:
+        for platform in self.native:
+            systems = self.archives.system_libraries if self.archives else {}
+            if platform not in self.platforms:
+                raise ValueError(f"native.{platform}: is none of platforms")
+            if platform.partition("-")[0] not in systems:
+                raise ValueError(f"native.{platform}: archives.system_libraries does not say what its hosts bring")
         return self
 
 

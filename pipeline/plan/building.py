@@ -12,12 +12,13 @@ from pipeline.model.manifest import Upstream
 from pipeline.model.source import GitCommit, HttpArchive, PypiSdist
 from pipeline.plan.finishing import Made, base_of, finish
 from pipeline.plan.given_options import options_for
+from pipeline.plan.native import compiling_tools, native_component, native_link_flags, separating_tools
 from pipeline.plan.toolchains import component_for, linked_component, toolchain_steps
 from pipeline.plan.toolkit_steps import NO_TOOLKIT, toolkit_steps
 from pipeline.sources.registry import material_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from pipeline.model.plan import Decision
     from pipeline.model.recipe import Component, EngineRecipe, Pin
@@ -115,6 +116,8 @@ class _Build:
     def _compile(self, *, name: str, component: Component, source: str, web_ui: str | None, kit: ToolkitSteps) -> str:
         engine, pin, request, chain = self._engine, self._pin, self._planning.request, self._chain
         component = component_for(component, chain, platform=self._target.platform)
+        if chain is None:
+            component = native_component(component, engine, self._target.platform)
         ui_options = engine.web_ui.options if engine.web_ui and web_ui else {}
         own = {key: value.replace("{architectures}", kit.spelt) for key, value in component.options.items()}
         given = options_for(component, engine.name, request, self._planning.catalog)
@@ -130,8 +133,8 @@ class _Build:
             web_ui=web_ui,
             web_ui_place=place,
             compile_flags=() if kit.compilers else self._compile_flags(),
-            link_flags=chain.chosen.target.link_flags if chain else engine.link_flags,
-            toolchain={**self._toolchain("cc", "cxx", "cmake"), **kit.versions},
+            link_flags=chain.chosen.target.link_flags if chain else native_link_flags(engine, self._target.platform),
+            toolchain={**self._compilers(), **kit.versions},
             epoch_seconds=self._epoch_seconds,
             toolkit=kit.step,
             toolkit_dir=kit.folder,
@@ -150,28 +153,35 @@ class _Build:
         return self._engine.compile_flags.get(name, ())
 
     def _layer(self, compiled: str, *, name: str, component: Component, source: str) -> str:
+        native = self._engine.native.get(self._target.platform)
         action = MakeLayer(
             layer_name=name,
             role=component.role,
             compiled=compiled,
             source=source,
             licenses=self._engine.licenses if component.role == "core" else (),
-            toolchain=self._toolchain("strip", "objcopy"),
+            toolchain=self._versions(separating_tools(self._engine, self._target.platform)),
+            separation=native.separation if native is not None and self._chain is None else None,
             zstd_level=self._planning.request.zstd_level,
             epoch_seconds=self._epoch_seconds,
         )
         return self._planning.add(self._target, compiled.replace("compile ", "layer ", 1), action, (compiled, source))
 
-    def _toolchain(self, *names: str) -> dict[str, str]:
-        """Return versions of tools; those of the machine's compiler are left out where a toolchain is used instead."""
-        inputs, chain = self._planning.inputs, self._chain
-        versions = {name: inputs.tools[name] for name in names if chain is None or name in _ANY_COMPILER}
-        found = {name: f"{tool.vendor} {tool.version}".strip() for name, tool in versions.items()}
-        if "cc" in found:
-            found["glibc"] = inputs.glibc or ""
-        if chain is not None and "cc" in names:
+    def _compilers(self) -> dict[str, str]:
+        """Return the versions of what compiles; of the machine's own compiler also what it compiles against."""
+        chain, platform = self._chain, self._target.platform
+        found = self._versions((*compiling_tools(self._engine, platform), "cmake"))
+        if chain is not None:
             found[chain.name] = f"{chain.chosen.packaged.version} for {chain.chosen.target.triple}"
+        elif platform not in self._engine.native:
+            found["glibc"] = self._planning.inputs.glibc or ""
         return found
+
+    def _versions(self, names: Iterable[str]) -> dict[str, str]:
+        """Return versions of tools; those of the machine's compiler are left out where a toolchain is used instead."""
+        tools = self._planning.inputs.tools
+        wanted = [name for name in names if self._chain is None or name in _ANY_COMPILER]
+        return {name: f"{tools[name].vendor} {tools[name].version}".strip() for name in wanted}
 
 
 def _upstream(engine: EngineRecipe, pin: Pin, local_trees: Mapping[str, str]) -> Upstream:

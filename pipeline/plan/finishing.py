@@ -186,10 +186,11 @@ def _requires_cpu(planning: Planning, target: Target, decision: Decision) -> tup
 
 
 def _system_libraries(planning: Planning, engine: EngineRecipe, target: Target, decision: Decision) -> tuple[str, ...]:
-    """Return what the host may bring: for a build the recipe's list, for an archive the system's and the driver's."""
+    """Return what the host may bring: its system, by what the recipe says of builds or of all, and the driver."""
     parts = planning.catalog.accelerator(target.accel).archives.get(engine.name)
     drivers = parts.system_libraries if parts else ()
-    if decision.origin == "built" or engine.archives is None:
+    is_native = target.platform in engine.native
+    if (decision.origin == "built" and not is_native) or engine.archives is None:
         return (*engine.system_libraries, *drivers)
     system = target.platform.partition("-")[0]
     for name, patterns in engine.archives.system_libraries.items():

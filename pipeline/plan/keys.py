@@ -74,16 +74,17 @@ _REFERENCES: Mapping[type[Action], frozenset[str]] = {
     ProveWheel: frozenset({"wheel", "fetched", "model"}),
 }
 
-# The same within a field, and how long somebody waits; ``outputs`` is already what ``outputs_on`` says, and ``options``
+# The same within a field, and how long somebody waits; ``outputs`` and ``options`` are already what a platform has and
 # what ``own_options`` let through.
 _PARTS: Mapping[type[Action], Mapping[str, frozenset[str]]] = {
-    Compile: {"component": frozenset({"outputs_on", "own_options"})},
+    Compile: {"component": frozenset({"outputs_on", "native", "own_options"})},
     Prove: {"runner": frozenset({"argv", "slowness"})},
     ProveWheel: {"proof": frozenset({"timeout_seconds"})},
 }
 # Fields that came later: an action that does without them has the key that it always had.
 _LATER: Mapping[type[Action], frozenset[str]] = {
     Compile: frozenset({"cross"}),
+    MakeLayer: frozenset({"separation"}),
     Prove: frozenset({"glibc_floor", "runner"}),
 }
 

@@ -14,6 +14,7 @@ from pipeline.plan.choosing import NOT_LOOKED, builds_here, decide, kind_of_targ
 from pipeline.plan.choosing_assembled import has_base
 from pipeline.plan.looking_runners import find_runners
 from pipeline.plan.looking_toolkits import digested, find_toolkits, naming_archives
+from pipeline.plan.native import tools_of_build
 from pipeline.plan.request import PlanInputs
 from pipeline.plan.tools import require_tools
 from pipeline.ports import DownloadRequest
@@ -130,7 +131,8 @@ def _for_builds(
         if decision.origin != "built":
             continue
         with naming_archives(target, catalog):
-            tools |= _tools(catalog.engine(target.engine), request, services.host, compiles=not decision.toolchain)
+            compiled_for = None if decision.toolchain else target.platform
+            tools |= _tools(catalog.engine(target.engine), request, services.host, compiled_for)
         source = catalog.pin(target.engine, decision.version).source
         if isinstance(source, LocalTree) and source.path not in local_trees:
             local_trees[source.path] = digest_of_folder(source.path, services.trees)
@@ -179,9 +181,10 @@ def _unreachable(target: Target, release: PinnedRelease, downloader: Reachabilit
     return ""
 
 
-def _tools(recipe: EngineRecipe, request: BuildRequest, host: HostProbe, *, compiles: bool) -> dict[str, Tool]:
-    """Return the tools that a build of an engine needs; a toolchain brings the compiler where the machine's is not."""
-    names = [*(("cc", "cxx", "strip", "objcopy") if compiles else ()), "cmake", "ninja"]
+def _tools(recipe: EngineRecipe, request: BuildRequest, host: HostProbe, platform: str | None) -> dict[str, Tool]:
+    """Return the tools that a build of an engine needs; without a platform a toolchain brings the compiler."""
+    own = () if platform is None else tools_of_build(recipe, platform)
+    names = [*own, "cmake", "ninja"]
     minimum = dict(recipe.minimum_tools)
     if recipe.web_ui and (recipe.web_ui.enabled if request.web_ui is None else request.web_ui):
         names += ["node", "npm"]

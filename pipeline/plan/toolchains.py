@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.builders.wrappers import wrapper_texts
+from pipeline.catalog import job_name
 from pipeline.errors import HostError, UsageError
 from pipeline.model.statements import Material
 from pipeline.model.toolchain import CrossCompiler
@@ -101,20 +102,7 @@ def choose_toolchain(
             return Chosen(toolchain, packaged, cross, cross.engines[target.engine])
     if asked not in TOOLCHAIN_CHOICES:
         raise _not_built_with(catalog.toolchains[asked], target, platform)
-    hosts = sorted(
-        {
-            host
-            for chain in catalog.toolchains.values()
-            if chain.builds(target.engine, target.platform, target.accel)
-            for host in chain.hosts
-        }
-        | ({target.platform} if catalog.builds_natively(target) else set())
-    )
-    hint = f"build it on {' or '.join(hosts)}; `plan --format github-matrix` gives CI one job a platform"
-    raise HostError(
-        f"{target} cannot be built on {platform}" + (" with its own compiler" if asked == "native" else ""),
-        hint="; ".join(filter(None, (hint, instead))),
-    )
+    raise _not_built_on(platform, target, catalog, asked=asked, instead=instead)
 
 
 def toolchain_steps(planning: Planning, target: Target) -> ToolchainSteps | None:
@@ -164,6 +152,25 @@ def component_for(component: Component, steps: ToolchainSteps | None, *, platfor
     if steps is not None and not steps.chosen.engine.unity:
         changes |= {"unity": {}, "unity_excluded": {}}
     return component.model_copy(update=changes)
+
+
+def _not_built_on(platform: str, target: Target, catalog: Catalog, *, asked: str, instead: str) -> HostError:
+    """Return what says where a target is built, and why not here where a recipe knows that."""
+    crossed = {
+        host
+        for chain in catalog.toolchains.values()
+        if chain.builds(target.engine, target.platform, target.accel)
+        for host in chain.hosts
+    }
+    natively = catalog.builds_natively(target)
+    native = catalog.engine(target.engine).native.get(target.platform) if natively and not crossed else None
+    why = f": {native.reason}" if native is not None and native.reason else ""
+    hosts = sorted(crossed | ({target.platform} if natively else set()))
+    hint = f"build it on {' or '.join(hosts)}; `plan --format github-matrix` gives CI one job a platform"
+    if natively:
+        hint += f", and the job {job_name(target, catalog)} of the generated workflows builds it there"
+    own = " with its own compiler" if asked == "native" else ""
+    return HostError(f"{target} cannot be built on {platform}{own}{why}", hint="; ".join(filter(None, (hint, instead))))
 
 
 def _not_built_with(toolchain: Toolchain, target: Target, platform: str) -> UsageError | HostError:

@@ -14,19 +14,30 @@ if TYPE_CHECKING:
     from pipeline.ports import HostProbe
 
 _COMPILERS = {"cc": "a C compiler", "cxx": "a C++ compiler"}
+_CALLED = {**_COMPILERS, "sdk": "the SDK of macOS"}
 _INSTALL_COMPILER = {
     "linux": "Debian, Ubuntu: apt install g++; Fedora: dnf install gcc-c++",
-    "macos": "xcode-select --install",
+    "macos": (
+        "xcode-select --install brings Apple's command line tools; where Xcode itself is used, `xcode-select "
+        "--print-path` must name it and its license be agreed to (sudo xcodebuild -license accept)"
+    ),
     "windows": "install the Visual Studio Build Tools",
 }
+_BINUTILS = {"linux": "Debian, Ubuntu: apt install binutils"}
 _INSTALL = {
     "node": "install it, or leave the web interface out (--no-web-ui)",
     "npm": "install npm, or leave the web interface out (--no-web-ui)",
     "cmake": "pip install 'engine-pipeline[build]' brings it; so does ./ci/pipeline",
     "ninja": "pip install 'engine-pipeline[build]' brings it; so does ./ci/pipeline",
-    "strip": "Debian, Ubuntu: apt install binutils",
-    "objcopy": "Debian, Ubuntu: apt install binutils",
 }
+
+
+def how_to_install(name: str, platform: str) -> str:
+    """Return what to do on a platform where a tool is missing or too old."""
+    system = platform.partition("-")[0]
+    if name in {"strip", "objcopy"} and system in _BINUTILS:
+        return _BINUTILS[system]
+    return _INSTALL.get(name) or _INSTALL_COMPILER[system]
 
 
 def require_tools(names: Iterable[str], minimum: Mapping[str, str], host: HostProbe) -> dict[str, Tool]:
@@ -52,8 +63,10 @@ def _require(name: str, minimum: str | None, platform: str, host: HostProbe) -> 
     if tool:
         return tool
     at_least = f" {minimum} or newer" if minimum else ""
-    hint = _INSTALL.get(name, _INSTALL_COMPILER[platform.partition("-")[0]])
-    raise HostError(f"{_COMPILERS.get(name, name)}{at_least} is needed to build and was not found", hint=hint)
+    raise HostError(
+        f"{_CALLED.get(name, name)}{at_least} is needed to build and was not found",
+        hint=how_to_install(name, platform),
+    )
 
 
 def _require_compiler_version(compiler: Tool, minimum: Mapping[str, str]) -> None:

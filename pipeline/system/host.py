@@ -19,6 +19,7 @@ from pipeline.model.cpu_features import KERNEL_FEATURES
 from pipeline.model.host import HostFacts, Tool
 from pipeline.names import platform_of, version_key
 from pipeline.ports import Command
+from pipeline.system.apple_tools import TOOLS as APPLE_TOOLS
 from pipeline.system.disk import nearest_folder
 from pipeline.system.host_libraries import Libraries, find_libraries
 from pipeline.system.process_guard import ProcessGuard
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 
     from pipeline.model.toolkit import Toolkit, ToolkitPlace
     from pipeline.ports import CommandRunner
+    from pipeline.system.apple_tools import AppleTools
 
 _PROGRAMS: Mapping[str, tuple[str, ...]] = {
     "cc": ("cc", "gcc", "clang"),
@@ -39,6 +41,8 @@ _PROGRAMS: Mapping[str, tuple[str, ...]] = {
 _VARIABLES: Mapping[str, str] = {"cc": "CC", "cxx": "CXX"}
 # Packages whose program in the scripts folder is a Python wrapper (70 ms a call) to a real one inside the package.
 _INSIDE_PACKAGE: Mapping[str, str] = {"cmake": "data/bin"}
+# What a compiler says of itself, to its maker; Apple counts versions of its own.
+_VENDORS: Mapping[str, str] = {"Apple clang": "apple-clang", "clang": "clang", "Free Software Foundation": "gcc"}
 _CACHES = {"ccache", "sccache", "distcc"}  # may stand before the compiler in CC and CXX
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
 _COMPILER_VERSION = re.compile(r"\) (\d+(?:\.\d+)+)|version (\d+(?:\.\d+)+)")
@@ -54,6 +58,7 @@ class LocalHost:
         device_environment: what an engine would run in (LD_LIBRARY_PATH, VK_DRIVER_FILES ...), for looking at devices;
             None for ``environment``.
         variables: any of them may name the folder of a toolkit, as its recipe says; none is given to a program.
+        apple: what finds Apple's developer tools; None off macOS.
     """
 
     def __init__(
@@ -63,11 +68,13 @@ class LocalHost:
         *,
         device_environment: Mapping[str, str] | None = None,
         variables: Mapping[str, str] | None = None,
+        apple: AppleTools | None = None,
     ) -> None:
         self._commands = commands
         self._environment = environment
         self._device_environment = environment if device_environment is None else device_environment
         self._variables = variables or {}
+        self._apple = apple
         self._found: dict[tuple[str, str | None], Tool | None] = {}
         self._surveyed: HostFacts | None = None
 
@@ -132,6 +139,10 @@ class LocalHost:
 
     def _candidates(self, name: str) -> Iterator[Tool]:
         chosen = _compiler_in(self._environment, _VARIABLES[name]) if name in _VARIABLES else ""
+        if self._apple is not None and name in APPLE_TOOLS and not chosen:
+            tool = self._apple.tool(name)
+            yield from () if tool is None else (tool,)
+            return
         programs = (chosen,) if chosen else _PROGRAMS.get(name, (name,))
         scripts = sysconfig.get_path("scripts")
         system = [folder for folder in self._environment.get("PATH", "").split(os.pathsep) if folder != scripts]
@@ -159,7 +170,7 @@ class LocalHost:
         if name in _VARIABLES:
             match = _COMPILER_VERSION.search(said)
             version = (match[1] or match[2]) if match else None
-            vendor = "clang" if "clang" in said else "gcc" if "Free Software Foundation" in said else ""
+            vendor = next((vendor for words, vendor in _VENDORS.items() if words in said), "")
         else:
             found = _VERSION.search(said)
             version, vendor = found[0] if found else None, ""

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from pipeline.catalog.workflows import setup_key, system_of
+from pipeline.catalog.workflows import job_part, setup_key, system_of
 from pipeline.errors import UsageError
 from pipeline.model.workflows import AptRepository, RunnerSetup, SystemToolkit
 from pipeline.names import accel_version, family_of
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from pipeline.workflows.runners import Runners
 
 JobSource = Literal["auto", "build", "fetch"]
-_NO_TOOLKIT = "cpu"
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,12 +115,12 @@ def kept_elsewhere(jobs: Iterable[Job], asked: Collection[str]) -> tuple[Job, ..
 
 
 def _group(target: Target, catalog: Catalog) -> _Group:
+    source: JobSource = "build"
     if target.engine in catalog.environments:
-        return _Group(target.engine, target.platform, target.accel, "auto")
-    kind = setup_key(target, catalog)
-    if kind is None:
-        return _Group(target.engine, target.platform, "fetched", "fetch")
-    return _Group(target.engine, target.platform, _NO_TOOLKIT if kind == _NO_TOOLKIT else target.accel, "build")
+        source = "auto"
+    elif setup_key(target, catalog) is None:
+        source = "fetch"
+    return _Group(target.engine, target.platform, job_part(target, catalog), source)
 
 
 def _patterns(members: Iterable[Target], targets: Sequence[Target], catalog: Catalog) -> tuple[str, ...]:

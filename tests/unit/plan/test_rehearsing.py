@@ -49,7 +49,7 @@ def test_nothing_is_fetched_compiled_or_proven(shipped):
         assert (action.proof, action.health, action.environment, action.parts) == (None, None, None, ())
 
 
-@pytest.mark.parametrize("name", ["llama.cpp/windows-x86_64-cuda-12.4", "llama.cpp/macos-arm64-metal"])
+@pytest.mark.parametrize("name", ["llama.cpp/windows-x86_64-cuda-12.4", "llama.cpp/macos-x86_64-cpu"])
 def test_a_bundle_has_the_layers_version_and_programs_of_the_real_one(shipped, name):
     request = BuildRequest((parse_target(name),), prove="none")
     real = make_plan(request, shipped, INPUTS)

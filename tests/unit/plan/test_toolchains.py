@@ -161,7 +161,7 @@ def test_also_on_its_own_platform_what_only_a_toolchain_builds_is_fetched_where_
 
 @pytest.mark.parametrize(
     ("target", "machine"),
-    [(NATIVE, HERE), (ARM, "linux-arm64"), (MACOS, HERE), (WINDOWS, HERE), (METAL, "macos-arm64")],
+    [(NATIVE, HERE), (ARM, "linux-arm64"), (MACOS, "macos-arm64"), (WINDOWS, HERE), (METAL, "macos-arm64")],
 )
 def test_jobs_run_on_a_machine_that_can_make_the_target(catalog, target, machine):
     assert catalog.machine_of(target) == machine

@@ -52,7 +52,8 @@ def test_a_tool_s_version_is_what_it_says(bin_dir, name, program, says, version)
     tool = probe(bin_dir).tool(name)
     assert tool is not None
     assert (tool.name, tool.path, tool.version) == (name, str(path), version)
-    assert tool.vendor == ("" if name not in {"cc", "cxx"} else "clang" if "clang" in says else "gcc")
+    maker = "apple-clang" if "Apple" in says else "clang" if "clang" in says else "gcc"
+    assert tool.vendor == (maker if name in {"cc", "cxx"} else "")
 
 
 def test_a_compiler_that_the_user_names_is_taken_without_its_cache_and_options(bin_dir):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipeline.catalog import Catalog, load_workflows
+from pipeline.catalog import Catalog, job_name, load_workflows
 from pipeline.errors import UsageError
 from pipeline.model.recipe import AcceleratorRecipe
 from pipeline.model.workflows import WorkflowRecipes
@@ -77,10 +77,22 @@ def test_another_runner_keeps_what_is_cross_built_where_it_was(catalog, recipes)
     planned = jobs(catalog, recipes, windows__x86_64="windows-2022", macos__arm64="mac", linux__arm64="graviton")
     kept = kept_elsewhere(planned.values(), ("windows-x86_64", "macos-arm64", "linux-arm64"))
     assert [(job.targets, job.runner) for job in kept] == [
-        (("llama.cpp/macos-arm64-cpu",), "linux-x86_64"),
         (("llama.cpp/windows-x86_64-avx2",), "linux-x86_64"),
     ]
     assert kept_elsewhere(planned.values(), ("linux-x86_64",)) == ()
+
+
+def test_a_mac_builds_what_it_has_compilers_for_by_itself(building, recipes):
+    job = jobs(building, recipes)["llama.cpp-macos-arm64-cpu"]
+    assert job.targets == ("llama.cpp/macos-arm64-cpu", "llama.cpp/macos-arm64-metal"), "they share one core"
+    assert (job.runner, job.system, job.source, job.apt) == ("macos-arm64", "macos", "build", ())
+
+
+def test_a_target_s_job_is_called_as_it_is_said_where_the_target_cannot_be_built(building, recipes):
+    planned = jobs(building, recipes)
+    for target in building.targets():
+        job = planned[job_name(target, building)]
+        assert any(target.is_named(pattern) for pattern in job.targets)
 
 
 def test_every_target_is_in_one_job(building, recipes):
