@@ -1,4 +1,4 @@
-"""Checks what only a Mac can show of an environment; see ci/verify_on_macos."""
+"""Checks what only a Mac can show of an environment; see ci/verify_on_macos. Other engines: ``compiled``."""
 
 from __future__ import annotations
 
@@ -220,7 +220,12 @@ def about_machine(target: str) -> dict[str, str]:
 
 def parse(arguments: list[str]) -> argparse.Namespace:
     """Return the options; a command line that makes no sense ends with exit code 2."""
-    parser = argparse.ArgumentParser(prog="ci/verify_on_macos", description="Checks the MLX environment on a Mac.")
+    parser = argparse.ArgumentParser(prog="ci/verify_on_macos", description="Checks on a Mac what only a Mac can show.")
+    parser.add_argument("--target", default=TARGET, help="what is checked (default: %(default)s)")
+    parser.add_argument(
+        "--dist", type=Path, metavar="DIR", help="what `build` wrote on another machine, of that target"
+    )
+    parser.add_argument("--model", type=Path, metavar="GGUF", help="model that is asked (default: the recipe's)")
     parser.add_argument(
         "--from", dest="repository", metavar="REPOSITORY", help="folder or url of a published repository"
     )
@@ -233,9 +238,21 @@ def parse(arguments: list[str]) -> argparse.Namespace:
         parser.error("--from needs --trusted-root")
     if not options.repository and (options.trusted_root or options.older):
         parser.error("--trusted-root and --older need --from")
+    if options.target == TARGET and (options.dist or options.model):
+        parser.error("--dist and --model need --target of an engine that is compiled")
+    if options.target != TARGET and options.repository:
+        parser.error(f"--from is for {TARGET} alone: give --dist")
     if options.trusted_root is not None and not options.trusted_root.is_file():
         parser.error(f"{options.trusted_root} is no file")
     return options
+
+
+def compiled_run(work_dir: Path, options: argparse.Namespace) -> Verification:
+    """Return a run over an engine that is compiled."""
+    from ci.macos.compiled import CompiledVerification  # noqa: PLC0415 - it is made of what is above
+
+    given = {name: path.resolve() if (path := getattr(options, name)) else None for name in ("dist", "model")}
+    return CompiledVerification(work_dir, target=options.target, **given)
 
 
 def finish(outcomes: list[Outcome], report: Path, *, about: dict[str, str]) -> int:
@@ -266,6 +283,8 @@ def main(arguments: list[str] | None = None) -> int:
     if repository and "://" not in repository:
         repository = str(Path(repository).resolve())
     run = Verification(work_dir, repository=repository, trusted_root=trusted_root, older=options.older)
+    if options.target != TARGET:
+        run = compiled_run(work_dir, options)
     try:
         outcomes = run_checks(run.checks(), tell=lambda text: print(text, file=sys.stderr))
         return finish(outcomes, options.report, about=about_machine(run.target))

@@ -14,7 +14,11 @@ if TYPE_CHECKING:
 
 def misfits(accel: str, requires: Requires, facts: HostFacts) -> tuple[str, ...]:  # noqa: ARG001 - of every kind
     """Return why a Metal build does not run: only Apple silicon counts, upstream builds for Intel without Metal."""
-    return () if facts.metal else ("it needs Metal on Apple silicon",)
+    if facts.metal:
+        return ()
+    if facts.platform == "macos-arm64":
+        return ("Metal lists no device on this Mac, as in some virtual machines",)
+    return ("it needs Metal on Apple silicon",)
 
 
 KIND = AcceleratorKind(

@@ -14,7 +14,7 @@ MAX_DEVICES = 64
 Text = Annotated[str, StringConstraints(max_length=256)]
 DottedVersion = Annotated[str, StringConstraints(pattern=r"^\d{1,9}(\.\d{1,9}){0,5}$")]
 DeviceKind = Literal["discrete", "integrated", "virtual", "cpu", "gpu", "accelerator", "other"]
-ProbeName = Literal["adapters", "amd", "level-zero", "nvidia", "opencl", "vulkan"]
+ProbeName = Literal["adapters", "amd", "level-zero", "metal", "nvidia", "opencl", "vulkan"]
 
 
 class Tool(Frozen):
@@ -124,7 +124,8 @@ class HostFacts(Frozen):
         level_zero_devices: that it lists.
         opencl_loader: whether the OpenCL loader is there.
         opencl_devices: that it lists.
-        metal: whether the machine has Metal as llama.cpp uses it: Apple silicon.
+        metal: whether the machine has Metal as llama.cpp uses it: Apple silicon, and where devices were looked for also
+            one that Metal lists; some virtual machines have none.
         probe_faults: what could not be found out.
     """
 

@@ -27,7 +27,7 @@ _ANSWER_BYTES = 1 << 16
 _START = "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); runpy.run_module(sys.argv[1], run_name='__main__')"
 _ROOT = Path(__file__).resolve().parents[2]
 
-ApiName = Literal["vulkan", "level_zero", "opencl"]
+ApiName = Literal["vulkan", "level_zero", "opencl", "metal"]
 
 
 class _ApiAnswer(Frozen):
@@ -67,7 +67,7 @@ class CudaFound(NamedTuple):
 def probe_api(
     name: ApiName, *, env: Mapping[str, str], guard: ProcessGuard | None = None, seconds: float = PROBE_SECONDS
 ) -> ApiFound:
-    """Return what Vulkan, Level Zero or OpenCL lists within ``seconds``; never raises."""
+    """Return what Vulkan, Level Zero, OpenCL or Metal lists within ``seconds``; never raises."""
     text, fault = _run(name, env, guard, seconds)
     if fault:
         return ApiFound(loader=True, devices=(), fault=fault)  # something was there to crash

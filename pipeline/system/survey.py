@@ -24,6 +24,7 @@ _LOADERS: Mapping[ApiName, str] = {
     "opencl": "libOpenCL.so.1",
 }
 _CUDA = "libcuda.so.1"
+_NO_METAL = ApiFound(loader=False, devices=(), fault="")
 
 
 def survey(
@@ -43,18 +44,21 @@ def survey(
             return ApiFound(loader=False, devices=(), fault="")
         return probe_api(name, env=env, guard=guard)
 
-    with ThreadPoolExecutor(max_workers=len(_LOADERS) + 1) as pool:
+    with ThreadPoolExecutor(max_workers=len(_LOADERS) + 2) as pool:
+        metal_later = pool.submit(probe_api, "metal", env=env, guard=guard) if facts.metal else None
         has_cuda = facts.libraries is None or _CUDA in facts.libraries
         nvidia_later = pool.submit(probe_nvidia, env=env, guard=guard, root=root, has_library=has_cuda)
         vulkan, level_zero, opencl = pool.map(api, _LOADERS)
         amd = probe_amd(root)
         nvidia = nvidia_later.result()
+        metal = metal_later.result() if metal_later else _NO_METAL
     said: tuple[tuple[ProbeName, str], ...] = (
         ("nvidia", nvidia.fault),
         ("amd", amd.fault),
         ("vulkan", vulkan.fault),
         ("level-zero", level_zero.fault),
         ("opencl", opencl.fault),
+        ("metal", metal.fault),
     )
     return HostFacts.model_validate(
         {
@@ -69,6 +73,8 @@ def survey(
             "level_zero_devices": level_zero.devices,
             "opencl_loader": opencl.loader,
             "opencl_devices": opencl.devices,
+            # What could not be found out is not known to be absent.
+            "metal": facts.metal and bool(metal.devices or metal.fault),
             "probe_faults": tuple(ProbeFault(probe=probe, reason=text[:250]) for probe, text in said if text),
         }
     )

@@ -56,6 +56,20 @@ class Job:
     prove: ProofLevel | None = None
 
 
+class Crossed(NamedTuple):
+    """What one machine builds and another one runs.
+
+    Attributes:
+        platform: that it is for.
+        target: that it is.
+        toolchain: that builds it.
+    """
+
+    platform: str
+    target: str
+    toolchain: str
+
+
 class _Group(NamedTuple):
     """What the targets of one job have in common; its words are the job's name."""
 
@@ -112,6 +126,24 @@ def plan_jobs(
 def kept_elsewhere(jobs: Iterable[Job], asked: Collection[str]) -> tuple[Job, ...]:
     """Return the jobs that a runner which was asked for does not make: a toolchain cross builds them elsewhere."""
     return tuple(job for job in jobs if job.platform in asked and job.runner != job.platform)
+
+
+def crossed_for_macs(targets: Iterable[Target], catalog: Catalog, *, host: str) -> tuple[Crossed, ...]:
+    """Return what a machine builds for Macs and cannot run, so that a Mac is asked to (``ci/verify_on_macos``).
+
+    Args:
+        targets: of a release.
+        catalog: that they are of.
+        host: platform of the machine that builds.
+    """
+    return tuple(
+        Crossed(target.platform, str(target), chain.name)
+        for target in targets
+        for chain in catalog.toolchains.values()
+        if system_of(target.platform) == "macos"
+        and host in chain.hosts
+        and chain.builds(target.engine, target.platform, target.accel)
+    )
 
 
 def _group(target: Target, catalog: Catalog) -> _Group:

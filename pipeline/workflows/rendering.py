@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.model.workflows import WorkflowRecipes
-    from pipeline.workflows.jobs import Job
+    from pipeline.workflows.jobs import Crossed, Job
     from pipeline.workflows.runners import Provider, Runners
 
 _TEMPLATES: Mapping[Provider, Mapping[str, str]] = {
@@ -38,6 +38,7 @@ def render_workflows(
     recipes: WorkflowRecipes,
     runners: Runners,
     templates_dir: Path,
+    crossed: Sequence[Crossed] = (),
 ) -> tuple[GeneratedFile, ...]:
     """Return the files of a provider; the same input gives the same bytes.
 
@@ -47,6 +48,7 @@ def render_workflows(
         recipes: runners, images and actions.
         runners: of that provider.
         templates_dir: with ``<name>.j2``.
+        crossed: what one machine builds for another, whose runner then runs it, night by night.
     """
     environment = _environment(templates_dir)
     fetched = [job for job in jobs if job.source == "fetch"]
@@ -61,6 +63,7 @@ def render_workflows(
             runners=runners.by_platform,
             linux=runners.gathering,
             fetched=fetched,
+            crossed=[one for one in crossed if one.platform in runners.by_platform],
             prove_jobs=[f"prove {job.name}" for job in fetched],
             upstream_engines=sorted({job.engine for job in fetched}),
             has_apt_repository=any(job.apt_repository for job in jobs),

@@ -36,6 +36,11 @@ class Runners(NamedTuple):
         return runner.tag if isinstance(runner, GitlabRunner) else runner
 
     @property
+    def gathering_platform(self) -> str:
+        """Platform of the machine of the jobs that build nothing."""
+        return _GATHERS
+
+    @property
     def gathering(self) -> str | GitlabRunner:
         """The machine of the jobs that build nothing."""
         return self.by_platform[_GATHERS]

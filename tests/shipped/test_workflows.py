@@ -18,7 +18,7 @@ from pipeline.catalog import load_workflows
 from pipeline.cli.main import pipeline as command_line
 from pipeline.cli.main import run
 from pipeline.model.workflows import AptRepository
-from pipeline.workflows import Job, choose_runners, render_workflows
+from pipeline.workflows import Job, choose_runners, crossed_for_macs, render_workflows
 
 ROOT = Path(__file__).parents[2]
 GITHUB = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
@@ -53,6 +53,7 @@ def everything(tmp_path_factory, catalog, recipes_dir) -> Path:
             recipes=recipes,
             runners=runners,
             templates_dir=manifests_dir() / "templates" / "ci",
+            crossed=crossed_for_macs(catalog.targets(), catalog, host=runners.gathering_platform),
         ):
             assert file.content is not None
             path = folder / file.path
@@ -258,4 +259,4 @@ def test_a_job_that_builds_never_holds_a_right_to_write():
         for name, one in yaml.safe_load(path.read_text(encoding="utf-8"))["jobs"].items()
         if any("pipeline build" in step.get("run", "") for step in one["steps"])
     ]
-    assert builds == [("release", "build"), ("upstream", "prove")]
+    assert builds == [("nightly", "cross-1"), ("release", "build"), ("upstream", "prove")]

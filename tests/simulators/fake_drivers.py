@@ -70,6 +70,8 @@ int cuDeviceGetName(char *name, int size, int device) { strcpy(name, "NVIDIA GH2
 int cuDeviceTotalMem_v2(size_t *bytes, int device) { *bytes = 1000; return 0; }
 int cuDeviceGetAttribute(int *value, int what, int device) { *value = what == 75 ? 9 : 0; return 0; }
 """
+METAL = "void *MTLCreateSystemDefaultDevice(void) { return (void *)40; }"
+NO_DEVICE_METAL = "void *MTLCreateSystemDefaultDevice(void) { return 0; }"
 CRASHING_VULKAN = "int vkCreateInstance(void *a, void *b, void **c) { *(volatile int *)0 = 1; return 0; }"
 HANGING_VULKAN = "#include <unistd.h>\nint vkCreateInstance(void *a, void *b, void **c) { for (;;) pause(); }"
 FAILING_VULKAN = "int vkCreateInstance(void *a, void *b, void **c) { return -4; }"

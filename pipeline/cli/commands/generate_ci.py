@@ -19,6 +19,7 @@ from pipeline.target_names import select_targets
 from pipeline.workflows import (
     PROVIDERS,
     choose_runners,
+    crossed_for_macs,
     kept_elsewhere,
     plan_jobs,
     read_runners,
@@ -93,7 +94,12 @@ def command(
         jobs[provider] = [job.name for job in planned]
         elsewhere.update({job.name: job for job in kept_elsewhere(planned, asked)})
         files += render_workflows(
-            provider, planned, recipes=recipes, runners=chosen, templates_dir=manifests_dir() / "templates" / "ci"
+            provider,
+            planned,
+            recipes=recipes,
+            runners=chosen,
+            templates_dir=manifests_dir() / "templates" / "ci",
+            crossed=crossed_for_macs(targets, catalog, host=chosen.gathering_platform),
         )
     for job in elsewhere.values():
         names = ", ".join(job.targets)

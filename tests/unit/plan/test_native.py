@@ -133,7 +133,10 @@ def test_a_compiler_or_an_sdk_that_is_too_old_is_refused(catalog, tmp_path):
 
 def test_a_mac_without_a_gpu_measures_what_it_builds(catalog, tools):
     decision = plan_on_mac(catalog, tools, METAL, metal=False).decisions[0]
-    assert (decision.proof, decision.proof_why) == ("none", "it needs Metal on Apple silicon")
+    assert (decision.proof, decision.proof_why) == (
+        "none",
+        "Metal lists no device on this Mac, as in some virtual machines",
+    )
     assert plan_on_mac(catalog, tools, METAL).decisions[0].proof == "run"
     assert plan_on_mac(catalog, tools, CPU, metal=False).decisions[0].proof == "run"
 

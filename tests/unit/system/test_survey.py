@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from pipeline.accelerators.interface import example_mac
 from pipeline.model.host import HostFacts, ProbeFault
 from pipeline.system.host import LocalHost
 from pipeline.system.processes import ProcessRunner
@@ -46,6 +47,23 @@ def test_one_probe_that_crashes_is_said_and_hides_nothing_of_the_others(tmp_path
     facts = survey(HOST, env=env, root=tmp_path)
     assert ProbeFault(probe="vulkan", reason="its driver crashed (signal 11)") in facts.probe_faults
     assert len(facts.opencl_devices) == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "has_metal", "fault"),
+    [
+        (fake_drivers.METAL, True, False),
+        (fake_drivers.NO_DEVICE_METAL, False, False),
+        ("int other;", True, True),
+        (None, False, False),
+    ],
+    ids=["device", "virtual machine", "not to be asked", "no framework"],
+)
+def test_a_mac_has_metal_where_metal_lists_a_device_or_could_not_be_asked(tmp_path, env, source, has_metal, fault):
+    if source:
+        fake_drivers.make_library(tmp_path / "lib", "libMetal.so", source)
+    facts = survey(example_mac(), env=env, root=tmp_path)
+    assert (facts.metal, any(found.probe == "metal" for found in facts.probe_faults)) == (has_metal, fault)
 
 
 def test_no_program_is_started_for_a_loader_that_is_known_not_to_be_there(tmp_path):

@@ -6,7 +6,7 @@ from pipeline.catalog import Catalog, job_name, load_workflows
 from pipeline.errors import UsageError
 from pipeline.model.recipe import AcceleratorRecipe
 from pipeline.model.workflows import WorkflowRecipes
-from pipeline.workflows import Job, choose_runners, kept_elsewhere, plan_jobs, read_runners
+from pipeline.workflows import Job, choose_runners, crossed_for_macs, kept_elsewhere, plan_jobs, read_runners
 
 BUILT = ("cpu", "avx2", "vulkan")
 
@@ -86,6 +86,12 @@ def test_a_mac_builds_what_it_has_compilers_for_by_itself(building, recipes):
     job = jobs(building, recipes)["llama.cpp-macos-arm64-cpu"]
     assert job.targets == ("llama.cpp/macos-arm64-cpu", "llama.cpp/macos-arm64-metal"), "they share one core"
     assert (job.runner, job.system, job.source, job.apt) == ("macos-arm64", "macos", "build", ())
+
+
+def test_a_mac_is_asked_to_run_what_linux_builds_for_macs_and_cannot_run(catalog):
+    (crossed,) = crossed_for_macs(catalog.targets(), catalog, host="linux-x86_64")
+    assert crossed == ("macos-arm64", "llama.cpp/macos-arm64-cpu", "zig")
+    assert crossed_for_macs(catalog.targets(), catalog, host="macos-arm64") == ()
 
 
 def test_a_target_s_job_is_called_as_it_is_said_where_the_target_cannot_be_built(building, recipes):
