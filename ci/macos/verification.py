@@ -251,8 +251,8 @@ def compiled_run(work_dir: Path, options: argparse.Namespace) -> Verification:
     """Return a run over an engine that is compiled."""
     from ci.macos.compiled import CompiledVerification  # noqa: PLC0415 - it is made of what is above
 
-    given = {name: path.resolve() if (path := getattr(options, name)) else None for name in ("dist", "model")}
-    return CompiledVerification(work_dir, target=options.target, **given)
+    dist, model = (path.resolve() if path else None for path in (options.dist, options.model))
+    return CompiledVerification(work_dir, target=options.target, dist=dist, model=model)
 
 
 def finish(outcomes: list[Outcome], report: Path, *, about: dict[str, str]) -> int:
