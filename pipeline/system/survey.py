@@ -73,8 +73,7 @@ def survey(
             "level_zero_devices": level_zero.devices,
             "opencl_loader": opencl.loader,
             "opencl_devices": opencl.devices,
-            # What could not be found out is not known to be absent.
-            "metal": facts.metal and bool(metal.devices or metal.fault),
+            "metal": bool(metal.devices or metal.fault),  # what could not be asked is not known to be absent
             "probe_faults": tuple(ProbeFault(probe=probe, reason=text[:250]) for probe, text in said if text),
         }
     )

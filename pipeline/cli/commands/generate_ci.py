@@ -93,13 +93,9 @@ def command(
         planned = plan_jobs(targets, catalog, packages=recipes.packages, runners=chosen)
         jobs[provider] = [job.name for job in planned]
         elsewhere.update({job.name: job for job in kept_elsewhere(planned, asked)})
+        crossed = crossed_for_macs(targets, catalog, host=chosen.gathering_platform)
         files += render_workflows(
-            provider,
-            planned,
-            recipes=recipes,
-            runners=chosen,
-            templates_dir=manifests_dir() / "templates" / "ci",
-            crossed=crossed_for_macs(targets, catalog, host=chosen.gathering_platform),
+            provider, planned, recipes=recipes, runners=chosen, templates_dir=_templates_dir(), crossed=crossed
         )
     for job in elsewhere.values():
         names = ", ".join(job.targets)
@@ -127,6 +123,10 @@ def _targets(session: Session, catalog: Catalog, patterns: tuple[str, ...]) -> t
     catalog.refuse_unsupported(patterns)
     request = BuildRequest(targets=select_targets(patterns, catalog.targets()), patterns=patterns)
     return without_unmakeable(session, request, catalog, host=None).targets
+
+
+def _templates_dir() -> Path:
+    return manifests_dir() / "templates" / "ci"
 
 
 def _content(path: Path) -> bytes | None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import pytest
+from pydantic import ValidationError
 
 from pipeline.errors import HostError
 from pipeline.model.actions import Compile, MakeBundle, MakeLayer, Prove
 from pipeline.model.host import Tool
+from pipeline.model.native import NativeBuild
+from pipeline.model.recipe import EngineRecipe
 from pipeline.names import parse_target
-from pipeline.plan import BuildRequest, PlanInputs, look_around, make_plan
+from pipeline.plan import BuildRequest, PlanInputs, how_to_install, look_around, make_plan, tools_of_builds
 from pipeline.plan.choosing import decide
 from pipeline.system.trees import FileTreeReader
 from tests.simulators.apple_developer import DeveloperTools, Mac
@@ -159,3 +162,33 @@ def test_elsewhere_the_processors_bundle_is_still_cross_built_as_it_was(catalog)
     assert cpu.component.outputs == ("libggml-cpu-*.so",)
     assert "GGML_ACCELERATE" not in cpu.component.options
     assert cpu.cross.options["GGML_ACCELERATE"] == "OFF"
+
+
+def test_what_a_build_needs_of_a_machine_is_said_by_platform(catalog):
+    engines = catalog.engines.values()
+    on_linux, on_mac = (tools_of_builds(engines, platform) for platform in ("linux-x86_64", "macos-arm64"))
+    assert set(on_linux) == {"cmake", "ninja", "cc", "cxx", "strip", "objcopy"}
+    assert set(on_mac) == {"cmake", "ninja", "cc", "cxx", "ld", "sdk", "dsymutil", "strip", "codesign"}
+    assert "binutils" in how_to_install("strip", "linux-x86_64")
+    assert {how_to_install(name, "macos-arm64") for name in ("cc", "sdk", "strip", "codesign")} == {
+        how_to_install("cxx", "macos-arm64")
+    }
+
+
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        ({"platforms": ["linux-x86_64"]}, r"native\.macos-arm64: is none of platforms"),
+        ({"archives": None}, r"native\.macos-arm64: archives\.system_libraries does not say what its hosts bring"),
+    ],
+)
+def test_a_platform_of_its_own_is_one_of_the_engines_and_says_what_its_hosts_bring(catalog, changed, why):
+    document = catalog.engine("llama.cpp").model_dump(mode="json", exclude_none=True)
+    with pytest.raises(ValidationError, match=why):
+        EngineRecipe.model_validate({**document, **changed}, strict=False)
+
+
+@pytest.mark.parametrize("option", ["{toolkit}", "{sdks}"])
+def test_an_option_of_a_platform_has_no_place_to_fill_in_but_the_known(option):
+    with pytest.raises(ValidationError, match="which is none of"):
+        NativeBuild(options={"CMAKE_OSX_SYSROOT": option})
