@@ -98,10 +98,8 @@ def command(
             provider, planned, recipes=recipes, runners=chosen, templates_dir=_templates_dir(), crossed=crossed
         )
     for job in elsewhere.values():
-        names = ", ".join(job.targets)
-        session.warn(
-            f"--runner {job.platform}={asked[job.platform]} does not make {names}: cross built on {job.runner}"
-        )
+        names, runner = ", ".join(job.targets), f"{job.platform}={asked[job.platform]}"
+        session.warn(f"--runner {runner} does not make {names}: cross built on {job.runner}")
     found = {file.path: _content(folder / file.path) for file in files}
     if check:
         require_fresh(files, found)
