@@ -468,7 +468,9 @@ def test_the_matrix_leaves_out_what_no_runner_can_make_and_refuses_it_where_it_i
     assert user.run("plan", "--target", OPENAI, "--format", "github-matrix") == 3
     built = user.ok("plan", "--target", "*", "--source", "build", "--format", "github-matrix")
     jobs = {job["platform"]: job for job in json.loads(built)["include"]}
-    assert sorted(jobs) == ["linux-arm64", "linux-x86_64"], "what a toolchain builds on its own platform is there too"
+    platforms = ["linux-arm64", "linux-x86_64", "macos-arm64"]
+    assert sorted(jobs) == platforms, "what a toolchain builds on its own platform is there too"
+    assert jobs["macos-arm64"]["targets"] == "llama.cpp/macos-arm64-cpu,llama.cpp/macos-arm64-metal"
     job = jobs["linux-x86_64"]
     assert {AVX2, CPU, BUILT_CUDA, VULKAN} <= set(job["targets"].split(",")), (
         "its runner may have what this machine lacks"
