@@ -1,0 +1,51 @@
+"""How long the steps of builds took: ``times.json`` beside a manifest. It is never published."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.model.environment_actions import StepName
+from pipeline.model.frozen import Frozen, Line, Sha256, UtcTime
+
+TIMES_FILE = "times.json"
+TIMES_VERSION = 1
+
+Seconds = Annotated[float, Field(ge=0, le=1e8, allow_inf_nan=False)]
+
+
+class StepTime(Frozen):
+    """What one step took.
+
+    Attributes:
+        step: its name.
+        kind: of its action: ``compile``, ``make-layer`` ...
+        key: of the step; the same key is the same work.
+        targets: which targets needed it, sorted.
+        run: when the build that carried it out began.
+        start_seconds: from then until it began.
+        seconds: that it took; 0 where it was reused.
+        reused: its result was there already, and nobody has kept how long it took.
+    """
+
+    step: StepName
+    kind: Line
+    key: Sha256
+    targets: tuple[Line, ...]
+    run: UtcTime
+    start_seconds: Seconds
+    seconds: Seconds
+    reused: bool = False
+
+
+class StepTimes(Frozen):
+    """All that is known of a dist folder's steps.
+
+    Attributes:
+        schema_version: 1.
+        steps: by run, then in the order in which they began; each name once.
+    """
+
+    schema_version: Literal[1] = TIMES_VERSION
+    steps: tuple[StepTime, ...] = ()
