@@ -12,7 +12,7 @@ from pipeline.model.layer_content import FileFootprint
 from pipeline.model.manifest import LayerRole, Requires
 from pipeline.model.step_times import Seconds, StepTime
 
-FOOTPRINT_VERSION = 1
+FOOTPRINT_VERSION: Literal[1] = 1
 
 
 class LayerFootprint(Frozen):

@@ -10,7 +10,7 @@ from pipeline.model.environment_actions import StepName
 from pipeline.model.frozen import Frozen, Line, Sha256, UtcTime
 
 TIMES_FILE = "times.json"
-TIMES_VERSION = 1
+TIMES_VERSION: Literal[1] = 1
 
 Seconds = Annotated[float, Field(ge=0, le=1e8, allow_inf_nan=False)]
 
