@@ -92,7 +92,7 @@ def _refuse_floats(value: object) -> None:
             _refuse_floats(item)
 
 
-def key_of(kind: Literal["step", "toolchain", "request", "libraries"], value: object) -> str:
+def key_of(kind: Literal["step", "toolchain", "request", "libraries", "content"], value: object) -> str:
     """Return the sha256 of a value's canonical JSON, in a domain of its own."""
     return sha256_bytes(f"engine-pipeline {kind} v1\n".encode() + canonical_json(value))
 

@@ -8,6 +8,7 @@ from pipeline.deploy.comparing import ListedFile
 from pipeline.deploy.reading import read_plain
 from pipeline.deploy.statements import check_built, note_bare
 from pipeline.model.manifest_document import read_manifest
+from pipeline.model.step_times import TIMES_FILE
 from pipeline.model.strict_json import LIMIT_BYTES
 
 if TYPE_CHECKING:
@@ -28,7 +29,7 @@ def verify_dist(folder: Path, comparison: FileComparison) -> None:
     manifest = read_manifest(data, what=str(folder / _MANIFEST))
     comparison.add_verified(_MANIFEST, len(data))
     named: dict[str, tuple[str, int]] = {}
-    known = {_MANIFEST}
+    known = {_MANIFEST, TIMES_FILE}
     for artifact in manifest.artifacts:
         named[artifact.url] = (artifact.sha256, artifact.size)
         named.update({layer.url: (layer.sha256, layer.size) for layer in artifact.layers})

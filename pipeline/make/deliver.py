@@ -9,10 +9,12 @@ from typing import TYPE_CHECKING
 from pipeline.digest import sha256_bytes, sha256_stream
 from pipeline.errors import HostError, IntegrityError, RehearsalError
 from pipeline.events import Notice
+from pipeline.make.step_log import times_document
 from pipeline.model.actions import MakeBundle
 from pipeline.model.manifest import Artifact
 from pipeline.model.manifest_document import planned_by, read_manifest, still_missing, write_manifest
 from pipeline.model.release_plan import PlannedBundle
+from pipeline.model.step_times import TIMES_FILE
 from pipeline.ports import require_space
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from pipeline.model.plan import Plan
     from pipeline.model.release_plan import ReleasePlan
     from pipeline.model.result import BlobRef, StepResult
+    from pipeline.model.step_times import StepTimes
     from pipeline.ports import Services
 
 MANIFEST_NAME = "manifest.json"
@@ -68,6 +71,7 @@ def deliver(
     *,
     release: str | None,
     expected: ReleasePlan | None = None,
+    times: StepTimes | None = None,
 ) -> Manifest:
     """Write everything into ``output_dir``, the manifest last; entries of other targets that are still whole stay.
 
@@ -103,7 +107,9 @@ def deliver(
         planned = planned if expected is None else frozenset(expected.bundles)
         missing = still_missing(planned, (*kept, *made))
         document = write_manifest((*kept, *made), release=name, created=created, missing=missing)
-        _replace_manifest(output_dir / MANIFEST_NAME, document)
+        if times is not None:
+            _replace(output_dir / TIMES_FILE, times_document(output_dir, times, services.events))
+        _replace(output_dir / MANIFEST_NAME, document)
     return read_manifest(document)
 
 
@@ -121,11 +127,11 @@ def _deliver_bundle(
     return artifact
 
 
-def _replace_manifest(path: Path, document: bytes) -> None:
-    """Write the manifest so that a reader sees the old one or the new one, also after a crash."""
+def _replace(path: Path, document: bytes) -> None:
+    """Write a document so that a reader sees the old one or the new one, also after a crash."""
     if path.is_file() and path.read_bytes() == document:
         return
-    draft = path.with_name(f".{MANIFEST_NAME}.new")
+    draft = path.with_name(f".{path.name}.new")
     with draft.open("wb") as stream:
         stream.write(document)
         stream.flush()

@@ -18,6 +18,7 @@ from pipeline.make.package_steps import carry_out
 from pipeline.make.prove import prove
 from pipeline.make.rehearse import rehearse_layer
 from pipeline.make.split import split_layer
+from pipeline.make.step_log import StepLog
 from pipeline.make.web_ui import build_web_ui
 from pipeline.make.wheel_steps import carry_out_wheel_step
 from pipeline.model.actions import BuildWebUi, Compile, FetchModel, FetchSource, MakeBundle, MakeLayer, Prove
@@ -66,18 +67,25 @@ def run(
     plan = settle(plan, services)
     prepare(output_dir)
     refuse_mixing(output_dir, rehearsal=any(isinstance(step.action, RehearseLayer) for step in plan.steps))
-    plan, results = carry_out_plan(plan, services)
-    return deliver(plan, results, services, output_dir, release=release, expected=expected)
+    log = StepLog(services.clock)
+    plan, results = carry_out_plan(plan, services, log=log)
+    return deliver(plan, results, services, output_dir, release=release, expected=expected, times=log.times())
 
 
-def carry_out_plan(plan: Plan, services: Services) -> tuple[Plan, Results]:
+def carry_out_plan(plan: Plan, services: Services, *, log: StepLog | None = None) -> tuple[Plan, Results]:
     """Carry out every step that is not in the store yet; return the plan as it was proven, and the results.
+
+    Args:
+        plan: complete.
+        services: to touch the world with.
+        log: takes how long each step took.
 
     Raises:
         NoSpaceError, PipelineError: as ``run``.
     """
     results: Results
     results, wanted = outstanding(plan, services.store)
+    log = log or StepLog(services.clock)
     for decision in plan.decisions:
         _tell(decision, services)
     require_space_for_downloads((step for step in plan.steps if step.name in wanted), services)
@@ -87,8 +95,11 @@ def carry_out_plan(plan: Plan, services: Services) -> tuple[Plan, Results]:
         step = plan.steps[number]
         if step.name in results:
             services.events.emit(StepReused(step.name, step.key))
+            log.reused(step)
         elif step.name in wanted:
+            started = services.clock.monotonic()
             results[step.name] = _run_step(step, why_wanted(step, wanted), services, results)
+            log.done(step, started=started)
             if results[step.name].key != step.key:  # it proved less than was planned
                 plan = lowered(plan, step.name)
     return plan, results

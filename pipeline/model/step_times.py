@@ -49,3 +49,17 @@ class StepTimes(Frozen):
 
     schema_version: Literal[1] = TIMES_VERSION
     steps: tuple[StepTime, ...] = ()
+
+
+def joined_times(*known: StepTimes) -> StepTimes:
+    """Return what several lists know: of a step that is in more than one, what took time, and that of the last run.
+
+    A step that was reused keeps how long the same work took when it was done.
+    """
+    found: dict[str, StepTime] = {}
+    for times in known:
+        for time in times.steps:
+            before = found.get(time.step)
+            if before is None or not time.reused or before.key != time.key:
+                found[time.step] = time
+    return StepTimes(steps=tuple(sorted(found.values(), key=lambda one: (one.run, one.start_seconds, one.step))))

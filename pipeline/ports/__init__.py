@@ -8,7 +8,7 @@ from pipeline.ports.commands import Command, CommandOutcome, CommandRunner, Runn
 from pipeline.ports.compiler_cache import CompilerCacheChoice
 from pipeline.ports.drills import DrillGround
 from pipeline.ports.environments import CondaTool
-from pipeline.ports.files import Archiver, BinaryInspector, Disk, KeyFiles, TreeReader
+from pipeline.ports.files import Archiver, BinaryInspector, Disk, KeyFiles, LayerReader, TreeReader
 from pipeline.ports.host import Clock, HostProbe
 from pipeline.ports.network import (
     Downloader,
@@ -19,6 +19,7 @@ from pipeline.ports.network import (
     LoopbackHttp,
     PackageIndex,
 )
+from pipeline.ports.pictures import PictureMaker
 from pipeline.ports.releases import ApiDocument, ReleaseApi, RemoteHasher
 from pipeline.ports.services import Reporting, Running, Services
 from pipeline.ports.space import require_space
@@ -44,8 +45,10 @@ __all__ = [
     "HostProbe",
     "HttpAnswer",
     "KeyFiles",
+    "LayerReader",
     "LoopbackHttp",
     "PackageIndex",
+    "PictureMaker",
     "ReleaseApi",
     "RemoteHasher",
     "Reporting",

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.model.binary import BinaryCard
+    from pipeline.model.layer_content import FileFootprint
     from pipeline.model.tree import Tree
 
 
@@ -94,6 +95,30 @@ class BinaryInspector(Protocol):
         Raises:
             IntegrityError: it starts like a binary, or is named like a Windows one, and cannot be read as one.
             HostError: what reads this kind of binary is not installed.
+        """
+        ...
+
+
+class LayerReader(Protocol):
+    """Reads what layers hold without unpacking them."""
+
+    def read(
+        self,
+        archive: Path,
+        *,
+        sha256: str,
+        tree_sha256: str,
+        scratch_dir: Path,
+        progress: Callable[[int], None] | None = None,
+    ) -> tuple[FileFootprint, ...]:
+        """Return the files of a layer's archive, sorted by path; every byte is held against both digests.
+
+        ``scratch_dir`` takes a large binary while it is looked into; ``progress`` is told how many bytes of the files
+        are read.
+
+        Raises:
+            IntegrityError: the archive is not there, damaged, or not what the digests say; it is named.
+            NoSpaceError: there is no room in ``scratch_dir``.
         """
         ...
 

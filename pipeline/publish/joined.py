@@ -11,6 +11,7 @@ from pipeline.errors import RehearsalError, UsageError
 from pipeline.model.manifest_document import still_missing, write_manifest
 from pipeline.model.release_plan import PlannedBundle
 from pipeline.model.statements import repeatable_statement
+from pipeline.model.step_times import TIMES_FILE
 from pipeline.publish.dist import MANIFEST_FILE, DistFile, read_dist
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from pipeline.publish.dist import Dist
 
 STAGING_FOLDER = ".staging"
-_RESERVED = (MANIFEST_FILE, STAGING_FOLDER)
+_RESERVED = (MANIFEST_FILE, STAGING_FOLDER, TIMES_FILE)
 
 ArtifactKey = tuple[str, str, str, str]
 

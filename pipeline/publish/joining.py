@@ -15,8 +15,10 @@ from pipeline.errors import PartialReleaseError, UsageError
 from pipeline.events import StepFinished, StepProgress, StepStarted
 from pipeline.model.counts import counted
 from pipeline.model.dist_folder import JoinOutcome
+from pipeline.model.step_times import TIMES_FILE
 from pipeline.publish.dist import MANIFEST_FILE, DistFile, check_file
 from pipeline.publish.joined import STAGING_FOLDER, Joined, join
+from pipeline.publish.joined_times import joined_step_times
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -97,6 +99,7 @@ class _Joining:
         held = {} if own is None else own.files
         new = {path: file for path, file in joined.files.items() if path not in held and not self._has(path, file)}
         is_new = own is None or own.manifest != joined.manifest
+        times = joined_step_times(tuple(inputs.values()), self._services.events)
         self._services.events.emit(StepStarted(_STEP, f"{counted(len(new), 'file')}"))
         began = self._services.clock.monotonic()
         if dry_run:
@@ -105,7 +108,7 @@ class _Joining:
         else:
             self._disk.remove(self._staging)  # what a run that died has left
             if new or is_new:
-                self._write(new, joined.manifest)
+                self._write(new, joined.manifest, times)
         self._services.events.emit(StepFinished(_STEP, self._services.clock.monotonic() - began))
         return self._outcome(own, joined, new, is_new=is_new, dry_run=dry_run)
 
@@ -136,7 +139,7 @@ class _Joining:
             hint="remove it, or choose another folder with --to",
         )
 
-    def _write(self, new: Mapping[str, DistFile], manifest: bytes) -> None:
+    def _write(self, new: Mapping[str, DistFile], manifest: bytes, times: bytes | None) -> None:
         """Stage and check everything, then give files their names, then the manifest."""
         self._disk.make_dirs(self._to)
         try:
@@ -147,6 +150,8 @@ class _Joining:
                 self._disk.move(place, self._to / path, durable=False)
             for folder in sorted({(self._to / path).parent for path in new}):
                 self._disk.sync_names(folder)
+            if times is not None:
+                self._disk.replace_file(self._to / TIMES_FILE, times, staging_dir=self._staging)
             self._disk.replace_file(self._to / MANIFEST_FILE, manifest, staging_dir=self._staging)
         finally:
             self._disk.remove(self._staging)

@@ -98,7 +98,7 @@ def _card(elf: ElfFile, stream: BinaryIO) -> BinaryCard:
         has_symbols=".symtab" in names,
         has_debug=any(name.startswith((".debug_", ".zdebug_")) for name in names),
         build_id=next((content.hex() for *kind, content in elf.notes() if tuple(kind) == _BUILD_ID_NOTE), None),
-        gpu_architectures=gpu_architectures(stream, (FileSection(*section) for section in sections)),
+        gpu_architectures=gpu_architectures(stream, (FileSection(s.name, s.offset, s.size) for s in sections)),
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 _PIECE_BYTES = 4096
 _MAX_PADDING_BYTES = 1 << 20
@@ -10,6 +10,18 @@ _MAX_PADDING_BYTES = 1 << 20
 
 class DamagedBinaryError(ValueError):
     """A PE or Mach-O file, or GPU code within any file, is not what its first bytes say."""
+
+
+class GpuPiece(NamedTuple):
+    """One piece of code in a section of GPU code.
+
+    Attributes:
+        architecture: ``sm_90a``, ``gfx1100`` ...; empty for what no GPU runs.
+        size: how many bytes of the file it takes.
+    """
+
+    architecture: str
+    size: int
 
 
 def read_at(stream: BinaryIO, position: int, size: int) -> bytes:

@@ -38,11 +38,12 @@ class Segment(NamedTuple):
 
 
 class Section(NamedTuple):
-    """One section header: name and place in the file; of no size where the file does not have its content."""
+    """One section header: name, place in the file, flags; of no size where the file does not have its content."""
 
     name: str
     offset: int
     size: int
+    flags: int = 0
 
 
 class ElfFile:
@@ -90,7 +91,12 @@ class ElfFile:
             raise DamagedElfError("it has too many sections")
         headers = (self._section(index) for index in range(count))
         return tuple(
-            Section(self._string_at(names[4] + header[0]), header[4], 0 if header[1] == _NO_CONTENT else header[5])
+            Section(
+                name=self._string_at(names[4] + header[0]),
+                offset=header[4],
+                size=0 if header[1] == _NO_CONTENT else header[5],
+                flags=header[2],
+            )
             for header in headers
         )
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, BinaryIO
 
-from pipeline.system.byte_reading import DamagedBinaryError, after_padding, read_at
+from pipeline.system.byte_reading import DamagedBinaryError, GpuPiece, after_padding, read_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,8 +26,10 @@ _ARCHITECTURES = range(10, 1000)
 _MAX_HEADERS = 1 << 18  # libcublasLt of CUDA 13 has 5,666 entries in fewer fat binaries
 
 
-def fat_binary_architectures(stream: BinaryIO, start: int, end: int) -> Iterator[str]:
+def fat_binary_pieces(stream: BinaryIO, start: int, end: int) -> Iterator[GpuPiece]:
     """Yield ``sm_75``, ``sm_90a``, ``compute_90`` ... for each piece of code between two places of a file.
+
+    What no GPU runs has no name.
 
     Raises:
         DamagedBinaryError: there is something else, a length reaches out of what contains it, or the pieces are
@@ -40,8 +42,7 @@ def fat_binary_architectures(stream: BinaryIO, start: int, end: int) -> Iterator
         headers += 1
         while at < position:
             name, size = _entry(stream, at, position)
-            if name:
-                yield name
+            yield GpuPiece(name, size)
             at += size
             headers += 1
             if headers > _MAX_HEADERS:

@@ -6,12 +6,13 @@ Only headers are read, wherever they stand: such a section has up to two gigabyt
 from __future__ import annotations
 
 import os
+from collections import Counter
 from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
 from pipeline.accelerators.architectures import sorted_architectures
 from pipeline.system.byte_reading import DamagedBinaryError
-from pipeline.system.fat_binaries import fat_binary_architectures
-from pipeline.system.offload_bundles import bundle_architectures
+from pipeline.system.fat_binaries import fat_binary_pieces
+from pipeline.system.offload_bundles import bundle_pieces
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -19,12 +20,12 @@ if TYPE_CHECKING:
 # CUDA's include/fatbinary_section.h, clang's lib/Driver/ToolChains/HIPUtility.cpp. Names in PE end after eight
 # characters. What was linked from relocatable device code has that beside it: the driver takes what was not linked.
 _READERS = {
-    ".nv_fatbin": fat_binary_architectures,
-    ".nv_fatb": fat_binary_architectures,
-    "__nv_relfatbin": fat_binary_architectures,
-    "__nv_rel": fat_binary_architectures,
-    ".hip_fatbin": bundle_architectures,
-    ".hip_fat": bundle_architectures,
+    ".nv_fatbin": fat_binary_pieces,
+    ".nv_fatb": fat_binary_pieces,
+    "__nv_relfatbin": fat_binary_pieces,
+    "__nv_rel": fat_binary_pieces,
+    ".hip_fatbin": bundle_pieces,
+    ".hip_fat": bundle_pieces,
 }
 
 
@@ -44,11 +45,34 @@ def gpu_architectures(stream: BinaryIO, sections: Iterable[FileSection]) -> tupl
     Raises:
         DamagedBinaryError: a section of GPU code cannot be read to its end.
     """
-    found: set[str] = set()
+    return tuple(name for name in gpu_sizes(stream, sections) if name)
+
+
+def gpu_sizes(stream: BinaryIO, sections: Iterable[FileSection]) -> dict[str, int]:
+    """Return how many bytes of a file's sections of GPU code each architecture takes, sorted by number.
+
+    What belongs to none, headers and padding among it, is under the empty name, which comes last; the sum is that of
+    the sections.
+
+    Raises:
+        DamagedBinaryError: as ``gpu_architectures``.
+    """
+    found: Counter[str] = Counter()
+    total = 0
     file_bytes = stream.seek(0, os.SEEK_END)
     for section in sections:
         if section.name in _READERS and section.size:
             if section.offset + section.size > file_bytes:
                 raise DamagedBinaryError(f"section {section.name} reaches past the end")
-            found.update(_READERS[section.name](stream, section.offset, section.offset + section.size))
-    return sorted_architectures(found)
+            total += section.size
+            for name, size in _READERS[section.name](stream, section.offset, section.offset + section.size):
+                found[name] += size
+    del found[""]
+    sizes = {name: found[name] for name in sorted_architectures(found)}
+    rest = total - sum(sizes.values())
+    return {**sizes, "": rest} if rest else sizes
+
+
+def is_gpu_section(name: str) -> bool:
+    """Tell whether a section holds code for GPUs."""
+    return name in _READERS

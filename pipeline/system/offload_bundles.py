@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol, cast
 
 import zstandard
 
-from pipeline.system.byte_reading import DamagedBinaryError, after_padding, read_at
+from pipeline.system.byte_reading import DamagedBinaryError, GpuPiece, after_padding, read_at
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,10 +31,11 @@ _PIECE_BYTES = 1 << 14
 _DEVICE = re.compile(r"hip(?:v4)?-amdgcn-amd-amdhsa-(?:[a-z]*-)?(gfx[0-9a-z-]+(?::[a-z]+[+-])*)")
 
 
-def bundle_architectures(stream: BinaryIO, start: int, end: int) -> Iterator[str]:
+def bundle_pieces(stream: BinaryIO, start: int, end: int) -> Iterator[GpuPiece]:
     """Yield ``gfx1100``, ``gfx90a:xnack-`` ... for each piece of GPU code between two places of a file.
 
-    Of compressed bundles no more than the table at their beginning is decompressed.
+    Of compressed bundles no more than the table at their beginning is decompressed; a piece of one counts with its
+    share of the compressed bytes.
 
     Raises:
         DamagedBinaryError: there is something else, or a length reaches out of what contains it.
@@ -45,12 +46,12 @@ def bundle_architectures(stream: BinaryIO, start: int, end: int) -> Iterator[str
             return
         magic = read_at(stream, position, min(len(_MAGIC), end - position))
         if magic == _MAGIC:
-            names, size = _entries(_Stretch(stream, position, end), end - position)
+            pieces, size = _entries(_Stretch(stream, position, end), end - position)
         elif magic[: len(_COMPRESSED_MAGIC)] == _COMPRESSED_MAGIC:
-            names, size = _compressed(stream, position, end)
+            pieces, size = _compressed(stream, position, end)
         else:
             raise DamagedBinaryError("there is no offload bundle where one should be")
-        yield from names
+        yield from pieces
         position = after_padding(stream, position + size, end)
     raise DamagedBinaryError(f"it has more than {_MAX_BUNDLES} offload bundles")
 
@@ -103,7 +104,7 @@ class _Compressed(NamedTuple):
     unpacked_bytes: int
 
 
-def _compressed(stream: BinaryIO, position: int, end: int) -> tuple[list[str], int]:
+def _compressed(stream: BinaryIO, position: int, end: int) -> tuple[list[GpuPiece], int]:
     header = _header(stream, position, end)
     packed = _Stretch(stream, position + header.header_bytes, position + header.size)
     unpacked: _Readable
@@ -117,10 +118,11 @@ def _compressed(stream: BinaryIO, position: int, end: int) -> tuple[list[str], i
     try:
         if _exactly(unpacked, len(_MAGIC)) != _MAGIC:
             raise DamagedBinaryError("a compressed offload bundle has something else inside")
-        names, _ = _entries(unpacked, header.unpacked_bytes, read_bytes=len(_MAGIC))
+        pieces, _ = _entries(unpacked, header.unpacked_bytes, read_bytes=len(_MAGIC))
     except (zstandard.ZstdError, zlib.error) as error:
         raise DamagedBinaryError(f"an offload bundle cannot be decompressed: {error}") from error
-    return names, header.size
+    # Entries end within what is unpacked, so that the quotient is at most one; of nothing there are none.
+    return [GpuPiece(name, size * header.size // header.unpacked_bytes) for name, size in pieces], header.size
 
 
 def _header(stream: BinaryIO, position: int, end: int) -> _Compressed:
@@ -149,8 +151,8 @@ def _next_bundle(stream: BinaryIO, position: int, end: int) -> int:
     return end
 
 
-def _entries(bundle: _Readable, bundle_bytes: int, *, read_bytes: int = 0) -> tuple[list[str], int]:
-    """Return the names of a bundle's GPU code, and where the last code ends.
+def _entries(bundle: _Readable, bundle_bytes: int, *, read_bytes: int = 0) -> tuple[list[GpuPiece], int]:
+    """Return the pieces of a bundle's GPU code, and where the last code ends.
 
     Args:
         bundle: from its beginning, or from where ``read_bytes`` of it were read.
@@ -161,7 +163,7 @@ def _entries(bundle: _Readable, bundle_bytes: int, *, read_bytes: int = 0) -> tu
     count = _NUMBER.unpack(_exactly(bundle, _NUMBER.size))[0]
     if count > _MAX_ENTRIES:
         raise DamagedBinaryError(f"an offload bundle has more than {_MAX_ENTRIES} entries")
-    names: list[str] = []
+    pieces: list[GpuPiece] = []
     end, last = len(_MAGIC) + _NUMBER.size, 0
     for _ in range(count):
         offset, size, name_bytes = _ENTRY.unpack(_exactly(bundle, _ENTRY.size))
@@ -171,8 +173,8 @@ def _entries(bundle: _Readable, bundle_bytes: int, *, read_bytes: int = 0) -> tu
         end += _ENTRY.size + name_bytes
         last = max(last, offset + size)
         if name and size:
-            names.append(name[1])
-    return names, max(end, last)
+            pieces.append(GpuPiece(name[1], size))
+    return pieces, max(end, last)
 
 
 def _exactly(source: _Readable, size: int) -> bytes:

@@ -1,0 +1,93 @@
+"""A whole report out of manifests and what was read of their layers. Pure: the same input gives the same report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from pipeline.measure.bundles import bundle_footprint, layer_footprints
+from pipeline.measure.comparing import compare, mandatory
+from pipeline.measure.sharing import sharing
+from pipeline.model.footprint import FootprintReport
+from pipeline.model.growth import Growth, GrowthPoint
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from pipeline.measure.choosing import Chosen
+    from pipeline.model.footprint import StrategyTime
+    from pipeline.model.layer_content import LayerContent
+    from pipeline.model.manifest import Artifact
+    from pipeline.model.step_times import StepTime
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where bundles come from.
+
+    Attributes:
+        made_from: which kind of place it is.
+        release: our own name of the release.
+        created: when that was made; the only time that a report has.
+    """
+
+    made_from: Literal["dist", "repository"]
+    release: str
+    created: str
+
+
+def footprint(
+    origin: Origin,
+    chosen: Chosen,
+    contents: Mapping[str, LayerContent],
+    *,
+    times: Iterable[StepTime] = (),
+    strategies: Iterable[StrategyTime] = (),
+) -> FootprintReport:
+    """Return everything that a report says.
+
+    Args:
+        origin: of the bundles.
+        chosen: the bundles, and what they are compared with.
+        contents: tree digest to what is in the layer, of all mandatory layers of both.
+        times: how long steps took; those of other targets are left out.
+        strategies: times to the first token; those of other targets are left out.
+    """
+    names = {artifact.target for artifact in chosen.bundles}
+    baselines = tuple(chosen.baselines[name] for name in sorted(chosen.baselines))
+    shared = [sharing("targets", chosen.bundles, contents)]
+    if baselines:
+        shared.append(sharing("releases", (*chosen.bundles, *baselines), contents))
+    return FootprintReport(
+        made_from=origin.made_from,
+        release=origin.release,
+        created=origin.created,
+        targets=tuple(sorted(names)),
+        bundles=tuple(bundle_footprint(artifact, contents) for artifact in chosen.bundles),
+        layers=layer_footprints(chosen.bundles, contents),
+        sharing=tuple(shared),
+        comparisons=tuple(
+            compare(artifact, chosen.baselines[artifact.target], contents)
+            for artifact in chosen.bundles
+            if artifact.target in chosen.baselines
+        ),
+        without_baseline=tuple(sorted(names - chosen.baselines.keys())),
+        growth=tuple(
+            Growth(target=name, points=tuple(map(_point, chosen.releases[name]))) for name in sorted(chosen.releases)
+        ),
+        times=tuple(time for time in times if names.intersection(time.targets)),
+        strategies=tuple(
+            sorted(
+                (one for one in strategies if one.target in names), key=lambda one: (one.target, one.strategy, one.link)
+            )
+        ),
+    )
+
+
+def _point(artifact: Artifact) -> GrowthPoint:
+    return GrowthPoint(
+        version=artifact.version,
+        download=artifact.size,
+        installed=artifact.installed_size,
+        layers={layer.name: layer.installed_size for layer in mandatory(artifact)},
+    )
