@@ -46,6 +46,7 @@ COMMANDS: dict[str, Entry] = {
     "verify": Entry(_INSTALL, "verify", "Read every file again and compare it with what was signed."),
     "unpack": Entry(_INSTALL, "unpack", "Unpack an archive as an install would, or refuse it."),
     "upstream": Entry(_LOOK, "upstream", "Understand upstream's releases: what they hold, what changed."),
+    "report": Entry(_LOOK, "report", "Write what bundles cost, in pictures and numbers."),
     "doctor": Entry(_LOOK, "doctor", "Look at this machine: tools, space, caches."),
     "check": Entry(_LOOK, "check", "Check the recipes and the project file."),
     "schema": Entry(_LOOK, "schema", "Print a JSON schema."),

@@ -12,6 +12,7 @@ from pipeline.cli.options import Command, common_options
 from pipeline.errors import UsageError
 from pipeline.model.bundle_card import BundleCard
 from pipeline.model.environment_recipe import EnvironmentEngine, UnsupportedEngine
+from pipeline.model.footprint import FootprintReport
 from pipeline.model.host import HostFacts
 from pipeline.model.manifest_document import manifest_schema, write_schema
 from pipeline.model.mirror import MirrorDocument
@@ -21,6 +22,7 @@ from pipeline.model.project import ProjectDefaults
 from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe
 from pipeline.model.release_plan import ReleasePlan
 from pipeline.model.release_preferences import ReleasePreferences
+from pipeline.model.step_times import StepTimes
 from pipeline.model.toolchain import Toolchain
 from pipeline.model.upstream import PinnedRelease
 from pipeline.model.wheel_recipe import WheelEngine
@@ -49,6 +51,8 @@ _MODELS: dict[str, type[Frozen]] = {
     "github-runners": GithubRunners,
     "gitlab-runners": GitlabRunners,
     "runner-packages": RunnerPackages,
+    "footprint-report": FootprintReport,
+    "step-times": StepTimes,
 }
 _NAMES = ("manifest", *_MODELS)
 _KEPT = "manifest-v1.schema.json"

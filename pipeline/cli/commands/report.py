@@ -1,0 +1,18 @@
+"""``report``: what bundles cost."""
+
+from __future__ import annotations
+
+import click
+
+from pipeline.cli.commands import report_footprint
+from pipeline.cli.options import Group, add_common_options
+
+
+@click.group("report", cls=Group)
+@add_common_options
+def command(**_values: object) -> None:
+    """Write reports: what bundles cost, in pictures and numbers."""
+
+
+for module in (report_footprint,):
+    command.add_command(module.command)
