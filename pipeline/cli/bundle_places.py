@@ -115,9 +115,8 @@ def _times(folder: Path) -> tuple[StepTime, ...]:
 
 def _repository(repository: TrustedRepository, services: Services) -> BundlePlace:
     manifests = [repository.manifest(engine) for engine in repository.engines()]
-    newest = max(
-        ((manifest.created, manifest.release) for manifest in manifests), default=("1970-01-01T00:00:00Z", "none")
-    )
+    headers = [(manifest.created, manifest.release) for manifest in manifests]
+    created, release = max(headers, default=("1970-01-01T00:00:00Z", "none"))
 
     @contextmanager
     def archive_of(artifact: Artifact, layer: Layer) -> Iterator[Path]:
