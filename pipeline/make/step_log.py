@@ -17,8 +17,6 @@ if TYPE_CHECKING:
     from pipeline.model.plan import Step
     from pipeline.ports import Clock
 
-_DIGITS = 3  # of a second
-
 
 class StepLog:
     """The steps of one build, in the order in which they were looked at."""
@@ -50,8 +48,8 @@ class StepLog:
                 key=step.key,
                 targets=tuple(sorted(step.targets)),
                 run=self._run,
-                start_seconds=round(max(started - self._began, 0.0), _DIGITS),
-                seconds=round(seconds, _DIGITS),
+                start_milliseconds=round((started - self._began) * 1000),
+                milliseconds=round(seconds * 1000),
                 reused=reused,
             )
         )

@@ -20,7 +20,7 @@ _ROW_HEIGHT, _BAR_HEIGHT = 40, 14
 _LABEL_ABOVE = -12
 _CHARACTER_WIDTH = 6.6  # of text of 12 px, as fonts of browsers have it on average
 _LABELS: Mapping[Unit, str] = {
-    "bytes": "datum.value == 0 ? '0' : replace(format(datum.value, '~s'), /([kMGT])$/, ' $1') + 'B'",
+    "bytes": "datum.value == 0 ? '0' : replace(format(datum.value, '~s'), /([kMGT]?)$/, ' $1B')",
     "seconds": "datum.value >= 120 ? format(datum.value / 60, '~r') + ' min' : datum.value + ' s'",
 }
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
@@ -205,6 +205,7 @@ def _picture(body: dict[str, JsonValue]) -> dict[str, JsonValue]:
             "labelColor": QUIET,
             "labelFontSize": 11,
             "gridColor": GRID,
+            "gridOpacity": 0.6,
             "domainColor": GRID,
             "tickColor": GRID,
             "tickSize": 4,

@@ -14,10 +14,11 @@ from pipeline.model.counts import counted
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from pipeline.model.footprint import FootprintReport, LayerFootprint
+    from pipeline.model.footprint import BundleFootprint, FootprintReport, LayerFootprint
     from pipeline.model.layer_content import FileFootprint
 
 _LARGEST_FILES, _LARGEST_BINARIES = 15, 12
+_WORTH_A_BAR = 0.01
 _ROLES = {
     "core": "var(--c1)",
     "backend": "var(--c2)",
@@ -26,6 +27,7 @@ _ROLES = {
     "wheels": "var(--c5)",
     "installer": "var(--c6)",
     "miniforge": "var(--c7)",
+    "card": "var(--c8)",
 }
 _SECTIONS = {
     "code": "var(--c1)",
@@ -52,11 +54,7 @@ def size_figures(report: FootprintReport) -> tuple[Figure, ...]:
             stacked(
                 f"{bundle.target} {bundle.version}",
                 bytes_text(figure_of(bundle)),
-                [
-                    (layer.role, getattr(layer, name))
-                    for layer in bundle.layers
-                    if not layer.optional or (carried and layer.role == "miniforge")
-                ],
+                _roles(bundle, name, carried=carried),
             )
             for bundle in bundles
         ]
@@ -72,7 +70,7 @@ def file_figures(report: FootprintReport) -> tuple[Figure, ...]:
     if not rows:
         return ()
     text = f"The {counted(len(rows), 'largest file')} of all layers, by the kind of layer that has them."
-    return (bars("files", "Largest files and libraries", text, rows=rows, colours=_ROLES),)
+    return (bars("files", "Largest files and libraries", text, rows=rows, colours=_ROLES, is_wide=True),)
 
 
 def section_figures(report: FootprintReport) -> tuple[Figure, ...]:
@@ -93,7 +91,7 @@ def section_figures(report: FootprintReport) -> tuple[Figure, ...]:
                 name or "between the pieces", f"{bytes_text(size)}, {share_text(size, total)}", [("GPU code", size)]
             )
             for name, size in ((name, gpu[name]) for name in (*sorted_architectures(filter(None, gpu)), ""))
-            if size
+            if name or size > total * _WORTH_A_BAR
         ]
         text = f"{bytes_text(total)} of GPU code in all layers, each once, by the architecture that it is for."
         found.append(bars("gpu", "GPU code by architecture", text, rows=rows, colours=_SECTIONS))
@@ -126,13 +124,13 @@ def update_figures(report: FootprintReport) -> tuple[Figure, ...]:
     rows = []
     for one in report.comparisons:
         total = sum(layer.after.download for layer in one.layers if layer.after)
-        figure = f"{bytes_text(one.fetch)}, {share_text(one.fetch, total)}"
+        figure = f"{bytes_text(one.fetch)} of {bytes_text(total)}, {share_text(one.fetch, total)}"
         label = f"{one.target} {one.baseline} → {one.version}"
         rows.append(stacked(label, figure, [("what changed", one.fetch), ("what stays", total - one.fetch)]))
     if not rows:
         return ()
     text = "Of each bundle's layers, what an update brings and what it has already."
-    return (bars("update", "An update by layers", text, rows=rows, colours=_UPDATES),)
+    return (bars("update", "An update by layers", text, rows=rows, colours=_UPDATES, is_wide=True),)
 
 
 def _amount(label: str, size: int, whole: int, name: str) -> Row:
@@ -148,6 +146,17 @@ def each_once(report: FootprintReport) -> Iterable[tuple[LayerFootprint, FileFoo
             if file.sha256 is not None:
                 found.setdefault(file.sha256, (layer, file))
     return found.values()
+
+
+def _roles(bundle: BundleFootprint, name: str, *, carried: bool) -> list[tuple[str, float]]:
+    """Return the sizes of a bundle's layers by role; what it has besides is its card and the archive's end."""
+    sizes: list[tuple[str, float]] = [
+        (layer.role, getattr(layer, name))
+        for layer in bundle.layers
+        if not layer.optional or (carried and layer.role == "miniforge")
+    ]
+    rest = bundle.download - sum(size for _, size in sizes)
+    return [*sizes, ("card", rest)] if carried and rest > bundle.download * _WORTH_A_BAR else sizes
 
 
 def _sections(file: FileFootprint) -> list[tuple[str, float]]:

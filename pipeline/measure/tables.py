@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipeline.measure.size_figures import each_once
-from pipeline.measure.wording import bytes_text, change_text, seconds_text, share_text
+from pipeline.measure.wording import bytes_text, change_text, share_text, time_text
 from pipeline.model.counts import counted, listed
 
 if TYPE_CHECKING:
@@ -197,9 +197,9 @@ def duplicate_table(report: FootprintReport) -> Table:
 
 def time_table(report: FootprintReport) -> Table:
     """Return the steps of builds, the longest first."""
-    times = sorted(report.times, key=lambda time: (-time.seconds, time.step))
+    times = sorted(report.times, key=lambda time: (-time.milliseconds, time.step))
     rows = tuple(
-        (time.step, seconds_text(time.seconds), time.run, counted(len(time.targets), "target"))
+        (time.step, time_text(time.milliseconds), time.run, counted(len(time.targets), "target"))
         for time in times
         if not time.reused
     )

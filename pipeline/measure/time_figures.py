@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.measure.figure import HALF, Figure, bars
 from pipeline.measure.pictures import Line, Part, Row, lines_picture, stacked
-from pipeline.measure.wording import bytes_text, seconds_text
+from pipeline.measure.wording import bytes_text, time_text
 from pipeline.model.counts import counted
 
 if TYPE_CHECKING:
@@ -62,8 +62,8 @@ def strategy_figures(report: FootprintReport) -> tuple[Figure, ...]:
         rows = [
             stacked(
                 f"{one.strategy}{f', {one.link}' if one.link else ''}",
-                f"{seconds_text(one.seconds)} ({seconds_text(one.least)} to {seconds_text(one.most)})",
-                [("forecast" if one.forecast else "measured", one.seconds)],
+                f"{time_text(one.milliseconds)} ({time_text(one.least)} to {time_text(one.most)})",
+                [("forecast" if one.forecast else "measured", one.milliseconds / 1000)],
             )
             for one in report.strategies
             if one.target == target
@@ -88,19 +88,25 @@ def stage_of(kind: str) -> str:
 
 
 def _waterfall(run: str, times: Sequence[StepTime]) -> Figure:
-    longest = sorted(times, key=lambda time: (-time.seconds, time.step))[:_LONGEST_STEPS]
-    shown = sorted(longest, key=lambda time: (time.start_seconds, time.step))
-    begins = min(time.start_seconds for time in times)
+    longest = sorted(times, key=lambda time: (-time.milliseconds, time.step))[:_LONGEST_STEPS]
+    shown = sorted(longest, key=lambda time: (time.start_milliseconds, time.step))
+    begins = min(time.start_milliseconds for time in times)
     rows = [
         Row(
             time.step,
-            seconds_text(time.seconds),
-            (Part(stage_of(time.kind), time.start_seconds - begins, time.start_seconds - begins + time.seconds),),
+            time_text(time.milliseconds),
+            (_part(time, begins),),
         )
         for time in shown
     ]
-    total = sum(time.seconds for time in times)
+    total = sum(time.milliseconds for time in times)
     more = f"; the {len(shown)} longest are shown" if len(shown) < len(times) else ""
-    text = f"{counted(len(times), 'step')} of the build of {run}, {seconds_text(total)} together{more}."
+    text = f"{counted(len(times), 'step')} of the build of {run}, {time_text(total)} together{more}."
     name = "times-" + "".join(c for c in run if c.isdigit())
     return bars(name, f"Build of {run}", text, rows=rows, colours=_STAGES, unit="seconds", is_wide=True)
+
+
+def _part(time: StepTime, begins: int) -> Part:
+    """Return when a step ran, in seconds of the build."""
+    start = time.start_milliseconds - begins
+    return Part(stage_of(time.kind), start / 1000, (start + time.milliseconds) / 1000)

@@ -5,7 +5,7 @@ from __future__ import annotations
 _UNITS = ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"))
 _MINUTE, _HOUR = 60, 3600
 _TENS = 10
-_WHOLE_PERCENT = 0.1
+_WHOLE_PERCENT, _LEAST_SHARE = 0.1, 0.0005
 
 
 def bytes_text(size: int) -> str:
@@ -34,11 +34,14 @@ def share_text(part: int, whole: int) -> str:
     if not whole:
         return "-"
     share = part / whole
+    if 0 < share < _LEAST_SHARE:
+        return "<0.1%"
     return f"{share:.0%}" if share >= _WHOLE_PERCENT or not part else f"{share:.1%}"
 
 
-def seconds_text(seconds: float) -> str:
+def time_text(milliseconds: int) -> str:
     """Return ``0.25 s``, ``12.3 s``, ``4 min 05 s``, ``2 h 07 min``."""
+    seconds = milliseconds / 1000
     if seconds < _TENS:
         return f"{seconds:.2f} s"
     if seconds < _MINUTE:

@@ -10,7 +10,7 @@ from pipeline.model.frozen import FileSize, Frozen, Line, Name, RelativePath, Sh
 from pipeline.model.growth import Amount, Comparison, Growth
 from pipeline.model.layer_content import FileFootprint
 from pipeline.model.manifest import LayerRole, Requires
-from pipeline.model.step_times import Seconds, StepTime
+from pipeline.model.step_times import Milliseconds, StepTime
 
 FOOTPRINT_VERSION: Literal[1] = 1
 
@@ -172,18 +172,18 @@ class StrategyTime(Frozen):
         target: that was brought.
         strategy: ``on demand``, ``bundled``, ``mirror``, ``self-built`` ...
         link: profile of the network; empty where none is needed.
-        seconds: median.
-        least: fastest run.
-        most: slowest run.
+        milliseconds: median.
+        least: fastest run, milliseconds.
+        most: slowest run, milliseconds.
         forecast: it was computed and not run.
     """
 
     target: Line
     strategy: Line
     link: Line = ""
-    seconds: Seconds
-    least: Seconds
-    most: Seconds
+    milliseconds: Milliseconds
+    least: Milliseconds
+    most: Milliseconds
     forecast: bool = False
 
 

@@ -12,7 +12,7 @@ from pipeline.model.frozen import Frozen, Line, Sha256, UtcTime
 TIMES_FILE = "times.json"
 TIMES_VERSION: Literal[1] = 1
 
-Seconds = Annotated[float, Field(ge=0, le=1e8, allow_inf_nan=False)]
+Milliseconds = Annotated[int, Field(ge=0, le=10**11)]
 
 
 class StepTime(Frozen):
@@ -24,8 +24,8 @@ class StepTime(Frozen):
         key: of the step; the same key is the same work.
         targets: which targets needed it, sorted.
         run: when the build that carried it out began.
-        start_seconds: from then until it began.
-        seconds: that it took; 0 where it was reused.
+        start_milliseconds: from then until it began.
+        milliseconds: that it took; 0 where it was reused.
         reused: its result was there already, and nobody has kept how long it took.
     """
 
@@ -34,8 +34,8 @@ class StepTime(Frozen):
     key: Sha256
     targets: tuple[Line, ...]
     run: UtcTime
-    start_seconds: Seconds
-    seconds: Seconds
+    start_milliseconds: Milliseconds
+    milliseconds: Milliseconds
     reused: bool = False
 
 
@@ -62,4 +62,4 @@ def joined_times(*known: StepTimes) -> StepTimes:
             before = found.get(time.step)
             if before is None or not time.reused or before.key != time.key:
                 found[time.step] = time
-    return StepTimes(steps=tuple(sorted(found.values(), key=lambda one: (one.run, one.start_seconds, one.step))))
+    return StepTimes(steps=tuple(sorted(found.values(), key=lambda one: (one.run, one.start_milliseconds, one.step))))

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _WRITE, _ALLOCATE, _EXECUTE = 1, 2, 4  # sh_flags
 _DEBUG_PREFIXES = (".debug_", ".zdebug_", ".gnu.debuglto_", ".stab")
-_DEBUG_NAMES = {".gnu_debuglink", ".gnu_debugaltlink", ".gnu_debugdata", ".gdb_index"}
+_DEBUG_NAMES = {".gnu_debugdata", ".gdb_index"}
 _SYMBOL_NAMES = {".symtab", ".strtab", ".symtab_shndx"}
 
 
