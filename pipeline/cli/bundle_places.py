@@ -52,7 +52,7 @@ class BundlePlace:
 
 @contextmanager
 def bundle_place(
-    session: Session, text: str, *, trusted_root: Path | None, services: Services
+    session: Session, text: str, *, trusted_root: Path | None, services: Services, is_earlier: bool = False
 ) -> Iterator[BundlePlace]:
     """Give a place that a user named.
 
@@ -61,6 +61,7 @@ def bundle_place(
         text: a dist folder, or the folder or url of a signed repository.
         trusted_root: what the user named to check a repository with.
         services: to read it with.
+        is_earlier: it may be an old copy of a repository; what is seen of it is not remembered.
 
     Raises:
         UsageError: it is neither.
@@ -73,10 +74,13 @@ def bundle_place(
         yield _dist(Path(location), text)
         return
     root = find_trusted_root(session, flag=trusted_root, pinned=None)
-    state_dir = session.settings.cache_dir / "trust"
-    with TrustedRepository.open(
-        location, state_dir=state_dir, trusted_root=root, services=services, disk=disk()
-    ) as repository:
+    kept = nullcontext(session.settings.cache_dir / "trust")
+    with (
+        services.store.work_dir("report-baseline") if is_earlier else kept as state_dir,
+        TrustedRepository.open(
+            location, state_dir=state_dir, trusted_root=root, services=services, disk=disk()
+        ) as repository,
+    ):
         yield _repository(repository, services)
 
 

@@ -63,7 +63,9 @@ def command(
         )
         here = held.enter_context(bundle_place(session, text, trusted_root=trusted_root, services=services))
         there = (
-            held.enter_context(bundle_place(session, baseline_from, trusted_root=trusted_root, services=services))
+            held.enter_context(
+                bundle_place(session, baseline_from, trusted_root=trusted_root, services=services, is_earlier=True)
+            )
             if baseline_from
             else None
         )
