@@ -11,6 +11,7 @@ from pipeline.app.project import manifests_dir
 from pipeline.cli.options import Command, common_options
 from pipeline.errors import UsageError
 from pipeline.model.bundle_card import BundleCard
+from pipeline.model.document_text import document_text
 from pipeline.model.environment_recipe import EnvironmentEngine, UnsupportedEngine
 from pipeline.model.footprint import FootprintReport
 from pipeline.model.host import HostFacts
@@ -55,29 +56,38 @@ _MODELS: dict[str, type[Frozen]] = {
     "step-times": StepTimes,
 }
 _NAMES = ("manifest", *_MODELS)
-_KEPT = "manifest-v1.schema.json"
+_KEPT = {"manifest": "manifest-v1.schema.json", "footprint-report": "footprint-report-v1.schema.json"}
 
 
 @click.command("schema", cls=Command, help=f"Print a JSON schema: of {', '.join(_NAMES)}.  [default: {_NAMES[0]}]")
 @click.argument("name", type=click.Choice(_NAMES), metavar="[NAME]", default="manifest")
-@click.option("--check", is_flag=True, help="Compare the file in manifests/schema with the models; exit 2 when stale.")
-@click.option("--write", is_flag=True, help="Write the file in manifests/schema anew.")
+@click.option("--check", is_flag=True, help="Compare the files in manifests/schema with the models; exit 2 when stale.")
+@click.option("--write", is_flag=True, help="Write the files in manifests/schema anew.")
 @common_options
 def command(session: Session, name: str, *, check: bool, write: bool) -> None:
-    """Print the JSON schema NAME, or keep the manifest's file fresh."""
+    """Print the JSON schema NAME, or keep the files of those that other programs read fresh."""
     if not (check or write):
         schema = _schema(name)
         session.show(schema, lambda: json.dumps(schema, indent=2))
         return
-    path = manifests_dir() / "schema" / _KEPT
-    fresh = write_schema()
-    if write:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(fresh)
-    elif not path.is_file() or path.read_bytes() != fresh:
-        raise UsageError(f"{path} does not say what the models say", hint="run `python -m pipeline schema --write`")
-    session.show({"path": str(path), "written": write}, lambda: f"{path} is fresh")
+    kept = {manifests_dir() / "schema" / file: _text(kept) for kept, file in _KEPT.items()}
+    for path, fresh in kept.items():
+        if write:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(fresh)
+        elif not path.is_file() or path.read_bytes() != fresh:
+            raise UsageError(f"{path} does not say what the models say", hint="run `python -m pipeline schema --write`")
+    paths = list(map(str, kept))
+    document = {"path": paths[0], "paths": paths, "written": write}
+    session.show(document, lambda: "\n".join(f"{path} is fresh" for path in paths))
 
 
 def _schema(name: str) -> dict[str, Any]:
     return manifest_schema() if name == "manifest" else _MODELS[name].model_json_schema()
+
+
+def _text(name: str) -> bytes:
+    if name == "manifest":
+        return write_schema()
+    named = {"$schema": "https://json-schema.org/draft/2020-12/schema", "$id": f"urn:engine-pipeline:schema:{name}:v1"}
+    return document_text({**named, **_schema(name)})
