@@ -52,14 +52,14 @@ class StepTimes(Frozen):
 
 
 def joined_times(*known: StepTimes) -> StepTimes:
-    """Return what several lists know: of a step that is in more than one, what took time, and that of the last run.
+    """Return what several lists know, in any order: of a step that is in more than one, what its last run says.
 
     A step that was reused keeps how long the same work took when it was done.
     """
     found: dict[str, StepTime] = {}
-    for times in known:
-        for time in times.steps:
-            before = found.get(time.step)
-            if before is None or not time.reused or before.key != time.key:
-                found[time.step] = time
+    everything = (time for times in known for time in times.steps)
+    for time in sorted(everything, key=lambda one: (one.run, one.start_milliseconds, one.milliseconds)):
+        before = found.get(time.step)
+        if before is None or not time.reused or before.key != time.key:
+            found[time.step] = time
     return StepTimes(steps=tuple(sorted(found.values(), key=lambda one: (one.run, one.start_milliseconds, one.step))))

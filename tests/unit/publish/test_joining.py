@@ -23,8 +23,9 @@ from pipeline.errors import (
     UsageError,
 )
 from pipeline.model.dist_folder import JoinOutcome
-from pipeline.model.manifest_document import read_manifest
+from pipeline.model.manifest_document import read_document, read_manifest, write_document
 from pipeline.model.release_plan import PlannedBundle, ReleasePlan
+from pipeline.model.step_times import TIMES_FILE, StepTime, StepTimes
 from pipeline.publish.joining import Whole, join_dists
 from tests.simulators.dying import dies_before
 from tests.simulators.engine_world import LayerFiles, World
@@ -104,6 +105,26 @@ def test_the_joined_folder_can_be_published_and_installed(machines: World):
     machines.publish("joined")
     outcome = machines.install(target="linux-x86_64-avx2")
     assert (Path(outcome.path) / "lib/avx2.so").read_bytes() == b"avx2"
+
+
+def test_times_of_all_machines_are_joined_and_damaged_ones_left_out(machines: World):
+    fields = {"kind": "compile", "key": "a" * 64, "targets": ("t",), "start_milliseconds": 0}
+    for number, name in enumerate(("cpu", "avx2")):
+        run = f"2026-11-2{number}T00:00:00Z"
+        times = [StepTime(step=step, milliseconds=number, run=run, **fields) for step in ("core", name)]
+        (machines.folder / f"dist-{name}" / TIMES_FILE).write_bytes(write_document(StepTimes(steps=tuple(times))))
+    machines.build("b1", PARTS["vulkan"], accel="vulkan", dist="dist-vulkan")
+    (machines.folder / "dist-vulkan" / TIMES_FILE).write_text("{}]")
+    joined(machines, "dist-avx2", "dist-vulkan", "dist-cpu")
+    found = read_document(StepTimes, (machines.folder / "joined" / TIMES_FILE).read_bytes(), what="times")
+    assert [(time.step, time.milliseconds) for time in found.steps] == [("cpu", 0), ("avx2", 1), ("core", 1)]
+    assert is_whole(machines, machines.folder / "joined")
+
+
+def test_times_are_never_published(machines: World):
+    (machines.folder / "dist-cpu" / TIMES_FILE).write_bytes(write_document(StepTimes()))
+    machines.publish("dist-cpu")
+    assert not list(machines.repository.rglob(TIMES_FILE))
 
 
 def test_doing_it_again_changes_nothing(machines: World):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pipeline.errors import IntegrityError
 from pipeline.system.binaries import FileInspector
 from pipeline.system.byte_reading import DamagedBinaryError
-from pipeline.system.gpu_code import FileSection, gpu_architectures
+from pipeline.system.gpu_code import FileSection, gpu_architectures, gpu_sizes
 from tests.simulators.binaries import fixture
 from tests.simulators.gpu_code import (
     DEVICE,
@@ -45,6 +45,27 @@ def inspector():
 def read(name: str, content: bytes) -> tuple[str, ...]:
     """Read a section that is a whole file."""
     return gpu_architectures(io.BytesIO(content), (FileSection(name, 0, len(content)),))
+
+
+def sizes(name: str, content: bytes) -> dict[str, int]:
+    return gpu_sizes(io.BytesIO(content), (FileSection(name, 0, len(content)),))
+
+
+def test_every_byte_of_a_section_is_of_an_architecture_or_between_them():
+    found = sizes(CUDA, FAT + bytes(100))
+    assert found == {"sm_75": 88, "sm_90a": 88, "compute_90": 88, "sm_120f": 88, "": 16 + 100}
+    assert sum(found.values()) == len(FAT) + 100
+
+
+def test_code_of_one_architecture_is_added_up_and_code_for_a_later_link_is_of_none():
+    assert sizes(CUDA, fat_binary(Code(75), Code(75, size=40), Code(75, LTO))) == {"sm_75": 88 + 104, "": 16 + 88}
+
+
+def test_a_compressed_bundle_counts_with_the_bytes_that_it_takes():
+    packed = compressed(bundle(*THREE, code=b"code of a GPU" * 1000))
+    found = sizes(HIP, packed)
+    assert sum(found.values()) == len(packed)
+    assert found["gfx1100"] == found["gfx90a:xnack-"] > found[""] > 0
 
 
 def test_what_nvcc_made_has_the_architectures_that_it_was_asked_for(inspector):
