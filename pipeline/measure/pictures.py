@@ -118,7 +118,7 @@ def rows_picture(rows: Sequence[Row], colours: Mapping[str, str], *, unit: Unit,
     }
     label: JsonValue = _text(texts, y, field="label", x=0, align="left", colour=INK)
     figure: JsonValue = _text(texts, y, field="figure", x=width, align="right", colour=QUIET)
-    height = {"step": _ROW_HEIGHT}
+    height: JsonValue = {"step": _ROW_HEIGHT}
     return _picture({"width": width, "height": height, "layer": [bar, label, figure]})
 
 

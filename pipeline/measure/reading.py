@@ -16,7 +16,7 @@ from pipeline.model.layer_content import ANALYSIS_VERSION, LayerContent
 from pipeline.model.result import StepResult
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -29,7 +29,12 @@ _ROLE = "content"
 
 
 def read_contents(
-    artifacts: Iterable[Artifact], *, archive_of: ArchiveOf, reader: LayerReader, services: Services
+    artifacts: Iterable[Artifact],
+    *,
+    archive_of: ArchiveOf,
+    reader: LayerReader,
+    services: Services,
+    known: Mapping[str, LayerContent] | None = None,
 ) -> dict[str, LayerContent]:
     """Return what is in the mandatory layers of bundles, by the layers' tree digests.
 
@@ -38,16 +43,18 @@ def read_contents(
         archive_of: gives the archive of a bundle's layer, brought where it is not on this machine.
         reader: of archives.
         services: for the store and for events.
+        known: what is in hand already; a part of the answer.
 
     Raises:
         IntegrityError: an archive is not there or damaged; the bundle, the layer and the file are named.
         PipelineError: an archive cannot be had.
     """
     layers = {layer.tree_sha256: (artifact, layer) for artifact in artifacts for layer in mandatory(artifact)}
-    return {
-        tree_sha256: _read(artifact, layer, archive_of, reader, services)
-        for tree_sha256, (artifact, layer) in layers.items()
-    }
+    found = dict(known or {})
+    for tree_sha256, (artifact, layer) in layers.items():
+        if tree_sha256 not in found:
+            found[tree_sha256] = _read(artifact, layer, archive_of, reader, services)
+    return found
 
 
 def _read(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pipeline.accelerators.architectures import sorted_architectures
 from pipeline.measure.figure import Figure, bars
@@ -12,7 +12,7 @@ from pipeline.measure.wording import bytes_text, share_text
 from pipeline.model.counts import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from pipeline.model.footprint import BundleFootprint, FootprintReport, LayerFootprint
     from pipeline.model.layer_content import FileFootprint
@@ -44,23 +44,10 @@ _UPDATES = {"what changed": "var(--c1)", "what stays": "var(--c8)"}
 
 def size_figures(report: FootprintReport) -> tuple[Figure, ...]:
     """Return the download and the installed size of every target, split by layer."""
-    found = []
-    for name, title, figure_of, carried in (
-        ("download", "Download", lambda bundle: bundle.download, True),
-        ("installed", "Installed", lambda bundle: bundle.installed, False),
-    ):
-        bundles = sorted(report.bundles, key=lambda bundle: (-figure_of(bundle), bundle.target))
-        rows = [
-            stacked(
-                f"{bundle.target} {bundle.version}",
-                bytes_text(figure_of(bundle)),
-                _roles(bundle, name, carried=carried),
-            )
-            for bundle in bundles
-        ]
-        description = f"{title} of {counted(len(rows), 'bundle')}, largest first, split by layer."
-        found.append(bars(f"size-{name}", f"{title} by target and layer", description, rows=rows, colours=_ROLES))
-    return tuple(found)
+    return (
+        _size_figure("download", [(bundle.download, bundle) for bundle in report.bundles]),
+        _size_figure("installed", [(bundle.installed, bundle) for bundle in report.bundles]),
+    )
 
 
 def file_figures(report: FootprintReport) -> tuple[Figure, ...]:
@@ -148,8 +135,19 @@ def each_once(report: FootprintReport) -> Iterable[tuple[LayerFootprint, FileFoo
     return found.values()
 
 
-def _roles(bundle: BundleFootprint, name: str, *, carried: bool) -> list[tuple[str, float]]:
-    """Return the sizes of a bundle's layers by role; what it has besides is its card and the archive's end."""
+def _size_figure(name: Literal["download", "installed"], sizes: Sequence[tuple[int, BundleFootprint]]) -> Figure:
+    rows = [
+        stacked(f"{bundle.target} {bundle.version}", bytes_text(size), _roles(bundle, name))
+        for size, bundle in sorted(sizes, key=lambda item: (-item[0], item[1].target))
+    ]
+    title = name.capitalize()
+    description = f"{title} of {counted(len(rows), 'bundle')}, largest first, split by layer."
+    return bars(f"size-{name}", f"{title} by target and layer", description, rows=rows, colours=_ROLES)
+
+
+def _roles(bundle: BundleFootprint, name: Literal["download", "installed"]) -> list[tuple[str, float]]:
+    """Return the sizes of a bundle's layers by role; what a download has besides is its card."""
+    carried = name == "download"
     sizes: list[tuple[str, float]] = [
         (layer.role, getattr(layer, name))
         for layer in bundle.layers

@@ -102,9 +102,15 @@ def _report(
         baseline=baseline,
         elsewhere=None if there is None else there.artifacts,
     )
-    contents = read_contents(chosen.bundles, archive_of=here.archive_of, reader=layer_reader(), services=services)
-    earlier = (there or here).archive_of
-    contents |= read_contents(chosen.baselines.values(), archive_of=earlier, reader=layer_reader(), services=services)
+    reader = layer_reader()
+    contents = read_contents(chosen.bundles, archive_of=here.archive_of, reader=reader, services=services)
+    contents = read_contents(
+        chosen.baselines.values(),
+        archive_of=(there or here).archive_of,
+        reader=reader,
+        services=services,
+        known=contents,
+    )
     origin = Origin(here.kind, here.release, here.created)
     return footprint(origin, chosen, contents, times=here.times)
 

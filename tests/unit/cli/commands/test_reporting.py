@@ -78,17 +78,11 @@ def test_a_repository_of_somebody_else_is_refused(user, world, tmp_path):
 
 def test_the_baseline_may_be_in_another_folder(user, world):
     world.build("0", (core("0"), CPU), dist="before")
-    found = user.json(
-        "report", "footprint", "--from", world.folder / "dist", "--baseline-from", world.folder / "before"
-    )
+    places = ("--from", world.folder / "dist", "--baseline-from", world.folder / "before")
+    found = user.json("report", "footprint", *places)
     assert [(one["target"], one["baseline"]) for one in found["report"]["comparisons"]] == [(TARGET, "0")]
-    assert [
-        point["version"] for one in found["report"]["growth"] for point in one["points"] if one["target"] == TARGET
-    ] == [
-        "0",
-        "1",
-        "2",
-    ]
+    versions = {one["target"]: [point["version"] for point in one["points"]] for one in found["report"]["growth"]}
+    assert versions[TARGET] == ["0", "1", "2"]
 
 
 def test_the_same_repository_may_be_the_baseline_too(user, world):
