@@ -121,7 +121,7 @@ def test_a_reused_step_keeps_how_long_the_same_work_took():
 
 def test_a_step_of_another_key_is_other_work():
     first = StepTimes(steps=(a_time("compile", CPU, milliseconds=900),))
-    second = StepTimes(steps=(a_time("compile", CPU, reused=True, key="b" * 64),))
+    second = StepTimes(steps=(a_time("compile", CPU, reused=True, key="b" * 64, run="2026-11-27T00:00:00Z"),))
     assert [(t.milliseconds, t.reused) for t in joined_times(first, second).steps] == [(0, True)]
 
 
