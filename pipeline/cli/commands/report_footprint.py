@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pipeline.model.footprint import FootprintReport
     from pipeline.ports import Services
 
+_ORDER = (PAGE, SUMMARY, DOCUMENT)
 _PLACE = "A dist folder, or a signed repository: a folder or a url."
 
 
@@ -118,4 +119,6 @@ def _report(
 def _text(report: FootprintReport, files: dict[str, Path]) -> str:
     tables = [bundle_table(report), sharing_table(report), update_table(report)]
     shown = [table(one.headings, one.rows, right=tuple(one.right)) for one in tables if one.rows]
-    return "\n\n".join((*shown, "\n".join(str(files[name]) for name in (PAGE, SUMMARY, DOCUMENT))))
+    here = Path.cwd()
+    places = [path.relative_to(here) if path.is_relative_to(here) else path for path in map(files.get, _ORDER) if path]
+    return "\n\n".join((*shown, "\n".join(map(str, places))))
