@@ -136,7 +136,7 @@ def test_the_schemas_of_github_and_gitlab_are_kept(checkout, everything):
 
 def test_there_are_calls_of_this_program_to_look_at():
     called = {arguments[0] for arguments in commands()}
-    assert called >= {"build", "check", "merge", "mirror", "publish", "refresh", "upstream", "verify"}
+    assert called >= {"build", "check", "merge", "publish", "refresh", "report", "upstream", "verify"}
 
 
 def test_every_call_of_this_program_is_one_that_it_understands():
