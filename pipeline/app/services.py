@@ -32,9 +32,7 @@ if TYPE_CHECKING:
         Disk,
         HostProbe,
         KeyFiles,
-        LayerReader,
         LoopbackHttp,
-        PictureMaker,
         ReleaseApi,
         RemoteHasher,
         TreeReader,
@@ -274,24 +272,6 @@ def key_files() -> KeyFiles:
     from pipeline.system.keys import PrivateKeyFiles
 
     return PrivateKeyFiles()
-
-
-def layer_reader() -> LayerReader:
-    """Return what reads layers' archives without unpacking them."""
-    from pipeline.system.layer_reading import LayerFileReader
-
-    return LayerFileReader()
-
-
-def picture_maker() -> PictureMaker:
-    """Return what draws pictures.
-
-    Raises:
-        HostError: its library is not installed.
-    """
-    from pipeline.system.pictures import VegaPictures
-
-    return VegaPictures()
 
 
 def tree_reader() -> TreeReader:

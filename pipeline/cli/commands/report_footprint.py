@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.app.measuring import layer_reader, picture_maker
 from pipeline.app.project import manifests_dir
-from pipeline.app.services import disk, layer_reader, open_services, picture_maker
+from pipeline.app.services import disk, open_services
 from pipeline.cli.bundle_places import bundle_place
 from pipeline.cli.locations import location_of
 from pipeline.cli.options import FILE, FOLDER, Command, common_options
