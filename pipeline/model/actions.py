@@ -19,7 +19,7 @@ from pipeline.model.environment_actions import (
     StepName,
 )
 from pipeline.model.frozen import Frozen, Sha256
-from pipeline.model.manifest import HealthCheck, LayerRole, ProofLevel, Upstream
+from pipeline.model.manifest import HealthCheck, LayerRole, Origin, ProofLevel, Upstream
 from pipeline.model.model_recipe import ModelRecipe
 from pipeline.model.native import SeparationName
 from pipeline.model.recipe import Component, LicenseFile, WebUi
@@ -221,7 +221,7 @@ class MakeBundle(Frozen):
     platform: str
     accel: str
     version: str
-    origin: Literal["built", "fetched", "assembled"]
+    origin: Origin
     upstream: Upstream
     entry_points: dict[str, str]
     health: HealthCheck | None

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, field_validator
 
+from pipeline.model.budgets import Budgets
 from pipeline.model.filling import fill, require_pattern
 from pipeline.model.frozen import FileName, Frozen, Line, Name, RelativePath
 from pipeline.model.program_arguments import ModelArgs, ProgramEnvironment, ServerArgs
@@ -66,6 +67,7 @@ class EnvironmentEngine(Frozen):
         requires_cpu: instruction set extensions without which what was compiled for it does not run.
         licenses: SPDX identifier of a package, where its metadata says none or says it in other words.
         proof: how to prove it.
+        budgets: what its bundles may weigh.
     """
 
     schema_version: Literal[1]
@@ -81,6 +83,7 @@ class EnvironmentEngine(Frozen):
     requires_cpu: tuple[Line, ...] = ()
     licenses: dict[Name, str] = {}
     proof: EnvironmentProof
+    budgets: Budgets = Budgets()
 
 
 class UnsupportedEngine(Frozen):

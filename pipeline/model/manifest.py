@@ -31,6 +31,7 @@ SCHEMA_VERSION = 1
 LayerRole = Literal["core", "backend", "runtime", "debug", "base", "wheels", "installer", "miniforge"]
 _CARRIED: LayerRole = "miniforge"  # for who has no installer of ours
 ProofLevel = Literal["none", "load", "run"]
+Origin = Literal["built", "fetched", "assembled"]
 
 
 class Layer(Frozen):
@@ -232,7 +233,7 @@ class Artifact(Frozen):
     platform: Name
     accel: Name
     version: Name
-    origin: Literal["built", "fetched", "assembled"]
+    origin: Origin
     upstream: Upstream
     url: Location
     sha256: Sha256

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 from pydantic import Field
 
 from pipeline.model.actions import Action
 from pipeline.model.environment_actions import StepName
 from pipeline.model.frozen import Frozen, Sha256
-from pipeline.model.manifest import ProofLevel
+from pipeline.model.manifest import Origin, ProofLevel
 
 
 class Step(Frozen):
@@ -30,9 +28,6 @@ class Step(Frozen):
     key: Sha256
     targets: tuple[str, ...]
     download_bytes: int = Field(default=0, ge=0)
-
-
-Origin = Literal["built", "fetched", "assembled"]
 
 
 class Decision(Frozen):

@@ -9,6 +9,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.model.archives import ArchiveParts, ArchiveRecipe
+from pipeline.model.budgets import Budgets
 from pipeline.model.filling import fill, require_pattern
 from pipeline.model.frozen import CommitId, FileName, Frozen, Name, RelativePath, UtcTime, require_relative
 from pipeline.model.manifest import LayerRole
@@ -209,6 +210,7 @@ class EngineRecipe(Frozen):
         web_ui: the optional web interface.
         proof: how to prove a bundle.
         archives: how upstream's archives become layers, None for an engine of which none are fetched.
+        budgets: what its bundles may weigh.
     """
 
     schema_version: Literal[1]
@@ -231,6 +233,7 @@ class EngineRecipe(Frozen):
     web_ui: WebUi | None = None
     proof: ProofRecipe
     archives: ArchiveRecipe | None = None
+    budgets: Budgets = Budgets()
 
     @field_validator("options_with_pin")
     @classmethod

@@ -6,6 +6,7 @@ from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from pipeline.model.budgets import Budgets
 from pipeline.model.environment_recipe import EnvironmentProof
 from pipeline.model.filling import fill, require_pattern
 from pipeline.model.frozen import FileName, Frozen, Line, Name, RelativePath, UtcTime, Version
@@ -100,6 +101,7 @@ class WheelEngine(Frozen):
         environment: folder below envs/ with the wheels that it needs, for the Python that it is proven with.
         proof: how to prove a wheel.
         bundle: how it becomes a bundle.
+        budgets: what that bundle may weigh.
     """
 
     schema_version: Literal[1]
@@ -121,6 +123,7 @@ class WheelEngine(Frozen):
     environment: Name
     proof: WheelProof
     bundle: WheelBundle
+    budgets: Budgets = Budgets()
 
     @model_validator(mode="after")
     def _default_release_is_pinned(self) -> Self:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, NamedTuple, NoReturn
 
 from pipeline.accelerators.registry import KINDS, kind_of
 from pipeline.errors import HostError, NothingSelectedError, UsageError
-from pipeline.model.plan import Decision, Origin
+from pipeline.model.manifest import Origin
+from pipeline.model.plan import Decision
 from pipeline.names import version_key
 from pipeline.plan.choosing_assembled import decide_assembled, has_base
 from pipeline.plan.toolchains import TOOLCHAIN_CHOICES, choose_toolchain

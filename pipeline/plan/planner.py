@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pipeline.catalog import Catalog
-    from pipeline.model.plan import Decision, Origin
+    from pipeline.model.manifest import Origin
+    from pipeline.model.plan import Decision
     from pipeline.names import Target
     from pipeline.plan.request import BuildRequest, PlanInputs
 

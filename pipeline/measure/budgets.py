@@ -1,0 +1,167 @@
+"""Bundles beside their budgets, and beside an earlier release: what is over, and by how much. Pure."""
+
+from __future__ import annotations
+
+import fnmatch
+from typing import TYPE_CHECKING, NamedTuple
+
+from pipeline.measure.comparing import mandatory
+from pipeline.model.budget_verdict import BudgetVerdict, Figure
+from pipeline.model.budgets import Budgets
+from pipeline.names import version_key
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+    from pipeline.model.budget_verdict import Measure
+    from pipeline.model.budgets import AllowedGrowth, BundleBudget
+    from pipeline.model.manifest import Artifact, Layer
+
+    Baselines = Mapping[tuple[str, str, str, str], Artifact]
+    """Key of a bundle to the earlier one that it is compared with."""
+
+_NONE = Budgets()
+
+
+class _Measured(NamedTuple):
+    """One thing of a bundle: of a layer, or of all of it."""
+
+    layer: str | None
+    measure: Measure
+    actual: int
+
+
+def judge(
+    artifacts: Sequence[Artifact], budgets: Mapping[str, Budgets], baselines: Baselines | None = None
+) -> BudgetVerdict:
+    """Compare bundles with what their recipes allow; nothing is said of a rehearsal, in which there is no engine.
+
+    Args:
+        artifacts: to compare.
+        budgets: engine to its budgets.
+        baselines: None when there is nothing to compare with; a bundle that is not in it has no earlier release.
+    """
+    real = [artifact for artifact in artifacts if not artifact.rehearsal]
+    figures: list[Figure] = []
+    for artifact in real:
+        asked = budgets.get(artifact.engine, _NONE)
+        figures += _beside_budget(artifact, asked)
+        if baselines is not None and (baseline := baselines.get(artifact.key)) is not None:
+            figures += _beside_baseline(artifact, baseline, asked)
+    return BudgetVerdict(
+        figures=tuple(figures),
+        without_budget=tuple(
+            _named(artifact) for artifact in real if not tables_of(artifact, budgets.get(artifact.engine, _NONE))
+        ),
+        without_baseline=()
+        if baselines is None
+        else tuple(_named(artifact) for artifact in real if artifact.key not in baselines),
+    )
+
+
+def choose_baselines(
+    artifacts: Iterable[Artifact], known: Sequence[Artifact], *, version: str | None = None
+) -> dict[tuple[str, str, str, str], Artifact]:
+    """Return what each bundle is compared with: of its target the newest version below its own, or the one named.
+
+    Args:
+        artifacts: to be compared.
+        known: that are published, of any target; rehearsals are passed over.
+        version: None for the newest that is older.
+    """
+    found = {}
+    for artifact in artifacts:
+        own = version_key(artifact.version)
+        earlier = [
+            other
+            for other in known
+            if other.target == artifact.target
+            and not other.rehearsal
+            and (version_key(other.version) < own if version is None else other.version == version)
+        ]
+        if earlier:
+            found[artifact.key] = max(earlier, key=lambda other: version_key(other.version))
+    return found
+
+
+def tables_of(artifact: Artifact, budgets: Budgets) -> tuple[BundleBudget, ...]:
+    """Return the tables that are of a bundle."""
+    short = f"{artifact.platform}-{artifact.accel}"
+    return tuple(table for table in budgets.bundles if table.origin in {None, artifact.origin} and names(table, short))
+
+
+def names(table: BundleBudget, short: str) -> bool:
+    """Tell whether a table names a target, which is given without its engine."""
+    return any(fnmatch.fnmatchcase(short, pattern) for pattern in table.targets)
+
+
+def _beside_budget(artifact: Artifact, budgets: Budgets) -> Iterator[Figure]:
+    tables = tables_of(artifact, budgets)
+    limits: list[tuple[_Measured, int | None]] = [
+        (_Measured(None, "download", artifact.size), _least(table.download_bytes for table in tables)),
+        (_Measured(None, "installed", artifact.installed_size), _least(table.installed_bytes for table in tables)),
+    ]
+    proof = artifact.proof
+    if proof.runner is None:  # under an emulator the times say nothing of the bundle
+        if proof.ready_milliseconds is not None:
+            measured = _Measured(None, "ready", proof.ready_milliseconds)
+            limits.append((measured, _least(table.ready_milliseconds for table in tables)))
+        if proof.resident_bytes is not None:
+            measured = _Measured(None, "resident", proof.resident_bytes)
+            limits.append((measured, _least(table.resident_bytes for table in tables)))
+    for layer in mandatory(artifact):
+        asked = [table.layers[layer.name] for table in tables if layer.name in table.layers]
+        download, installed = _sizes(layer)
+        limits.append((download, _least(layer_limits.download_bytes for layer_limits in asked)))
+        limits.append((installed, _least(layer_limits.installed_bytes for layer_limits in asked)))
+    for measured, limit in limits:
+        if limit is not None:
+            yield _figure(artifact, measured, limit)
+
+
+def _beside_baseline(artifact: Artifact, baseline: Artifact, budgets: Budgets) -> Iterator[Figure]:
+    growth = _growth_of(artifact, budgets)
+    if growth is None:
+        return
+    then = {layer.name: layer for layer in mandatory(baseline)}
+    pairs = [
+        (_Measured(None, "download", artifact.size), baseline.size),
+        (_Measured(None, "installed", artifact.installed_size), baseline.installed_size),
+    ]
+    for layer in mandatory(artifact):
+        if (before := then.get(layer.name)) is not None and before.tree_sha256 != layer.tree_sha256:
+            download, installed = _sizes(layer)
+            pairs += [(download, before.size), (installed, before.installed_size)]
+    for measured, was in pairs:
+        yield _figure(artifact, measured, growth.limit(was), before=was)
+
+
+def _sizes(layer: Layer) -> tuple[_Measured, _Measured]:
+    return _Measured(layer.name, "download", layer.size), _Measured(layer.name, "installed", layer.installed_size)
+
+
+def _growth_of(artifact: Artifact, budgets: Budgets) -> AllowedGrowth | None:
+    """Return what is allowed: of the first table that says it, else of the engine."""
+    own = (table.growth for table in tables_of(artifact, budgets) if table.growth is not None)
+    return next(own, budgets.growth)
+
+
+def _figure(artifact: Artifact, measured: _Measured, limit: int, *, before: int | None = None) -> Figure:
+    return Figure(
+        target=artifact.target,
+        version=artifact.version,
+        layer=measured.layer,
+        measure=measured.measure,
+        actual=measured.actual,
+        limit=limit,
+        kind="budget" if before is None else "growth",
+        before=before,
+    )
+
+
+def _least(limits: Iterable[int | None]) -> int | None:
+    return min((limit for limit in limits if limit is not None), default=None)
+
+
+def _named(artifact: Artifact) -> str:
+    return f"{artifact.target} {artifact.version}"

@@ -1,0 +1,119 @@
+"""Why a bundle is over its budget: the layers, files and sections that grew, the most first. Pure."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pipeline.measure.comparing import compare, mandatory
+from pipeline.model.budget_verdict import Explanation, GrownFile, LargeFile, SectionChange
+from pipeline.model.layer_content import SectionSizes
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping, Sequence
+
+    from pipeline.model.budget_verdict import Figure
+    from pipeline.model.growth import FileChange, LayerChange
+    from pipeline.model.layer_content import FileFootprint, LayerContent
+    from pipeline.model.manifest import Artifact, Layer
+
+    Contents = Mapping[str, LayerContent]
+
+_LARGEST = 10
+_NOTHING = SectionSizes()
+
+
+def layers_to_read(artifact: Artifact, baseline: Artifact | None) -> tuple[Layer, ...]:
+    """Return the layers whose files an explanation is made of."""
+    return (*mandatory(artifact), *(() if baseline is None else mandatory(baseline)))
+
+
+def explain(
+    artifact: Artifact, baseline: Artifact | None, over: Sequence[Figure], contents: Contents
+) -> Explanation:  # fmt: skip
+    """Say what made a bundle as large as it is.
+
+    Args:
+        artifact: that is over.
+        baseline: of the same target, as it was; None where there is none.
+        over: what is over of it.
+        contents: tree digest to what is in the layer, of those of ``layers_to_read``.
+    """
+    if baseline is None:
+        layers = {figure.layer for figure in over}
+        wanted = layers if None not in layers else {layer.name for layer in artifact.layers}
+        return Explanation(
+            target=artifact.target,
+            version=artifact.version,
+            baseline=None,
+            largest=_largest(artifact, wanted, contents),
+        )
+    comparison = compare(artifact, baseline, contents)
+    now, then = _files(artifact, contents), _files(baseline, contents)
+    grown = [change for change in comparison.files if change.grown > 0]
+    return Explanation(
+        target=artifact.target,
+        version=artifact.version,
+        baseline=baseline.version,
+        layers=tuple(sorted(filter(_layer_grew, comparison.layers), key=_layer_growth, reverse=True)),
+        files=tuple(_grown_file(change, then, now) for change in grown),
+        files_shrunk=-sum(change.grown for change in comparison.files if change.grown < 0),
+    )
+
+
+def _largest(artifact: Artifact, layers: Collection[str | None], contents: Contents) -> tuple[LargeFile, ...]:
+    files = [
+        LargeFile(layer=layer.name, path=file.path, size=file.size)
+        for layer in mandatory(artifact)
+        if layer.name in layers
+        for file in contents[layer.tree_sha256].files
+    ]
+    return tuple(sorted(files, key=lambda file: (-file.size, file.layer, file.path))[:_LARGEST])
+
+
+def _files(artifact: Artifact, contents: Contents) -> dict[tuple[str, str], FileFootprint]:
+    return {
+        (layer.name, file.path): file for layer in mandatory(artifact) for file in contents[layer.tree_sha256].files
+    }
+
+
+def _grown_file(
+    change: FileChange,
+    then: Mapping[tuple[str, str], FileFootprint],
+    now: Mapping[tuple[str, str], FileFootprint],
+) -> GrownFile:
+    place = (change.layer, change.path)
+    before, after = then.get(place), now[place]
+    sections: tuple[SectionChange, ...] = ()
+    if after.sections is not None and (before is None or before.sections is not None):
+        sections = tuple(_section_changes(before.sections if before and before.sections else _NOTHING, after.sections))
+    return GrownFile(
+        layer=change.layer, path=change.path, before=change.before, after=change.after or 0, sections=sections
+    )
+
+
+def _section_changes(before: SectionSizes, after: SectionSizes) -> list[SectionChange]:
+    """Return the parts that grew."""
+    then, now = dict(_parts(before)), dict(_parts(after))
+    changes = [SectionChange(name=name, before=then.get(name, 0), after=size) for name, size in now.items()]
+    return sorted(
+        (change for change in changes if change.after > change.before),
+        key=lambda change: (change.before - change.after, change.name),
+    )
+
+
+def _parts(sections: SectionSizes) -> Iterator[tuple[str, int]]:
+    for name in ("text", "rodata", "data", "debug", "symbols", "other"):
+        yield name, getattr(sections, name)
+    for architecture, size in sections.gpu.items():
+        yield f"gpu {architecture}".rstrip(), size
+
+
+def _layer_growth(layer: LayerChange) -> int:
+    return (layer.after.installed if layer.after else 0) - (layer.before.installed if layer.before else 0)
+
+
+def _layer_grew(layer: LayerChange) -> bool:
+    before, after = layer.before, layer.after
+    if after is None:
+        return False
+    return before is None or after.installed > before.installed or after.download > before.download
