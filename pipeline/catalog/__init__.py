@@ -1,5 +1,6 @@
 """Recipes and environments, read from files into frozen models; errors name the file and the dotted key."""
 
+from pipeline.catalog.budgets import budgets_of, check_budgets
 from pipeline.catalog.catalog import Catalog, envs_dir_of, load, read_archive_parts
 from pipeline.catalog.locked import check_locks, lock_conda, locked_environment, pinned_miniforge
 from pipeline.catalog.recipes import RecipeError
@@ -8,6 +9,8 @@ from pipeline.catalog.workflows import has_workflows, job_name, load_workflows
 __all__ = [
     "Catalog",
     "RecipeError",
+    "budgets_of",
+    "check_budgets",
     "check_locks",
     "envs_dir_of",
     "has_workflows",

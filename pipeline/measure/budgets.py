@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fnmatch
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.measure.comparing import mandatory
@@ -17,8 +16,8 @@ if TYPE_CHECKING:
     from pipeline.model.budgets import AllowedGrowth, BundleBudget
     from pipeline.model.manifest import Artifact, Layer
 
-    Baselines = Mapping[tuple[str, str, str, str], Artifact]
-    """Key of a bundle to the earlier one that it is compared with."""
+    Baselines = Mapping[str, Artifact]
+    """Target to the bundle that its new one is compared with."""
 
 _NONE = Budgets()
 
@@ -46,7 +45,7 @@ def judge(
     for artifact in real:
         asked = budgets.get(artifact.engine, _NONE)
         figures += _beside_budget(artifact, asked)
-        if baselines is not None and (baseline := baselines.get(artifact.key)) is not None:
+        if baselines is not None and (baseline := baselines.get(artifact.target)) is not None:
             figures += _beside_baseline(artifact, baseline, asked)
     return BudgetVerdict(
         figures=tuple(figures),
@@ -55,19 +54,21 @@ def judge(
         ),
         without_baseline=()
         if baselines is None
-        else tuple(_named(artifact) for artifact in real if artifact.key not in baselines),
+        else tuple(_named(artifact) for artifact in real if artifact.target not in baselines),
     )
 
 
 def choose_baselines(
     artifacts: Iterable[Artifact], known: Sequence[Artifact], *, version: str | None = None
-) -> dict[tuple[str, str, str, str], Artifact]:
-    """Return what each bundle is compared with: of its target the newest version below its own, or the one named.
+) -> dict[str, Artifact]:
+    """Return target to what its bundle is compared with: the newest that is no newer, or the version named.
+
+    The same bytes are no release before: what is published already is compared with what was there before it.
 
     Args:
-        artifacts: to be compared.
+        artifacts: to be compared, one a target.
         known: that are published, of any target; rehearsals are passed over.
-        version: None for the newest that is older.
+        version: None for the newest that is no newer.
     """
     found = {}
     for artifact in artifacts:
@@ -77,22 +78,18 @@ def choose_baselines(
             for other in known
             if other.target == artifact.target
             and not other.rehearsal
-            and (version_key(other.version) < own if version is None else other.version == version)
+            and other.sha256 != artifact.sha256
+            and (version_key(other.version) <= own if version is None else other.version == version)
         ]
         if earlier:
-            found[artifact.key] = max(earlier, key=lambda other: version_key(other.version))
+            found[artifact.target] = max(earlier, key=lambda other: version_key(other.version))
     return found
 
 
 def tables_of(artifact: Artifact, budgets: Budgets) -> tuple[BundleBudget, ...]:
     """Return the tables that are of a bundle."""
     short = f"{artifact.platform}-{artifact.accel}"
-    return tuple(table for table in budgets.bundles if table.origin in {None, artifact.origin} and names(table, short))
-
-
-def names(table: BundleBudget, short: str) -> bool:
-    """Tell whether a table names a target, which is given without its engine."""
-    return any(fnmatch.fnmatchcase(short, pattern) for pattern in table.targets)
+    return tuple(table for table in budgets.bundles if table.origin in {None, artifact.origin} and table.names(short))
 
 
 def _beside_budget(artifact: Artifact, budgets: Budgets) -> Iterator[Figure]:

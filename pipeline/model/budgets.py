@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fnmatch
 import math
 from typing import Annotated, Self
 
@@ -13,6 +14,11 @@ from pipeline.model.manifest import Origin
 TargetPattern = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9*?][A-Za-z0-9._+*?\[\]-]{0,127}$")]
 """A target without its engine, or a glob of them: ``linux-x86_64-cuda-*``."""
 _Limit = Annotated[FileSize, Field(gt=0)]
+
+
+def is_named(short: str, pattern: str) -> bool:
+    """Tell whether a pattern is of a target, which is given without its engine."""
+    return fnmatch.fnmatchcase(short, pattern)
 
 
 class AllowedGrowth(Frozen):
@@ -67,6 +73,10 @@ class BundleBudget(SizeLimits):
         if not self.model_fields_set - {"targets", "origin"}:
             raise ValueError("limits nothing")
         return self
+
+    def names(self, short: str) -> bool:
+        """Tell whether it is of a target, which is given without its engine."""
+        return any(is_named(short, pattern) for pattern in self.targets)
 
 
 class Budgets(Frozen):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.catalog import check_locks, has_workflows, load, load_workflows
+from pipeline.catalog import check_budgets, check_locks, has_workflows, load, load_workflows
 from pipeline.cli.options import FOLDER, Command, common_options
 from pipeline.model.counts import counted
 
@@ -29,6 +29,7 @@ def command(session: Session, recipes: Path | None) -> None:
     environments = check_locks(catalog)
     if has_workflows(folder):
         load_workflows(folder, catalog)
+    without_budget = check_budgets(catalog, folder)
     pins = sum(len(engine.releases) for engine in catalog.engines.values())
     engines = sorted({*catalog.engines, *catalog.environments})
     targets = [str(target) for target in catalog.targets()]
@@ -41,6 +42,7 @@ def command(session: Session, recipes: Path | None) -> None:
         "models": sorted(catalog.models),
         "pins": pins,
         "targets": targets,
+        "without_budget": [str(target) for target in without_budget],
     }
     counts = (
         f"{counted(len(engines), 'engine')} with {counted(pins, 'pinned release')}",
@@ -50,3 +52,6 @@ def command(session: Session, recipes: Path | None) -> None:
         counted(len(targets), "target"),
     )
     session.show(document, lambda: f"{folder} is right: {', '.join(counts)}")
+    for engine in dict.fromkeys(target.engine for target in without_budget):
+        mine = [target.short for target in without_budget if target.engine == engine]
+        session.warn(f"{folder / 'engines' / engine}.toml sets no budget for {', '.join(mine)}")

@@ -115,7 +115,7 @@ def test_growth_is_allowed_up_to_the_fraction_or_the_floor_whichever_is_more():
 
 def test_a_bundle_that_outgrew_the_release_before_is_over_with_the_layer_that_did_it():
     before, now = bundle("b1"), bundle("b2", cpu=3)
-    found = judge([now], budgets(growth=FIVE_PERCENT), {now.key: before})
+    found = judge([now], budgets(growth=FIVE_PERCENT), {now.target: before})
     assert [(f.layer, f.measure, f.before, f.actual) for f in found.over] == [
         (None, "download", 6 * MB, 7 * MB),
         (None, "installed", 18 * MB, 21 * MB),
@@ -127,18 +127,18 @@ def test_a_bundle_that_outgrew_the_release_before_is_over_with_the_layer_that_di
 
 def test_growth_within_what_is_allowed_passes():
     before, now = bundle("b1", core=40), bundle("b2", core=41)
-    assert over([now], budgets(growth=FIVE_PERCENT), {now.key: before}) == []
+    assert over([now], budgets(growth=FIVE_PERCENT), {now.target: before}) == []
 
 
 def test_a_table_may_allow_other_growth_than_the_engine():
     before, now = bundle("b1"), bundle("b2", cpu=3)
     asked = budgets(table(growth=AllowedGrowth(fraction=0.5)), growth=FIVE_PERCENT)
-    assert over([now], asked, {now.key: before}) == []
+    assert over([now], asked, {now.target: before}) == []
 
 
 def test_without_allowed_growth_nothing_is_compared_with_a_release():
     before, now = bundle("b1"), bundle("b2", cpu=9)
-    assert judge([now], budgets(), {now.key: before}).figures == ()
+    assert judge([now], budgets(), {now.target: before}).figures == ()
 
 
 def test_a_bundle_with_no_earlier_release_is_named_and_is_no_failure():
@@ -147,17 +147,24 @@ def test_a_bundle_with_no_earlier_release_is_named_and_is_no_failure():
     assert verdict.without_baseline == ("llama.cpp/linux-x86_64-cpu b2",)
 
 
-def test_the_baseline_is_the_newest_release_that_is_older():
+def test_the_baseline_is_the_newest_release_that_is_no_newer():
     now = bundle("b10000")
-    known = [bundle(version) for version in ("b9998", "b9999", "b10000", "b10001")]
+    known = [bundle(version, sha256="4" * 64) for version in ("b9998", "b9999", "b10001")]
     others = [bundle("b9999", accel="vulkan"), bundle("b9999", rehearsal=True)]
-    assert choose_baselines([now], [*others, *known])[now.key].version == "b9999"
+    assert choose_baselines([now], [*others, *known])[now.target].version == "b9999"
+
+
+def test_another_build_of_the_same_version_is_a_baseline_and_the_same_bytes_are_none():
+    now, same = bundle("b2"), bundle("b2")
+    replaced = bundle("b2", sha256="4" * 64)
+    assert choose_baselines([now], [bundle("b1", sha256="5" * 64), replaced, same]) == {now.target: replaced}
+    assert choose_baselines([now], [same]) == {}
 
 
 def test_a_named_baseline_is_that_version_even_if_it_is_newer():
     now = bundle("b2")
-    chosen = choose_baselines([now], [bundle("b1"), bundle("b3")], version="b3")
-    assert chosen[now.key].version == "b3"
+    chosen = choose_baselines([now], [bundle("b1", sha256="4" * 64), bundle("b3", sha256="5" * 64)], version="b3")
+    assert chosen[now.target].version == "b3"
     assert choose_baselines([now], [bundle("b1")], version="b9") == {}
 
 
