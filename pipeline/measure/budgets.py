@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from pipeline.measure.comparing import mandatory
 from pipeline.model.budget_verdict import BudgetVerdict, Figure
 from pipeline.model.budgets import Budgets
-from pipeline.names import version_key
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -56,34 +55,6 @@ def judge(
         if baselines is None
         else tuple(_named(artifact) for artifact in real if artifact.target not in baselines),
     )
-
-
-def choose_baselines(
-    artifacts: Iterable[Artifact], known: Sequence[Artifact], *, version: str | None = None
-) -> dict[str, Artifact]:
-    """Return target to what its bundle is compared with: the newest that is no newer, or the version named.
-
-    The same bytes are no release before: what is published already is compared with what was there before it.
-
-    Args:
-        artifacts: to be compared, one a target.
-        known: that are published, of any target; rehearsals are passed over.
-        version: None for the newest that is no newer.
-    """
-    found = {}
-    for artifact in artifacts:
-        own = version_key(artifact.version)
-        earlier = [
-            other
-            for other in known
-            if other.target == artifact.target
-            and not other.rehearsal
-            and other.sha256 != artifact.sha256
-            and (version_key(other.version) <= own if version is None else other.version == version)
-        ]
-        if earlier:
-            found[artifact.target] = max(earlier, key=lambda other: version_key(other.version))
-    return found
 
 
 def tables_of(artifact: Artifact, budgets: Budgets) -> tuple[BundleBudget, ...]:

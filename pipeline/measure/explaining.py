@@ -9,12 +9,12 @@ from pipeline.model.budget_verdict import Explanation, GrownFile, LargeFile, Sec
 from pipeline.model.layer_content import SectionSizes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
-    from pipeline.model.budget_verdict import Figure
+    from pipeline.model.budget_verdict import BudgetVerdict, Figure
     from pipeline.model.growth import FileChange, LayerChange
     from pipeline.model.layer_content import FileFootprint, LayerContent
-    from pipeline.model.manifest import Artifact, Layer
+    from pipeline.model.manifest import Artifact
 
     Contents = Mapping[str, LayerContent]
 
@@ -22,9 +22,47 @@ _LARGEST = 10
 _NOTHING = SectionSizes()
 
 
-def layers_to_read(artifact: Artifact, baseline: Artifact | None) -> tuple[Layer, ...]:
-    """Return the layers whose files an explanation is made of."""
-    return (*mandatory(artifact), *(() if baseline is None else mandatory(baseline)))
+def bundles_to_read(
+    verdict: BudgetVerdict, artifacts: Iterable[Artifact], baselines: Mapping[str, Artifact]
+) -> tuple[Artifact, ...]:
+    """Return the bundles whose layers explanations are made of; time and memory are in no file.
+
+    Args:
+        verdict: about the bundles.
+        artifacts: that were compared.
+        baselines: target to what its bundle was compared with.
+    """
+    over = [artifact for artifact in artifacts if _over(verdict, artifact)]
+    return (*over, *(baselines[artifact.target] for artifact in over if artifact.target in baselines))
+
+
+def explained(
+    verdict: BudgetVerdict, artifacts: Iterable[Artifact], baselines: Mapping[str, Artifact], contents: Contents
+) -> BudgetVerdict:
+    """Return a verdict that says why the bundles are over.
+
+    Args:
+        verdict: about the bundles.
+        artifacts: that were compared.
+        baselines: target to what its bundle was compared with.
+        contents: tree digest to what is in the layer, of all mandatory layers of ``bundles_to_read``.
+    """
+    explanations = tuple(
+        explain(artifact, baselines.get(artifact.target), over, contents)
+        for artifact in artifacts
+        if (over := _over(verdict, artifact))
+    )
+    return verdict.model_copy(update={"explanations": explanations})
+
+
+def _over(verdict: BudgetVerdict, artifact: Artifact) -> tuple[Figure, ...]:
+    """Return what is over of a bundle's sizes."""
+    return tuple(
+        figure
+        for figure in verdict.over
+        if (figure.target, figure.version) == (artifact.target, artifact.version)
+        and figure.measure in {"download", "installed"}
+    )
 
 
 def explain(
@@ -36,7 +74,7 @@ def explain(
         artifact: that is over.
         baseline: of the same target, as it was; None where there is none.
         over: what is over of it.
-        contents: tree digest to what is in the layer, of those of ``layers_to_read``.
+        contents: tree digest to what is in the layer, of all mandatory layers of both.
     """
     if baseline is None:
         layers = {figure.layer for figure in over}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from pydantic import ValidationError
 
-from pipeline.measure.budgets import choose_baselines, judge
+from pipeline.measure.budgets import judge
 from pipeline.model.budgets import AllowedGrowth, Budgets, BundleBudget, SizeLimits
 from pipeline.model.manifest import Artifact, Layer, Proof
 from tests.simulators.variants import artifact
@@ -145,27 +145,6 @@ def test_a_bundle_with_no_earlier_release_is_named_and_is_no_failure():
     verdict = judge([bundle()], budgets(growth=FIVE_PERCENT), {})
     assert verdict.over == ()
     assert verdict.without_baseline == ("llama.cpp/linux-x86_64-cpu b2",)
-
-
-def test_the_baseline_is_the_newest_release_that_is_no_newer():
-    now = bundle("b10000")
-    known = [bundle(version, sha256="4" * 64) for version in ("b9998", "b9999", "b10001")]
-    others = [bundle("b9999", accel="vulkan"), bundle("b9999", rehearsal=True)]
-    assert choose_baselines([now], [*others, *known])[now.target].version == "b9999"
-
-
-def test_another_build_of_the_same_version_is_a_baseline_and_the_same_bytes_are_none():
-    now, same = bundle("b2"), bundle("b2")
-    replaced = bundle("b2", sha256="4" * 64)
-    assert choose_baselines([now], [bundle("b1", sha256="5" * 64), replaced, same]) == {now.target: replaced}
-    assert choose_baselines([now], [same]) == {}
-
-
-def test_a_named_baseline_is_that_version_even_if_it_is_newer():
-    now = bundle("b2")
-    chosen = choose_baselines([now], [bundle("b1", sha256="4" * 64), bundle("b3", sha256="5" * 64)], version="b3")
-    assert chosen[now.target].version == "b3"
-    assert choose_baselines([now], [bundle("b1")], version="b9") == {}
 
 
 @pytest.mark.parametrize(

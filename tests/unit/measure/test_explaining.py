@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pipeline.measure.budgets import judge
-from pipeline.measure.explaining import explain, layers_to_read
+from pipeline.measure.explaining import bundles_to_read, explain, explained
 from pipeline.model.budget_verdict import Figure
 from pipeline.model.budgets import Budgets, BundleBudget
 from pipeline.model.layer_content import FileFootprint, LayerContent, SectionSizes
-from pipeline.model.manifest import Artifact, Layer
+from pipeline.model.manifest import Artifact, Layer, Proof
 from tests.simulators.variants import artifact
 
 LIBRARY = "bin/libggml-cuda.so"
@@ -105,9 +105,17 @@ def test_without_a_release_before_only_the_layers_that_are_over_are_looked_into(
     assert [large.path for large in found.largest] == ["f"]
 
 
-def test_optional_layers_need_not_be_read():
+def test_only_bundles_whose_size_is_over_are_read_and_explained():
     world = World()
-    bundle = world.bundle("b1", core=(file("f", 5),), debug=(file("f.debug", 50),))
-    layers = tuple(layer.model_copy(update={"optional": layer.name == "debug"}) for layer in bundle.layers)
-    read = layers_to_read(bundle.model_copy(update={"layers": layers}), None)
-    assert [layer.name for layer in read] == ["core"]
+    large = world.bundle("b2", core=(file("f", 500),))
+    small = world.bundle("b2", core=(file("f", 5),)).model_copy(update={"accel": "vulkan"})
+    slow = small.model_copy(
+        update={"accel": "avx2", "proof": Proof(level="run", ready_milliseconds=9000)}
+    )  # fmt: skip
+    before = world.bundle("b1", core=(file("f", 4),))
+    table = BundleBudget(targets=("*",), installed_bytes=100, ready_milliseconds=1)
+    bundles, baselines = (large, small, slow), {large.target: before, small.target: before}
+    verdict = judge(bundles, {"llama.cpp": Budgets(bundles=(table,))}, baselines)
+    assert bundles_to_read(verdict, bundles, baselines) == (large, before)
+    (found,) = explained(verdict, bundles, baselines, world.contents).explanations
+    assert (found.target, found.baseline) == (large.target, "b1")
