@@ -17,8 +17,11 @@ if TYPE_CHECKING:
 
 def budgets_of(catalog: Catalog) -> dict[str, Budgets]:
     """Return engine to what its bundles may weigh."""
-    recipes = (*catalog.engines.values(), *catalog.environments.values(), *catalog.wheels.values())
-    return {recipe.name: recipe.budgets for recipe in recipes}
+    return {
+        **{name: recipe.budgets for name, recipe in catalog.engines.items()},
+        **{name: recipe.budgets for name, recipe in catalog.environments.items()},
+        **{name: recipe.budgets for name, recipe in catalog.wheels.items()},
+    }
 
 
 def check_budgets(catalog: Catalog, folder: Path) -> tuple[Target, ...]:

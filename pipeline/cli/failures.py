@@ -115,6 +115,11 @@ def as_text(failure: Failure) -> str:
 
 def as_json(failure: Failure) -> str:
     """Return the one JSON document for stdout."""
+    return json.dumps(as_object(failure), indent=2, ensure_ascii=False)
+
+
+def as_object(failure: Failure) -> dict[str, object]:
+    """Return that document as plain JSON, for a result that has it inside."""
     body = {
         "code": failure.code,
         "class": failure.name,
@@ -122,4 +127,4 @@ def as_json(failure: Failure) -> str:
         "hint": failure.hint,
         "docs": failure.docs,
     }
-    return json.dumps({"error": body}, indent=2, ensure_ascii=False)
+    return {"error": body}

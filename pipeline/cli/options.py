@@ -56,14 +56,16 @@ def common_options(function: Callback) -> Callback:
     return add_common_options(_with_session(function))
 
 
-def gathered_options(options: Sequence[Callable[[Any], Any]], kind: type[Any]) -> Callable[[Callback], Callback]:
-    """Return what adds options to a command, which gets them as ``asked``: a dataclass with a field for each."""
+def gathered_options(
+    options: Sequence[Callable[[Any], Any]], kind: type[Any], *, name: str = "asked"
+) -> Callable[[Callback], Callback]:
+    """Return what adds options to a command, which gets them as ``name``: a dataclass with a field for each."""
 
     def add(function: Callback) -> Callback:
         @functools.wraps(function)
         def command(*positional: object, **values: Any) -> None:  # noqa: ANN401 - as click hands them over
             asked = kind(**{field.name: values.pop(field.name) for field in fields(kind)})
-            function(*positional, asked=asked, **values)
+            function(*positional, **{name: asked}, **values)
 
         for option in reversed(options):
             command = option(command)

@@ -9,9 +9,11 @@ import click
 
 from pipeline.app.services import build_services
 from pipeline.app.settings import program_name
-from pipeline.catalog import load
+from pipeline.catalog import budgets_of, load
+from pipeline.cli import budgeting
+from pipeline.cli.budgeting import BUDGET_OPTIONS, BudgetOptions
 from pipeline.cli.build_options import BuildOptions, build_options, make_request, with_mirrors
-from pipeline.cli.options import FOLDER, Command, changing_options
+from pipeline.cli.options import FOLDER, Command, changing_options, gathered_options
 from pipeline.cli.plan_view import plan_document, plan_text
 from pipeline.cli.planning import expect_option, plan_for, read_release_plans, require_planned
 from pipeline.cli.tables import markdown, size_text, table
@@ -25,6 +27,8 @@ from pipeline.plan import states
 
 if TYPE_CHECKING:
     from pipeline.cli.session import Session
+    from pipeline.errors import BudgetError
+    from pipeline.model.budget_verdict import BudgetVerdict
     from pipeline.model.manifest import Artifact, Manifest, Proof
 
 _HEADINGS = ("target", "version", "download", "installed", "layers", "proof", "path")
@@ -36,6 +40,7 @@ _HEADINGS = ("target", "version", "download", "installed", "layers", "proof", "p
 @click.option("--as-release", metavar="NAME", help="Our own name of the release, for the manifest.")
 @expect_option
 @click.option("--compiler-cache/--no-compiler-cache", default=True, help="Keep compiled objects for the next build.")
+@gathered_options(BUDGET_OPTIONS, BudgetOptions, name="limits")
 @changing_options
 def command(
     session: Session,
@@ -44,13 +49,14 @@ def command(
     expect: tuple[Path, ...],
     *,
     asked: BuildOptions,
+    limits: BudgetOptions,
     compiler_cache: bool,
 ) -> None:
     """Make bundles: fetch upstream's archives, compile its source or assemble an environment; prove, write them.
 
     What is there already under the same key is not made again. A proof that fails leaves no bundle. With --rehearsal
     all of it is made in a minute, and there is no engine in it. What others make of the release that --expect names
-    stands in the manifest as missing.
+    stands in the manifest as missing. A bundle that is larger than its recipe allows is kept, and ends it with 11.
     """
     release = None if as_release is None else parse_release(as_release)
     expected = read_release_plans(expect)
@@ -66,16 +72,31 @@ def command(
             found = states(settled, services.store)
             session.show(plan_document(settled, found), lambda: plan_text(settled, found))
             return
+        budgeting.require_baseline(session, limits)
         manifest = run(plan, services, output_dir, release=release, expected=expected)
     keys = {
         (step.action.engine, step.action.platform, step.action.accel, step.action.version)
         for step in plan.steps
         if isinstance(step.action, MakeBundle)
     }
-    _show(session, manifest, [artifact for artifact in manifest.artifacts if artifact.key in keys], output_dir)
+    made = [artifact for artifact in manifest.artifacts if artifact.key in keys]
+    verdict = budgeting.judge_made(session, limits, made, budgets=budgets_of(catalog), output_dir=output_dir)
+    error = budgeting.error_of(verdict, limits.budget, kept=f"the bundles are in {output_dir}; ")
+    _show(session, manifest, made, output_dir, judged=(verdict, error))
+    if error is None:
+        _say_what_next(session, manifest, made, output_dir)
+    budgeting.finish(session, verdict, error)
 
 
-def _show(session: Session, manifest: Manifest, made: list[Artifact], output_dir: Path) -> None:
+def _show(
+    session: Session,
+    manifest: Manifest,
+    made: list[Artifact],
+    output_dir: Path,
+    *,
+    judged: tuple[BudgetVerdict | None, BudgetError | None],
+) -> None:
+    verdict, error = judged
     rehearsal = any(artifact.rehearsal for artifact in made)
     missing = manifest.partial.missing if manifest.partial else ()
     rows = [
@@ -96,12 +117,20 @@ def _show(session: Session, manifest: Manifest, made: list[Artifact], output_dir
         "artifacts": [artifact.model_dump(mode="json") for artifact in made],
         "rehearsal": rehearsal,
         "missing": [str(bundle) for bundle in missing],
+        **budgeting.budget_document(verdict, error),
     }
-    session.show(document, lambda: table(_HEADINGS, rows, right=("download", "installed")))
+    session.show(
+        document, lambda: table(_HEADINGS, rows, right=("download", "installed")) + budgeting.over_text(verdict)
+    )
     if session.settings.summary_path:
         with session.settings.summary_path.open("a", encoding="utf-8") as summary:
             heading = "Rehearsal: there is no engine in these bundles" if rehearsal else "Bundles"
-            summary.write(f"### {heading}\n\n{markdown(_HEADINGS, rows)}\n")
+            summary.write(f"### {heading}\n\n{markdown(_HEADINGS, rows)}\n{budgeting.over_markdown(verdict)}")
+
+
+def _say_what_next(session: Session, manifest: Manifest, made: list[Artifact], output_dir: Path) -> None:
+    rehearsal = any(artifact.rehearsal for artifact in made)
+    missing = manifest.partial.missing if manifest.partial else ()
     if rehearsal:
         session.warn("a rehearsal: there is no engine in these bundles")
     if missing:
