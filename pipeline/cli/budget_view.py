@@ -55,7 +55,7 @@ def over_parts(verdict: BudgetVerdict) -> tuple[Part, ...]:
         )
         for figure in verdict.over
     ]
-    headings = ("target", "version", "what", "is", "may be", "too much", "by")
+    headings = ("target", "version", "what", "is", "may be", "too much", "set by")
     return (
         Part("Over budget", headings, rows),
         *(part for explanation in verdict.explanations for part in _explained(explanation)),
