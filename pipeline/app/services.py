@@ -40,8 +40,13 @@ if TYPE_CHECKING:
 
 
 @contextlib.contextmanager
-def build_services(settings: Settings, *, compiler_cache: bool = True) -> Iterator[Services]:
+def build_services(settings: Settings, *, compiler_cache: bool = True, location: str = "") -> Iterator[Services]:
     """Give the services of one command, over the store in the cache folder.
+
+    Args:
+        settings: of this run.
+        compiler_cache: whether compiled objects are kept.
+        location: of a repository that is read besides; a host that it names without TLS may be asked so.
 
     Raises:
         HostError: the cache folder cannot be written.
@@ -49,7 +54,9 @@ def build_services(settings: Settings, *, compiler_cache: bool = True) -> Iterat
         UsageError: the file for JSON lines cannot be written.
     """
     compiler_cache_dir = settings.cache_dir / "compiler-cache" if compiler_cache else None
-    with open_services(settings, store_dir=settings.cache_dir, compiler_cache_dir=compiler_cache_dir) as services:
+    with open_services(
+        settings, store_dir=settings.cache_dir, compiler_cache_dir=compiler_cache_dir, location=location
+    ) as services:
         yield services
 
 

@@ -2,27 +2,28 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import click
 
-from pipeline.app.services import layer_reader, open_services
+from pipeline.app.services import layer_reader
 from pipeline.cli.budget_view import figure_text, over_parts, parts_markdown, parts_text, verdict_document
 from pipeline.cli.bundle_places import bundle_place
 from pipeline.cli.failures import as_object, classify
 from pipeline.cli.locations import location_of
 from pipeline.cli.options import FILE
-from pipeline.errors import BudgetError, PipelineError, UsageError
+from pipeline.errors import BudgetError, NothingSelectedError, PipelineError, UsageError
 from pipeline.measure.budgets import judge
 from pipeline.measure.choosing import choose
 from pipeline.measure.explaining import bundles_to_read, explained
 from pipeline.measure.reading import read_contents
 from pipeline.model.counts import counted, listed
+from pipeline.names import version_key
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -68,6 +69,11 @@ class BudgetOptions:
     baseline: str | None
     trusted_root: Path | None
 
+    @property
+    def location(self) -> str:
+        """Where the release before is read from, for ``build_services``; empty where none is."""
+        return location_of(self.baseline_from) if self.baseline_from else ""
+
 
 @dataclass(frozen=True, slots=True)
 class Compared:
@@ -86,34 +92,34 @@ class Compared:
     there: BundlePlace
 
 
-def require_baseline(session: Session, asked: BudgetOptions) -> None:
+def require_baseline(session: Session, asked: BudgetOptions, services: Services) -> None:
     """See that the release before can be had, before hours of compiling and not after.
 
     Raises:
         UsageError: a version is named and no place.
+        NothingSelectedError: the place does not have that version.
         PipelineError: as ``bundle_place``.
     """
     if asked.baseline is not None and asked.baseline_from is None:
         raise UsageError(
             f"where {asked.baseline} was published is not said", hint="give --baseline-from with --baseline"
         )
-    if asked.baseline_from is not None and asked.budget != "off":
-        with services_for(session, asked.baseline_from) as services, ExitStack() as held:
-            held.enter_context(_place(session, asked.baseline_from, asked, services))
-
-
-@contextmanager
-def services_for(session: Session, place: str) -> Iterator[Services]:
-    """Give the services that read bundles of a place."""
-    cache_dir = session.settings.cache_dir
-    with open_services(session.settings, store_dir=cache_dir, location=location_of(place)) as services:
-        yield services
+    if asked.baseline_from is None or asked.budget == "off":
+        return
+    with _place(session, asked.baseline_from, asked, services) as there:
+        versions = {artifact.version for artifact in there.artifacts}
+    if asked.baseline is not None and asked.baseline not in versions:
+        raise NothingSelectedError(
+            f"{asked.baseline_from} has no version {asked.baseline}",
+            hint=f"there are {listed(sorted(versions, key=version_key, reverse=True))}",
+        )
 
 
 def judge_made(
     session: Session,
     asked: BudgetOptions,
     made: Sequence[Artifact],
+    services: Services,
     *,
     budgets: Mapping[str, Budgets],
     output_dir: Path,
@@ -128,18 +134,28 @@ def judge_made(
     if asked.budget == "off" or not made:
         return None
     with ExitStack() as held:
-        services = held.enter_context(services_for(session, asked.baseline_from or str(output_dir)))
-        here = held.enter_context(_place(session, str(output_dir), asked, services))
-        there, baselines = here, None
+        there, baselines = None, None
         if asked.baseline_from is not None:
             there = held.enter_context(_place(session, asked.baseline_from, asked, services))
-            baselines = choose(made, baseline=asked.baseline, elsewhere=there.artifacts).baselines
+            baselines = _baselines(made, asked, there)
         verdict = judge(made, budgets, baselines)
+        if not verdict.over:
+            return verdict
         try:
-            return with_reasons(verdict, Compared(tuple(made), baselines, here, there), services)
+            here = held.enter_context(_place(session, str(output_dir), asked, services))
+            compared = Compared(tuple(made), baselines, here, there or here)
+            return with_reasons(verdict, compared, services)
         except PipelineError as error:
             session.warn(f"what grew cannot be said: {error.message}")
             return verdict
+
+
+def _baselines(made: Sequence[Artifact], asked: BudgetOptions, there: BundlePlace) -> Mapping[str, Artifact]:
+    """Return target to the release before; nothing where that version is of other targets alone."""
+    try:
+        return choose(made, baseline=asked.baseline, elsewhere=there.artifacts).baselines
+    except NothingSelectedError:
+        return {}
 
 
 def with_reasons(verdict: BudgetVerdict, compared: Compared, services: Services) -> BudgetVerdict:

@@ -169,6 +169,13 @@ def test_a_baseline_that_is_not_there_stops_a_build_before_it_begins(user):
     assert build(user, "--baseline", "t1").returncode == 2
 
 
+def test_a_version_that_was_never_published_stops_a_build_before_it_begins(publisher):
+    done = build(publisher, "--baseline-from", "published", "--baseline", "t9", "--output", "never")
+    assert done.returncode == 3
+    assert "there are t1" in done.stderr
+    assert not (publisher.home / "never").exists()
+
+
 def test_a_baseline_with_no_earlier_release_is_said_and_is_no_failure(publisher):
     set_budgets(publisher, ROOMY)
     said = publisher.run("report", "check", "--from", "published")
@@ -189,3 +196,14 @@ def test_a_damaged_layer_of_the_baseline_is_named(publisher, tmp_path):
     done = user.run("report", "check", "--baseline-from", "damaged", *cache)
     assert done.returncode == 7
     assert layer.name in done.stderr
+
+
+def test_the_events_of_a_build_are_still_in_their_file_when_it_was_compared(publisher, tmp_path):
+    set_budgets(publisher, ROOMY)
+    events = tmp_path / "events.jsonl"
+    compared = ("--baseline-from", "repository", "--cache-dir", tmp_path / "cache", "--json-events", events)
+    done = build(publisher, "--release", "t2", "--output", "again", *compared)
+    assert done.returncode == 11
+    steps = [json.loads(line).get("step", "") for line in events.read_text().splitlines()]
+    assert any(step.startswith("compile ") for step in steps)
+    assert any(step.startswith("read ") for step in steps)

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from pipeline.errors import BudgetError
     from pipeline.model.budget_verdict import BudgetVerdict
     from pipeline.model.manifest import Artifact, Manifest, Proof
+    from pipeline.model.plan import Plan
 
 _HEADINGS = ("target", "version", "download", "installed", "layers", "proof", "path")
 
@@ -63,7 +64,9 @@ def command(
     catalog = load(session.settings.recipes_dir)
     request = make_request(asked, session.settings, catalog)
     output_dir = (output or session.settings.output).absolute()
-    with build_services(with_mirrors(session.settings, asked), compiler_cache=compiler_cache) as services:
+    with build_services(
+        with_mirrors(session.settings, asked), compiler_cache=compiler_cache, location=limits.location
+    ) as services:
         plan = plan_for(session, request, catalog, services)
         if expected is not None:
             require_planned(plan, expected)
@@ -72,20 +75,27 @@ def command(
             found = states(settled, services.store)
             session.show(plan_document(settled, found), lambda: plan_text(settled, found))
             return
-        budgeting.require_baseline(session, limits)
+        budgeting.require_baseline(session, limits, services)
         manifest = run(plan, services, output_dir, release=release, expected=expected)
-    keys = {
-        (step.action.engine, step.action.platform, step.action.accel, step.action.version)
-        for step in plan.steps
-        if isinstance(step.action, MakeBundle)
-    }
-    made = [artifact for artifact in manifest.artifacts if artifact.key in keys]
-    verdict = budgeting.judge_made(session, limits, made, budgets=budgets_of(catalog), output_dir=output_dir)
+        made = _made(plan, manifest)
+        verdict = budgeting.judge_made(
+            session, limits, made, services, budgets=budgets_of(catalog), output_dir=output_dir
+        )
     error = budgeting.error_of(verdict, limits.budget, kept=f"the bundles are in {output_dir}; ")
     _show(session, manifest, made, output_dir, judged=(verdict, error))
     if error is None:
         _say_what_next(session, manifest, made, output_dir)
     budgeting.finish(session, verdict, error)
+
+
+def _made(plan: Plan, manifest: Manifest) -> list[Artifact]:
+    """Return the entries of this build; the folder may have others."""
+    keys = {
+        (step.action.engine, step.action.platform, step.action.accel, step.action.version)
+        for step in plan.steps
+        if isinstance(step.action, MakeBundle)
+    }
+    return [artifact for artifact in manifest.artifacts if artifact.key in keys]
 
 
 def _show(

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING
 
 import click
 
+from pipeline.app.services import open_services
 from pipeline.catalog import budgets_of, load
 from pipeline.cli import budgeting
 from pipeline.cli.budget_view import over_parts, parts_markdown, parts_text, room_parts
 from pipeline.cli.budgeting import Compared, baseline_option, baseline_root_option
 from pipeline.cli.bundle_places import bundle_place
+from pipeline.cli.locations import location_of
 from pipeline.cli.options import Command, common_options
 from pipeline.measure.budgets import judge
 from pipeline.measure.choosing import choose
@@ -61,12 +63,16 @@ def command(
     catalog = load(session.settings.recipes_dir)
     text = place or str(session.settings.output)
     with ExitStack() as held:
-        services = held.enter_context(budgeting.services_for(session, text))
+        location = location_of(baseline_from or text)
+        services = held.enter_context(
+            open_services(session.settings, store_dir=session.settings.cache_dir, location=location)
+        )
         here = held.enter_context(bundle_place(session, text, trusted_root=trusted_root, services=services))
         there = here
         if baseline_from is not None:
-            away = held.enter_context(budgeting.services_for(session, baseline_from))
-            there = held.enter_context(bundle_place(session, baseline_from, trusted_root=trusted_root, services=away))
+            there = held.enter_context(
+                bundle_place(session, baseline_from, trusted_root=trusted_root, services=services)
+            )
         elsewhere = None if there is here else there.artifacts
         chosen = choose(here.artifacts, patterns=targets, release=release, baseline=baseline, elsewhere=elsewhere)
         verdict = judge(chosen.bundles, budgets_of(catalog), chosen.baselines)

@@ -86,7 +86,7 @@ def command(session: Session, engine: str, *, asked: _Asked, limits: BudgetOptio
         engine, asked.accel or recipe.base, asked.release, prove=asked.prove, epoch_seconds=asked_epoch
     )
     output_dir = (asked.output or Path("wheels")).absolute() / request.accel
-    with build_services(session.settings, compiler_cache=compiler_cache) as services:
+    with build_services(session.settings, compiler_cache=compiler_cache, location=limits.location) as services:
         platform = services.host.facts().platform or ""
         environment = _needs(catalog, recipe.environment, platform) if asked.prove or asked.bundle else None
         plan = plan_wheel(
@@ -102,7 +102,7 @@ def command(session: Session, engine: str, *, asked: _Asked, limits: BudgetOptio
             found = states(plan, services.store)
             session.show(plan_document(plan, found), lambda: plan_text(plan, found))
             return
-        budgeting.require_baseline(session, limits)
+        budgeting.require_baseline(session, limits, services)
         plan, results = carry_out_plan(plan, services)
         blob = results[_step(plan).name].blobs["wheel"]
         path, _, _ = deliver_wheel(services.store.blob_path(blob.sha256), output_dir, services, filename=blob.filename)
@@ -110,9 +110,9 @@ def command(session: Session, engine: str, *, asked: _Asked, limits: BudgetOptio
         if asked.bundle is not None and environment is not None:
             locked = with_wheel(environment, recipe, plan.decisions[0].version, blob)
             bundled = _bundle(request, catalog, locked, services, asked.bundle.absolute())
-    folder = (asked.bundle or output_dir).absolute()
-    made = [] if bundled is None else [bundled]
-    verdict = budgeting.judge_made(session, limits, made, budgets=budgets_of(catalog), output_dir=folder)
+        folder = (asked.bundle or output_dir).absolute()
+        made = [] if bundled is None else [bundled]
+        verdict = budgeting.judge_made(session, limits, made, services, budgets=budgets_of(catalog), output_dir=folder)
     error = budgeting.error_of(verdict, limits.budget, kept=f"the bundle is in {folder}; ")
     about_bundle = {
         "bundle": str(folder / bundled.url) if bundled else None,
