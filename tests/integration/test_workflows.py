@@ -216,6 +216,7 @@ def test_a_nightly_run_reports_sizes_of_what_was_signed_again(fork, tmp_path):
     assert set(outcomes(played).values()) == {"success"}, what_was_said(played)
     said = next(step.said for step in played if step.name == "Footprint")
     assert "tiny-engine/linux-x86_64-cpu" in said
+    assert "figures compared, 0 over" in said
     assert {path.name for path in (fork.hosted.artifacts / "footprint").iterdir()} == {
         "report.html",
         "report.json",
