@@ -9,10 +9,12 @@ from pipeline.model.budgets import is_named
 from pipeline.names import Target
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from pipeline.catalog.catalog import Catalog
     from pipeline.model.budgets import Budgets
+    from pipeline.model.manifest import Origin
 
 
 def budgets_of(catalog: Catalog) -> dict[str, Budgets]:
@@ -24,8 +26,8 @@ def budgets_of(catalog: Catalog) -> dict[str, Budgets]:
     }
 
 
-def check_budgets(catalog: Catalog, folder: Path) -> tuple[Target, ...]:
-    """Return the targets of which no budget says anything, sorted.
+def check_budgets(catalog: Catalog, folder: Path) -> tuple[tuple[Target, Origin], ...]:
+    """Return the targets of which no budget says anything, sorted, with the way of making them that has none.
 
     Args:
         catalog: all recipes.
@@ -50,5 +52,21 @@ def check_budgets(catalog: Catalog, folder: Path) -> tuple[Target, ...]:
         hint = "`targets` lists them; docs/budgets.md says how a table is written"
         raise RecipeError("\n".join(complaints), hint=hint)
     return tuple(
-        target for target in targets if not any(table.names(target.short) for table in known[target.engine].bundles)
+        (target, origin)
+        for target in targets
+        for origin in _origins(target, catalog)
+        if not any(
+            table.origin in {None, origin} and table.names(target.short) for table in known[target.engine].bundles
+        )
     )
+
+
+def _origins(target: Target, catalog: Catalog) -> Iterator[Origin]:
+    """Give the ways in which a target can come to be."""
+    if target.engine not in catalog.engines:
+        yield "assembled"
+        return
+    if catalog.can_build(target):
+        yield "built"
+    if any(target.short in release.targets for release in catalog.upstream.get(target.engine, {}).values()):
+        yield "fetched"

@@ -42,7 +42,7 @@ def command(session: Session, recipes: Path | None) -> None:
         "models": sorted(catalog.models),
         "pins": pins,
         "targets": targets,
-        "without_budget": [str(target) for target in without_budget],
+        "without_budget": [f"{target} ({origin})" for target, origin in without_budget],
     }
     counts = (
         f"{counted(len(engines), 'engine')} with {counted(pins, 'pinned release')}",
@@ -52,6 +52,6 @@ def command(session: Session, recipes: Path | None) -> None:
         counted(len(targets), "target"),
     )
     session.show(document, lambda: f"{folder} is right: {', '.join(counts)}")
-    for engine in dict.fromkeys(target.engine for target in without_budget):
-        mine = [target.short for target in without_budget if target.engine == engine]
+    for engine in dict.fromkeys(target.engine for target, _ in without_budget):
+        mine = [f"{target.short} ({origin})" for target, origin in without_budget if target.engine == engine]
         session.warn(f"{folder / 'engines' / engine}.toml sets no budget for {', '.join(mine)}")

@@ -38,7 +38,12 @@ def test_every_target_of_this_project_has_a_budget(catalog, recipes_dir):
 
 
 def test_a_target_that_no_table_names_is_returned(tmp_path):
-    assert [str(target) for target in check_budgets(with_budgets(tmp_path, None), tmp_path)] == [TARGET]
+    assert check_budgets(with_budgets(tmp_path, None), tmp_path) == ((parse_target(TARGET), "built"),)
+
+
+def test_a_target_that_is_built_has_no_budget_by_that_of_fetched_ones(tmp_path):
+    catalog = with_budgets(tmp_path, "*", 'origin = "fetched"\n')
+    assert check_budgets(catalog, tmp_path) == ((parse_target(TARGET), "built"),)
 
 
 def test_a_table_of_targets_that_nobody_makes_is_a_mistake_with_file_and_key(tmp_path):
