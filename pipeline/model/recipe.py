@@ -10,11 +10,11 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline.model.archives import ArchiveParts, ArchiveRecipe
 from pipeline.model.budgets import Budgets
-from pipeline.model.filling import fill, require_pattern
+from pipeline.model.filling import fill
 from pipeline.model.frozen import CommitId, FileName, Frozen, Name, RelativePath, UtcTime, require_relative
 from pipeline.model.manifest import LayerRole
 from pipeline.model.native import NativeBuild, NativePart
-from pipeline.model.program_arguments import ServerArgs
+from pipeline.model.proof_recipe import ProofRecipe
 from pipeline.model.source import Source
 from pipeline.model.toolkit import Architectures, Toolkit
 
@@ -148,40 +148,6 @@ class LicenseFile(Frozen):
     begin: str | None = None
     end: str | None = None
     version: VersionText | None = None
-
-
-class ProofRecipe(Frozen):
-    """How to prove that a bundle works.
-
-    Attributes:
-        server: program that serves the model.
-        version_args: arguments that make ``server`` print its version.
-        version_pattern: regular expression that the output must match; ``{build_number}`` is filled in.
-        device_program: program that lists compute devices.
-        device_args: its arguments.
-        server_args: arguments of the server; ``{model}``, ``{port}`` and ``{host}`` are filled in.
-        model: name of a recipe under recipes/models/.
-        prompt: what to ask.
-        minimum_tokens: a generation shorter than this has failed.
-        ready_timeout_seconds: until /health answers.
-    """
-
-    server: FileName
-    version_args: tuple[str, ...]
-    version_pattern: str
-    device_program: FileName
-    device_args: tuple[str, ...]
-    server_args: ServerArgs
-    model: Name
-    prompt: str
-    minimum_tokens: int = Field(ge=1)
-    ready_timeout_seconds: int = Field(gt=0)
-
-    @field_validator("version_pattern")
-    @classmethod
-    def _version_pattern_can_be_filled(cls, pattern: str) -> str:
-        require_pattern(fill(pattern, build_number="1"))
-        return pattern
 
 
 class EngineRecipe(Frozen):
