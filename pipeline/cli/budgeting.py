@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import click
 
-from pipeline.app.services import layer_reader
+from pipeline.app.measuring import layer_reader
 from pipeline.cli.budget_view import figure_text, over_parts, parts_markdown, parts_text, verdict_document
 from pipeline.cli.bundle_places import bundle_place
 from pipeline.cli.failures import as_object, classify
