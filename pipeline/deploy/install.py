@@ -5,37 +5,38 @@ Until the last step, the replacement of one pointer file, what runs now runs on 
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 from pipeline.deploy import pins
 from pipeline.deploy.assembling import describe, lay_engine, write_record
 from pipeline.deploy.changing import changing, switch
 from pipeline.deploy.comparing import FileComparison
+from pipeline.deploy.deltas import DeltaPlace, offered_deltas
 from pipeline.deploy.environment import Workplace, prepared_environment, unpacked_bytes
 from pipeline.deploy.generations import check_generation, find_generation, is_whole
 from pipeline.deploy.health import ALREADY_CURRENT, HealthCheckError, not_run, require_model
 from pipeline.deploy.host_base import host_python_fault
-from pipeline.deploy.install_request import InstallRequest, Resolved, resolve
-from pipeline.deploy.layers import LayerBringer, keep_layers, remove_damaged_layer, reusable_layer
+from pipeline.deploy.install_request import InstallRequest, Resolved, previous_revoked, resolve
+from pipeline.deploy.layers import LayerBringer, keep_layers, reusable_layer
 from pipeline.deploy.layout import Layout
 from pipeline.deploy.location import shown
 from pipeline.deploy.needed import needed_layers
 from pipeline.deploy.removal import Staying, prune
 from pipeline.deploy.repairing import remove_damaged
 from pipeline.deploy.requirements import check_space
-from pipeline.deploy.revoked import in_words
 from pipeline.deploy.steps import step, warn
 from pipeline.deploy.trust import TrustedRepository
 from pipeline.deploy.verify_trust import is_root
 from pipeline.environments.laying import LayerSource
-from pipeline.errors import IntegrityError, PipelineError
+from pipeline.errors import PipelineError
 from pipeline.model.installation import HealthOutcome, InstallOutcome
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from pathlib import Path
 
+    from pipeline.deploy.deltas import LayerDelta
     from pipeline.deploy.environment import EnvironmentAssembly
     from pipeline.model.installation import Generation, NeededLayer
     from pipeline.model.manifest import Layer
@@ -103,6 +104,8 @@ class _Installation:
         self._pointer = layout.pointer(artifact.engine)
         numbers = (0, *layout.numbers(artifact.engine))
         self._number = max(*numbers, 0 if self._pointer is None else self._pointer.generation) + 1
+        self._deltas: dict[str, LayerDelta] = {}
+        self._in_vain: set[str] = set()
 
     def run(self, staging: Path) -> InstallOutcome:
         require_model(self._artifact.health, self._request.health, self._artifact.target)
@@ -120,9 +123,10 @@ class _Installation:
         environment = named or self._environment(staging)
         trees = self._reusable()
         missing = {layer.tree_sha256: layer for layer in self._wanted if layer.tree_sha256 not in trees}
+        there = frozenset(trees)
+        self._deltas = self._offered(missing.values())
         if self._request.dry_run:
-            return self._outcome(None, changed=True, layers=self._needed(trees))
-        needed = self._needed(trees)
+            return self._outcome(None, changed=True, layers=self._needed(there))
         written = unpacked_bytes(self._artifact)
         check_space(missing.values(), folder=self._layout.root, host=self._services.host, written_bytes=written)
         trees |= self._bring(missing.values(), staging)
@@ -131,6 +135,7 @@ class _Installation:
         health = self._check(generation, staging)
         self._switch(generation)
         self._mend(generation)
+        needed = self._needed(there)
         return self._outcome(generation, changed=True, layers=needed, removed=self._prune(), health=health)
 
     def _environment(self, staging: Path) -> EnvironmentAssembly | None:
@@ -177,9 +182,13 @@ class _Installation:
         found = {sha256: reusable_layer(self._layout, sha256, comparison=self._comparison) for sha256 in digests}
         return {sha256: tree for sha256, tree in found.items() if tree is not None}
 
+    def _offered(self, missing: Collection[Layer]) -> dict[str, LayerDelta]:
+        if not self._request.deltas:
+            return {}
+        place = DeltaPlace(self._artifact.engine, self._layout, self._repository, self._services)
+        return offered_deltas(missing, place, at_hand=self._resolved.given.layers)
+
     def _bring(self, layers: Collection[Layer], staging: Path) -> dict[str, Tree]:
-        for layer in layers:
-            remove_damaged_layer(self._layout, layer.tree_sha256, services=self._services, disk=self._disk)
         bringer = LayerBringer(
             self._artifact.engine,
             self._repository,
@@ -187,11 +196,10 @@ class _Installation:
             self._disk,
             staging,
             given=self._resolved.given.layers,
+            deltas=self._deltas,
+            in_vain=self._in_vain,
         )
-        trees = bringer.bring(layers)
-        for tree_sha256, tree in trees.items():
-            self._comparison.know(staging / "layers" / tree_sha256, tree.entries)
-        return trees
+        return bringer.replace(layers, self._layout, self._comparison)
 
     def _assemble(
         self, trees: dict[str, Tree], staged: set[str], staging: Path, environment: EnvironmentAssembly | None
@@ -253,19 +261,10 @@ class _Installation:
             warn(self._services, f"old generations could not be removed: {error.message}")
             return ()
 
-    def _needed(self, trees: dict[str, Tree] | None) -> tuple[NeededLayer, ...]:
+    def _needed(self, there: Collection[str] | None) -> tuple[NeededLayer, ...]:
         """Say of each wanted layer whether it has to be brought; None means that none has."""
-        return needed_layers(self._wanted, there=trees, at_hand=self._resolved.given.layers)
-
-    def _previous_revoked(self) -> str | None:
-        """Return what is said against what was current when this began, and warn of it."""
-        with suppress(IntegrityError):
-            pointer = self._pointer
-            before = pointer and self._layout.generation(pointer.engine, pointer.generation)
-            if before and (said := self._resolved.revoked.get(before.artifact.sha256)):
-                warn(self._services, f"{in_words(said)}; it was current until now")
-                return in_words(said)
-        return None
+        at_hand = self._resolved.given.layers
+        return needed_layers(self._wanted, there=there, at_hand=at_hand, deltas=self._deltas, in_vain=self._in_vain)
 
     def _outcome(
         self,
@@ -296,5 +295,5 @@ class _Installation:
             health=None if self._request.dry_run else health,
             pinned=self._resolved.pin is not None,
             passed_over=self._resolved.passed_over,
-            previous_revoked=self._previous_revoked(),
+            previous_revoked=previous_revoked(self._layout, self._pointer, self._resolved, self._services),
         )

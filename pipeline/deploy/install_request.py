@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from pipeline.deploy.offering import offered_by, revoked_by
 from pipeline.deploy.pins import Pin, pin_of, require_pinned
 from pipeline.deploy.revoked import in_words
 from pipeline.deploy.steps import warn
-from pipeline.errors import NothingSelectedError, RehearsalError
+from pipeline.errors import IntegrityError, NothingSelectedError, RehearsalError
 from pipeline.names import is_older
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.deploy.trust import TrustedRepository
+    from pipeline.model.installation import Pointer
     from pipeline.model.manifest import Artifact
     from pipeline.model.revocation import Revocation
     from pipeline.model.selection import Selection
@@ -50,6 +52,7 @@ class InstallRequest:
         unpin: let the engine go that the installation holds at a version.
         rehearsal: take a rehearsal, and nothing else.
         python: the Python to use for a bundle that brings none; None takes the host's of the right version.
+        deltas: make layers of those that are there where the repository has what that takes.
     """
 
     location: str | None
@@ -70,6 +73,7 @@ class InstallRequest:
     unpin: bool = False
     rehearsal: bool = False
     python: Path | None = None
+    deltas: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,3 +176,13 @@ def _held(artifacts: Sequence[Artifact], held: Mapping[str, Pin]) -> list[Artifa
             f"{pin.engine} is pinned to {pin.version}, which is not among what is offered", hint=pin.remedy
         )
     return left
+
+
+def previous_revoked(layout: Layout, pointer: Pointer | None, resolved: Resolved, services: Services) -> str | None:
+    """Return what is said against what was current until now, and warn of it; None when nothing is."""
+    with suppress(IntegrityError):
+        before = pointer and layout.generation(pointer.engine, pointer.generation)
+        if before and (said := resolved.revoked.get(before.artifact.sha256)):
+            warn(services, f"{in_words(said)}; it was current until now")
+            return in_words(said)
+    return None

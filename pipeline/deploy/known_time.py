@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pydantic import Field
 
 from pipeline.deploy.reading import read_plain
+from pipeline.digest import sha256_bytes
 from pipeline.errors import IntegrityError, TrustError
 from pipeline.model.frozen import Frozen
 from pipeline.model.manifest_document import read_document, write_document
@@ -59,6 +60,15 @@ def require_later(state_dir: Path, now: int) -> None:
             f"this machine's clock is {known - now} s before a moment at which this repository was seen",
             hint=f"set the clock; if it was ahead then and is right now, remove {path}",
         )
+
+
+def metadata_digests(state_dir: Path) -> dict[str, str]:
+    """Return the sha256 of each metadata file that is kept, by name; the note of time is none."""
+    return {
+        path.name: sha256_bytes(path.read_bytes())
+        for path in sorted(state_dir.glob("*.json"))
+        if path.name != TIME_FILE and path.is_file()  # a link may lead nowhere
+    }
 
 
 def is_readable_time(path: Path) -> bool:

@@ -6,17 +6,19 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.changing import place_layer, set_aside
+from pipeline.deploy.deltas import tell_of_failure
 from pipeline.deploy.side_by_side import in_parallel
 from pipeline.deploy.steps import byte_progress, step, tell, warn
 from pipeline.digest import require_digest
-from pipeline.errors import HostError, IntegrityError, NoSpaceError
+from pipeline.errors import HostError, IntegrityError, NoSpaceError, PipelineError
 from pipeline.model.manifest_document import write_document
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
     from pathlib import Path
 
     from pipeline.deploy.comparing import FileComparison
+    from pipeline.deploy.deltas import LayerDelta
     from pipeline.deploy.given_files import FilePart
     from pipeline.deploy.layout import Layout
     from pipeline.deploy.trust import TrustedRepository
@@ -62,6 +64,8 @@ class LayerBringer:
         disk: how files are linked and written.
         staging: folder of this change.
         given: sha256 of an archive to the file that it is at hand in; others are downloaded.
+        deltas: tree digest to what makes the layer out of another one; tried first.
+        in_vain: tree digests of the layers whose delta was downloaded, or begun, and was of no use.
     """
 
     engine: str
@@ -70,6 +74,8 @@ class LayerBringer:
     disk: Disk
     staging: Path
     given: Mapping[str, FilePart] = field(default_factory=dict)
+    deltas: Mapping[str, LayerDelta] = field(default_factory=dict)
+    in_vain: set[str] = field(default_factory=set)
 
     def bring(self, layers: Iterable[Layer]) -> dict[str, Tree]:
         """Stage layers under ``staging/layers/<tree digest>``; return their files, which are as signed.
@@ -82,6 +88,19 @@ class LayerBringer:
         wanted = [(layer, self._request(layer)) for layer in layers]
         trees = in_parallel(self._stage, wanted, jobs=self.services.jobs, stopping=self._tell_of_stopping)
         return {layer.tree_sha256: tree for (layer, _), tree in zip(wanted, trees, strict=True)}
+
+    def replace(self, layers: Collection[Layer], layout: Layout, comparison: FileComparison) -> dict[str, Tree]:
+        """Bring layers after moving away what is damaged of them; ``comparison`` takes the digests of their files.
+
+        Raises:
+            IntegrityError, NetworkError, OfflineError, NoSpaceError, TrustError: as ``bring``.
+        """
+        for layer in layers:
+            remove_damaged_layer(layout, layer.tree_sha256, services=self.services, disk=self.disk)
+        trees = self.bring(layers)
+        for tree_sha256, tree in trees.items():
+            comparison.know(self.staging / "layers" / tree_sha256, tree.entries)
+        return trees
 
     def _tell_of_stopping(self) -> None:
         tell(self.services, "stopping; a layer that is being unpacked is unpacked to its end, and kept")
@@ -104,6 +123,9 @@ class LayerBringer:
                 self.disk.make_dirs(archive.parent, durable=False)
                 _take(given, archive, layer=layer, disk=self.disk)
             return self._unpack(layer, name, archive)
+        delta = self.deltas.get(layer.tree_sha256)
+        if delta is not None and (tree := self._make(layer, delta, go_on)) is not None:
+            return tree
         was_there = self.services.store.has_blob(layer.sha256)
         self._download(request, archive, go_on)
         try:
@@ -114,6 +136,33 @@ class LayerBringer:
             warn(self.services, f"{error.message}; what an earlier run had downloaded of it is brought anew")
         self._download(request, archive, go_on)
         return self._unpack(layer, name, archive)
+
+    def _make(self, layer: Layer, delta: LayerDelta, go_on: Callable[[], None]) -> Tree | None:
+        """Make a layer out of another one; None where that does not work, and then nothing of it is left."""
+        name = f"delta of layer {layer.name}"
+        sha256 = delta.request.sha256
+        archive = self.staging / f"{sha256}.tar.zst"
+        folder = self.staging / "layers" / layer.tree_sha256
+        try:
+            self._download(delta.request, archive, go_on)
+            with step(self.services, f"apply {name}", why=f"from {delta.origin}"):
+                self.disk.make_dirs(folder.parent, durable=False)
+                tree = self.services.archiver.unpack_delta(
+                    archive,
+                    folder,
+                    old=delta.old,
+                    sha256=sha256,
+                    tree_sha256=layer.tree_sha256,
+                    files_bytes=layer.installed_size,
+                )
+                self.disk.write_file(folder.with_name(f"{layer.tree_sha256}.json"), write_document(tree))
+        except PipelineError as error:
+            self._forget(sha256, archive)
+            tell_of_failure(f"the {name}", error, self.services)
+            self.in_vain.add(layer.tree_sha256)
+            return None
+        self._forget(sha256, archive)
+        return tree
 
     def _download(self, request: DownloadRequest, archive: Path, go_on: Callable[[], None]) -> None:
         name = f"download {request.what}"
@@ -139,14 +188,14 @@ class LayerBringer:
                 require_digest(what=f"files of {name}", expected=layer.tree_sha256, found=tree.sha256)
                 self.disk.write_file(folder.with_name(f"{layer.tree_sha256}.json"), write_document(tree))
         except (IntegrityError, NoSpaceError):
-            self._forget(layer, archive)  # it is brought anew
+            self._forget(layer.sha256, archive)  # it is brought anew
             raise
-        self._forget(layer, archive)
+        self._forget(layer.sha256, archive)
         return tree
 
-    def _forget(self, layer: Layer, archive: Path) -> None:
+    def _forget(self, sha256: str, archive: Path) -> None:
         """Remove an archive; of one that was interrupted the store keeps what was downloaded."""
-        self.services.store.drop_blob(layer.sha256)
+        self.services.store.drop_blob(sha256)
         self.disk.remove(archive)
 
 

@@ -7,13 +7,19 @@ from typing import TYPE_CHECKING
 from pipeline.model.installation import NeededLayer
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
+    from pipeline.deploy.deltas import LayerDelta
     from pipeline.model.manifest import Layer
 
 
 def needed_layers(
-    wanted: Iterable[Layer], *, there: Collection[str] | None, at_hand: Collection[str]
+    wanted: Iterable[Layer],
+    *,
+    there: Collection[str] | None,
+    at_hand: Collection[str],
+    deltas: Mapping[str, LayerDelta],
+    in_vain: Collection[str] = (),
 ) -> tuple[NeededLayer, ...]:
     """Say of each wanted layer whether it has to be brought.
 
@@ -21,15 +27,30 @@ def needed_layers(
         wanted: in the order in which they are laid.
         there: tree digests of those that the root has; None when it has all.
         at_hand: sha256 of archives that are in given files.
+        deltas: tree digest to what makes a layer that is not there.
+        in_vain: tree digests of the layers whose delta was of no use.
     """
-    return tuple(
-        NeededLayer(
-            name=layer.name,
-            tree_sha256=layer.tree_sha256,
-            present=(present := there is None or layer.tree_sha256 in there),
-            from_file=(from_file := not present and layer.sha256 in at_hand),
-            download_bytes=0 if present or from_file else layer.size,
-            installed_bytes=layer.installed_size,
-        )
-        for layer in wanted
+    return tuple(_needed(layer, there, at_hand, deltas.get(layer.tree_sha256), in_vain) for layer in wanted)
+
+
+def _needed(
+    layer: Layer,
+    there: Collection[str] | None,
+    at_hand: Collection[str],
+    delta: LayerDelta | None,
+    in_vain: Collection[str],
+) -> NeededLayer:
+    present = there is None or layer.tree_sha256 in there
+    from_file = not present and layer.sha256 in at_hand
+    delta_bytes = None if present or delta is None else delta.request.size_bytes
+    used = delta_bytes is not None and layer.tree_sha256 not in in_vain
+    whole = 0 if present or from_file or used else layer.size
+    return NeededLayer(
+        name=layer.name,
+        tree_sha256=layer.tree_sha256,
+        present=present,
+        from_file=from_file,
+        delta_from=delta.origin if delta is not None and used else None,
+        download_bytes=whole + (delta_bytes or 0),
+        installed_bytes=layer.installed_size,
     )

@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING
 from tuf.api.exceptions import LengthOrHashMismatchError
 
 from pipeline.deploy.kept_metadata import MANIFESTS, REVOCATIONS, KeptLocation, keep
-from pipeline.deploy.known_time import TIME_FILE, remember_time, require_later
+from pipeline.deploy.known_time import TIME_FILE, metadata_digests, remember_time, require_later
 from pipeline.deploy.location import FolderLocation, locate
 from pipeline.deploy.metadata_client import MetadataClient, read_root
 from pipeline.deploy.revoked import in_words, kept_withdrawn
 from pipeline.deploy.statements import signers_for
 from pipeline.deploy.trusted_root import identity_of, lane_of
-from pipeline.digest import sha256_bytes
-from pipeline.errors import IntegrityError, NetworkError, NothingSelectedError, PipelineError, TrustError
+from pipeline.errors import IntegrityError, NetworkError, NothingSelectedError, TrustError
 from pipeline.model.manifest_document import read_document, read_manifest
 from pipeline.model.repository_layout import (
     DEVELOPMENT_FIELD,
     TARGET_FOLDERS,
     blob_path,
     blob_target,
+    delta_target,
     engine_of_manifest_target,
     manifest_target,
     metadata_folder,
@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from pipeline.deploy.location import RepositoryLocation
     from pipeline.deploy.statements import Signers
     from pipeline.model.manifest import Manifest
-    from pipeline.model.repository_layout import TargetFolder
+    from pipeline.model.repository_layout import DeltaTrees, TargetFolder
     from pipeline.ports import Disk, Services
 
 
@@ -110,7 +110,7 @@ class TrustedRepository:
         with disk.lock(state_dir / f"{identity}.lock"):
             now = services.clock.now_seconds()
             require_later(own_dir, now)
-            before = _digests(own_dir)
+            before = metadata_digests(own_dir)
             client = MetadataClient(
                 place.text,
                 state_dir=own_dir,
@@ -234,12 +234,27 @@ class TrustedRepository:
             TrustError, NetworkError, OfflineError: as ``open``.
         """
         self.require_signed(engine=engine, sha256=sha256, size_bytes=size_bytes, what=what)
+        return self._request(sha256, size_bytes, what)
+
+    def delta_request(self, engine: str, trees: DeltaTrees, *, what: str) -> DownloadRequest | None:
+        """Return how to download what makes one layer out of another, None where no such delta is signed.
+
+        Raises:
+            IntegrityError: it is a file of this machine and is not there.
+            TrustError, NetworkError, OfflineError: as ``open``.
+        """
+        target = self._target(lambda folder: delta_target(engine, trees, folder))
+        if target is None:
+            return None
+        return self._request(self._sha256(target.hashes), target.length, what)
+
+    def _request(self, sha256: str, size_bytes: int, what: str) -> DownloadRequest:
         url = self._place.url(blob_path(sha256), size_bytes=size_bytes)
         return DownloadRequest(what=what, urls=(url,), sha256=sha256, size_bytes=size_bytes, filename=sha256)
 
     def _sync(self) -> None:
         """Bring new metadata to the disk: python-tuf renames but does not sync."""
-        found = _digests(self._state_dir)
+        found = metadata_digests(self._state_dir)
         if found != self._synced:
             self._disk.sync(self._state_dir)
             self._synced = found
@@ -251,7 +266,9 @@ class TrustedRepository:
             raise IntegrityError(f"{what} has {target.length} bytes, more than {LIMIT_BYTES}")
         data = self._place.read(path, limit_bytes=target.length)
         if data is None:
-            raise self._missing(path)
+            kind = IntegrityError if isinstance(self._place, FolderLocation) else NetworkError
+            hint = "the copy is incomplete; use another mirror"
+            raise kind(f"{path} of {self.location} is signed and not there", hint=hint)
         try:
             target.verify_length_and_hashes(data)
         except LengthOrHashMismatchError as error:
@@ -281,17 +298,3 @@ class TrustedRepository:
         if not _SHA256.fullmatch(sha256):  # it becomes a part of paths and urls
             raise TrustError(f"{self.location} signs a target without its sha256", hint="tell its publisher")
         return sha256
-
-    def _missing(self, path: str) -> PipelineError:
-        kind = IntegrityError if isinstance(self._place, FolderLocation) else NetworkError
-        return kind(
-            f"{path} of {self.location} is signed and not there", hint="the copy is incomplete; use another mirror"
-        )
-
-
-def _digests(folder: Path) -> dict[str, str]:
-    return {
-        path.name: sha256_bytes(path.read_bytes())
-        for path in sorted(folder.glob("*.json"))
-        if path.name != TIME_FILE and path.is_file()  # a link may lead nowhere
-    }

@@ -118,7 +118,10 @@ class NeededLayer(Frozen):
         tree_sha256: its identity.
         present: whether the root has it already.
         from_file: whether its archive is in a file at hand.
-        download_bytes: of its archive; 0 when it is present or in a file.
+        delta_from: what it is made of instead of being brought whole: the version of a layer that the root has; None
+            otherwise.
+        download_bytes: of its archive or its delta, of both where the delta was of no use; 0 when it is present or in a
+            file.
         installed_bytes: of its files.
     """
 
@@ -126,6 +129,7 @@ class NeededLayer(Frozen):
     tree_sha256: Sha256
     present: bool
     from_file: bool = False
+    delta_from: str | None = None
     download_bytes: int
     installed_bytes: int
 

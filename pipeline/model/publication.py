@@ -9,6 +9,9 @@ from pydantic import Field, StringConstraints, model_validator
 from pipeline.model.frozen import FileName, Frozen, Name, Sha256
 from pipeline.model.repository_layout import LANE_PATTERN
 
+DEFAULT_DELTAS = 1
+"""Versions before a new one from which an update is to be small; see ci/decisions/0067."""
+
 RoleName = Literal["root", "targets", "engines", "snapshot", "timestamp"]
 """Who may hold keys; ``engines`` stands for every engine's and environment's role that has no keys of its own."""
 
@@ -144,6 +147,8 @@ class PublishOutcome(Frozen):
         unchanged: of those that were there already.
         blobs_added: how many files.
         bytes_added: their size.
+        deltas: ``<layer> of <target> <version> from <earlier version>`` of the deltas that were made and are worth it;
+            with dry_run of those that would be tried. They count into files and bytes.
         signed: roles that have new metadata, or with dry_run would have, in the order of writing; a root among them was
             signed before.
         versions: metadata role to its version now.
@@ -161,6 +166,7 @@ class PublishOutcome(Frozen):
     unchanged: tuple[str, ...] = ()
     blobs_added: int = 0
     bytes_added: int = 0
+    deltas: tuple[str, ...] = ()
     signed: tuple[str, ...] = ()
     versions: dict[str, int] = {}
     expires: dict[str, str] = {}

@@ -6,7 +6,8 @@ for lookups only; the bytes of every target lie under their digest.
 
 from __future__ import annotations
 
-from typing import Literal
+import re
+from typing import Literal, NamedTuple
 from urllib.parse import quote, unquote
 
 METADATA_FOLDER = "metadata"
@@ -37,6 +38,7 @@ MODELS_FOLDER = "models"
 
 _MANIFEST = "manifest.json"
 _REVOCATIONS = "revocations.json"
+_DELTA = re.compile(r"delta-(?P<old>[0-9a-f]{64})-(?P<new>[0-9a-f]{64})")
 
 
 def metadata_folder(lane: str | None) -> str:
@@ -62,6 +64,25 @@ def revocations_target(engine: str, folder: TargetFolder = "engines") -> str:
 def blob_target(engine: str, sha256: str, folder: TargetFolder = "engines") -> str:
     """Return the target path of a bundle, a layer or a statement of an engine."""
     return f"{folder}/{engine}/{sha256}"
+
+
+class DeltaTrees(NamedTuple):
+    """Tree digests of the layer that a delta starts from, and of the one that it makes."""
+
+    old: str
+    new: str
+
+
+def delta_target(engine: str, trees: DeltaTrees, folder: TargetFolder = "engines") -> str:
+    """Return the target path of what makes one layer out of another; both digests stand in it, so no list is needed."""
+    return f"{folder}/{engine}/delta-{trees.old}-{trees.new}"
+
+
+def trees_of_delta_target(path: str) -> DeltaTrees | None:
+    """Return which layer a target makes of which, None for a target that is no delta."""
+    place = _place(path)
+    found = None if place is None else _DELTA.fullmatch(place[2])
+    return None if found is None else DeltaTrees(found["old"], found["new"])
 
 
 def engine_of_manifest_target(path: str) -> str | None:

@@ -8,7 +8,7 @@ from pipeline.ports.commands import Command, CommandOutcome, CommandRunner, Runn
 from pipeline.ports.compiler_cache import CompilerCacheChoice
 from pipeline.ports.drills import DrillGround
 from pipeline.ports.environments import CondaTool
-from pipeline.ports.files import Archiver, BinaryInspector, Disk, KeyFiles, LayerReader, TreeReader
+from pipeline.ports.files import Archiver, BinaryInspector, Disk, KeyFiles, LayerReader, PlacedTree, TreeReader
 from pipeline.ports.host import Clock, HostProbe
 from pipeline.ports.network import (
     Downloader,
@@ -49,6 +49,7 @@ __all__ = [
     "LoopbackHttp",
     "PackageIndex",
     "PictureMaker",
+    "PlacedTree",
     "ReleaseApi",
     "RemoteHasher",
     "Reporting",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -12,6 +12,13 @@ if TYPE_CHECKING:
     from pipeline.model.binary import BinaryCard
     from pipeline.model.layer_content import FileFootprint
     from pipeline.model.tree import Tree
+
+
+class PlacedTree(NamedTuple):
+    """A tree, and the folder that its files are in."""
+
+    folder: Path
+    tree: Tree
 
 
 class Archiver(Protocol):
@@ -52,6 +59,36 @@ class Archiver(Protocol):
 
         Raises:
             IntegrityError: as for ``unpack``, or it is not that archive; nothing is left.
+            NoSpaceError: nothing is left.
+        """
+        ...
+
+    def pack_delta(
+        self,
+        old: PlacedTree,
+        new: PlacedTree,
+        destination: Path,
+        *,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> None:
+        """Write a ``.tar.zst`` that makes the files of ``new`` out of those of ``old``; always the same bytes.
+
+        ``progress`` is told now and then how many bytes of the new files were looked at, and how many there are.
+
+        Raises:
+            IntegrityError: a file is not what its tree says.
+            NoSpaceError: nothing is left at the destination.
+        """
+        ...
+
+    def unpack_delta(
+        self, archive: Path, destination: Path, *, old: Path, sha256: str, tree_sha256: str, files_bytes: int
+    ) -> Tree:
+        """Make a tree of known digest and size out of a delta of known digest and the folder that it starts from.
+
+        Raises:
+            IntegrityError: the archive is malformed or not that one, or what comes out is not that tree, because a
+                file of ``old`` is gone or was changed; nothing is left.
             NoSpaceError: nothing is left.
         """
         ...

@@ -18,11 +18,13 @@ from pipeline.model.repository_layout import (
     manifest_target,
     revocations_target,
 )
+from pipeline.publish.deltas import kept_deltas
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
     from pipeline.model.manifest import Artifact, Manifest
+    from pipeline.publish.deltas import MadeDelta
     from pipeline.publish.dist import Dist
 
 
@@ -106,6 +108,7 @@ def target_files(
     dist: Dist | None,
     before: Mapping[str, TargetFile],
     lists: Mapping[str, bytes] | None = None,
+    deltas: Iterable[MadeDelta] = (),
 ) -> dict[str, TargetFile]:
     """Return every TUF target that the manifests name, by target path.
 
@@ -114,8 +117,11 @@ def target_files(
         dist: where new files come from, with their names and sizes.
         before: targets that are published; they stay as they are, lists of revoked builds too.
         lists: engine to its new list of revoked builds.
+        deltas: new ones; those that are published stay as long as their layer does.
     """
     targets = {path: target for path, target in before.items() if engine_of_revocations_target(path) is not None}
+    targets |= kept_deltas(merged, before)
+    targets |= {one.path: _target(one.path, one.file.sha256, one.file.size_bytes, name=one.name) for one in deltas}
     for engine, data in merged.manifests.items():
         folder = merged.folders[engine]
         path = manifest_target(engine, folder)

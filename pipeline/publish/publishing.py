@@ -20,8 +20,10 @@ from pipeline.model.repository_layout import (
     README,
     STAGING_FOLDER,
     blob_path,
+    delta_target,
 )
 from pipeline.ports import require_space
+from pipeline.publish.deltas import DeltaMaking, layer_pairs
 from pipeline.publish.dist import DistFile, check_file
 from pipeline.publish.endings import endings, require_alive
 from pipeline.publish.merging import merge, target_files
@@ -31,12 +33,13 @@ from pipeline.publish.state import read_state
 from pipeline.publish.statements import StatementSigning
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
     from pathlib import Path
 
     from pipeline.model.manifest import Artifact
     from pipeline.model.revocation import RevocationList
     from pipeline.ports import Disk, Services
+    from pipeline.publish.deltas import LayerPair, MadeDelta
     from pipeline.publish.dist import Dist
     from pipeline.publish.endings import Ending
     from pipeline.publish.key_folder import KeyFolder
@@ -61,6 +64,7 @@ class Change:
         replace: let a published version have other bytes.
         policy: targets metadata that was signed elsewhere.
         revocations: the list of one engine's revoked builds, with new ones.
+        deltas: of how many versions before a new one its layers get deltas.
         must_live: fail at the end where a role has expired that these keys cannot sign.
     """
 
@@ -68,6 +72,7 @@ class Change:
     replace: bool = False
     policy: bytes | None = None
     revocations: RevocationList | None = None
+    deltas: int = 0
     must_live: bool = False
 
 
@@ -110,8 +115,10 @@ class Publishing:
         require_none_revoked(state, (*merged.added, *merged.replaced))
         found = self._warn_of_ends(state)
         lists = {} if change.revocations is None else {change.revocations.engine: write_document(change.revocations)}
-        targets = target_files(merged, dist=dist, before=state.published, lists=lists)
-        new_files = self._new_files(dist)
+        pairs = tuple(layer_pairs(merged, state.published.keys(), count=change.deltas))
+        deltas = () if dry_run else self._make_deltas(pairs, merged, dist)
+        targets = target_files(merged, dist=dist, before=state.published, lists=lists, deltas=deltas)
+        new_files = self._new_files((*dist.files.values(), *(one.file for one in deltas)))
         documents = {sha256_bytes(data): data for data in (*merged.manifests.values(), *lists.values())}
         documents |= dist.documents
         documents = {sha: data for sha, data in documents.items() if not self._is_there(sha, data)}
@@ -127,12 +134,25 @@ class Publishing:
             self._write_copies(merged)
         if change.must_live:
             require_alive(found, (metadata.role for metadata in signed), repository=self._to, now=self._now)
-        return self._outcome(state, merged, signed, new_files=new_files, dry_run=dry_run)
+        outcome = self._outcome(state, merged, signed, new_files=new_files, dry_run=dry_run)
+        return outcome.model_copy(update={"deltas": tuple(one.text for one in (pairs if dry_run else deltas))})
 
-    def _new_files(self, dist: Dist) -> tuple[DistFile, ...]:
+    def _make_deltas(self, pairs: Sequence[LayerPair], merged: Merged, dist: Dist) -> tuple[MadeDelta, ...]:
+        if not pairs:
+            return ()
+        work_dir = self._staging / "deltas"
+        self._disk.make_dirs(work_dir, durable=False)
+        making = DeltaMaking(dist, self._to, work_dir, services=self._services, disk=self._disk)
+        made = []
+        for pair in pairs:
+            engine = pair.artifact.engine
+            made.append(making.make(pair, delta_target(engine, pair.trees, merged.folders[engine])))
+        return tuple(one for one in made if one is not None)
+
+    def _new_files(self, files: Iterable[DistFile]) -> tuple[DistFile, ...]:
         """Return the files that have no blob yet, after hashing those that have one."""
         new = []
-        for file in dist.files.values():
+        for file in files:
             blob = self._to / blob_path(file.sha256)
             if not blob.exists():
                 new.append(file)

@@ -38,6 +38,7 @@ def publish(  # noqa: PLR0913 - what is published, how, and with what
     allow_development: bool = False,
     policy: bytes | None = None,
     permitted: Permitted | None = None,
+    deltas: int = 0,
 ) -> PublishOutcome:
     """Add the bundles of a dist folder to a repository; doing it again changes nothing.
 
@@ -53,6 +54,7 @@ def publish(  # noqa: PLR0913 - what is published, how, and with what
         allow_development: sign with development keys too.
         policy: targets metadata that was signed elsewhere and shall be published.
         permitted: what may be published beside whole releases of real engines; None means nothing.
+        deltas: of how many versions before a new one its layers get deltas.
 
     Raises:
         RehearsalError, PartialReleaseError: it is something that was not asked for.
@@ -69,7 +71,7 @@ def publish(  # noqa: PLR0913 - what is published, how, and with what
 
     def change(state: RepositoryState) -> Change:
         revoked.update(() if offered is None else _revoked_among(state, offered))
-        return Change(offered, replace=replace, policy=policy)
+        return Change(offered, replace=replace, policy=policy, deltas=deltas)
 
     outcome = publishing.run(change, dry_run=dry_run)
     return outcome.model_copy(update={"revoked": revoked, **({} if offered is None else _of_kind(offered))})

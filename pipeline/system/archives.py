@@ -11,6 +11,9 @@ from pipeline.system.archive_placing import whole_file
 from pipeline.system.archive_reading import naming
 from pipeline.system.archive_unpacking import UnpackRequest, unpack
 from pipeline.system.archive_writing import END_OF_ARCHIVE, frame, write_folder
+from pipeline.system.delta_packing import write_parts
+from pipeline.system.delta_unpacking import DeltaRequest, unpack_delta
+from pipeline.system.disk import disk_errors, remove_tree
 from pipeline.system.gzip_transport import gzip_of, is_gzip_of
 from pipeline.system.zstd_frames import copy_frames
 
@@ -19,9 +22,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.model.tree import Tree
+    from pipeline.ports import PlacedTree
     from pipeline.system.archive_writing import Progress
 
-_BUNDLE_LEVEL = 19
+_BUNDLE_LEVEL = _DELTA_LEVEL = 19
 _HEADERS_BYTES = 64 << 20  # that the headers of small files may take beside an eighth of the files' own bytes
 
 
@@ -113,6 +117,40 @@ class FileArchiver:
         most = min(self._limits.total_bytes, files_bytes + files_bytes // 8 + _HEADERS_BYTES)
         limits = replace(self._limits, total_bytes=most)
         return unpack(UnpackRequest(archive, destination, limits, sha256=sha256, files_bytes=files_bytes))
+
+    def pack_delta(
+        self, old: PlacedTree, new: PlacedTree, destination: Path, *, progress: Progress | None = None
+    ) -> None:
+        """Write what makes the files of ``new`` out of those of ``old``, with time stamp 0 and level 19.
+
+        Memory stays below 300 MB, whatever the files: 18 times the longest old run and what packing takes.
+
+        Raises:
+            IntegrityError: a file is not what its tree says.
+            NoSpaceError: nothing is left at the destination.
+        """
+        parts = destination.with_name(f".{destination.name}.parts")
+        try:
+            with disk_errors(destination.parent):
+                remove_tree(parts)
+                write_parts(old, new, parts, progress=progress)
+            self.pack(parts, destination, epoch_seconds=0, zstd_level=_DELTA_LEVEL)
+        finally:
+            remove_tree(parts)
+
+    def unpack_delta(
+        self, archive: Path, destination: Path, *, old: Path, sha256: str, tree_sha256: str, files_bytes: int
+    ) -> Tree:
+        """Make a tree out of a delta and the folder that it starts from; see ``delta_unpacking``.
+
+        Raises:
+            IntegrityError: the archive is malformed or not that one, or what comes out is not that tree; nothing is
+                left.
+            NoSpaceError: nothing is left.
+        """
+        request = DeltaRequest(archive, old, destination, self._limits, sha256, tree_sha256, files_bytes)
+        with disk_errors(destination.parent):
+            return unpack_delta(request)
 
     def write_gzip(self, archive: Path, destination: Path) -> None:
         """Write what a ``.tar.zst`` holds as ``.tar.gz``; the same bytes for the same version of zlib.

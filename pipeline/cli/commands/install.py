@@ -55,6 +55,7 @@ if TYPE_CHECKING:
 @click.option("--engine", metavar="E", help="Which engine; needed where several are offered.")
 @require_accel_option
 @click.option("--check-host/--no-check-host", default=True, help="Refuse what this machine cannot run.")
+@click.option("--deltas/--no-deltas", default=True, help="Make layers of those that are there, where that saves bytes.")
 @click.option("--rehearsal", is_flag=True, help="Install a rehearsal, in which there is no engine, and nothing else.")
 @click.option("--unpin", is_flag=True, help="Let the engine go that `use --pin` holds at a version.")
 @click.option(
@@ -118,12 +119,14 @@ def _text(outcome: InstallOutcome) -> str:
         lines[0] += f" (before: {outcome.previous_version})"
     lines[0] += held
     from_files = sum(layer.from_file for layer in outcome.layers)
+    made = [layer for layer in outcome.layers if layer.delta_from]
     count = f"{len(missing) - from_files} of {counted(len(outcome.layers), 'layer')}"
     lines.append(f"{count} downloaded, {size_text(outcome.downloaded_bytes)}")
     if outcome.dry_run:
         lines[-1] = lines[-1].replace("downloaded", "to download")
     if from_files:
         lines[-1] += f"; {from_files} from {'a file' if from_files == 1 else 'files'}"
+    lines += [f"  delta of {layer.name} from {layer.delta_from}: {size_text(layer.download_bytes)}" for layer in made]
     if outcome.selection:
         lines.append(f"chosen for this machine: {outcome.selection.why}")
     if outcome.health and (checked := health_text(outcome.health.model_dump())):

@@ -13,6 +13,7 @@ from pipeline.cli.named_files import read_named
 from pipeline.cli.options import FILE, FOLDER, Command, changing_options
 from pipeline.cli.tables import size_text
 from pipeline.model.counts import counted
+from pipeline.model.publication import DEFAULT_DELTAS
 from pipeline.publish.permitting import Permitted, read_permitted
 from pipeline.publish.repository import publish
 
@@ -29,6 +30,14 @@ if TYPE_CHECKING:
 @click.option("--metadata", type=FILE, metavar="FILE", help="Policy that the holders of targets have signed.")
 @signing_options
 @click.option("--replace", is_flag=True, help="Allow other bytes under a version that is published already.")
+@click.option(
+    "--deltas",
+    type=click.IntRange(min=0),
+    default=DEFAULT_DELTAS,
+    show_default=True,
+    metavar="N",
+    help="Make deltas of changed layers from the N versions before; 0 makes none.",
+)
 @click.option("--rehearsal", is_flag=True, help="Publish a rehearsal, which has no engines, and nothing else.")
 @click.option("--partial", is_flag=True, help="Publish a release that lacks something of what was planned, too.")
 @click.option(
@@ -48,6 +57,7 @@ def command(  # noqa: PLR0913 - one parameter an option
     passphrase_fd: int | None,
     *,
     replace: bool,
+    deltas: int,
     rehearsal: bool,
     partial: bool,
     allow_development: bool | None,
@@ -75,6 +85,7 @@ def command(  # noqa: PLR0913 - one parameter an option
             allow_development=session.settings.allow_development if allow_development is None else allow_development,
             policy=None if metadata is None else read_named(metadata),
             permitted=permitted,
+            deltas=deltas,
         )
     session.show(outcome.model_dump(mode="json"), lambda: outcome_text(outcome))
     _warn(session, outcome)
@@ -106,6 +117,7 @@ def outcome_text(outcome: PublishOutcome) -> str:
     files = f"{counted(outcome.blobs_added, 'file')}, {size_text(outcome.bytes_added)}"
     if outcome.blobs_added:
         lines.append(f"would write {files}" if outcome.dry_run else files)
+    lines += [f"{'would try' if outcome.dry_run else 'delta':10} {name}" for name in outcome.deltas]
     lines.append(_signed_text(outcome))
     if outcome.expires:
         now = "now valid until" if outcome.dry_run else "valid until"
