@@ -56,6 +56,12 @@ _OPTIONS = (
         help="Self-contained bundles; `install` needs their layers alone.  [default: with]",
     ),
     click.option(
+        "--with-deltas/--without-deltas",
+        "with_deltas",
+        default=None,
+        help="What makes held layers out of earlier ones, for small updates.  [default: with]",
+    ),
+    click.option(
         "--with-installer/--without-installer",
         "with_installer",
         default=None,
@@ -96,7 +102,7 @@ def selection_changes(session: Session, before: MirrorSelection, options: dict[s
             changes[name] = found
     if releases := _split(options["releases"]):
         changes["releases"] = tuple(map(parse_release, releases))
-    for name in ("keep", "with_debug", "with_bundles"):
+    for name in ("keep", "with_debug", "with_bundles", "with_deltas"):
         if options[name] is not None:
             changes[name] = options[name]
     platforms, pythons = _split(options["platforms"]), _split(options["pythons"])

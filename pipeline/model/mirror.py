@@ -11,8 +11,9 @@ from pipeline.model.frozen import FileName, Frozen, Name, RelativePath, Sha256, 
 DEFAULT_KEEP = 1
 """Versions of each target that a mirror holds where nothing else is said."""
 
-FileKind = Literal["bundle", "layer", "statement", "list", "blob", "metadata", "model", "installer"]
-"""``layer`` is a layer's archive, ``statement`` provenance or bill of materials, ``list`` a manifest or revocations.
+FileKind = Literal["bundle", "layer", "delta", "statement", "list", "blob", "metadata", "model", "installer"]
+"""``layer`` is a layer's archive, ``delta`` what makes one out of another, ``statement`` provenance or bill of
+materials, ``list`` a manifest or revocations.
 
 A ``blob`` is one of these that nothing names any more.
 """
@@ -40,6 +41,8 @@ class MirrorSelection(Frozen):
             ``releases`` where those are named.
         with_debug: whether optional layers are held.
         with_bundles: whether self-contained bundles are held; installing needs their layers alone.
+        with_deltas: whether what makes a held layer out of earlier ones is held too; written only where it is not, so
+            that programs from before there were any can read the rest.
         models: names of recipes of models.
         installer: which wheels are held, None for none.
     """
@@ -49,6 +52,7 @@ class MirrorSelection(Frozen):
     keep: int | None = Field(default=None, ge=1)
     with_debug: bool = False
     with_bundles: bool = True
+    with_deltas: bool = Field(default=True, exclude_if=bool)
     models: tuple[Name, ...] = ()
     installer: InstallerSelection | None = None
 

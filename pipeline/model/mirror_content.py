@@ -20,6 +20,7 @@ class SealedEngine(Frozen):
         artifacts: that are held.
         files: sha256 to size of every file of them, and of the list of revoked builds.
         held: sha256 of those of these files that the mirror holds.
+        deltas: target path to sha256 of those that make a layer out of another one.
         revocations: sha256 of that list, None where there is none.
         threshold: how many of ``keys`` must have signed a statement about its bundles.
         keys: id to public key, as TUF metadata writes it, of the publisher's role for this engine.
@@ -32,6 +33,7 @@ class SealedEngine(Frozen):
     artifacts: tuple[Artifact, ...]
     files: dict[Sha256, int]
     held: tuple[Sha256, ...]
+    deltas: dict[str, Sha256] = {}
     revocations: Sha256 | None = None
     threshold: int = Field(ge=1)
     keys: dict[str, dict[str, JsonValue]]

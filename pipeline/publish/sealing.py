@@ -164,12 +164,13 @@ def _lists(content: MirrorContent) -> tuple[dict[str, bytes], dict[str, TargetFi
         documents[sha256_bytes(data)] = data
         path = manifest_target(sealed.engine, sealed.folder)
         targets[path] = _target(path, sha256_bytes(data), len(data), "manifest.json")
+        deltas = {sha256: path for path, sha256 in sealed.deltas.items()}
         for sha256, size in sealed.files.items():
             if sha256 == sealed.revocations:
                 path = revocations_target(sealed.engine, sealed.folder)
                 targets[path] = _target(path, sha256, size, "revocations.json")
             else:
-                path = blob_target(sealed.engine, sha256, sealed.folder)
+                path = deltas.get(sha256) or blob_target(sealed.engine, sha256, sealed.folder)
                 targets[path] = _target(path, sha256, size, sha256)
     return documents, dict(sorted(targets.items()))
 

@@ -1,7 +1,7 @@
 """Applies deltas: a new layer out of an old one that is unpacked here, and a delta's archive.
 
 Every path is judged by the code that judges archives, every length is declared before it is written, and the folder
-takes its place when the digest of the whole tree is the signed one; so whatever the old files are, nothing else is used.
+takes its place when the digest of the whole tree is the signed one: whatever the old files are, nothing else counts.
 """
 
 from __future__ import annotations

@@ -10,9 +10,14 @@ from pipeline.deploy.mirror.source_metadata import MetadataReader
 from pipeline.deploy.mirror.wanted import wanted_files
 from pipeline.deploy.trust import TrustedRepository
 from pipeline.errors import IntegrityError, NothingSelectedError, TrustError
-from pipeline.model.mirror import MirrorSelection
 from pipeline.model.mirror_content import MirrorContent, SealedEngine
-from pipeline.model.repository_layout import METADATA_FOLDER, manifest_target, owner_of_target, revocations_target
+from pipeline.model.repository_layout import (
+    METADATA_FOLDER,
+    manifest_target,
+    owner_of_target,
+    revocations_target,
+    trees_of_delta_target,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +29,9 @@ if TYPE_CHECKING:
     from pipeline.model.mirror import MirrorDocument
     from pipeline.model.repository_layout import TargetFolder
     from pipeline.ports import Disk, Services
+
+
+_ALL_OF_IT = {"with_debug": True, "with_bundles": True}
 
 
 def mirror_content(layout: MirrorLayout, *, trusted_root: bytes, services: Services, disk: Disk) -> MirrorContent:
@@ -82,8 +90,9 @@ def _sealed(
         del held[artifact.target, artifact.version]
     folder = _folder(engine, signed)
     own = {path: target for path, target in signed.items() if owner_of_target(path) == (folder, engine)}
-    # Signed is all that the manifest names, held or not: then whoever reads the lane finds no contradiction.
-    wanted = wanted_files(artifacts, targets=own, selection=MirrorSelection(with_debug=True))
+    # Signed is all that the manifest names, held or not: then whoever reads the lane finds no contradiction. Nothing
+    # names deltas, so those that are not held are left out.
+    wanted = wanted_files(artifacts, targets=own, selection=document.selection.model_copy(update=_ALL_OF_IT))
     held_files = wanted_files(artifacts, targets=own, selection=document.selection)
     manifest_sha256 = own[manifest_target(engine, folder)].hashes["sha256"]
     revocations = own.get(revocations_target(engine, folder))
@@ -97,6 +106,11 @@ def _sealed(
         artifacts=artifacts,
         files={sha256: file.size_bytes for sha256, file in wanted.items() if sha256 != manifest_sha256},
         held=tuple(sorted(held_files.keys() - {manifest_sha256})),
+        deltas={
+            path: sha256
+            for path, target in own.items()
+            if trees_of_delta_target(path) and (sha256 := target.hashes["sha256"]) in held_files
+        },
         revocations=None if revocations is None else revocations.hashes["sha256"],
         threshold=role.threshold,
         keys={keyid: keys[keyid].to_dict() for keyid in role.keyids if keyid in keys},

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pipeline.model.manifest import Artifact
     from pipeline.ports import Disk
 
-_INSTALLED = MirrorSelection(with_debug=False, with_bundles=False)
+_INSTALLED = MirrorSelection(with_debug=False, with_bundles=False, with_deltas=False)
 
 
 def lane_blobs(mirror: Path, folder: str) -> set[str]:

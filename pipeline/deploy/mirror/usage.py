@@ -7,15 +7,18 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.mirror.layout import MirrorLayout
+from pipeline.deploy.mirror.signed_chain import read_chain
 from pipeline.deploy.mirror.wanted import files_of
 from pipeline.deploy.shapes import walk
-from pipeline.errors import UsageError
+from pipeline.errors import IntegrityError, UsageError
 from pipeline.model.manifest_document import read_manifest
 from pipeline.model.mirror import MirrorUsage, UsageRow
 from pipeline.model.mirror_paths import kind_of, sha256_of_blob
 from pipeline.model.repository_layout import (
     MANIFEST_COPY,
+    METADATA_FOLDER,
     MIRROR_STATE_FOLDER,
+    trees_of_delta_target,
 )
 from pipeline.names import version_key
 
@@ -54,6 +57,7 @@ class _Counting:
         self._others: Counter[str] = Counter()
         for path, place in walk(folder):
             self._take(path, os.lstat(place).st_size)
+        self._deltas = _deltas(folder)
         self._files = {
             artifact.key: {sha256: kind for sha256, _, kind, _ in files_of(artifact, selection)}
             for artifact in artifacts
@@ -70,7 +74,10 @@ class _Counting:
     def usage(self) -> MirrorUsage:
         stored = sum(self._sizes.values()) + self._others.total()
         named = {sha256 for files in self._files.values() for sha256 in files}
+        named |= self._deltas
         unnamed = sum(size for sha256, size in self._sizes.items() if sha256 not in named)
+        if deltas := sum(map(self._size, self._deltas)):
+            self._others["delta"] = deltas
         logical = sum(map(self._logical, self._artifacts)) + unnamed + self._others.total()
         versions = self._rows(lambda artifact: artifact.version)
         return MirrorUsage(
@@ -125,3 +132,12 @@ class _Counting:
         logical.update(both)
         own.update(both)
         return tuple(UsageRow(name=kind, logical_bytes=logical[kind], own_bytes=own[kind]) for kind in sorted(logical))
+
+
+def _deltas(folder: Path) -> set[str]:
+    """Return the digests of the deltas that the metadata lists; what cannot be read lists none."""
+    try:
+        listed = read_chain(folder, METADATA_FOLDER).listed
+    except IntegrityError:
+        return set()
+    return {target.hashes["sha256"] for path, target in listed.items() if trees_of_delta_target(path)}

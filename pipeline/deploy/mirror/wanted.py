@@ -11,6 +11,8 @@ from pipeline.model.repository_layout import (
     blob_target,
     engine_of_manifest_target,
     engine_of_revocations_target,
+    owner_of_target,
+    trees_of_delta_target,
 )
 
 if TYPE_CHECKING:
@@ -42,7 +44,7 @@ class WantedFile:
 def wanted_files(
     artifacts: Iterable[Artifact], *, targets: Mapping[str, TargetFile], selection: MirrorSelection
 ) -> dict[str, WantedFile]:
-    """Return the blobs to hold, by digest: of the chosen artifacts their files, of every engine its lists.
+    """Return the blobs to hold, by digest: of the chosen artifacts their files and deltas, of every engine its lists.
 
     The lists of all engines, because whoever reads the mirror reads all manifests.
 
@@ -59,7 +61,8 @@ def wanted_files(
         if engine_of_manifest_target(path) or engine_of_revocations_target(path):
             sha256 = target.hashes["sha256"]
             found[sha256] = WantedFile(sha256, target.length, "list", path)
-    for artifact in artifacts:
+    chosen = tuple(artifacts)
+    for artifact in chosen:
         for sha256, size, kind, what in files_of(artifact, selection):
             if sha256 in found:
                 continue
@@ -70,6 +73,25 @@ def wanted_files(
                     hint="the repository contradicts itself; tell its publisher",
                 )
             found[sha256] = WantedFile(sha256, signed.length, kind, what)
+    return found | (_deltas(chosen, targets, selection) if selection.with_deltas else {})
+
+
+def _deltas(
+    artifacts: Iterable[Artifact], targets: Mapping[str, TargetFile], selection: MirrorSelection
+) -> dict[str, WantedFile]:
+    """Return what makes a wanted layer out of another one, whether that one is held or not: hosts have it."""
+    made = {
+        (artifact.engine, layer.tree_sha256): f"{layer.name} of {artifact.target} {artifact.version}"
+        for artifact in artifacts
+        for layer in artifact.layers
+        if selection.with_debug or not layer.optional
+    }
+    found: dict[str, WantedFile] = {}
+    for path, target in targets.items():
+        trees, owner = trees_of_delta_target(path), owner_of_target(path)
+        if trees is not None and owner is not None and (name := made.get((owner[1], trees.new))):
+            sha256 = target.hashes["sha256"]
+            found[sha256] = WantedFile(sha256, target.length, "delta", f"delta of layer {name}")
     return found
 
 
