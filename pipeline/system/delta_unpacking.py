@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.model.delta import DeltaFile, PatchedRun
+    from pipeline.system.archive_members import MemberKind
 
 _SPARE_BYTES = 64 << 20  # for the index, the headers, and the control streams of small layers
 _LONGEST_OLD_RUN = 2 * RUN_BYTES
@@ -84,7 +85,7 @@ def _made(request: DeltaRequest, parts: Path, writer: FolderWriter) -> Tree:
     judge = ListJudge(replace(request.limits, total_bytes=request.files_bytes))
     for file in index.files:  # all of the list, before anything is written
         entry = file.entry
-        kind = "file" if entry.link is None else "link"
+        kind: MemberKind = "file" if entry.link is None else "link"
         judge.add(Member(entry.path, kind, entry.size_bytes, executable=entry.mode == 0o755, link=entry.link))
     judge.finish()
     if judge.files_bytes != request.files_bytes:

@@ -1,12 +1,14 @@
 """How many bytes travel for an update from one tag to the next, against the whole new archive.
 
-usage: python tests/benchmarks/update_bytes.py [--dist OLD_DIR NEW_DIR] [--target T] [--runtime-mb N] [--work DIR]
+usage: python tests/benchmarks/update_bytes.py [--dist OLD_DIR NEW_DIR] [--target T] [--runtime-mb N] [--deltas N]
+    [--work DIR]
 
 Two versions are published to a signed repository, which a server on loopback gives out and counts: everything that goes
 over the wire counts, metadata too. Without --dist they are made of shared libraries of this machine: every file of core
 and cpu differs between the two, as between two tags of llama.cpp, and the runtime (--runtime-mb, default 400) does not.
 With --dist, of folders that `build` wrote. The whole archive is the new version's self-contained .tar.zst, and a
-.tar.gz of its files as GNU tar makes it. Prints JSON; the ratios are bytes of the update over bytes of the archive.
+.tar.gz of its files as GNU tar makes it. The update is made twice, by archives of layers alone and with the deltas that
+`publish --deltas N` (default 1) makes. Prints JSON; the ratios are bytes of the update over bytes of the archive.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ import shutil
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -52,6 +55,7 @@ def main() -> None:
     parser.add_argument("--target")
     parser.add_argument("--runtime-mb", type=int, default=400)
     parser.add_argument("--zstd-level", type=int, default=3)
+    parser.add_argument("--deltas", type=int, default=1)
     parser.add_argument("--work", type=Path, default=Path("update-bytes"))
     options = parser.parse_args()
     work = options.work.absolute()
@@ -61,14 +65,14 @@ def main() -> None:
         world = World(work / "given")
         for folder in options.dist:
             shutil.copytree(folder, world.folder / folder.name)
-            world.publish(folder.name)
-        found["given"] = measure(world, options.dist[1].name, options.target)
+        published = [published_in(world, folder.name, options.deltas) for folder in options.dist]
+        found["given"] = measure(world, options.dist[1].name, options.target) | {"publish": published}
     else:
         for name, runtime_mb in (("cpu", 0), ("cuda with its runtime", options.runtime_mb)):
             world = World(work / name.split()[0], zstd_level=options.zstd_level)
             make_bundles(world, runtime_mb)
-            world.publish()
-            found[name] = measure(world, "dist", None)
+            published = published_in(world, "dist", options.deltas)
+            found[name] = measure(world, "dist", None) | {"publish": [published]}
     shutil.rmtree(work)
     print(json.dumps(found, indent=2))
 
@@ -94,8 +98,15 @@ def changed(data: bytes, version: str) -> bytes:
     return b"".join(mark[: len(page)] if number % 16 == 0 else page for number, page in enumerate(pages))
 
 
+def published_in(world: World, dist: str, deltas: int) -> dict[str, object]:
+    """Publish a dist folder; return what deltas that made, and how long it took."""
+    began = time.monotonic()
+    outcome = world.publish(dist, deltas=deltas)
+    return {"seconds": round(time.monotonic() - began, 1), "deltas": outcome.deltas}
+
+
 def measure(world: World, new_dist: str, target: str | None) -> dict[str, object]:
-    """Install the old version, then count what the update brings."""
+    """Install the old version in two roots, then count what the update brings to each."""
     artifacts = read_manifest((world.folder / new_dist / "manifest.json").read_bytes()).artifacts
     chosen = [artifact for artifact in artifacts if target in {None, artifact.target}]
     new = max(chosen, key=lambda artifact: int(artifact.version.lstrip("b")))
@@ -105,25 +116,37 @@ def measure(world: World, new_dist: str, target: str | None) -> dict[str, object
     url = f"http://127.0.0.1:{server.server_port}"
     try:
         old = sorted({a.version for a in offered(world, new.target)}, key=lambda v: int(v.lstrip("b")))[-2]
-        install = functools.partial(world.install, location=url, target=new.target, check_host=False)
-        install(version=old)
-        before = CountingHandler.sent
-        outcome = install()
-        travelled = CountingHandler.sent - before
+        updates = {
+            name: update(world, name, old, deltas=deltas, location=url, target=new.target, check_host=False)
+            for name, deltas in (("archives", False), ("deltas", True))
+        }
     finally:
         server.shutdown()
     archive = world.folder / "whole.tar.gz"
-    subprocess.run(["tar", "-czf", archive, "-C", outcome.path, "."], check=True)
+    tree = world.install(target=new.target, check_host=False, root=world.folder / "deltas").path
+    subprocess.run(["tar", "-czf", archive, "-C", tree, "."], check=True)
+    sizes = {"tar_zst": new.size, "tar_gz": archive.stat().st_size}
+    for found in updates.values():
+        found |= {f"ratio_to_{name}": round(found["bytes_travelled"] / size, 3) for name, size in sizes.items()}
+    return {"from": old, "to": new.version, **{f"{name}_bytes": size for name, size in sizes.items()}, **updates}
+
+
+def update(world: World, root: str, old: str, *, deltas: bool, **choices: object) -> dict[str, object]:
+    """Install the old version and then the newest; return what the second brought, and how long it took."""
+    install = functools.partial(world.install, root=world.folder / root, **choices)
+    install(version=old)
+    before, began = CountingHandler.sent, time.monotonic()
+    outcome = install(deltas=deltas)
+    travelled = CountingHandler.sent - before
     return {
-        "from": old,
-        "to": outcome.version,
-        "layers_brought": [layer.name for layer in outcome.layers if not layer.present],
+        "layers_brought": {
+            layer.name: {"bytes": layer.download_bytes, "delta_from": layer.delta_from}
+            for layer in outcome.layers
+            if not layer.present
+        },
+        "seconds": round(time.monotonic() - began, 2),
         "bytes_travelled": travelled,
         "of_them_metadata": travelled - outcome.downloaded_bytes,
-        "tar_zst_bytes": new.size,
-        "tar_gz_bytes": archive.stat().st_size,
-        "ratio_to_tar_zst": round(travelled / new.size, 3),
-        "ratio_to_tar_gz": round(travelled / archive.stat().st_size, 3),
     }
 
 

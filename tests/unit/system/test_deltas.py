@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import random
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -363,3 +365,61 @@ def test_parts_lie_by_stream_and_by_number():
         "extra/000003.0001",
     ]
     assert part_path("whole", 12) == "whole/000012"
+
+
+LARGE_BYTES = 96 << 20
+APPLYING = """
+import resource, sys
+from pathlib import Path
+from pipeline.system.archives import FileArchiver
+folder, sha256, tree_sha256, size = Path(sys.argv[1]), *sys.argv[2:]
+signed = {"sha256": sha256, "tree_sha256": tree_sha256, "files_bytes": int(size)}
+FileArchiver().unpack_delta(folder / "d.tar.zst", folder / "made", old=folder / "old", **signed)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+"""
+
+
+def test_memory_does_not_grow_with_the_size_of_a_patched_file(tmp_path):
+    piece = code(1, 1 << 20)
+    (tmp_path / "old").mkdir()
+    with (tmp_path / "old" / "a").open("wb") as stream:
+        for number in range(LARGE_BYTES >> 20):
+            stream.write(piece[number:] + piece[:number])
+    shutil.copytree(tmp_path / "old", tmp_path / "new")
+    with (tmp_path / "new" / "a").open("r+b") as stream:
+        stream.write(b"changed")
+    old, new = (PlacedTree(path, FileTreeReader().scan(path)) for path in (tmp_path / "old", tmp_path / "new"))
+    archive = by_hand(old, new, tmp_path)
+    argv = [
+        sys.executable,
+        "-c",
+        APPLYING,
+        tmp_path,
+        sha256_bytes(archive.read_bytes()),
+        new.tree.sha256,
+        str(LARGE_BYTES),
+    ]
+    done = subprocess.run(argv, capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 160 << 10  # kB; the interpreter with this program takes some 50 MB of it
+
+
+def by_hand(old: PlacedTree, new: PlacedTree, folder: Path) -> Path:
+    """Write the delta of two files that differ at their beginning alone, without bsdiff, which takes a minute here."""
+    before, after = (folder / name / "a" for name in ("old", "new"))
+    runs = runs_of(LARGE_BYTES, LARGE_BYTES)
+    for name in PATCH_PARTS:
+        (folder / "parts" / name).mkdir(parents=True)
+    with before.open("rb") as left, after.open("rb") as right:
+        for number, run in enumerate(runs):
+            skipped = right.tell() - run.offset_bytes
+            left.seek(right.tell())
+            ones, others = left.read(run.new_bytes), right.read(run.new_bytes)
+            diff = bytes((b - a) % 256 for a, b in zip(ones[:16], others[:16], strict=True)) + bytes(len(ones) - 16)
+            steps = [(0, 0, skipped), (run.new_bytes, 0, 0)]
+            control = b"".join(value.to_bytes(8, "little") for step in steps for value in step)
+            for name, stream in zip(PATCH_PARTS, (control, diff, b""), strict=True):
+                (folder / "parts" / part_path(name, 0, number)).write_bytes(stream)
+    file = DeltaFile(entry=new.tree.entries[0], source="a", runs=runs)
+    index = DeltaIndex(old_tree=old.tree.sha256, new_tree=new.tree.sha256, files=(file,))
+    (folder / "parts" / INDEX_FILE).write_bytes(write_document(index))
+    return repacked(folder / "parts", folder / "d.tar.zst")
