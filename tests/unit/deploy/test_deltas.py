@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import shutil
 from typing import TYPE_CHECKING
 
@@ -18,6 +17,7 @@ from pipeline.errors import IntegrityError, NetworkError
 from pipeline.events import Notice
 from pipeline.model.repository_layout import blob_path, trees_of_delta_target
 from pipeline.publish.state import read_state
+from tests.simulators.changing_layers import SIZE, layers, library
 from tests.simulators.dying import dies_before
 from tests.simulators.engine_world import LayerFiles, World, services_for
 from tests.simulators.http_server import FaultyServer, hang_up_after, status
@@ -28,37 +28,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.model.installation import InstallOutcome
-
-SIZE = 120_000
-
-
-def library(number: int) -> bytes:
-    return random.Random(number).randbytes(SIZE)
-
-
-def changed(data: bytes, mark: int) -> bytes:
-    """Return a library with some bytes changed all over."""
-    other = bytearray(data)
-    for place in range(0, len(data), 4096):
-        other[place] = mark
-    return bytes(other)
-
-
-def layers(version: int) -> tuple[LayerFiles, ...]:
-    return (
-        LayerFiles(
-            "core",
-            {
-                "bin/llama-server": f"#!/bin/sh\necho {version}\n".encode(),
-                f"lib/libllama.so.0.{version}": changed(library(1), version),
-                "lib/libllama.so": f"libllama.so.0.{version}",
-                "lib/libmtmd.so": library(2),
-            },
-        ),
-        LayerFiles("cpu", {"lib/libggml-cpu.so": changed(library(3), version)}),
-        LayerFiles("runtime", {"lib/libruntime.so": library(4)}),
-        LayerFiles("core-debug", {"debug/libllama.so.debug": changed(library(5), version)}, optional=True),
-    )
 
 
 def publish(world: World, version: int, deltas: int = 1) -> tuple[str, ...]:
