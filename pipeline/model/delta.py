@@ -10,14 +10,14 @@ from pipeline.model.frozen import FileSize, Frozen, RelativePath, Sha256
 from pipeline.model.tree import TreeEntry
 
 INDEX_FILE = "delta.json"
-PATCH_PARTS = ("control", "diff", "extra")
-"""The three streams of a patch in bsdiff's form, each a folder of a delta's archive."""
+PATCH_PARTS = ("steps", "gaps", "lengths", "values", "extra")
+"""The streams of a patch (``system.delta_streams.Streams``), each a folder of a delta's archive."""
 WHOLE_FOLDER = "whole"
 """Folder of the files that a delta brings as they are."""
 
 
 class PatchedRun(Frozen):
-    """A run of bytes of a new file, made of a run of the old one and three streams.
+    """A run of bytes of a new file, made of a run of the old one and a patch.
 
     Attributes:
         offset_bytes: where the old run begins.

@@ -5,6 +5,7 @@ The same two layers give the same bytes.
 
 from __future__ import annotations
 
+from operator import le
 from typing import TYPE_CHECKING
 
 from pipeline.digest import CHUNK_BYTES
@@ -12,7 +13,7 @@ from pipeline.errors import IntegrityError
 from pipeline.model.delta import INDEX_FILE, PATCH_PARTS, WHOLE_FOLDER, DeltaFile, DeltaIndex, part_path
 from pipeline.model.manifest_document import write_document
 from pipeline.system.delta_choosing import choose_sources
-from pipeline.system.delta_patching import control_limit, make_patch, open_old, read_exactly, runs_of
+from pipeline.system.delta_patching import make_patch, open_old, read_exactly, runs_of, stream_limits
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +101,8 @@ class _Writing:
                 place, size = runs[position].offset_bytes, runs[position].old_bytes
                 old = read_exactly(before, source.path, offset_bytes=place, size_bytes=size)
                 streams = make_patch(old, new)
-                patched += sum(map(_packed_bytes, streams)) if len(streams[0]) <= control_limit(len(new)) else _NEVER
+                fits = all(map(le, map(len, streams), stream_limits(len(new))))
+                patched += sum(map(_packed_bytes, streams)) if fits else _NEVER
                 for name, stream in zip(PATCH_PARTS, streams, strict=True):
                     (self._parts / part_path(name, self._number, position)).write_bytes(stream)
         if patched < whole:

@@ -12,15 +12,18 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from pipeline.errors import IntegrityError
 from pipeline.model.delta import PatchedRun
+from pipeline.system.delta_streams import Blocks, put_together, take_apart
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from pipeline.system.delta_streams import Streams
+
 RUN_BYTES = 8 << 20
 """Most of a new file that one patch makes. bsdiff sorts the old run, which takes 18 times its size."""
+_SPARE_BYTES = 256  # for the numbers of a few steps, where a run is short
 _OVERLAP_BYTES = 2 << 20  # of the old file on either side: code moves from release to release
-_STEP_BYTES = 24  # of a control stream
 
 
 def runs_of(old_bytes: int, new_bytes: int) -> tuple[PatchedRun, ...]:
@@ -39,20 +42,24 @@ def runs_of(old_bytes: int, new_bytes: int) -> tuple[PatchedRun, ...]:
     return tuple(run for run in runs if run.new_bytes)
 
 
-def control_limit(new_bytes: int) -> int:
-    """Return how long a run's control stream may be; a step of bsdiff's covers more than four bytes on the whole."""
-    return _STEP_BYTES * (new_bytes // 4 + 2)
+def stream_limits(new_bytes: int) -> tuple[int, int, int, int, int]:
+    """Return how long each of ``Streams`` may be for a run: what needs more is no patch worth having.
+
+    Of real libraries the numbers take a hundredth of a run. All streams together are shorter than two runs.
+    """
+    numbers = new_bytes // 8 + _SPARE_BYTES
+    return (numbers, numbers, numbers, new_bytes, new_bytes)
 
 
-def make_patch(old: bytes, new: bytes) -> tuple[bytes, bytes, bytes]:
-    """Return control, diff and extra stream; the same bytes give the same streams."""
+def make_patch(old: bytes, new: bytes) -> Streams:
+    """Return what makes ``new`` of ``old``; the same bytes give the same streams."""
     from bsdiff4 import core  # noqa: PLC0415  # compiled, not needed by most
 
     control, diff, extra = core.diff(old, new)
-    return bytes(control), bytes(diff), bytes(extra)
+    return take_apart(Blocks(bytes(control), bytes(diff), bytes(extra)))
 
 
-def apply_patch(old: bytes, new_bytes: int, streams: tuple[bytes, bytes, bytes]) -> bytes:
+def apply_patch(old: bytes, new_bytes: int, streams: Streams) -> bytes:
     """Return the new run; what streams of somebody else can ask for at most is ``new_bytes``.
 
     Raises:
@@ -61,7 +68,7 @@ def apply_patch(old: bytes, new_bytes: int, streams: tuple[bytes, bytes, bytes])
     from bsdiff4 import core  # noqa: PLC0415  # as above
 
     try:
-        made: bytes = core.patch(old, new_bytes, *streams)
+        made: bytes = core.patch(old, new_bytes, *put_together(streams, new_bytes))
     except ValueError as error:
         raise IntegrityError(f"holds a patch that is none: {error}") from error
     return made

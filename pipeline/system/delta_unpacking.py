@@ -19,7 +19,8 @@ from pipeline.system.archive_members import Limits, ListJudge, Member
 from pipeline.system.archive_placing import FolderWriter, whole_folder
 from pipeline.system.archive_reading import naming
 from pipeline.system.archive_unpacking import UnpackRequest, unpack
-from pipeline.system.delta_patching import RUN_BYTES, apply_patch, control_limit, open_old, read_exactly
+from pipeline.system.delta_patching import RUN_BYTES, apply_patch, open_old, read_exactly, stream_limits
+from pipeline.system.delta_streams import Streams
 from pipeline.system.disk import remove_tree
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from pipeline.model.delta import DeltaFile, PatchedRun
     from pipeline.system.archive_members import MemberKind
 
-_SPARE_BYTES = 64 << 20  # for the index, the headers, and the control streams of small layers
+_SPARE_BYTES = 64 << 20  # for the index, the headers, and the steps
 _LONGEST_OLD_RUN = 2 * RUN_BYTES
 _LONGEST_NEW_RUN = 2 * RUN_BYTES
 
@@ -65,9 +66,9 @@ def unpack_delta(request: DeltaRequest) -> Tree:
             an old file is gone or was changed. Nothing is left.
         NoSpaceError: nothing is left.
     """
-    # Each new byte is one of a diff, an extra stream or a whole file; the control streams come on top.
+    # The streams of a run are shorter than two of it (``stream_limits``), and a whole file is itself.
     most = min(request.limits.total_bytes, 2 * request.files_bytes + _SPARE_BYTES)
-    limits = replace(request.limits, total_bytes=most, ratio_from_bytes=most)  # a diff of what hardly changed is zeros
+    limits = replace(request.limits, total_bytes=most, ratio_from_bytes=most)
     parts = request.destination.with_name(f"{request.destination.name}.delta")
     remove_tree(parts)
     try:
@@ -133,14 +134,10 @@ class _Reader:
             if left or stream.read(1):
                 raise IntegrityError(f"needs {path!r} to have {file.entry.size_bytes} bytes, which it has not")
 
-    def _streams(self, run: PatchedRun, number: int, position: int) -> tuple[bytes, bytes, bytes]:
+    def _streams(self, run: PatchedRun, number: int, position: int) -> Streams:
         """Read a run's streams; none is longer than a run of its length can need."""
-        most = (control_limit(run.new_bytes), run.new_bytes, run.new_bytes)
-        control, diff, extra = (
-            self._stream(part_path(name, number, position), limit)
-            for name, limit in zip(PATCH_PARTS, most, strict=True)
-        )
-        return control, diff, extra
+        limits = zip(PATCH_PARTS, stream_limits(run.new_bytes), strict=True)
+        return Streams(*(self._stream(part_path(name, number, position), limit) for name, limit in limits))
 
     def _stream(self, path: str, limit_bytes: int) -> bytes:
         with open_old(self._parts, path) as stream:

@@ -23,6 +23,7 @@ from pipeline.system import delta_patching
 from pipeline.system.archives import FileArchiver
 from pipeline.system.delta_choosing import choose_sources
 from pipeline.system.delta_patching import RUN_BYTES, runs_of
+from pipeline.system.delta_streams import Blocks, Streams, put_together, take_apart
 from pipeline.system.trees import FileTreeReader
 
 ARCHIVER = FileArchiver()
@@ -134,6 +135,29 @@ def test_any_layer_comes_out_of_any_other(tmp_path_factory, old, new, kept, nois
     shutil.rmtree(folder)
 
 
+@given(
+    steps=st.lists(
+        st.tuples(st.integers(0, 50), st.integers(0, 1 << 40), st.integers(-(1 << 40), 1 << 40)), max_size=9
+    ),
+    data=st.data(),
+)
+def test_a_patch_taken_apart_is_the_same_put_together(steps, data):
+    size = sum(step[0] for step in steps)
+    diff = data.draw(st.lists(st.sampled_from([0, 0, 0, 1, 255]), min_size=size, max_size=size).map(bytes))
+    control = b"".join((abs(number) | (number < 0) << 63).to_bytes(8, "little") for step in steps for number in step)
+    blocks = Blocks(control, diff, b"extra")
+    assert put_together(take_apart(blocks), size) == blocks
+
+
+@given(streams=st.builds(Streams, *[st.binary(max_size=40)] * 5), new_bytes=st.integers(0, 200))
+def test_any_streams_make_a_patch_of_at_most_the_length_asked_for_or_are_refused(streams, new_bytes):
+    try:
+        blocks = put_together(streams, new_bytes)
+    except IntegrityError:
+        return
+    assert len(blocks.diff) <= new_bytes
+
+
 def entry(path: str, content: bytes = b"x") -> TreeEntry:
     return TreeEntry(path=path, mode=0o644, size_bytes=len(content), sha256=sha256_bytes(content))
 
@@ -188,7 +212,7 @@ def test_a_file_that_resembles_nothing_comes_whole(tmp_path):
     old, new = lay(tmp_path / "old", {"a": code(1)}), lay(tmp_path / "new", {"a": code(2)})
     parts = unpacked(packed((old, new), tmp_path / "d.tar.zst"), tmp_path)
     assert (parts / "whole" / "000000").read_bytes() == code(2)
-    assert not (parts / "diff").exists()
+    assert not (parts / "values").exists()
 
 
 def unpacked(archive: Path, tmp_path: Path) -> Path:
@@ -289,6 +313,11 @@ def _noise(parts: Path, name: str) -> None:
         path.write_bytes(code(9, 4800))
 
 
+def _filled(parts: Path, name: str, data: bytes) -> None:
+    for path in (parts / name).iterdir():
+        path.write_bytes(data)
+
+
 HOSTILE = {
     "a path leads out": lambda parts, index: _with_entry(parts, index, path="../out"),
     "a path is absolute": lambda parts, index: _with_entry(parts, index, path="/tmp/out"),
@@ -304,8 +333,12 @@ HOSTILE = {
     "a run makes more than its file has": lambda parts, index: _with_run(parts, index, new_bytes=1 << 30),
     "a run starts behind the end": lambda parts, index: _with_run(parts, index, offset_bytes=1 << 40),
     "a run is longer than any": lambda parts, index: _with_run(parts, index, old_bytes=1 << 40),
-    "a control stream is noise": lambda parts, _: _noise(parts, "control"),
-    "a diff is noise": lambda parts, _: _noise(parts, "diff"),
+    "steps are noise": lambda parts, _: _noise(parts, "steps"),
+    "gaps are noise": lambda parts, _: _noise(parts, "gaps"),
+    "values are noise": lambda parts, _: _noise(parts, "values"),
+    "a number has no end": lambda parts, _: _filled(parts, "lengths", b"\xff" * 64),
+    "a number is huge": lambda parts, _: _filled(parts, "gaps", b"\xff" * 8 + b"\x01"),
+    "steps are missing": lambda parts, _: _filled(parts, "steps", b""),
     "an extra stream is missing": lambda parts, _: shutil.rmtree(parts / "extra"),
     "a stream is longer than what it makes": lambda parts, _: [
         path.write_bytes(bytes(1 << 20)) for path in (parts / "extra").iterdir()
@@ -360,8 +393,10 @@ def test_a_patch_needs_a_source_and_must_add_up():
 
 def test_parts_lie_by_stream_and_by_number():
     assert [part_path(name, 3, 1) for name in PATCH_PARTS] == [
-        "control/000003.0001",
-        "diff/000003.0001",
+        "steps/000003.0001",
+        "gaps/000003.0001",
+        "lengths/000003.0001",
+        "values/000003.0001",
         "extra/000003.0001",
     ]
     assert part_path("whole", 12) == "whole/000012"
@@ -417,7 +452,7 @@ def by_hand(old: PlacedTree, new: PlacedTree, folder: Path) -> Path:
             diff = bytes((b - a) % 256 for a, b in zip(ones[:16], others[:16], strict=True)) + bytes(len(ones) - 16)
             steps = [(0, 0, skipped), (run.new_bytes, 0, 0)]
             control = b"".join(value.to_bytes(8, "little") for step in steps for value in step)
-            for name, stream in zip(PATCH_PARTS, (control, diff, b""), strict=True):
+            for name, stream in zip(PATCH_PARTS, take_apart(Blocks(control, diff, b"")), strict=True):
                 (folder / "parts" / part_path(name, 0, number)).write_bytes(stream)
     file = DeltaFile(entry=new.tree.entries[0], source="a", runs=runs)
     index = DeltaIndex(old_tree=old.tree.sha256, new_tree=new.tree.sha256, files=(file,))
