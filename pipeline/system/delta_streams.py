@@ -1,8 +1,8 @@
 """How a patch lies in a delta: bsdiff's control and diff block taken apart into streams that zstd packs well.
 
 Of 17.5 MB of libmlx.so from one release to the next, bsdiff's own blocks pack to 489 kB, these streams to 431 kB
-(level 19, 2026-11): a diff block is zeros with single bytes between, mostly of addresses that moved, and the steps' three
-numbers are alike in columns.
+(level 19, 2026-11): a diff block is zeros with single bytes between, mostly of addresses that moved, and the three
+numbers of the steps are alike in columns.
 """
 
 from __future__ import annotations
