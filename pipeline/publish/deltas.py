@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 WORTH = 0.6
 """Of the whole archive at most; a larger delta saves too little for what it asks of publisher, mirrors and hosts."""
 
+LARGEST_BYTES = 512 << 20
+"""Of a layer's files; a larger one has no deltas: bsdiff takes about a second of processor time a megabyte."""
+
 
 class LayerPair(NamedTuple):
     """A layer and what it was in an earlier version.
@@ -75,7 +78,8 @@ class MadeDelta(NamedTuple):
 def layer_pairs(merged: Merged, published: Collection[str], *, count: int) -> Iterator[LayerPair]:
     """Yield the layers of new artifacts that changed, with what they were in the ``count`` versions before.
 
-    Optional layers, which hardly anybody installs, have no deltas; a pair that two targets share comes once.
+    Optional layers, which hardly anybody installs, and very large ones have no deltas; a pair that two targets share
+    comes once.
 
     Args:
         merged: what is published and what is new.
@@ -92,6 +96,8 @@ def layer_pairs(merged: Merged, published: Collection[str], *, count: int) -> It
             for new in artifact.layers:
                 old = layers.get(new.name)
                 if old is None or new.optional or old.tree_sha256 == new.tree_sha256:
+                    continue
+                if max(old.installed_size, new.installed_size) > LARGEST_BYTES:
                     continue
                 pair = LayerPair(before, old, artifact, new)
                 path = delta_target(artifact.engine, pair.trees, merged.folders[artifact.engine])

@@ -16,6 +16,7 @@ from pipeline.deploy.verify import verify
 from pipeline.errors import IntegrityError, NetworkError
 from pipeline.events import Notice
 from pipeline.model.repository_layout import blob_path, trees_of_delta_target
+from pipeline.publish import deltas
 from pipeline.publish.state import read_state
 from tests.simulators.changing_layers import SIZE, layers, library
 from tests.simulators.dying import dies_before
@@ -30,10 +31,10 @@ if TYPE_CHECKING:
     from pipeline.model.installation import InstallOutcome
 
 
-def publish(world: World, version: int, deltas: int = 1) -> tuple[str, ...]:
+def publish(world: World, version: int, count: int = 1) -> tuple[str, ...]:
     dist = f"dist-{version}"
     world.build(f"b{version}", layers(version), dist=dist)
-    return world.publish(dist, deltas=deltas).deltas
+    return world.publish(dist, deltas=count).deltas
 
 
 @pytest.fixture
@@ -83,13 +84,19 @@ def test_publishing_a_new_version_makes_deltas_of_the_layers_that_changed(world)
 
 def test_no_deltas_are_made_where_none_are_asked_for(world):
     publish(world, 1)
-    assert publish(world, 2, deltas=0) == ()
+    assert publish(world, 2, count=0) == ()
+
+
+def test_very_large_layers_have_none(world, monkeypatch):
+    monkeypatch.setattr(deltas, "LARGEST_BYTES", SIZE + 10)
+    publish(world, 1)
+    assert publish(world, 2) == ("cpu of llama.cpp/linux-x86_64-cpu b2 from b1",)
 
 
 def test_deltas_start_from_as_many_versions_as_are_asked_for(world):
     publish(world, 1)
-    publish(world, 2, deltas=0)
-    assert [text.rpartition(" ")[2] for text in publish(world, 10, deltas=2) if text.startswith("cpu")] == ["b2", "b1"]
+    publish(world, 2, count=0)
+    assert [text.rpartition(" ")[2] for text in publish(world, 10, count=2) if text.startswith("cpu")] == ["b2", "b1"]
 
 
 def test_published_deltas_stay_and_the_same_publication_changes_nothing(updated):
@@ -223,9 +230,9 @@ def test_an_old_file_that_was_changed_gives_way_to_the_archive(updated, change):
 
 
 def test_a_repository_without_deltas_is_updated_from_as_ever(world):
-    publish(world, 1, deltas=0)
+    publish(world, 1, count=0)
     world.install()
-    publish(world, 2, deltas=0)
+    publish(world, 2, count=0)
     services = world.services()
     outcome = world.install(services=services)
     assert {origin for origin, _ in by_name(outcome).values()} == {None}
