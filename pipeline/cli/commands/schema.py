@@ -19,11 +19,13 @@ from pipeline.model.manifest_document import manifest_schema, write_schema
 from pipeline.model.mirror import MirrorDocument
 from pipeline.model.model_recipe import ModelRecipe
 from pipeline.model.plan import Plan
+from pipeline.model.profiles import Profiles
 from pipeline.model.project import ProjectDefaults
 from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe
 from pipeline.model.release_plan import ReleasePlan
 from pipeline.model.release_preferences import ReleasePreferences
 from pipeline.model.step_times import StepTimes
+from pipeline.model.strategies import StrategiesResult
 from pipeline.model.toolchain import Toolchain
 from pipeline.model.upstream import PinnedRelease
 from pipeline.model.wheel_recipe import WheelEngine
@@ -49,6 +51,8 @@ _MODELS: dict[str, type[Frozen]] = {
     "release-plan": ReleasePlan,
     "release-preferences": ReleasePreferences,
     "mirror": MirrorDocument,
+    "profiles": Profiles,
+    "strategies": StrategiesResult,
     "github-runners": GithubRunners,
     "gitlab-runners": GitlabRunners,
     "runner-packages": RunnerPackages,

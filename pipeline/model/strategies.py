@@ -1,0 +1,175 @@
+"""Strategies measured: from nothing to the first generated token, stage by stage, and what follows from it.
+
+``bench strategies --output FILE`` writes a ``StrategiesResult``; reports draw it. The runs are in ``strategy_runs``.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from pipeline.model.frozen import FileSize, Frozen, Line, Name, UtcTime
+from pipeline.model.strategy_runs import MadeLink, Measurement, Seconds, Strategy
+
+
+class LinkTerm(Frozen):
+    """One term of the link model.
+
+    Attributes:
+        name: ``fixed``, ``round trips``, ``transfer`` or ``unpack``.
+        coefficient: seconds for each unit; 0 for a term that the measurements do not show.
+        unit: of what it is multiplied with.
+    """
+
+    name: Literal["fixed", "round trips", "transfer", "unpack"]
+    coefficient: float = Field(ge=0)
+    unit: Line
+
+
+class FittedPoint(Frozen):
+    """A measurement and what the model says of it when it is fitted on all others.
+
+    Attributes:
+        strategy, target, link: which one.
+        measured: seconds of the installation.
+        predicted: by the model that has not seen it; None where the others are too few.
+    """
+
+    strategy: Strategy
+    target: Line
+    link: Name | None
+    measured: Seconds
+    predicted: float | None
+
+
+class LinkModel(Frozen):
+    """How long an installation takes: a sum of terms, fitted on what was measured by least squares.
+
+    Attributes:
+        terms: of the sum.
+        points: every measurement with its leave-one-out prediction.
+        median_error: of the predictions, relative to what was measured; None where there is none.
+        largest_error: likewise.
+        after_seconds: ``load`` and ``first-token``, the median of all targets; added to forecasts as it stands.
+    """
+
+    terms: tuple[LinkTerm, ...]
+    points: tuple[FittedPoint, ...]
+    median_error: float | None
+    largest_error: float | None
+    after_seconds: Seconds
+
+
+class Forecast(Frozen):
+    """What was not run, from sizes and the link model. It is no measurement.
+
+    Attributes:
+        strategy, target, version, link: what it is about.
+        why: why it was not measured.
+        seconds: from nothing to the first token, without a model.
+        lowest, highest: by the largest error that the model has against measurements.
+        download_bytes, installed_bytes, product_bytes, disk_bytes: as of a measurement, from the manifest.
+    """
+
+    forecast: Literal[True] = True
+    strategy: Strategy
+    target: Line
+    version: Name
+    link: Name | None
+    why: Line
+    seconds: Seconds
+    lowest: Seconds
+    highest: Seconds
+    download_bytes: FileSize
+    installed_bytes: FileSize
+    product_bytes: FileSize
+    disk_bytes: FileSize
+
+
+class Option(Frozen):
+    """One strategy as a deployment profile sees it.
+
+    Attributes:
+        strategy: which.
+        link: name of the link that counts; None for the disk.
+        refused: by which rule it is out; empty when it is not.
+        seconds, transfer_bytes, product_bytes, disk_bytes: what it costs; None where nothing was measured.
+        forecast: whether these are forecasts.
+    """
+
+    strategy: Strategy
+    link: Name | None = None
+    refused: Line = ""
+    seconds: Seconds | None = None
+    transfer_bytes: FileSize | None = None
+    product_bytes: FileSize | None = None
+    disk_bytes: FileSize | None = None
+    forecast: bool = False
+
+
+class Decision(Frozen):
+    """Which strategy is the default for a deployment profile and a target.
+
+    Attributes:
+        profile, title: of the profile.
+        target: that it is decided for.
+        chosen: None where no strategy is left.
+        why: the rule that decided, with its figures.
+        options: every strategy.
+    """
+
+    profile: Name
+    title: Line
+    target: Line
+    chosen: Strategy | None
+    why: Line
+    options: tuple[Option, ...]
+
+
+class BenchMachine(Frozen):
+    """Where it was measured.
+
+    Attributes:
+        platform: of this project's names.
+        system: as it calls itself.
+        processors: how many could be used.
+        processor: its name; empty where the system does not say.
+        memory_bytes: of the machine.
+    """
+
+    platform: Name
+    system: Line
+    processors: int = Field(ge=1)
+    processor: Line = ""
+    memory_bytes: int = Field(ge=0)
+
+
+class StrategiesResult(Frozen):
+    """What ``bench strategies`` found.
+
+    Attributes:
+        schema_version: 1.
+        measured_at: when it ended.
+        machine: where.
+        versions: of this program, of Python and of the tools that took part.
+        model: that the engines were asked with: a name and a digest, or how it was made.
+        links: that were made.
+        measurements: what was run.
+        failures: what was to be run and failed, with the reason.
+        link_model: None where too little was measured.
+        forecasts: what was not run.
+        decisions: by deployment profile and target.
+    """
+
+    schema_version: Literal[1] = 1
+    measured_at: UtcTime
+    machine: BenchMachine
+    versions: dict[Line, Line]
+    model: Line
+    links: tuple[MadeLink, ...]
+    measurements: tuple[Measurement, ...]
+    failures: tuple[Line, ...] = ()
+    link_model: LinkModel | None = None
+    forecasts: tuple[Forecast, ...] = ()
+    decisions: tuple[Decision, ...] = ()
