@@ -47,6 +47,7 @@ COMMANDS: dict[str, Entry] = {
     "unpack": Entry(_INSTALL, "unpack", "Unpack an archive as an install would, or refuse it."),
     "upstream": Entry(_LOOK, "upstream", "Understand upstream's releases: what they hold, what changed."),
     "report": Entry(_LOOK, "report", "Write what bundles cost, in pictures and numbers."),
+    "bench": Entry(_LOOK, "bench", "Measure what strategies of getting an engine to a user cost."),
     "doctor": Entry(_LOOK, "doctor", "Look at this machine: tools, space, caches."),
     "check": Entry(_LOOK, "check", "Check the recipes and the project file."),
     "schema": Entry(_LOOK, "schema", "Print a JSON schema."),

@@ -82,6 +82,14 @@ class BenchGround(LinkGround, Protocol):
         """Give a file a second name, or copy it where the disk has no such thing."""
         ...
 
+    def copy_folder(self, folder: Path, to: Path) -> None:
+        """Copy a folder to a place where there is none; a folder that is not there makes an empty one."""
+        ...
+
+    def remove(self, folder: Path) -> None:
+        """Remove a folder with everything in it; nothing where there is none."""
+        ...
+
     def machine(self) -> BenchMachine:
         """Return what is known of this machine."""
         ...

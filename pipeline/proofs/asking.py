@@ -131,6 +131,41 @@ def last_words(server: RunningCommand) -> str:
     return "; it said:\n  " + "\n  ".join(lines) if lines else " and said nothing"
 
 
+def first_piece(served: Served) -> str:
+    """Ask in a stream, and go at the first piece of text; return it.
+
+    Raises:
+        ProofError: it does not stream, or ends without a word.
+    """
+    found = ""
+
+    def look(event: str) -> bool:
+        nonlocal found
+        found = _text_of(event)
+        return bool(found) or event == _LAST_EVENT
+
+    answer = served.services.loopback.post_for_events(
+        served.port,
+        _COMPLETIONS,
+        {**_question(served.check), "stream": True},
+        timeout_seconds=_ANSWER_SECONDS,
+        on_event=look,
+    )
+    if not found:
+        how = "nothing" if answer is None else f"{answer.status} {answer.content_type} {answer.problem}".strip()
+        raise ProofError(f"the server was asked for a stream and said no word of it ({how}){last_words(served.server)}")
+    return found
+
+
+def _text_of(event: str) -> str:
+    """Return what an event of a stream says, an empty text where it says nothing or has another form."""
+    try:
+        deltas = [choice["delta"] for choice in json.loads(event)["choices"]]
+        return "".join(str(delta.get("content") or delta.get("reasoning") or "") for delta in deltas)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return ""
+
+
 def _question(check: HealthCheck) -> dict[str, object]:
     return {
         "messages": [{"role": "user", "content": check.prompt}],

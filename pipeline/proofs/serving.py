@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from pipeline.errors import ProofError
 from pipeline.events import StepProgress
 from pipeline.model.filling import fill
 from pipeline.ports import Command
-from pipeline.proofs.asking import Served, complete, last_words, list_models, stream
+from pipeline.proofs.asking import Served, complete, first_piece, last_words, list_models, stream
 from pipeline.proofs.programs import find_program, make_model, own_environment
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from pathlib import Path
 
     from pipeline.model.manifest import HealthCheck
     from pipeline.ports import HttpAnswer, Running
 
+_Found = TypeVar("_Found")
+
 _PORT_ATTEMPTS = 3
 _POLL_SECONDS = 0.1
+_MEASURING_POLL_SECONDS = 0.01
 _GRACE_SECONDS = 10.0
 _SIGTERM_EXIT_CODES = (0, -15, 143)
 _PORT_TAKEN = ("couldn't bind", "could not bind", "address already in use", "failed to bind")
@@ -44,6 +47,20 @@ class Generation(NamedTuple):
     resident_bytes: int | None
     model: str
     streamed_tokens: int | None = None
+
+
+class FirstToken(NamedTuple):
+    """How long a server took to say something.
+
+    Attributes:
+        ready_seconds: from its start until /health said ok.
+        first_seconds: from the question until the first piece of the answer.
+        text: that piece.
+    """
+
+    ready_seconds: float
+    first_seconds: float
+    text: str
 
 
 class _PortTakenError(Exception):
@@ -83,6 +100,53 @@ def generate(
         env = _with_model_folder(env, cwd)
     if model is None:
         model = make_model(check, root, cwd / "tiny-model", commands=services.commands, env=env, cwd=cwd)
+    return _on_a_free_port(
+        check,
+        lambda command, port: _generate_once(check, command, port, services=services, step=step)._replace(model=name),
+        root=root,
+        model=model,
+        services=services,
+        env=env,
+        cwd=cwd,
+    )
+
+
+def first_token(
+    check: HealthCheck, *, root: Path, model: Path, services: Running, env: Mapping[str, str], cwd: Path
+) -> FirstToken:
+    """Start the server, ask in a stream, and stop it at the first piece of the answer; otherwise as ``generate``.
+
+    Raises:
+        ProofError: it did not get ready, or did not answer in a stream.
+    """
+    env = own_environment(check, root, env)
+    if check.model_args:
+        env = _with_model_folder(env, cwd)
+
+    def once(command: Command, port: int) -> FirstToken:
+        server = services.commands.start(command)
+        served = Served(server, port, check, services, "first token")
+        try:
+            ready_seconds = _wait_until_ready(served, poll_seconds=_MEASURING_POLL_SECONDS)
+            asked = services.clock.monotonic()
+            text = first_piece(served)
+            return FirstToken(ready_seconds, services.clock.monotonic() - asked, text)
+        finally:
+            server.stop(grace_seconds=_GRACE_SECONDS)
+
+    return _on_a_free_port(check, once, root=root, model=model, services=services, env=env, cwd=cwd)
+
+
+def _on_a_free_port(
+    check: HealthCheck,
+    once: Callable[[Command, int], _Found],
+    *,
+    root: Path,
+    model: Path,
+    services: Running,
+    env: Mapping[str, str],
+    cwd: Path,
+) -> _Found:
     program = find_program(root, check.program)
     for _ in range(_PORT_ATTEMPTS):
         port = services.loopback.free_port()
@@ -90,7 +154,7 @@ def generate(
         arguments = tuple(fill(argument, **filled) for argument in check.server_args)
         command = Command((str(program), *arguments), cwd=cwd, env=env)
         try:
-            return _generate_once(check, command, port, services=services, step=step)._replace(model=name)
+            return once(command, port)
         except _PortTakenError:
             continue
     raise ProofError(
@@ -121,7 +185,7 @@ def _generate_once(check: HealthCheck, command: Command, port: int, *, services:
     return Generation(tokens, ready_seconds, text, resident_bytes, model="", streamed_tokens=streamed)
 
 
-def _wait_until_ready(served: Served) -> float:
+def _wait_until_ready(served: Served, *, poll_seconds: float = _POLL_SECONDS) -> float:
     server, services, limit = served.server, served.services, served.check.ready_timeout_seconds
     started = services.clock.monotonic()
     while True:
@@ -150,7 +214,7 @@ def _wait_until_ready(served: Served) -> float:
                 f"the server was not ready after {limit} s{last_words(server)}",
                 hint="a busy machine: try again, or raise proof.ready_timeout_seconds in the engine's recipe",
             )
-        services.clock.sleep(_POLL_SECONDS)
+        services.clock.sleep(poll_seconds)
 
 
 def _has_given_up(answer: HttpAnswer) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipeline.model.strategies import BenchMachine
-from pipeline.system.disk import disk_errors
+from pipeline.system.disk import disk_errors, remove_tree
 from pipeline.system.drill_ground import IsolatedGround
 from pipeline.system.links import LocalLinks
 
@@ -60,6 +60,18 @@ class LocalBenchGround(LocalLinks):
                 os.link(path, to)
             except OSError:
                 shutil.copyfile(path, to)
+
+    def copy_folder(self, folder: Path, to: Path) -> None:
+        """Copy file by file."""
+        with disk_errors(to.parent):
+            if folder.is_dir():
+                shutil.copytree(folder, to, symlinks=True)
+            else:
+                to.mkdir(parents=True)
+
+    def remove(self, folder: Path) -> None:
+        """Remove it, and whatever is read-only in it."""
+        remove_tree(folder)
 
     def machine(self) -> BenchMachine:
         """Look at the host."""

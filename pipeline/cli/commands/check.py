@@ -6,7 +6,15 @@ from typing import TYPE_CHECKING
 
 import click
 
-from pipeline.catalog import check_budgets, check_locks, has_workflows, load, load_workflows
+from pipeline.catalog import (
+    check_budgets,
+    check_locks,
+    has_profiles,
+    has_workflows,
+    load,
+    load_profiles,
+    load_workflows,
+)
 from pipeline.cli.options import FOLDER, Command, common_options
 from pipeline.model.counts import counted
 
@@ -20,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--recipes", type=FOLDER, metavar="DIR", help="Folder of recipes.  [default: the project's]")
 @common_options
 def command(session: Session, recipes: Path | None) -> None:
-    """Read every recipe, the locks of environments, what is known of CI's runners, and the project file.
+    """Read every recipe, the locks of environments, CI's runners, deployment profiles, and the project file.
 
     Every mistake is named with its file and dotted key or entry (exit code 2).
     """
@@ -30,6 +38,7 @@ def command(session: Session, recipes: Path | None) -> None:
     if has_workflows(folder):
         load_workflows(folder, catalog)
     without_budget = check_budgets(catalog, folder)
+    profiles = load_profiles(folder).profiles if has_profiles(folder) else ()
     pins = sum(len(engine.releases) for engine in catalog.engines.values())
     engines = sorted({*catalog.engines, *catalog.environments})
     targets = [str(target) for target in catalog.targets()]
@@ -40,6 +49,7 @@ def command(session: Session, recipes: Path | None) -> None:
         "unsupported": sorted(catalog.unsupported),
         "accelerators": sorted(catalog.accelerators),
         "models": sorted(catalog.models),
+        "profiles": [profile.name for profile in profiles],
         "pins": pins,
         "targets": targets,
         "without_budget": [f"{target} ({origin})" for target, origin in without_budget],

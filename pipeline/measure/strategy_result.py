@@ -1,0 +1,108 @@
+"""From runs to the document: medians and spreads, the link model, forecasts, decisions."""
+
+from __future__ import annotations
+
+import statistics
+from typing import TYPE_CHECKING
+
+from pipeline.measure.decisions import decide, known
+from pipeline.measure.forecasts import download_bytes, forecasts
+from pipeline.measure.link_model import fit_link_model
+from pipeline.measure.spread import spread, stage_spreads
+from pipeline.model.strategies import StrategiesResult
+from pipeline.model.strategy_runs import Measurement
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from pipeline.measure.bench_request import BenchRequest, Prepared
+    from pipeline.measure.strategy_bench import Found, Key
+    from pipeline.model.manifest import Artifact
+    from pipeline.model.profiles import DeploymentProfile
+    from pipeline.model.strategies import BenchMachine
+    from pipeline.model.strategy_runs import LinkProfile, StrategyRun
+
+
+def strategies_result(
+    request: BenchRequest, prepared: Prepared, found: Found, *, machine: BenchMachine, measured_at: str
+) -> StrategiesResult:
+    """Return the document of a bench, without decisions; ``decided`` adds those."""
+    artifacts = {artifact.target: artifact for artifact in prepared.measured}
+    measurements = tuple(
+        _measurement(key, runs, artifacts[key.target], found.prepared_seconds.get(key, 0.0), request)
+        for key, runs in sorted(found.runs.items(), key=lambda item: _order(item[0], request))
+    )
+    links: Mapping[str, LinkProfile] = {link.profile.name: link.profile for link in found.links}
+    model = fit_link_model(measurements, links)
+    installs = [m for m in measurements if m.strategy in {"on-demand", "mirror"}]
+    ratio = statistics.median(m.disk_bytes / m.installed_bytes for m in installs) if installs else 1.0
+    return StrategiesResult(
+        measured_at=measured_at,
+        machine=machine,
+        versions=dict(request.versions),
+        model=_model_in_words(prepared),
+        links=tuple(found.links),
+        measurements=measurements,
+        failures=tuple(f"{key}: {error.message}" for key, error in found.failures.items()),
+        link_model=model,
+        forecasts=()
+        if model is None
+        else forecasts(prepared.forecast, model, links=links.values(), near_links=request.near_links, disk_ratio=ratio),
+    )
+
+
+def decided(result: StrategiesResult, profiles: Sequence[DeploymentProfile]) -> StrategiesResult:
+    """Return the document with the decisions of some profiles, made anew from its figures."""
+    costs = known(result.measurements, result.forecasts)
+    return result.model_copy(update={"decisions": decide(profiles, costs)})
+
+
+def _order(key: Key, request: BenchRequest) -> tuple[str, int, int]:
+    names = [link.name for link in request.links]
+    return (key.target, request.strategies.index(key.strategy), names.index(key.link) if key.link else -1)
+
+
+def _measurement(
+    key: Key, runs: Sequence[StrategyRun], artifact: Artifact, prepared_seconds: float, request: BenchRequest
+) -> Measurement:
+    builds = key.strategy.startswith("self-built")
+    stages = stage_spreads(runs)
+    brought = sum(stage.bytes for stage in stages if stage.stage == "source")
+    size = download_bytes(artifact)
+    return Measurement(
+        strategy=key.strategy,
+        target=key.target,
+        version=artifact.version,
+        link=key.link,
+        runs=tuple(runs),
+        stages=stages,
+        total=spread(run.total_seconds for run in runs),
+        without_model=spread(run.seconds_without_model for run in runs),
+        download_bytes=brought if builds else size,
+        installed_bytes=artifact.installed_size,
+        product_bytes=size if key.strategy == "bundled" else 0,
+        disk_bytes=round(statistics.median(run.disk_bytes for run in runs)),
+        model_bytes=next((stage.bytes for stage in stages if stage.stage == "model"), 0),
+        prepared_seconds=prepared_seconds,
+        notes=tuple(_notes(key, artifact, request)),
+    )
+
+
+def _notes(key: Key, artifact: Artifact, request: BenchRequest) -> list[str]:
+    notes = []
+    if artifact.health and artifact.health.model_args:
+        notes.append("the model is a small one that the bundle makes on the spot: nothing of it travels")
+    elif key.strategy == "bundled":
+        notes.append("the model lies on the disk with the product")
+    if key.strategy in {"self-built", "self-built-warm"}:
+        notes.append("compilers, and the programs that build with them, are there; they count nowhere")
+        if key.link is None:
+            notes.append("packages come from the configured channels and index, over no link of this bench")
+    if key.strategy == "self-built" and request.build_runs < request.runs:
+        notes.append(f"{request.build_runs} of the {request.runs} runs that the others have")
+    return notes
+
+
+def _model_in_words(prepared: Prepared) -> str:
+    model = prepared.model
+    return "made on the spot by the engine" if model is None else f"{model.name} sha256:{model.sha256}"
