@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.cli.tables import markdown, size_text, table
+from pipeline.measure.spread import STAGES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -12,6 +13,9 @@ if TYPE_CHECKING:
     from pipeline.model.profiles import DeploymentProfile
     from pipeline.model.strategies import Decision, LinkModel, Option, StrategiesResult
     from pipeline.model.strategy_runs import Measurement, Spread
+
+
+_NUMBERS = {"runs", "download", "on disk", "error", *STAGES}
 
 
 class _Section(NamedTuple):
@@ -26,7 +30,7 @@ def as_text(result: StrategiesResult, profiles: Sequence[DeploymentProfile]) -> 
     """Return everything for a terminal."""
     parts = []
     for section in _sections(result, profiles):
-        right = [heading for heading in section.headings if heading.endswith(("s", "MB"))]
+        right = [heading for heading in section.headings if heading.endswith(", s") or heading in _NUMBERS]
         lines = [section.title, section.before, table(section.headings, section.rows, right=right), *section.after]
         parts.append("\n".join(line for line in lines if line))
     return "\n\n".join(parts)
@@ -49,6 +53,7 @@ def _sections(result: StrategiesResult, profiles: Sequence[DeploymentProfile]) -
         lambda: _links(result),
         lambda: _totals(result),
         lambda: _stages(result),
+        lambda: _model(result.link_model),
         lambda: _forecasts(result),
         lambda: _decisions(result, profiles),
         lambda: _costs(result.decisions),
@@ -93,17 +98,14 @@ def _totals(result: StrategiesResult) -> _Section:
 
 
 def _stages(result: StrategiesResult) -> _Section:
-    names = list(dict.fromkeys(stage.stage for m in _by_length(result.measurements) for stage in m.stages))
+    there = {stage.stage for m in result.measurements for stage in m.stages}
+    names = [name for name in STAGES if name in there]
     rows: list[tuple[str, ...]] = []
     for m in result.measurements:
         found = {stage.stage: stage.seconds.median for stage in m.stages}
         cells = [f"{found[name]:.2f}" if name in found else "" for name in names]
         rows.append((m.strategy, m.target, m.link or "disk", *cells))
     return _Section("Stages", "Median seconds of each.", ("strategy", "target", "link", *names), rows)
-
-
-def _by_length(measurements: Sequence[Measurement]) -> list[Measurement]:
-    return sorted(measurements, key=lambda m: len(m.stages), reverse=True)
 
 
 def _forecasts(result: StrategiesResult) -> _Section:
@@ -113,21 +115,38 @@ def _forecasts(result: StrategiesResult) -> _Section:
         for f in result.forecasts
     ]  # fmt: skip
     headings = ("strategy", "target", "link", "forecast, s", "by the error, s", "download", "why not measured")
-    before = "" if result.link_model is None else _model(result.link_model)
-    if not rows and result.link_model is not None:
-        rows = [("none", "", "", "", "", "", "everything runs here")]
-    return _Section("Forecasts, not measurements (without a model)", before, headings, rows)
+    before = "None of these was run. Without a model; the error is the largest that the link model has."
+    return _Section("Forecasts", before, headings, rows)
 
 
-def _model(model: LinkModel) -> str:
-    terms = " + ".join(f"{term.coefficient:.3g} * {term.unit}" for term in model.terms if term.coefficient)
-    errors = "too few measurements to say its error"
+def _model(model: LinkModel | None) -> _Section:
+    if model is None:
+        return _Section("Link model", "", (), [])
+    terms = " + ".join(
+        f"{term.coefficient:.3g}{'' if term.name == 'fixed' else f' x {term.unit}'}"
+        for term in model.terms
+        if term.coefficient
+    )
+    errors = "there are too few measurements to say its error"
     if model.median_error is not None and model.largest_error is not None:
         errors = (
             f"left out one by one, {len(model.points)} measurements are missed by {model.median_error:.0%} (median) "
             f"and {model.largest_error:.0%} (most)"
         )
-    return f"Installation, s = {terms}; {errors}. Start of the server and first token: {model.after_seconds:.2f} s."
+    rows = [
+        (
+            p.strategy,
+            p.target,
+            p.link or "disk",
+            f"{p.measured:.2f}",
+            "" if p.predicted is None else f"{p.predicted:.2f}",
+            "" if p.predicted is None or not p.measured else f"{(p.predicted - p.measured) / p.measured:+.0%}",
+        )
+        for p in model.points
+    ]
+    after = (f"Start of the server and first token, added to forecasts: {model.after_seconds:.2f} s.",)
+    headings = ("strategy", "target", "link", "measured, s", "predicted without it, s", "error")
+    return _Section("Link model", f"Installation, s = {terms}; {errors}.", headings, rows, after)
 
 
 def _decisions(result: StrategiesResult, profiles: Sequence[DeploymentProfile]) -> _Section:
@@ -163,7 +182,7 @@ def _figures(option: Option) -> tuple[str, ...]:
 
 def _costs(decisions: Sequence[Decision]) -> _Section:
     rows = [
-        (d.profile, d.target, o.strategy, o.link or "disk", o.refused or ", ".join(_figures(o)))
+        (d.profile, d.target, o.strategy, "" if o.refused else o.link or "disk", o.refused or ", ".join(_figures(o)))
         for d in decisions
         for o in d.options
     ]

@@ -12,7 +12,7 @@ from pipeline.names import UnknownNameError, parse_target, version_key
 from pipeline.target_names import select_targets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
     from pathlib import Path
 
     from pipeline.measure.bench_commands import BenchCommands
@@ -61,8 +61,22 @@ def prepare(request: BenchRequest, folder: Path, *, commands: BenchCommands, gro
         for artifact in measured:
             for name, path in request.find_sources(artifact).items():
                 ground.link_file(path, served / MODELS_FOLDER / name)
-    forecast = tuple((artifact, reasons[artifact.target]) for artifact in chosen if reasons[artifact.target])
-    return Prepared(folder, served, trusted_root, measured, forecast, model)
+    return Prepared(folder, served, trusted_root, measured, tuple(_forecast(chosen, reasons, request)), model)
+
+
+def _forecast(
+    chosen: Iterable[Artifact], reasons: Mapping[str, str], request: BenchRequest
+) -> Iterator[tuple[Artifact, str]]:
+    """Give what is not measured, and why: of the repository, then of manifests, each target once."""
+    for artifact in chosen:
+        if reasons[artifact.target]:
+            yield artifact, reasons[artifact.target]
+    seen = set(reasons)
+    for manifest in request.forecasts:
+        for artifact in manifest.artifacts:
+            if artifact.target not in seen and not artifact.rehearsal:
+                seen.add(artifact.target)
+                yield artifact, "only its manifest is here"
 
 
 def _chosen(artifacts: Iterable[Artifact], patterns: tuple[str, ...]) -> tuple[Artifact, ...]:

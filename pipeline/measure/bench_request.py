@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
 
-    from pipeline.model.manifest import Artifact
+    from pipeline.model.manifest import Artifact, Manifest
     from pipeline.model.profiles import Profiles
     from pipeline.model.strategy_runs import LinkProfile, Strategy
     from pipeline.ports.links import MakerChoice
@@ -43,6 +43,7 @@ class BenchRequest:
         profiles: links and rules.
         links: that are measured.
         strategies: that are run, in their order.
+        forecasts: manifests whose artifacts are forecast where they are not measured.
         runs: of everything but builds.
         build_runs: of builds with an empty compiler cache.
         maker: what makes the links.
@@ -63,6 +64,7 @@ class BenchRequest:
     profiles: Profiles
     links: tuple[LinkProfile, ...]
     strategies: tuple[Strategy, ...]
+    forecasts: tuple[Manifest, ...]
     runs: int
     build_runs: int
     maker: MakerChoice

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
+from pipeline.errors import IntegrityError
 from pipeline.model.frozen import FileSize, Frozen, Line, Name, UtcTime
 from pipeline.model.strategy_runs import MadeLink, Measurement, Seconds, Strategy
 
@@ -173,3 +174,20 @@ class StrategiesResult(Frozen):
     link_model: LinkModel | None = None
     forecasts: tuple[Forecast, ...] = ()
     decisions: tuple[Decision, ...] = ()
+
+
+def read_strategies(data: bytes, *, what: str) -> StrategiesResult:
+    """Read what ``bench strategies --output`` wrote. Nothing signs it, and it has fractions, which manifests have not.
+
+    Raises:
+        IntegrityError: it is no such document; the first complaints are in the message.
+    """
+    try:
+        return StrategiesResult.model_validate_json(data)
+    except ValidationError as error:
+        problems = error.errors(include_url=False, include_input=False)[:3]
+        shown = "; ".join(f"{'.'.join(map(str, p['loc'])) or 'document'}: {p['msg']}" for p in problems)
+        raise IntegrityError(
+            f"{what} is no result of `bench strategies`: {shown}",
+            hint="measure again with --output; a file of another version of this program may not be readable",
+        ) from error

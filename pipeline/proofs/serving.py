@@ -124,13 +124,14 @@ def first_token(
         env = _with_model_folder(env, cwd)
 
     def once(command: Command, port: int) -> FirstToken:
+        started = services.clock.monotonic()
         server = services.commands.start(command)
         served = Served(server, port, check, services, "first token")
         try:
-            ready_seconds = _wait_until_ready(served, poll_seconds=_MEASURING_POLL_SECONDS)
+            _wait_until_ready(served, poll_seconds=_MEASURING_POLL_SECONDS)
             asked = services.clock.monotonic()
             text = first_piece(served)
-            return FirstToken(ready_seconds, services.clock.monotonic() - asked, text)
+            return FirstToken(asked - started, services.clock.monotonic() - asked, text)
         finally:
             server.stop(grace_seconds=_GRACE_SECONDS)
 

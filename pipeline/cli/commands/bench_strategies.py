@@ -23,9 +23,9 @@ from pipeline.measure.bench_request import BenchRequest
 from pipeline.measure.measuring import measure
 from pipeline.measure.strategy_result import decided
 from pipeline.model.counts import counted
-from pipeline.model.manifest_document import read_document, write_document
+from pipeline.model.manifest_document import read_manifest, write_document
 from pipeline.model.repository_layout import METADATA_FOLDER
-from pipeline.model.strategies import StrategiesResult
+from pipeline.model.strategies import StrategiesResult, read_strategies
 from pipeline.model.strategy_runs import Strategy
 from pipeline.ports.links import MakerChoice
 
@@ -75,6 +75,14 @@ _OPTIONS = (
     click.option(
         "--from", "location", metavar="URL_OR_DIR", help="A repository, or what `build` wrote. [default: dist]"
     ),
+    click.option(
+        "--forecast",
+        "forecasts",
+        type=FILE,
+        multiple=True,
+        metavar="MANIFEST",
+        help="A manifest.json whose engines are forecast, from their sizes; repeats.",
+    ),
     click.option("--trusted-root", type=FILE, metavar="FILE", help="Root metadata of the repository."),
     click.option("--model", type=FILE, metavar="FILE", help="GGUF file to ask with.  [default: the recipe's model]"),
     click.option(
@@ -100,6 +108,7 @@ class _Asked:
     runs: int
     build_runs: int
     location: str | None
+    forecasts: tuple[Path, ...]
     trusted_root: Path | None
     model: Path | None
     maker: MakerChoice
@@ -123,7 +132,7 @@ def command(session: Session, asked: _Asked) -> None:
     names = select_named("profile", asked.profiles, [profile.name for profile in profiles.profiles])
     chosen = [profile for profile in profiles.profiles if profile.name in names]
     if asked.read is not None:
-        result = read_document(StrategiesResult, read_named(asked.read), what=str(asked.read))
+        result = read_strategies(read_named(asked.read), what=str(asked.read))
     else:
         result = _measured(session, asked, profiles)
     _show(session, asked, decided(result, chosen), chosen)
@@ -160,6 +169,7 @@ def _measured(session: Session, asked: _Asked, profiles: Profiles) -> Strategies
             profiles=profiles,
             links=tuple(link for link in profiles.links if link.name in links),
             strategies=tuple(name for name in _STRATEGIES if name in wanted),
+            forecasts=tuple(read_manifest(read_named(path)) for path in asked.forecasts),
             runs=asked.runs,
             build_runs=min(asked.build_runs, asked.runs),
             maker=asked.maker,
