@@ -154,7 +154,8 @@ def _decisions(result: StrategiesResult, profiles: Sequence[DeploymentProfile]) 
         f"{p.name}: {', then '.join(p.minimise)} within {p.within:g}; network {p.network}"
         f"{f' ({p.link})' if p.link else ''}{f', mirror at {p.near_link}' if p.near_link else ''}"
         f"{', compiler' if p.compiler else ''}"
-        f"{f', room for {size_text(p.disk_bytes)}' if p.disk_bytes is not None else ''}"
+        f"{f', product may grow by {size_text(p.most_product_bytes)}' if p.most_product_bytes is not None else ''}"
+        f"{f', room for {size_text(p.most_disk_bytes)}' if p.most_disk_bytes is not None else ''}"
         f"; seconds {'with' if p.model_counts else 'without'} the model"
         for p in profiles
     ]

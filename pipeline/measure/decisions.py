@@ -25,53 +25,46 @@ _WORDS: dict[Criterion, str] = {
 
 
 class Known(NamedTuple):
-    """What one strategy for one target costs over one link, measured or forecast."""
+    """What one strategy for one target costs over one link, measured or forecast, the model left out.
+
+    A forecast knows of no model: its ``model_seconds`` and ``model_bytes`` are 0.
+    """
 
     strategy: Strategy
     target: str
     link: str | None
     seconds: float
-    seconds_without_model: float
+    model_seconds: float
+    model_bytes: int
     transfer_bytes: int
     product_bytes: int
     disk_bytes: int
     forecast: bool
 
+    def with_model(self) -> Known:
+        """Return the costs with a model that comes the same way as the engine."""
+        size = self.model_bytes
+        return self._replace(
+            seconds=self.seconds + self.model_seconds,
+            transfer_bytes=self.transfer_bytes + (0 if self.strategy == "bundled" else size),
+            product_bytes=self.product_bytes + (size if self.strategy == "bundled" else 0),
+            disk_bytes=self.disk_bytes + size,
+        )
+
 
 def known(measurements: Iterable[Measurement], forecasts: Iterable[Forecast]) -> tuple[Known, ...]:
-    """Return the costs of everything that was measured or forecast.
-
-    A forecast has no model in it, so where a profile counts one its seconds are those without.
-    """
-    measured = [
-        Known(
-            m.strategy,
-            m.target,
-            m.link,
-            m.total.median,
-            m.without_model.median,
-            0 if m.strategy == "bundled" else m.download_bytes,
-            m.product_bytes,
-            m.disk_bytes,
-            forecast=False,
-        )
-        for m in measurements
-    ]
-    forecast = [
-        Known(
-            f.strategy,
-            f.target,
-            f.link,
-            f.seconds,
-            f.seconds,
-            0 if f.strategy == "bundled" else f.download_bytes,
-            f.product_bytes,
-            f.disk_bytes,
-            forecast=True,
-        )
-        for f in forecasts
-    ]
-    return (*measured, *forecast)
+    """Return the costs of everything that was measured or forecast."""
+    found = []
+    for m in measurements:
+        without = m.without_model.median
+        travels = 0 if m.strategy == "bundled" else m.download_bytes
+        sizes = (m.model_bytes, travels, m.product_bytes, m.disk_bytes)
+        found.append(Known(m.strategy, m.target, m.link, without, m.total.median - without, *sizes, forecast=False))
+    for f in forecasts:
+        travels = 0 if f.strategy == "bundled" else f.download_bytes
+        sizes = (0, travels, f.product_bytes, f.disk_bytes)
+        found.append(Known(f.strategy, f.target, f.link, f.seconds, 0.0, *sizes, forecast=True))
+    return tuple(found)
 
 
 def decide(profiles: Iterable[DeploymentProfile], costs: Sequence[Known]) -> tuple[Decision, ...]:
@@ -83,7 +76,10 @@ def decide(profiles: Iterable[DeploymentProfile], costs: Sequence[Known]) -> tup
 def _decide(profile: DeploymentProfile, target: str, costs: Sequence[Known]) -> Decision:
     options = tuple(_option(profile, target, strategy, costs) for strategy in STRATEGIES)
     left = [option for option in options if not option.refused and option.seconds is not None]
-    chosen, why = _choose(profile, left) if left else (None, "no strategy that the rules allow was measured")
+    chosen, why = _choose(profile, left) if left else (None, "no strategy is left")
+    unknown = [f"{o.strategy}{f' over {o.link}' if o.link else ''}" for o in options if not o.refused and not o.seconds]
+    if unknown:
+        why += f"; not measured: {', '.join(unknown)}"
     return Decision(
         profile=profile.name,
         title=profile.title,
@@ -104,20 +100,26 @@ def _option(profile: DeploymentProfile, target: str, strategy: Strategy, costs: 
     found = [c for c in found if c.link == link] or [c for c in found if c.link is None and _builds(strategy)]
     if not found:
         return Option(strategy=strategy, link=link)
-    cost = found[0]
-    room = profile.disk_bytes
-    if room is not None and cost.disk_bytes > room:
-        refused = f"{sized(cost.disk_bytes)} on the disk, and there is room for {sized(room)}"
+    cost = found[0].with_model() if profile.model_counts else found[0]
     return Option(
         strategy=strategy,
         link=cost.link,
-        refused=refused,
-        seconds=cost.seconds if profile.model_counts else cost.seconds_without_model,
+        refused=_too_much(profile, cost),
+        seconds=round(cost.seconds, 3),
         transfer_bytes=cost.transfer_bytes,
         product_bytes=cost.product_bytes,
         disk_bytes=cost.disk_bytes,
         forecast=cost.forecast,
     )
+
+
+def _too_much(profile: DeploymentProfile, cost: Known) -> str:
+    most_product, most_disk = profile.most_product_bytes, profile.most_disk_bytes
+    if most_product is not None and cost.product_bytes > most_product:
+        return f"the product would grow by {sized(cost.product_bytes)}, and may by {sized(most_product)}"
+    if most_disk is not None and cost.disk_bytes > most_disk:
+        return f"{sized(cost.disk_bytes)} on the disk, and there is room for {sized(most_disk)}"
+    return ""
 
 
 def _builds(strategy: Strategy) -> bool:
@@ -165,7 +167,7 @@ def _choose(profile: DeploymentProfile, left: Sequence[Option]) -> tuple[Option,
     if len(left) > 1:
         others = ", ".join(option.strategy for option in left if option is not chosen)
         reasons.append(f"as good as {others} in all that counts (within {profile.within:g}), the best by order")
-    return chosen, "; ".join(reasons) or "the rules leave no other"
+    return chosen, "; ".join(reasons) or "the rules leave no other one"
 
 
 def _cost(option: Option, criterion: Criterion) -> float:

@@ -15,12 +15,12 @@ from pipeline.model.strategy_runs import Measurement
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pipeline.measure.bench_request import BenchRequest, Prepared
+    from pipeline.measure.bench_request import BenchRequest, ModelFile, Prepared
     from pipeline.measure.strategy_bench import Found, Key
     from pipeline.model.manifest import Artifact
     from pipeline.model.profiles import DeploymentProfile
     from pipeline.model.strategies import BenchMachine
-    from pipeline.model.strategy_runs import LinkProfile, StrategyRun
+    from pipeline.model.strategy_runs import LinkProfile
 
 
 def strategies_result(
@@ -29,8 +29,8 @@ def strategies_result(
     """Return the document of a bench, without decisions; ``decided`` adds those."""
     artifacts = {artifact.target: artifact for artifact in prepared.measured}
     measurements = tuple(
-        _measurement(key, runs, artifacts[key.target], found.prepared_seconds.get(key, 0.0), request)
-        for key, runs in sorted(found.runs.items(), key=lambda item: _order(item[0], request))
+        _measurement(key, found, artifacts[key.target], request=request, model=prepared.model)
+        for key in sorted(found.runs, key=lambda key: _order(key, request))
     )
     links: Mapping[str, LinkProfile] = {link.profile.name: link.profile for link in found.links}
     model = fit_link_model(measurements, links)
@@ -63,8 +63,10 @@ def _order(key: Key, request: BenchRequest) -> tuple[str, int, int]:
 
 
 def _measurement(
-    key: Key, runs: Sequence[StrategyRun], artifact: Artifact, prepared_seconds: float, request: BenchRequest
+    key: Key, found: Found, artifact: Artifact, *, request: BenchRequest, model: ModelFile | None
 ) -> Measurement:
+    runs = found.runs[key]
+    model_bytes = 0 if model is None or (artifact.health and artifact.health.model_args) else model.size_bytes
     builds = key.strategy.startswith("self-built")
     stages = stage_spreads(runs)
     brought = sum(stage.bytes for stage in stages if stage.stage == "source")
@@ -82,8 +84,8 @@ def _measurement(
         installed_bytes=artifact.installed_size,
         product_bytes=size if key.strategy == "bundled" else 0,
         disk_bytes=round(statistics.median(run.disk_bytes for run in runs)),
-        model_bytes=next((stage.bytes for stage in stages if stage.stage == "model"), 0),
-        prepared_seconds=prepared_seconds,
+        model_bytes=model_bytes,
+        prepared_seconds=found.prepared_seconds.get(key, 0.0),
         notes=tuple(_notes(key, artifact, request)),
     )
 

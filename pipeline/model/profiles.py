@@ -25,8 +25,9 @@ class DeploymentProfile(Frozen):
         compiler: whether it has compilers, and the libraries' headers.
         keeps_compiler_cache: whether compiled objects are there from the last time.
         carries: whether the product can have the engine with it.
-        disk_bytes: room for an engine with everything that comes with it, the model left out; None: enough.
-        model_counts: whether bringing the model counts into the seconds.
+        most_product_bytes: that the product may grow by; None: any.
+        most_disk_bytes: room for an engine with everything that comes with it; None: enough.
+        model_counts: whether the model counts: its time, and its bytes where they travel, in the product, on the disk.
         minimise: what counts, the first most.
         within: how much worse than the best a strategy may be in one of these and still go on to the next: 1.1 is a
             tenth. Of those that are left after the last, the best in the first criterion wins.
@@ -40,7 +41,8 @@ class DeploymentProfile(Frozen):
     compiler: bool
     keeps_compiler_cache: bool = False
     carries: bool
-    disk_bytes: FileSize | None = None
+    most_product_bytes: FileSize | None = None
+    most_disk_bytes: FileSize | None = None
     model_counts: bool
     minimise: Annotated[tuple[Criterion, ...], Field(min_length=1)]
     within: float = Field(ge=1)

@@ -163,7 +163,7 @@ class Measurement(Frozen):
         installed_bytes: sum of the installed files.
         product_bytes: what the product itself grows by, the model left out.
         disk_bytes: median of what lay on the disk afterwards, the model left out.
-        model_bytes: of the model that was brought; 0 where a small one was made on the spot.
+        model_bytes: of the model that it is asked with, brought or there; 0 where a small one is made on the spot.
         prepared_seconds: what was done once beforehand and is in no run: filling the mirror, or the compiler cache.
         notes: what a reader must know about these figures.
     """
