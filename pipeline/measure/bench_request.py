@@ -45,7 +45,7 @@ class BenchRequest:
         strategies: that are run, in their order.
         forecasts: manifests whose artifacts are forecast where they are not measured.
         runs: of everything but builds.
-        build_runs: of builds with an empty compiler cache.
+        build_runs: of builds.
         maker: what makes the links.
         find_model: returns the model that engines are asked with, None where there is none; asked only when an engine
             makes none itself.

@@ -134,7 +134,7 @@ class StrategyBench:
         request = self._request
         for number in range(request.runs):
             for key, artifact, way in runs:
-                most = request.build_runs if key.strategy == "self-built" else request.runs
+                most = request.build_runs if key.strategy in _BUILDS else request.runs
                 if number < most and key not in self.found.failures:
                     self._once(key, artifact, way, number=number)
 

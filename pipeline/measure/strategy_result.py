@@ -9,6 +9,7 @@ from pipeline.measure.decisions import decide, known
 from pipeline.measure.forecasts import download_bytes, forecasts
 from pipeline.measure.link_model import fit_link_model
 from pipeline.measure.spread import spread, stage_spreads
+from pipeline.model.counts import counted
 from pipeline.model.strategies import StrategiesResult
 from pipeline.model.strategy_runs import Measurement
 
@@ -100,8 +101,8 @@ def _notes(key: Key, artifact: Artifact, request: BenchRequest) -> list[str]:
         notes.append("compilers, and the programs that build with them, are there; they count nowhere")
         if key.link is None:
             notes.append("packages come from the configured channels and index, over no link of this bench")
-    if key.strategy == "self-built" and request.build_runs < request.runs:
-        notes.append(f"{request.build_runs} of the {request.runs} runs that the others have")
+        if request.build_runs < request.runs:
+            notes.append(f"{counted(request.build_runs, 'run')}, where the others have {request.runs}")
     return notes
 
 

@@ -22,7 +22,7 @@ def main(arguments: list[str]) -> int:
     """Enter, and become the command; return only on failure."""
     try:
         enter(int(arguments[0]))
-        os.execv(arguments[1], arguments[1:])  # noqa: S606 - no shell is wanted
+        os.execvp(arguments[1], arguments[1:])  # noqa: S606 - no shell is wanted
     except OSError as error:
         sys.stderr.write(f"the link's namespace cannot be entered: {error}\n")
     return REFUSED

@@ -8,9 +8,9 @@ ratios are medians of the rounds' ratios. Ours is the real downloader with an em
 download, digest, sync to the disk and rename included; the others sync nothing. `openssl dgst -sha256` stands beside
 `sha256sum`, which does not use the processor's SHA instructions on every system.
 
-The slow links are network namespaces with 50 ms of round trip, without and with 0.5 % loss (slow_link.py beside this);
-that part needs root and aria2, and says so where it is left out. aria2c runs without and with a check of the digest,
-which ours always makes. Prints JSON.
+The slow links are those of `bench strategies`, with 50 ms of round trip, without and with 0.5 % loss; that part needs
+namespaces and aria2, and says so where it is left out. aria2c runs without and with a check of the digest, which ours
+always makes. Prints JSON.
 """
 
 from __future__ import annotations
@@ -32,7 +32,11 @@ from typing import TYPE_CHECKING
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT))
 
-from tests.benchmarks.slow_link import SERVER_ADDRESS, Link, NoLinkError, linked  # noqa: E402  # after the path
+from pipeline.errors import HostError  # noqa: E402  # after the path
+from pipeline.model.strategy_runs import LinkProfile  # noqa: E402  # after the path
+from pipeline.ports import Command  # noqa: E402  # after the path
+from pipeline.system.links import LocalLinks  # noqa: E402  # after the path
+from pipeline.system.processes import ProcessRunner  # noqa: E402  # after the path
 from tests.simulators.nginx import Nginx, free_port  # noqa: E402  # after the path
 
 if TYPE_CHECKING:
@@ -85,8 +89,15 @@ def main() -> None:
             if not size_mb:
                 continue
             try:
-                result[name] = _slow(work, options, size_mb, Link(50.0, loss, options.rate_mb * 1e6, congestion))
-            except NoLinkError as error:
+                link = LinkProfile(
+                    name="slow",
+                    title=name,
+                    bits_per_second=round(options.rate_mb * 8e6),
+                    round_trip_ms=50.0,
+                    loss=loss,
+                )
+                result[name] = _slow(work, options, size_mb, link, congestion)
+            except HostError as error:
                 result[name] = f"left out: {error}"
     shutil.rmtree(work)
     print(json.dumps(result, indent=2))
@@ -122,19 +133,27 @@ def _loopback(work: Path, options: argparse.Namespace) -> dict[str, object]:
     return {"size_mb": options.size_mb, **_summary(rounds, options.size_mb)}
 
 
-def _slow(work: Path, options: argparse.Namespace, size_mb: int, link: Link) -> dict[str, object]:
+def _slow(
+    work: Path, options: argparse.Namespace, size_mb: int, profile: LinkProfile, congestion: str
+) -> dict[str, object]:
     if not shutil.which("aria2c"):
-        raise NoLinkError("there is no aria2c (apt install aria2)")
+        raise HostError("there is no aria2c (apt install aria2)")
     sha256 = _write_noise(work / "www" / "file", size_mb)
-    with linked(link) as ends:
-        inside = ["ip", "netns", "exec", ends.client]
-        listen = f"{SERVER_ADDRESS}:{free_port()}"
-        prefix = ("ip", "netns", "exec", ends.server)
+    commands = ProcessRunner()
+    with LocalLinks(commands).link(profile) as link:
+        if link.made.maker == "throttle":
+            raise HostError(f"no link of packets can be made: {link.made.why}")
+        inside = list(link.at_client(()))
+        listen = f"{link.address}:{free_port()}"
+        prefix = link.at_server(())
+        if congestion:
+            set_it = f"echo {congestion} > /proc/sys/net/ipv4/tcp_congestion_control"
+            commands.run(Command((*prefix, "/bin/sh", "-c", set_it), cwd=work, env={}))
         with Nginx(work / "nginx-link", root=work / "www", listen=listen, prefix=prefix) as server:
             url = server.url("/file")
             rounds = []
             for number in range(options.rounds):
-                found = {"ours": _ours(work, inside, url, sha256, size_mb, host=SERVER_ADDRESS)}
+                found = {"ours": _ours(work, inside, url, sha256, size_mb, host=link.address)}
                 aria2c = [*inside, "aria2c", "-q", "-x8", "-s8", "--no-conf", "-d", work, "-o", "out"]
                 found["aria2c -x8 -s8"] = _measured([*aria2c, url])
                 (work / "out").unlink()
@@ -143,8 +162,8 @@ def _slow(work: Path, options: argparse.Namespace, size_mb: int, link: Link) -> 
                 found["curl"] = _measured([*inside, "curl", "-sS", "-o", work / "out", url])
                 (work / "out").unlink()
                 rounds.append(found)
-                print(f"{link} {number + 1}: {found}", file=sys.stderr)
-    return {"size_mb": size_mb, "link": ends.kind, "rate_mb": options.rate_mb, **_summary(rounds, size_mb)}
+                print(f"{profile.title} {number + 1}: {found}", file=sys.stderr)
+    return {"size_mb": size_mb, "link": link.made.maker, "rate_mb": options.rate_mb, **_summary(rounds, size_mb)}
 
 
 def _ours(work: Path, inside: list[str], url: str, sha256: str, size_mb: int, *, host: str) -> Used:

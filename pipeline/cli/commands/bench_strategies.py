@@ -63,14 +63,16 @@ _OPTIONS = (
         metavar="NAME",
         help="Deployment profiles to decide for; repeats.  [default: all]",
     ),
-    click.option("--runs", type=click.IntRange(min=1), default=5, show_default=True, metavar="N", help="Of each."),
+    click.option(
+        "--runs", type=click.IntRange(min=1), default=5, show_default=True, metavar="N", help="Of everything else."
+    ),
     click.option(
         "--build-runs",
         type=click.IntRange(min=1),
         default=1,
         show_default=True,
         metavar="N",
-        help="Of builds with an empty compiler cache; at most --runs.",
+        help="Of builds; at most --runs.",
     ),
     click.option(
         "--from", "location", metavar="URL_OR_DIR", help="A repository, or what `build` wrote. [default: dist]"

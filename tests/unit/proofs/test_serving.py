@@ -11,7 +11,7 @@ import pytest
 from pipeline.errors import ProofError
 from pipeline.model.manifest import HealthCheck
 from pipeline.proofs.programs import check_loads, clean_environment, make_model, own_environment
-from pipeline.proofs.serving import generate
+from pipeline.proofs.serving import first_token, generate
 from pipeline.system.clock import SystemClock
 from pipeline.system.loopback import LocalHttp
 from pipeline.system.processes import ProcessRunner
@@ -178,3 +178,32 @@ def test_a_model_is_made_where_nothing_is_yet(ground):
 def test_what_nobody_can_fill_in_is_refused(change):
     with pytest.raises(ValueError, match=next(iter(change))):
         HealthCheck.model_validate({**health().model_dump(), **change})
+
+
+def test_the_first_token_is_timed_from_the_servers_start_and_from_the_question(ground):
+    model = make_model(
+        health(), ground.root, ground.cwd / "model", commands=ground.services.commands, cwd=ground.cwd,
+        env=own_environment(health(), ground.root, ground.env),
+    )  # fmt: skip
+    began = time.monotonic()
+    found = first_token(
+        health(), root=ground.root, model=model, services=ground.services, env=ground.env, cwd=ground.cwd
+    )
+    spent = time.monotonic() - began
+    assert found.text == "The"
+    assert 0 < found.first_seconds < found.ready_seconds + found.first_seconds < spent
+
+
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [("no stream", "said no word of it"), ("dies", "ended with exit code 1"), ("stream 500", "500")],
+)
+def test_a_server_without_a_first_token_is_said(tmp_path, fault, says):
+    ground = Ground(tmp_path, fault)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "config.json").write_text("model")
+    with pytest.raises(ProofError, match=says):
+        first_token(
+            health(), root=ground.root, model=tmp_path / "model", services=ground.services, env=ground.env,
+            cwd=ground.cwd,
+        )  # fmt: skip
