@@ -20,6 +20,25 @@ def download_bytes(artifact: Artifact) -> int:
     return sum(layer.size for layer in artifact.layers if layer.is_installed(with_debug=False))
 
 
+def again(old: Iterable[Forecast], model: LinkModel, links: Mapping[str, LinkProfile]) -> tuple[Forecast, ...]:
+    """Return forecasts made anew by another model, from the sizes that they carry."""
+    found = []
+    for forecast in old:
+        times = _times(forecast.download_bytes, forecast.installed_bytes, forecast.link, model, links)
+        update = dict(zip(("seconds", "lowest", "highest"), times, strict=True))
+        found.append(forecast.model_copy(update=update))
+    return tuple(found)
+
+
+def _times(
+    download: int, installed: int, link: str | None, model: LinkModel, links: Mapping[str, LinkProfile]
+) -> tuple[float, float, float]:
+    """Return the seconds to the first token, and both ends of them by the model's largest error."""
+    like = shape(links[link] if link else None, download_bytes=download, installed_bytes=installed)
+    seconds, error = predict(model, like) + model.after_seconds, model.largest_error or 0.0
+    return round(seconds, 2), round(seconds * max(0.0, 1 - error), 2), round(seconds * (1 + error), 2)
+
+
 def forecasts(
     wanted: Iterable[tuple[Artifact, str]],
     model: LinkModel,
@@ -42,24 +61,23 @@ def forecasts(
     by_name: Mapping[str, LinkProfile] = {link.name: link for link in links}
     ways: list[tuple[Strategy, LinkProfile | None]] = [("on-demand", link) for link in by_name.values()]
     ways += [("bundled", None), *(("mirror", by_name[name]) for name in near_links if name in by_name)]
-    error = model.largest_error or 0.0
     found = []
     for artifact, why in wanted:
         size = download_bytes(artifact)
         for strategy, link in ways:
-            like = shape(link, download_bytes=size, installed_bytes=artifact.installed_size)
-            seconds = predict(model, like) + model.after_seconds
+            name = None if link is None else link.name
+            seconds, lowest, highest = _times(size, artifact.installed_size, name, model, by_name)
             product = size if strategy == "bundled" else 0
             found.append(
                 Forecast(
                     strategy=strategy,
                     target=artifact.target,
                     version=artifact.version,
-                    link=None if link is None else link.name,
+                    link=name,
                     why=why,
-                    seconds=round(seconds, 2),
-                    lowest=round(seconds * max(0.0, 1 - error), 2),
-                    highest=round(seconds * (1 + error), 2),
+                    seconds=seconds,
+                    lowest=lowest,
+                    highest=highest,
                     download_bytes=size,
                     installed_bytes=artifact.installed_size,
                     product_bytes=product,

@@ -5,8 +5,9 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING
 
+from pipeline.errors import UsageError
 from pipeline.measure.decisions import decide, known
-from pipeline.measure.forecasts import download_bytes, forecasts
+from pipeline.measure.forecasts import again, download_bytes, forecasts
 from pipeline.measure.link_model import fit_link_model
 from pipeline.measure.spread import spread, stage_spreads
 from pipeline.model.counts import counted
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     from pipeline.measure.strategy_bench import Found, Key
     from pipeline.model.manifest import Artifact
     from pipeline.model.profiles import DeploymentProfile
-    from pipeline.model.strategies import BenchMachine
-    from pipeline.model.strategy_runs import LinkProfile
+    from pipeline.model.strategies import BenchMachine, Forecast
+    from pipeline.model.strategy_runs import LinkProfile, MadeLink
 
 
 def strategies_result(
@@ -49,6 +50,45 @@ def strategies_result(
         forecasts=()
         if model is None
         else forecasts(prepared.forecast, model, links=links.values(), near_links=request.near_links, disk_ratio=ratio),
+    )
+
+
+def joined(results: Sequence[StrategiesResult]) -> StrategiesResult:
+    """Return one document of several that were measured on one machine: what two of them have is the later one's.
+
+    The link model is fitted on all of it, and forecasts are made by that.
+
+    Raises:
+        UsageError: they are of several machines, or of links that are different and have one name.
+    """
+    first, *others = sorted(results, key=lambda result: result.measured_at)
+    if not others:
+        return first
+    if any(other.machine != first.machine for other in others):
+        raise UsageError("these results are of several machines", hint="read those of one machine together")
+    links: dict[str, MadeLink] = {}
+    measurements: dict[tuple[str, str, str | None], Measurement] = {}
+    old: dict[tuple[str, str, str | None], Forecast] = {}
+    for result in (first, *others):
+        for link in result.links:
+            if links.setdefault(link.profile.name, link).profile != link.profile:
+                raise UsageError(f"the link {link.profile.name} is not the same in these results", hint="measure again")
+        measurements |= {(m.target, m.strategy, m.link): m for m in result.measurements}
+        old |= {(f.target, f.strategy, f.link): f for f in result.forecasts}
+    profiles = {name: link.profile for name, link in links.items()}
+    model = fit_link_model(list(measurements.values()), profiles)
+    kept = [forecast for key, forecast in old.items() if key not in measurements]
+    last = others[-1]
+    return last.model_copy(
+        update={
+            "links": tuple(links.values()),
+            "measurements": tuple(measurements.values()),
+            "failures": tuple(failure for result in (first, *others) for failure in result.failures),
+            "link_model": model,
+            "forecasts": () if model is None else again(kept, model, profiles),
+            "model": " and ".join(dict.fromkeys(result.model for result in (first, *others))),
+            "versions": {name: version for result in (first, *others) for name, version in result.versions.items()},
+        }
     )
 
 

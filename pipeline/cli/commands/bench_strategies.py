@@ -21,7 +21,7 @@ from pipeline.cli.trusted_root import find_trusted_root
 from pipeline.errors import NothingSelectedError, PartialError
 from pipeline.measure.bench_request import BenchRequest
 from pipeline.measure.measuring import measure
-from pipeline.measure.strategy_result import decided
+from pipeline.measure.strategy_result import decided, joined
 from pipeline.model.counts import counted
 from pipeline.model.manifest_document import read_manifest, write_document
 from pipeline.model.repository_layout import METADATA_FOLDER
@@ -96,7 +96,13 @@ _OPTIONS = (
         help="What makes the links; auto takes the nearest to the truth that there is.",
     ),
     click.option("--output", type=FILE, metavar="FILE", help="Write the result there, as `schema strategies` says."),
-    click.option("--read", type=FILE, metavar="FILE", help="Measure nothing: decide again by an earlier result."),
+    click.option(
+        "--read",
+        type=FILE,
+        multiple=True,
+        metavar="FILE",
+        help="Measure nothing: decide again by earlier results of this machine; repeats.",
+    ),
     click.option("--markdown", is_flag=True, help="Print tables for a page or a job's summary."),
 )
 
@@ -115,7 +121,7 @@ class _Asked:
     model: Path | None
     maker: MakerChoice
     output: Path | None
-    read: Path | None
+    read: tuple[Path, ...]
     markdown: bool
 
 
@@ -133,8 +139,8 @@ def command(session: Session, asked: _Asked) -> None:
     profiles = load_profiles(folder if has_profiles(folder) else shipped_recipes_dir())
     names = select_named("profile", asked.profiles, [profile.name for profile in profiles.profiles])
     chosen = [profile for profile in profiles.profiles if profile.name in names]
-    if asked.read is not None:
-        result = read_strategies(read_named(asked.read), what=str(asked.read))
+    if asked.read:
+        result = joined([read_strategies(read_named(path), what=str(path)) for path in asked.read])
     else:
         result = _measured(session, asked, profiles)
     _show(session, asked, decided(result, chosen), chosen)
@@ -146,7 +152,7 @@ def _show(session: Session, asked: _Asked, result: StrategiesResult, chosen: lis
         disk().replace_file(asked.output.absolute(), write_document(result), staging_dir=asked.output.absolute().parent)
     render = as_markdown if asked.markdown else as_text
     session.show(result.model_dump(mode="json"), lambda: render(result, chosen))
-    if result.failures and asked.read is None:
+    if result.failures and not asked.read:
         failed = counted(len(result.failures), "strategy", "strategies")
         session.end_with(
             PartialError(

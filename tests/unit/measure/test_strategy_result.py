@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import pytest
+
+from pipeline.errors import IntegrityError, UsageError
+from pipeline.measure.strategy_result import decided, joined
+from pipeline.model.manifest_document import write_document
+from pipeline.model.profiles import DeploymentProfile
+from pipeline.model.strategies import BenchMachine, Forecast, StrategiesResult, read_strategies
+from pipeline.model.strategy_runs import MadeLink
+from tests.unit.measure.made_measurements import FAST, LAN, SLOW, TARGET, measurement, run
+
+MACHINE = BenchMachine(platform="linux-x86_64", system="test", processors=2, memory_bytes=1)
+CUDA = "llama.cpp/linux-x86_64-cuda-13.0"
+
+
+def made(*profiles):
+    return tuple(MadeLink(profile=profile, maker="relay") for profile in profiles)
+
+
+ALL = made(LAN, FAST, SLOW)
+
+
+def result(*measurements, day=1, links=ALL, **more):
+    fields = {"machine": MACHINE, "versions": {"python": "3.11"}, "model": "m"} | more
+    return StrategiesResult(measured_at=f"2026-11-0{day}T00:00:00Z", links=links, measurements=measurements, **fields)
+
+
+def forecast(seconds: float) -> Forecast:
+    return Forecast(
+        strategy="on-demand",
+        target=CUDA,
+        version="b1",
+        link="20mbit",
+        why="no driver",
+        seconds=seconds,
+        lowest=seconds,
+        highest=seconds,
+        download_bytes=400_000_000,
+        installed_bytes=600_000_000,
+        product_bytes=0,
+        disk_bytes=600_000_000,
+    )
+
+
+def test_a_result_is_read_as_it_was_written():
+    written = result(measurement("bundled", None, run(unpack=1.234)))
+    assert read_strategies(write_document(written), what="it") == written
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b'{"schema_version": 2}', b"\xff"])
+def test_what_is_no_result_is_refused(data):
+    with pytest.raises(IntegrityError, match="no result of `bench strategies`"):
+        read_strategies(data, what="it")
+
+
+def test_of_several_results_the_later_figure_counts():
+    old = result(measurement("bundled", None, run(unpack=9.0)), measurement("on-demand", "lan", run(download=3.0)))
+    new = result(measurement("bundled", None, run(unpack=1.0)), day=2)
+    for order in ([old, new], [new, old]):
+        found = {m.strategy: m.total.median for m in joined(order).measurements}
+        assert found == {"bundled": 1.0, "on-demand": 3.0}
+
+
+def test_forecasts_follow_the_model_of_all_results_together():
+    one = result(
+        measurement("bundled", None, run(unpack=1.0)),
+        measurement("on-demand", "lan", run(download=1.5)),
+        forecasts=(forecast(1.0),),
+    )
+    other = result(measurement("on-demand", "20mbit", run(download=4.0)), day=2)
+    (found,) = joined([one, other]).forecasts
+    assert found.seconds > 100  # 400 MB at 20 Mbit/s are 160 s
+    assert found.forecast is True
+
+
+def test_what_was_measured_later_is_forecast_no_more():
+    one = result(measurement("bundled", None, run(unpack=1.0)), forecasts=(forecast(1.0),))
+    other = result(measurement("on-demand", "20mbit", run(download=200.0), target=CUDA), day=2)
+    assert joined([one, other]).forecasts == ()
+
+
+def test_results_of_several_machines_are_not_mixed():
+    elsewhere = result(day=2, machine=MACHINE.model_copy(update={"processors": 64}))
+    with pytest.raises(UsageError, match="several machines"):
+        joined([result(), elsewhere])
+
+
+def test_links_of_one_name_that_differ_are_not_mixed():
+    with pytest.raises(UsageError, match="lan is not the same"):
+        joined([result(), result(day=2, links=made(LAN.model_copy(update={"round_trip_ms": 9.0})))])
+
+
+def test_decisions_are_of_the_figures_and_of_the_profiles_that_are_given():
+    profile = DeploymentProfile(
+        name="p",
+        title="P",
+        network="public",
+        link="20mbit",
+        compiler=False,
+        carries=True,
+        model_counts=False,
+        minimise=("seconds",),
+        within=1.1,
+    )
+    found = result(measurement("bundled", None, run(unpack=1.0)), measurement("on-demand", "20mbit", run(download=9)))
+    (decision,) = decided(found, [profile]).decisions
+    assert (decision.profile, decision.target, decision.chosen) == ("p", TARGET, "bundled")
