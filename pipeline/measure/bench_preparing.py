@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import HostError, NothingSelectedError, UsageError
 from pipeline.measure.bench_request import Prepared
+from pipeline.measure.forecasts import of_manifests
 from pipeline.model.manifest_document import read_manifest
 from pipeline.model.repository_layout import MANIFEST_COPY, MODELS_FOLDER
 from pipeline.names import UnknownNameError, parse_target, version_key
@@ -71,12 +72,7 @@ def _forecast(
     for artifact in chosen:
         if reasons[artifact.target]:
             yield artifact, reasons[artifact.target]
-    seen = set(reasons)
-    for manifest in request.forecasts:
-        for artifact in manifest.artifacts:
-            if artifact.target not in seen and not artifact.rehearsal:
-                seen.add(artifact.target)
-                yield artifact, "only its manifest is here"
+    yield from of_manifests(request.forecasts, reasons)
 
 
 def _chosen(artifacts: Iterable[Artifact], patterns: tuple[str, ...]) -> tuple[Artifact, ...]:

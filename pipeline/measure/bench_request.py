@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from pathlib import Path
 
     from pipeline.model.manifest import Artifact, Manifest
@@ -78,14 +78,19 @@ class BenchRequest:
     @property
     def near_links(self) -> tuple[str, ...]:
         """Names of the links that a mirror is reached by: those that profiles name, else the first that is measured."""
-        wanted = {profile.near_link for profile in self.profiles.profiles}
-        return tuple(link.name for link in self.links if link.name in wanted) or (self.links[0].name,)
+        return near_links(self.profiles, self.links)
 
     @property
     def build_links(self) -> tuple[str, ...]:
         """Names of the links that sources come over: those of profiles with a compiler, else the first."""
         wanted = {profile.link for profile in self.profiles.profiles if profile.compiler}
         return tuple(link.name for link in self.links if link.name in wanted) or (self.links[0].name,)
+
+
+def near_links(profiles: Profiles, links: Sequence[LinkProfile]) -> tuple[str, ...]:
+    """Return the names of the links that a mirror is reached by: those that profiles name, else the first."""
+    wanted = {profile.near_link for profile in profiles.profiles}
+    return tuple(link.name for link in links if link.name in wanted) or (links[0].name,)
 
 
 class Prepared(NamedTuple):

@@ -77,6 +77,9 @@ def _decide(profile: DeploymentProfile, target: str, costs: Sequence[Known]) -> 
     options = tuple(_option(profile, target, strategy, costs) for strategy in STRATEGIES)
     left = [option for option in options if not option.refused and option.seconds is not None]
     chosen, why = _choose(profile, left) if left else (None, "no strategy is left")
+    beyond = [f"{o.strategy}: {o.refused}" for o in options if o.refused and o.seconds is not None]
+    if beyond:
+        why += f"; {'; '.join(beyond)}"
     unknown = [f"{o.strategy}{f' over {o.link}' if o.link else ''}" for o in options if not o.refused and not o.seconds]
     if unknown:
         why += f"; not measured: {', '.join(unknown)}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from typing import TYPE_CHECKING
 
 from pipeline.measure.link_model import predict, shape
@@ -10,14 +11,31 @@ from pipeline.model.strategies import Forecast
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from pipeline.model.manifest import Artifact
+    from pipeline.model.manifest import Artifact, Manifest
     from pipeline.model.strategies import LinkModel
-    from pipeline.model.strategy_runs import LinkProfile, Strategy
+    from pipeline.model.strategy_runs import LinkProfile, Measurement, Strategy
 
 
 def download_bytes(artifact: Artifact) -> int:
     """Return the size of the layers that an installation brings."""
     return sum(layer.size for layer in artifact.layers if layer.is_installed(with_debug=False))
+
+
+def of_manifests(manifests: Iterable[Manifest], known: Iterable[str]) -> tuple[tuple[Artifact, str], ...]:
+    """Return the artifacts of manifests that nothing is known of yet, each target once, and why they are forecast."""
+    seen = set(known)
+    found = []
+    for artifact in (artifact for manifest in manifests for artifact in manifest.artifacts):
+        if artifact.target not in seen and not artifact.rehearsal:
+            seen.add(artifact.target)
+            found.append((artifact, "only its manifest is here"))
+    return tuple(found)
+
+
+def disk_ratio(measurements: Iterable[Measurement]) -> float:
+    """Return the bytes that an installation leaves on the disk to those that were to be installed, as measured."""
+    installs = [m for m in measurements if m.strategy in {"on-demand", "mirror"}]
+    return statistics.median(m.disk_bytes / m.installed_bytes for m in installs) if installs else 1.0
 
 
 def again(old: Iterable[Forecast], model: LinkModel, links: Mapping[str, LinkProfile]) -> tuple[Forecast, ...]:
@@ -45,7 +63,7 @@ def forecasts(
     *,
     links: Iterable[LinkProfile],
     near_links: Iterable[str],
-    disk_ratio: float,
+    ratio: float,
 ) -> tuple[Forecast, ...]:
     """Return a forecast of each artifact for each way to install it: over each link, from the disk, from a mirror.
 
@@ -56,7 +74,7 @@ def forecasts(
         model: fitted on what was.
         links: that were measured.
         near_links: names of those of them that a mirror is reached by.
-        disk_ratio: bytes on the disk afterwards to the installed ones, as measured.
+        ratio: bytes on the disk afterwards to the installed ones (``disk_ratio``).
     """
     by_name: Mapping[str, LinkProfile] = {link.name: link for link in links}
     ways: list[tuple[Strategy, LinkProfile | None]] = [("on-demand", link) for link in by_name.values()]
@@ -81,7 +99,7 @@ def forecasts(
                     download_bytes=size,
                     installed_bytes=artifact.installed_size,
                     product_bytes=product,
-                    disk_bytes=round(artifact.installed_size * disk_ratio) + product,
+                    disk_bytes=round(artifact.installed_size * ratio) + product,
                 )
             )
     return tuple(found)

@@ -6,8 +6,9 @@ import statistics
 from typing import TYPE_CHECKING
 
 from pipeline.errors import UsageError
+from pipeline.measure.bench_request import near_links
 from pipeline.measure.decisions import decide, known
-from pipeline.measure.forecasts import again, download_bytes, forecasts
+from pipeline.measure.forecasts import again, disk_ratio, download_bytes, forecasts, of_manifests
 from pipeline.measure.link_model import fit_link_model
 from pipeline.measure.spread import spread, stage_spreads
 from pipeline.model.counts import counted
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
 
     from pipeline.measure.bench_request import BenchRequest, ModelFile, Prepared
     from pipeline.measure.strategy_bench import Found, Key
-    from pipeline.model.manifest import Artifact
-    from pipeline.model.profiles import DeploymentProfile
+    from pipeline.model.manifest import Artifact, Manifest
+    from pipeline.model.profiles import DeploymentProfile, Profiles
     from pipeline.model.strategies import BenchMachine, Forecast
     from pipeline.model.strategy_runs import LinkProfile, MadeLink
 
@@ -36,8 +37,6 @@ def strategies_result(
     )
     links: Mapping[str, LinkProfile] = {link.profile.name: link.profile for link in found.links}
     model = fit_link_model(measurements, links)
-    installs = [m for m in measurements if m.strategy in {"on-demand", "mirror"}]
-    ratio = statistics.median(m.disk_bytes / m.installed_bytes for m in installs) if installs else 1.0
     return StrategiesResult(
         measured_at=measured_at,
         machine=machine,
@@ -49,7 +48,13 @@ def strategies_result(
         link_model=model,
         forecasts=()
         if model is None
-        else forecasts(prepared.forecast, model, links=links.values(), near_links=request.near_links, disk_ratio=ratio),
+        else forecasts(
+            prepared.forecast,
+            model,
+            links=links.values(),
+            near_links=request.near_links,
+            ratio=disk_ratio(measurements),
+        ),
     )
 
 
@@ -90,6 +95,18 @@ def joined(results: Sequence[StrategiesResult]) -> StrategiesResult:
             "versions": {name: version for result in (first, *others) for name, version in result.versions.items()},
         }
     )
+
+
+def forecast_too(result: StrategiesResult, manifests: Sequence[Manifest], profiles: Profiles) -> StrategiesResult:
+    """Return the document with forecasts of what manifests have besides."""
+    model, links = result.link_model, [link.profile for link in result.links]
+    if model is None:
+        return result
+    there = {m.target for m in result.measurements} | {f.target for f in result.forecasts}
+    near = near_links(profiles, links)
+    ratio = disk_ratio(result.measurements)
+    more = forecasts(of_manifests(manifests, there), model, links=links, near_links=near, ratio=ratio)
+    return result.model_copy(update={"forecasts": (*result.forecasts, *more)})
 
 
 def decided(result: StrategiesResult, profiles: Sequence[DeploymentProfile]) -> StrategiesResult:

@@ -108,7 +108,7 @@ def _be_the_far_end(way: socket.socket) -> NoReturn:
         code = 0
     except (RefusedError, OSError) as error:
         with suppress(OSError):
-            way.send(f"refused: {error}".encode())
+            way.send(str(error).encode())
     finally:
         os._exit(code)
 

@@ -21,7 +21,7 @@ from pipeline.cli.trusted_root import find_trusted_root
 from pipeline.errors import NothingSelectedError, PartialError
 from pipeline.measure.bench_request import BenchRequest
 from pipeline.measure.measuring import measure
-from pipeline.measure.strategy_result import decided, joined
+from pipeline.measure.strategy_result import decided, forecast_too, joined
 from pipeline.model.counts import counted
 from pipeline.model.manifest_document import read_manifest, write_document
 from pipeline.model.repository_layout import METADATA_FOLDER
@@ -31,6 +31,7 @@ from pipeline.ports.links import MakerChoice
 
 if TYPE_CHECKING:
     from pipeline.cli.session import Session
+    from pipeline.model.manifest import Manifest
     from pipeline.model.profiles import DeploymentProfile, Profiles
 
 _STRATEGIES = get_args(Strategy)
@@ -141,6 +142,7 @@ def command(session: Session, asked: _Asked) -> None:
     chosen = [profile for profile in profiles.profiles if profile.name in names]
     if asked.read:
         result = joined([read_strategies(read_named(path), what=str(path)) for path in asked.read])
+        result = forecast_too(result, _manifests(asked), profiles)
     else:
         result = _measured(session, asked, profiles)
     _show(session, asked, decided(result, chosen), chosen)
@@ -177,7 +179,7 @@ def _measured(session: Session, asked: _Asked, profiles: Profiles) -> Strategies
             profiles=profiles,
             links=tuple(link for link in profiles.links if link.name in links),
             strategies=tuple(name for name in _STRATEGIES if name in wanted),
-            forecasts=tuple(read_manifest(read_named(path)) for path in asked.forecasts),
+            forecasts=_manifests(asked),
             runs=asked.runs,
             build_runs=min(asked.build_runs, asked.runs),
             maker=asked.maker,
@@ -189,6 +191,10 @@ def _measured(session: Session, asked: _Asked, profiles: Profiles) -> Strategies
             versions=bench_versions(services),
         )
         return measure(request, services=services, ground=bench_ground(session.settings, services))
+
+
+def _manifests(asked: _Asked) -> tuple[Manifest, ...]:
+    return tuple(read_manifest(read_named(path)) for path in asked.forecasts)
 
 
 def _is_dist(location: str) -> bool:

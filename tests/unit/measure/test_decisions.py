@@ -83,6 +83,7 @@ def test_a_product_that_would_grow_too_much_does_not_carry_the_engine():
     found = decision(profile(most_product_bytes=1_000_000, near_link=None))
     assert "may by 1.0 MB" in refused(found)["bundled"]
     assert found.chosen == "on-demand"
+    assert "bundled: the product would grow by 5.0 MB, and may by 1.0 MB" in found.why
 
 
 def test_what_does_not_fit_the_disk_is_out():
