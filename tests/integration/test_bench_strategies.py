@@ -33,7 +33,7 @@ def can_relay() -> bool:
         return False
 
 
-needs_relay = pytest.mark.skipif(not can_relay(), reason="needs namespaces and /dev/net/tun")
+needs_relay = pytest.mark.skipif(not can_relay(), reason="no link of packets can be made here")
 
 
 def scripted(folder: Path, fault: str = "", **requires: object) -> CommandLine:
