@@ -60,6 +60,7 @@ def command(session: Session, recipes: Path | None) -> None:
         counted(len(catalog.accelerators), "accelerator"),
         counted(len(catalog.models), "model"),
         counted(len(targets), "target"),
+        *([counted(len(profiles), "deployment profile")] if profiles else []),
     )
     session.show(document, lambda: f"{folder} is right: {', '.join(counts)}")
     for engine in dict.fromkeys(target.engine for target, _ in without_budget):

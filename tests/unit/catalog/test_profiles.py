@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import shutil
+
 import pytest
 
 from pipeline.app.project import shipped_recipes_dir
 from pipeline.catalog import RecipeError, load_profiles
 from pipeline.catalog.profiles import select_named
+from pipeline.cli.main import run
 from pipeline.errors import UsageError
 
 
@@ -59,3 +62,14 @@ def test_names_repeat_take_commas_and_keep_the_order_of_the_file():
     known = ["lan", "100mbit", "20mbit"]
     assert select_named("link", ["20mbit,lan", "lan"], known) == ("lan", "20mbit")
     assert select_named("link", [], known) == tuple(known)
+
+
+def test_check_reads_profiles_and_refuses_wrong_ones(tmp_path, capsys):
+    folder = shutil.copytree(shipped_recipes_dir(), tmp_path / "recipes")
+    shutil.copytree(shipped_recipes_dir().parent / "envs", tmp_path / "envs")
+    assert run(["check", "--recipes", str(folder)]) == 0
+    assert "5 deployment profiles" in capsys.readouterr().out
+    path = folder / "profiles.toml"
+    path.write_text(path.read_text().replace("within = 1.5", "within = 0.5"))
+    assert run(["check", "--recipes", str(folder)]) == 2
+    assert "profiles.toml: profiles.2.within" in capsys.readouterr().err
