@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from pipeline.model.profiles import DeploymentProfile
-    from pipeline.model.strategies import Decision, LinkModel, Option, StrategiesResult
+    from pipeline.model.strategies import Decision, Forecast, LinkModel, Option, StrategiesResult
     from pipeline.model.strategy_runs import Measurement, Spread
 
 
@@ -109,9 +109,10 @@ def _stages(result: StrategiesResult) -> _Section:
 
 
 def _forecasts(result: StrategiesResult) -> _Section:
+    largest = max((m.installed_bytes for m in result.measurements), default=0)
     rows = [
         (f.strategy, f.target, f.link or "disk", f"{f.seconds:.1f}", f"{f.lowest:.1f} to {f.highest:.1f}",
-         size_text(f.download_bytes), f.why)
+         size_text(f.download_bytes), f"{f.why}{_beyond(f, largest)}")
         for f in result.forecasts
     ]  # fmt: skip
     headings = ("strategy", "target", "link", "forecast, s", "by the error, s", "download", "why not measured")
@@ -147,6 +148,12 @@ def _model(model: LinkModel | None) -> _Section:
     after = (f"Start of the server and first token, added to forecasts: {model.after_seconds:.2f} s.",)
     headings = ("strategy", "target", "link", "measured, s", "predicted without it, s", "error")
     return _Section("Link model", f"Installation, s = {terms}; {errors}.", headings, rows, after)
+
+
+def _beyond(forecast: Forecast, largest_installed: int) -> str:
+    """Return how far a forecast goes beyond what was measured, an empty text where it does not."""
+    times = forecast.installed_bytes / max(1, largest_installed)
+    return f"; {times:.0f} times the size of the largest that was measured" if times >= 2 else ""
 
 
 def _decisions(result: StrategiesResult, profiles: Sequence[DeploymentProfile]) -> _Section:

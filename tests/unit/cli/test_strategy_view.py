@@ -49,6 +49,10 @@ def test_a_forecast_is_never_shown_as_a_measurement(found):
     assert "s (forecast)" in rest
 
 
+def test_a_forecast_beyond_everything_that_was_measured_says_how_far(found):
+    assert "no driver; 38 times the size of the largest that was measured" in as_text(found, [PROFILE])
+
+
 def test_rules_stand_below_the_table_that_they_made(found):
     assert "p: seconds within 1.1; network public (20mbit), product may grow by 50.0 MB" in as_text(found, [PROFILE])
 
