@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.cli.tables import markdown, size_text, table
 from pipeline.measure.spread import STAGES
+from pipeline.model.counts import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -64,9 +65,9 @@ def _sections(result: StrategiesResult, profiles: Sequence[DeploymentProfile]) -
 def _links(result: StrategiesResult) -> _Section:
     machine = result.machine
     where = (
-        f"{result.measured_at} on {machine.system}, {machine.processor or machine.platform}, {machine.processors} "
-        f"processors; {', '.join(f'{name} {version}' for name, version in result.versions.items())}; "
-        f"asked with {result.model}"
+        f"{result.measured_at} on {machine.system}, {machine.processor or machine.platform}, "
+        f"{counted(machine.processors, 'processor')}; "
+        f"{', '.join(f'{name} {version}' for name, version in result.versions.items())}; asked with {result.model}"
     )
     rows = [(link.profile.name, link.profile.title, link.maker, link.why) for link in result.links]
     return _Section("Links", where, ("link", "what it is like", "made by", "why not nearer to the truth"), rows)
@@ -131,8 +132,8 @@ def _model(model: LinkModel | None) -> _Section:
     errors = "there are too few measurements to say its error"
     if model.median_error is not None and model.largest_error is not None:
         errors = (
-            f"left out one by one, {len(model.points)} measurements are missed by {model.median_error:.0%} (median) "
-            f"and {model.largest_error:.0%} (most)"
+            f"{counted(len(model.points), 'measurement')}, left out one by one: missed by {model.median_error:.0%} "
+            f"(median) and {model.largest_error:.0%} (most)"
         )
     rows = [
         (
