@@ -21,8 +21,10 @@ _LABEL_ABOVE = -12
 _CHARACTER_WIDTH = 6.6  # of text of 12 px, as fonts of browsers have it on average
 _LABELS: Mapping[Unit, str] = {
     "bytes": "datum.value == 0 ? '0' : replace(format(datum.value, '~s'), /([kMGT]?)$/, ' $1B')",
-    "seconds": "datum.value >= 120 ? format(datum.value / 60, '~r') + ' min' : datum.value + ' s'",
+    "seconds": "datum.value >= 120 ? format(datum.value / 60, '~f') + ' min' : datum.value + ' s'",
 }
+_MINUTES_FROM = 120  # seconds, as in the label
+_ROUND_SECONDS = (30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400)
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 
 
@@ -102,7 +104,7 @@ def rows_picture(rows: Sequence[Row], colours: Mapping[str, str], *, unit: Unit,
         "type": "quantitative",
         "title": None,
         "scale": {"domainMin": 0, "nice": False, "padding": 1},
-        "axis": {"labelExpr": _LABELS[unit], "tickCount": max(width // 110, 3), "labelFlush": True},
+        "axis": {"labelExpr": _LABELS[unit], **_ticks(unit, rows, max(width // 110, 3)), "labelFlush": True},
     }
     names = list(colours)
     colour: JsonValue = {
@@ -169,6 +171,16 @@ def lines_picture(
             },
         }
     )
+
+
+def _ticks(unit: Unit, rows: Sequence[Row], count: int) -> dict[str, JsonValue]:
+    """Return how many ticks an axis has; of minutes also where, since what is round in seconds is not in minutes."""
+    longest = max((part.end for row in rows for part in row.parts), default=0)
+    if unit == "bytes" or longest < _MINUTES_FROM:
+        return {"tickCount": count}
+    step = next((step for step in _ROUND_SECONDS if longest / step <= count + 1), _ROUND_SECONDS[-1])
+    places: list[JsonValue] = list(range(0, int(longest) + 1, step))
+    return {"values": places}
 
 
 def _fitting(row: Row, width: int) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,66 +14,71 @@ from pipeline.app.project import manifests_dir
 from pipeline.app.services import disk, open_services
 from pipeline.cli.bundle_places import bundle_place
 from pipeline.cli.locations import location_of
-from pipeline.cli.options import FILE, FOLDER, Command, common_options
+from pipeline.cli.named_files import read_named
+from pipeline.cli.options import FILE, FOLDER, Command, common_options, gathered_options
 from pipeline.cli.tables import table
 from pipeline.measure.choosing import choose
 from pipeline.measure.footprint import Origin, footprint
 from pipeline.measure.reading import read_contents
+from pipeline.measure.strategy_times import strategy_times
 from pipeline.measure.tables import bundle_table, sharing_table, update_table
 from pipeline.measure.writing import DOCUMENT, PAGE, SUMMARY, write_report
 from pipeline.model.counts import counted, listed
+from pipeline.model.strategies import read_strategies
 
 if TYPE_CHECKING:
-    from pipeline.cli.bundle_places import BundlePlace
     from pipeline.cli.session import Session
-    from pipeline.model.footprint import FootprintReport
-    from pipeline.ports import Services
+    from pipeline.model.footprint import FootprintReport, StrategyTime
+    from pipeline.model.layer_content import LayerContent
 
 _ORDER = (PAGE, SUMMARY, DOCUMENT)
 _PLACE = "A dist folder, or a signed repository: a folder or a url."
 
 
-@click.command("footprint", cls=Command, short_help="Write what bundles cost: a page, Markdown and JSON.")
-@click.option("--from", "place", metavar="PLACE", help=f"{_PLACE}  [default: the output folder]")
-@click.option(
-    "--target", "targets", multiple=True, metavar="T", help="Targets; repeats, commas, globs.  [default: all]"
+_OPTIONS = (
+    click.option("--from", "place", metavar="PLACE", help=f"{_PLACE}  [default: the output folder]"),
+    click.option(
+        "--target", "targets", multiple=True, metavar="T", help="Targets; repeats, commas, globs.  [default: all]"
+    ),
+    click.option("--release", metavar="R", help="Version of the bundles.  [default: the newest of each target]"),
+    click.option("--baseline", metavar="R", help="Version to compare with.  [default: the one before]"),
+    click.option("--baseline-from", metavar="PLACE", help="Where the baseline is.  [default: as --from]"),
+    click.option(
+        "--strategies", type=FILE, metavar="FILE", help="What `bench strategies --output` wrote; it is drawn too."
+    ),
+    click.option(
+        "--trusted-root", type=FILE, metavar="FILE", help="Root metadata that a repository is checked against."
+    ),
+    click.option("--output", "-o", type=FOLDER, metavar="DIR", help="Folder for the three files.  [default: report]"),
 )
-@click.option("--release", metavar="R", help="Version of the bundles.  [default: the newest of each target]")
-@click.option("--baseline", metavar="R", help="Version to compare with.  [default: the one before]")
-@click.option("--baseline-from", metavar="PLACE", help="Where the baseline is.  [default: as --from]")
-@click.option("--trusted-root", type=FILE, metavar="FILE", help="Root metadata that a repository is checked against.")
-@click.option("--output", "-o", type=FOLDER, metavar="DIR", help="Folder for the three files.  [default: report]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    place: str | None
+    targets: tuple[str, ...]
+    release: str | None
+    baseline: str | None
+    baseline_from: str | None
+    strategies: Path | None
+    trusted_root: Path | None
+    output: Path | None
+
+
+@click.command("footprint", cls=Command, short_help="Write what bundles cost: a page, Markdown and JSON.")
+@gathered_options(_OPTIONS, _Asked)
 @common_options
-def command(
-    session: Session,
-    place: str | None,
-    targets: tuple[str, ...],
-    release: str | None,
-    baseline: str | None,
-    baseline_from: str | None,
-    trusted_root: Path | None,
-    output: Path | None,
-) -> None:
+def command(session: Session, asked: _Asked) -> None:
     """Write report.html, report.md and report.json: what bundles weigh, what they share, and how they grew.
 
     Layers are read without unpacking them, and once: a second report about the same layers reads nothing.
     """
-    text = place or str(session.settings.output)
     pictures = picture_maker()  # before anything long is done
-    with ExitStack() as held:
-        services = held.enter_context(
-            open_services(session.settings, store_dir=session.settings.cache_dir, location=location_of(text))
-        )
-        here = held.enter_context(bundle_place(session, text, trusted_root=trusted_root, services=services))
-        there = (
-            held.enter_context(
-                bundle_place(session, baseline_from, trusted_root=trusted_root, services=services, is_earlier=True)
-            )
-            if baseline_from
-            else None
-        )
-        report = _report(here, there, services, patterns=targets, release=release, baseline=baseline)
-    folder = (output or Path("report")).absolute()
+    timed: tuple[StrategyTime, ...] = ()
+    if asked.strategies:
+        timed = strategy_times(read_strategies(read_named(asked.strategies), what=str(asked.strategies)))
+    report = _report(session, asked, timed)
+    folder = (asked.output or Path("report")).absolute()
     files = write_report(
         report, folder, pictures=pictures, templates_dir=manifests_dir() / "templates" / "report", disk=disk()
     )
@@ -83,38 +89,36 @@ def command(
             summary.write(files[SUMMARY].read_text(encoding="utf-8"))
     if any(bundle.rehearsal for bundle in report.bundles):
         session.warn("a rehearsal: there is no engine in these bundles, and their sizes say nothing about real ones")
-    if baseline and report.without_baseline:
+    if asked.baseline and report.without_baseline:
         names = listed(report.without_baseline)
-        session.warn(f"there is no {baseline} of {counted(len(report.without_baseline), 'target')}: {names}")
+        session.warn(f"there is no {asked.baseline} of {counted(len(report.without_baseline), 'target')}: {names}")
 
 
-def _report(
-    here: BundlePlace,
-    there: BundlePlace | None,
-    services: Services,
-    *,
-    patterns: tuple[str, ...],
-    release: str | None,
-    baseline: str | None,
-) -> FootprintReport:
-    chosen = choose(
-        here.artifacts,
-        patterns=patterns,
-        release=release,
-        baseline=baseline,
-        elsewhere=None if there is None else there.artifacts,
-    )
-    reader = layer_reader()
-    contents = read_contents(chosen.bundles, archive_of=here.archive_of, reader=reader, services=services)
-    contents = read_contents(
-        chosen.baselines.values(),
-        archive_of=(there or here).archive_of,
-        reader=reader,
-        services=services,
-        known=contents,
-    )
-    origin = Origin(here.kind, here.release, here.created)
-    return footprint(origin, chosen, contents, times=here.times)
+def _report(session: Session, asked: _Asked, timed: tuple[StrategyTime, ...]) -> FootprintReport:
+    text, root = asked.place or str(session.settings.output), asked.trusted_root
+    with ExitStack() as held:
+        services = held.enter_context(
+            open_services(session.settings, store_dir=session.settings.cache_dir, location=location_of(text))
+        )
+        here = held.enter_context(bundle_place(session, text, trusted_root=root, services=services))
+        there = here
+        if asked.baseline_from:
+            earlier = bundle_place(session, asked.baseline_from, trusted_root=root, services=services, is_earlier=True)
+            there = held.enter_context(earlier)
+        chosen = choose(
+            here.artifacts,
+            patterns=asked.targets,
+            release=asked.release,
+            baseline=asked.baseline,
+            elsewhere=None if there is here else there.artifacts,
+        )
+        contents: dict[str, LayerContent] = {}
+        for place, bundles in ((here, chosen.bundles), (there, chosen.baselines.values())):
+            contents = read_contents(
+                bundles, archive_of=place.archive_of, reader=layer_reader(), services=services, known=contents
+            )
+        origin = Origin(here.kind, here.release, here.created)
+        return footprint(origin, chosen, contents, times=here.times, strategies=timed)
 
 
 def _text(report: FootprintReport, files: dict[str, Path]) -> str:

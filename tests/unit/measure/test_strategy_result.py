@@ -4,6 +4,7 @@ import pytest
 
 from pipeline.errors import IntegrityError, UsageError
 from pipeline.measure.strategy_result import decided, joined
+from pipeline.measure.strategy_times import strategy_times
 from pipeline.model.manifest_document import write_document
 from pipeline.model.profiles import DeploymentProfile
 from pipeline.model.strategies import BenchMachine, Forecast, StrategiesResult, read_strategies
@@ -106,3 +107,15 @@ def test_decisions_are_of_the_figures_and_of_the_profiles_that_are_given():
     found = result(measurement("bundled", None, run(unpack=1.0)), measurement("on-demand", "20mbit", run(download=9)))
     (decision,) = decided(found, [profile]).decisions
     assert (decision.profile, decision.target, decision.chosen) == ("p", TARGET, "bundled")
+
+
+def test_a_report_draws_medians_without_the_model_and_keeps_forecasts_apart():
+    slow = measurement(
+        "on-demand", "20mbit", run(download=3.0, model=9.0, load=1.0), run(download=5.0, model=9.0, load=1.0)
+    )
+    drawn = strategy_times(result(slow, measurement("bundled", None, run(unpack=0.5)), forecasts=(forecast(381.2),)))
+    assert [(one.strategy, one.link, one.milliseconds, one.least, one.most, one.forecast) for one in drawn] == [
+        ("on-demand", "20mbit", 5000, 4000, 6000, False),
+        ("bundled", "", 500, 500, 500, False),
+        ("on-demand", "20mbit", 381_200, 381_200, 381_200, True),
+    ]

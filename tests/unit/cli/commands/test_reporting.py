@@ -12,6 +12,8 @@ from pipeline.model.manifest_document import read_document, read_manifest, write
 from pipeline.model.step_times import StepTime, StepTimes
 from tests.simulators.engine_world import CPU, LayerFiles, core
 from tests.simulators.web import serving
+from tests.unit.measure.made_measurements import measurement, run
+from tests.unit.measure.test_strategy_result import result
 
 TARGET = "llama.cpp/linux-x86_64-cpu"
 FILES = {"report.html", "report.json", "report.md"}
@@ -149,3 +151,17 @@ def test_without_the_library_it_stops_before_anything_is_read(user, world, monke
     assert user.run("report", "footprint", "--from", world.folder / "dist") == 5
     assert "engine-pipeline[report]" in user.err
     assert not (tmp_path / "home/report").exists()
+
+
+def test_strategies_that_were_measured_are_drawn_and_a_file_that_is_none_is_refused(user, world, tmp_path):
+    measured = result(measurement("bundled", None, run(unpack=0.5), target=TARGET))
+    (tmp_path / "home/measured.json").write_text(measured.model_dump_json(by_alias=True))
+    dist = world.folder / "dist"
+    said = user.json("report", "footprint", "--from", dist, "--strategies", "measured.json", "--output", "out")
+    (drawn,) = said["report"]["strategies"]
+    assert (drawn["strategy"], drawn["milliseconds"]) == ("bundled", 500)
+    assert "Time to the first token" in (tmp_path / "home/out/report.html").read_text()
+    (tmp_path / "home/none.json").write_text("{}")
+    assert user.run("report", "footprint", "--from", dist, "--strategies", "none.json", "--output", "none") == 7
+    assert "is no result of `bench strategies`" in user.err
+    assert not (tmp_path / "home/none").exists()
