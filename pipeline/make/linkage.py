@@ -22,6 +22,10 @@ _SYMBOL_VERSION = re.compile(r"^(GLIBC|GLIBCXX)_(\d+(?:\.\d+)*)$")
 _FORMATS = {"linux": "elf", "windows": "pe", "macos": "macho"}
 LIBRARY_NAMES = {"linux": r"\.so(\.\d+)*$", "windows": r"(?i)\.(dll|exe)$", "macos": r"\.dylib$"}
 _SHOWN = 10
+_C_RUNTIME = re.compile(r"(?i)^(api-ms-win-crt-.*|ucrtbase)\.dll$")
+_C_RUNTIME_SINCE = (
+    "10.0"  # a part of Windows from this version on, an update for older ones ("Universal CRT", Microsoft)
+)
 
 
 class Linkage(NamedTuple):
@@ -35,6 +39,7 @@ class Linkage(NamedTuple):
         files: how many binaries were looked at.
         macos: highest macOS version that any file was made for, None without Mach-O files.
         architectures: machines that all of the files run on, sorted.
+        windows: lowest version of Windows that all of the files run on, None without PE files.
     """
 
     glibc: str | None
@@ -43,6 +48,14 @@ class Linkage(NamedTuple):
     files: int
     macos: str | None = None
     architectures: tuple[str, ...] = ()
+    windows: str | None = None
+
+    @property
+    def floor(self) -> str:
+        """The system that is needed, in words."""
+        if self.windows:
+            return f"Windows {self.windows}"
+        return f"macOS {self.macos}" if self.macos else f"glibc {self.glibc}"
 
 
 def read_cards(root: Path, inspector: BinaryInspector) -> dict[str, BinaryCard]:
@@ -115,7 +128,16 @@ def measure(cards: Mapping[str, BinaryCard], from_host: Mapping[str, str]) -> Li
         files=len(cards),
         macos=max(floors, key=version_key, default=None),
         architectures=tuple(sorted(set.intersection(*machines))) if machines else (),
+        windows=max((floor for card in found for floor in _windows_floors(card)), key=version_key, default=None),
     )
+
+
+def _windows_floors(card: BinaryCard) -> Iterator[str]:
+    """Yield what a PE file asks for in its headers, and by needing the C runtime that newer ones have."""
+    if card.format == "pe":
+        yield from filter(None, [card.lowest_system])
+        if any(_C_RUNTIME.match(library) for library in card.needed):
+            yield _C_RUNTIME_SINCE
 
 
 def _resolve(view: LoaderView, order: LoadOrder, name: str, from_host: dict[str, str]) -> Iterator[Finding]:

@@ -68,7 +68,7 @@ def prove(action: Prove, step: str, services: Services, results: Results, work: 
     requires = _requires(action, linkage, results, measured_architectures(own_cards))
     check_floor(action, linkage)
     level = provable(action, action.platform, requires, services, elsewhere=action.runner is not None)
-    summary = f"{linkage.files} binaries, " + (f"macOS {linkage.macos}" if linkage.macos else f"glibc {linkage.glibc}")
+    summary = f"{linkage.files} binaries, {linkage.floor}"
     if requires.gpu_architectures:
         summary += f", code for {', '.join(requires.gpu_architectures)}"
     proof = Proof(level=level)
@@ -168,6 +168,7 @@ def _requires(action: Prove, linkage: Linkage, results: Results, gpu_architectur
         driver=KINDS[action.accelerator_kind].driver_floor(parse_target(action.target).accel, action.platform),
         macos=linkage.macos,
         gpu_architectures=gpu_architectures,
+        windows=linkage.windows,
     )
 
 

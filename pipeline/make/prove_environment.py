@@ -59,7 +59,6 @@ def prove_environment(action: ProveEnvironment, step: str, services: Services, r
             action, level, laid, results, services=services, work=work, step=step, python=python
         )
     linkage = binaries.linkage
-    floor = f"macOS {linkage.macos}" if linkage.macos else f"glibc {linkage.glibc}"
     return made(
         facts={
             "proof": proof.model_dump(mode="json"),
@@ -68,7 +67,8 @@ def prove_environment(action: ProveEnvironment, step: str, services: Services, r
             "wheels": len(action.environment.wheels),
             "conda_packages": len(action.environment.conda) if action.channel_layer is not None else 0,
         },
-        summary=f"{counted(linkage.files, 'binary', 'binaries')} among {counted(file_count, 'file')}, {floor}{said}",
+        summary=f"{counted(linkage.files, 'binary', 'binaries')} among {counted(file_count, 'file')}, "
+        f"{linkage.floor}{said}",
     )
 
 
@@ -173,4 +173,5 @@ def _requires(binaries: BinariesRead, cpu: tuple[str, ...]) -> Requires:
         driver=None,
         macos=linkage.macos,
         gpu_architectures=(),
+        windows=linkage.windows,
     )

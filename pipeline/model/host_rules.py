@@ -34,6 +34,7 @@ def _lacks(requires: Requires, facts: HostFacts) -> Iterator[str]:
     floors = (
         ("glibc", requires.glibc, facts.glibc),
         ("macOS", requires.macos, facts.macos),
+        ("Windows", requires.windows, facts.windows),
         ("a libstdc++ with GLIBCXX", requires.libstdcxx, facts.libstdcxx),
     )
     for what, needed, found in floors:

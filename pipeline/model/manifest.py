@@ -80,6 +80,7 @@ class Requires(Frozen):
         driver: lowest driver version, None when none is needed.
         macos: lowest macOS version, None elsewhere.
         gpu_architectures: for example ``sm_90``.
+        windows: lowest version of Windows, for example ``10.0``; None, and then not written, elsewhere.
     """
 
     glibc: Version | None
@@ -89,6 +90,7 @@ class Requires(Frozen):
     driver: Version | None
     macos: Version | None
     gpu_architectures: tuple[Line, ...]
+    windows: Version | None = Field(default=None, exclude_if=not_)
 
 
 class Proof(Frozen):

@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.errors import ProofError
-from pipeline.make.linkage import check_linkage, read_cards
+from pipeline.make.linkage import check_linkage, measure, read_cards
 from pipeline.system.binaries import FileInspector
-from tests.simulators.binaries import write_binary, write_cuda_runtime, write_engine
+from tests.simulators.binaries import fixture, write_binary, write_cuda_runtime, write_engine
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.make.linkage import Linkage
+    from pipeline.model.binary import BinaryCard
 
 LINUX = ("libc.so.6", "libm.so.6", "libstdc++.so.6", "libgomp.so.1")
 WINDOWS = ("kernel32.dll", "api-ms-win-*", "vcruntime140*.dll")
@@ -52,6 +53,33 @@ def test_a_windows_bundle_needs_the_msvc_runtime_and_no_api_set(tmp_path: Path, 
     linkage = check("windows-x86_64")
     assert linkage.libraries == ("KERNEL32.dll", "VCRUNTIME140.dll")
     assert (linkage.glibc, linkage.libstdcxx, linkage.macos) == (None, None, None)
+
+
+def test_a_windows_plugin_without_the_library_that_it_is_for_fails_the_proof(tmp_path: Path, check):
+    write_engine(tmp_path / "bin", "windows-x86_64")
+    (tmp_path / "bin/ggml-base.dll").unlink()
+    with pytest.raises(ProofError, match=r"ggml-cpu-haswell\.dll needs ggml-base\.dll, which is neither in the bundle"):
+        check("windows-x86_64")
+
+
+def pe_card(**changes) -> BinaryCard:
+    card = FileInspector().inspect(fixture("windows-x86_64", "program"))
+    return card.model_copy(update=changes)
+
+
+@pytest.mark.parametrize(
+    ("headers", "needed", "floor"),
+    [
+        ("6.0", ("KERNEL32.dll",), "6.0"),
+        ("6.0", ("KERNEL32.dll", "api-ms-win-crt-heap-l1-1-0.dll"), "10.0"),
+        ("6.0", ("ucrtbase.dll",), "10.0"),
+        ("10.1", ("UCRTBASE.dll",), "10.1"),
+    ],
+)
+def test_what_needs_the_universal_c_runtime_needs_the_windows_that_has_it(headers, needed, floor):
+    cards = {"bin/a.exe": pe_card(lowest_system=headers, needed=needed), "bin/b.dll": pe_card(lowest_system="5.2")}
+    assert measure(cards, {}).windows == floor
+    assert measure(cards, {}).floor == f"Windows {floor}"
 
 
 @pytest.mark.parametrize("platform", ["macos-arm64", "macos-x86_64"])

@@ -16,6 +16,12 @@ def test_a_version_without_its_last_zeros_is_the_same_version(found: str, floor:
     assert lacks(requires(macos=floor), CPU_HOST.model_copy(update={"macos": found})) == ()
 
 
+def test_an_older_windows_does_not_serve_what_needs_a_newer_one():
+    older = CPU_HOST.model_copy(update={"windows": "6.3.9600"})
+    assert lacks(requires(windows="10.0"), older) == ("it needs Windows 10.0, this has 6.3.9600",)
+    assert lacks(requires(windows="10.0"), CPU_HOST.model_copy(update={"windows": "10.0.17763"})) == ()
+
+
 @pytest.mark.parametrize(
     ("libraries", "floor", "expected"),
     [
