@@ -84,15 +84,31 @@ def prove(action: Prove, step: str, services: Services, results: Results, work: 
 def _run_bundle(
     action: Prove, level: ProofLevel, root: Path, services: Services, results: Results, *, step: str
 ) -> tuple[Proof, str]:
-    """Start the bundle's programs; return what that proved, and the same for people."""
+    """Start the bundle's programs, under what runs them; return what that proved, and the same for people."""
     work = root.parent
     software = _software_environment(action, services)
     env = {**clean_environment(work, services.base_env), **software}
-    health = action.health
-    patience = _SOFTWARE_PATIENCE if software else 1
-    if action.runner is not None:
-        services, env = running_under(action.runner, services, env, work)
-        patience = action.runner.slowness
+    if action.runner is None:
+        patience = _SOFTWARE_PATIENCE if software else 1
+        return _run_programs(action, level, root, services, results, step=step, env=env, patience=patience)
+    patience = action.runner.slowness
+    with running_under(action.runner, services, env, work) as (under, its_env):
+        return _run_programs(action, level, root, under, results, step=step, env=its_env, patience=patience)
+
+
+def _run_programs(
+    action: Prove,
+    level: ProofLevel,
+    root: Path,
+    services: Services,
+    results: Results,
+    *,
+    step: str,
+    env: dict[str, str],
+    patience: int,
+) -> tuple[Proof, str]:
+    """Start the programs; ``patience`` is how many times longer the server may take to be ready."""
+    work, health = root.parent, action.health
     if patience > 1:
         patient = health.ready_timeout_seconds * patience
         health = health.model_copy(update={"ready_timeout_seconds": patient})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,13 +11,14 @@ from pipeline.model.filling import fill
 from pipeline.ports import Command
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     from pipeline.model.toolchain import FoundRunner
     from pipeline.ports import CommandOutcome, CommandRunner, RunningCommand, Services
 
 _PREPARE_SECONDS = 600.0
+_FINISH_SECONDS = 60.0
 
 
 class Under:
@@ -43,10 +45,11 @@ class Under:
         return replace(command, argv=(*self._runner.argv, *command.argv), timeout_seconds=seconds)
 
 
+@contextmanager
 def running_under(
     runner: FoundRunner, services: Services, env: Mapping[str, str], work: Path
-) -> tuple[Services, dict[str, str]]:
-    """Return services whose programs are run by a runner, and the environment for them.
+) -> Iterator[tuple[Services, dict[str, str]]]:
+    """Yield services whose programs are run by a runner, and the environment for them; nothing of it runs on after.
 
     Raises:
         HostError: the runner does not work here.
@@ -63,4 +66,8 @@ def running_under(
                 f"{runner.title} does not work here (exit code {outcome.exit_code}): {said}",
                 hint="repair it, or take --prove none and say so",
             )
-    return replace(services, commands=Under(services.commands, runner)), env
+    try:
+        yield replace(services, commands=Under(services.commands, runner)), env
+    finally:
+        if runner.finish:  # that nothing is left to end is a failure to some
+            services.commands.run(Command(runner.finish, cwd=work, env=env, timeout_seconds=_FINISH_SECONDS))

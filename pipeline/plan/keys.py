@@ -78,7 +78,7 @@ _REFERENCES: Mapping[type[Action], frozenset[str]] = {
 # what ``own_options`` let through.
 _PARTS: Mapping[type[Action], Mapping[str, frozenset[str]]] = {
     Compile: {"component": frozenset({"outputs_on", "native", "own_options"})},
-    Prove: {"runner": frozenset({"argv", "slowness"})},
+    Prove: {"runner": frozenset({"argv", "finish", "slowness"})},
     ProveWheel: {"proof": frozenset({"timeout_seconds"})},
 }
 # Fields that came later: an action that does without them has the key that it always had.

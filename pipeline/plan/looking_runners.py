@@ -55,5 +55,6 @@ def find_runner(runner: Runner, host: HostProbe) -> FoundRunner | str:
         argv=(tool.path, *args),
         environment=runner.environment,
         prepare=runner.prepare,
+        finish=tuple(fill(argument, beside=str(Path(tool.path).parent)) for argument in runner.finish),
         slowness=runner.slowness,
     )

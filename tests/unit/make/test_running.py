@@ -1,10 +1,11 @@
 from __future__ import annotations
 
+import contextlib
 import sys
 
 import pytest
 
-from pipeline.errors import HostError
+from pipeline.errors import HostError, ProofError
 from pipeline.make.running import Under, running_under
 from pipeline.model.toolchain import FoundRunner
 from pipeline.ports import Command
@@ -25,8 +26,8 @@ class Asked:
 
 
 def test_a_program_is_started_by_its_runner(tmp_path):
-    services, env = running_under(RUNNER, services_for(tmp_path), {"A": "b"}, tmp_path)
-    outcome = services.commands.run(Command(("program", "--version"), cwd=tmp_path, env=env))
+    with running_under(RUNNER, services_for(tmp_path), {"A": "b"}, tmp_path) as (services, env):
+        outcome = services.commands.run(Command(("program", "--version"), cwd=tmp_path, env=env))
     assert outcome.tail == (f"['program', '--version'] {tmp_path / 'runner'}",)
     assert env["A"] == "b"
 
@@ -42,17 +43,31 @@ def test_a_slow_runner_has_more_time(tmp_path):
 def test_a_runner_is_made_ready_once_before_programs(tmp_path):
     mark = tmp_path / "made"
     ready = FoundRunner(title="r", argv=(sys.executable, "-c", f"open({str(mark)!r}, 'x')"), prepare=("init",))
-    running_under(ready, services_for(tmp_path), {}, tmp_path)
-    assert mark.is_file()
+    with running_under(ready, services_for(tmp_path), {}, tmp_path):
+        assert mark.is_file()
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_what_a_runner_left_running_is_ended_whatever_became_of_the_programs(tmp_path, fails):
+    mark = tmp_path / "ended"
+    finish = (sys.executable, "-c", f"import os; open({str(mark)!r}, 'x').write(os.environ['PREFIX']); exit(1)")
+    runner = RUNNER.model_copy(update={"finish": finish})
+    with contextlib.suppress(ProofError), running_under(runner, services_for(tmp_path), {}, tmp_path):
+        assert not mark.exists()
+        if fails:
+            raise ProofError("it does not answer")
+    assert mark.read_text() == str(tmp_path / "runner")
 
 
 def test_a_runner_that_does_not_work_is_named(tmp_path):
     broken = FoundRunner(title="wine 8.0", argv=(sys.executable, "-c", "exit('no prefix')"), prepare=("init",))
-    with pytest.raises(HostError, match=r"wine 8\.0 does not work here \(exit code 1\): no prefix"):
-        running_under(broken, services_for(tmp_path), {}, tmp_path)
+    under = running_under(broken, services_for(tmp_path), {}, tmp_path)
+    with pytest.raises(HostError, match=r"wine 8\.0 does not work here \(exit code 1\): no prefix"), under:
+        pass
 
 
 def test_the_real_runner_stays_as_it_is(tmp_path):
     services = services_for(tmp_path)
-    running_under(RUNNER, services, {}, tmp_path)
+    with running_under(RUNNER, services, {}, tmp_path):
+        pass
     assert isinstance(services.commands, ProcessRunner)
