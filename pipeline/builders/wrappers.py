@@ -35,8 +35,9 @@ def wrapper_texts(toolchain: Toolchain, target: CrossTarget, *, identity: str) -
     rewriting = _rewriting(target)
     texts = {}
     for name, arguments in toolchain.commands.items():
-        words = " ".join(fill(argument, triple=target.triple) for argument in arguments)
         compiles = name in {"cc", "c++"}
+        flags = target.flags if compiles else ()
+        words = " ".join([*(fill(argument, triple=target.triple) for argument in arguments), *flags])
         texts[name] = (
             f'#!/bin/sh\n# {identity}\n{rewriting if compiles else ""}exec "${PROGRAM_VARIABLE}" {words} "$@"\n'
         )

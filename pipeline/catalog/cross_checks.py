@@ -84,13 +84,14 @@ def check_toolchains(
         complaints += _unknown_platforms(path, toolchain.hosts)
         complaints += _unknown_platforms(path, [target.platform for target in toolchain.targets])
         for target in toolchain.targets:
-            for name, cross in target.engines.items():
+            for name, ways in target.engines.items():
                 key = f"targets.{target.platform}.engines.{name}"
                 if name not in engines:
                     complaints.append(f"{path}: {key}: no such engine")
                 complaints += [
                     f"{path}: {key}.accelerators: no recipe builds {accel!r} of {name}"
-                    for accel in cross.accelerators
+                    for way in ways
+                    for accel in way.accelerators
                     if accel not in accelerators or name not in accelerators[accel].engines
                 ]
     return complaints

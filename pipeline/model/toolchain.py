@@ -10,6 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from pipeline.model.filling import fill, require_pattern
 from pipeline.model.frozen import FileName, Frozen, Line, Name, RelativePath, Version
 from pipeline.model.toolkit import PackagedToolkit
+from pipeline.model.workflows import AptPackage
 
 _QUOTE = "'"  # ends a text of the shell's that a wrapper is written in
 
@@ -26,8 +27,11 @@ class Runner(Frozen):
         args: put between it and the program.
         environment: variables for it; ``{work}`` is an empty folder.
         prepare: arguments of a first run that makes what later ones need; empty for none.
+        finish: program with arguments that ends what the runner left running; ``{beside}`` is the folder of the one
+            of ``programs`` that was taken.
         slowness: how many times longer a program may take to be ready.
         install: what to do where there is none.
+        apt: Debian packages that it is in, for CI.
     """
 
     title: Line
@@ -37,8 +41,10 @@ class Runner(Frozen):
     args: tuple[str, ...] = ()
     environment: dict[str, str] = {}
     prepare: tuple[str, ...] = ()
+    finish: tuple[str, ...] = ()
     slowness: int = Field(default=1, ge=1, le=100)
     install: Line
+    apt: tuple[AptPackage, ...] = ()
 
     @model_validator(mode="after")
     def _places_can_be_filled(self) -> Self:
@@ -46,6 +52,8 @@ class Runner(Frozen):
             fill(argument, **({"folder": "f"} if self.folders else {}))
         for value in self.environment.values():
             fill(value, work="w")
+        for argument in self.finish:
+            fill(argument, beside="b")
         return self
 
 
@@ -57,6 +65,7 @@ class FoundRunner(Frozen):
         argv: that stands before a program.
         environment: variables; ``{work}`` is an empty folder.
         prepare: arguments of a first run; empty for none.
+        finish: program with arguments of a last run; empty for none.
         slowness: how many times longer a program may take to be ready.
     """
 
@@ -64,11 +73,12 @@ class FoundRunner(Frozen):
     argv: tuple[str, ...] = Field(min_length=1)
     environment: dict[str, str] = {}
     prepare: tuple[str, ...] = ()
+    finish: tuple[str, ...] = ()
     slowness: int = 1
 
 
 class CrossEngine(Frozen):
-    """What of an engine a toolchain builds for a platform, and how that differs.
+    """Accelerators of an engine that a toolchain builds for a platform in one way, and how that differs.
 
     Attributes:
         accelerators: names; no other is built for the platform with it.
@@ -119,12 +129,13 @@ class CrossTarget(Frozen):
         triple: what the compiler calls it, with the oldest system that it is for.
         floor: that oldest system: of glibc, or of macOS; None where there is none.
         options: CMake cache entries that say what is built for; ``{wrappers}`` is the folder of the wrappers.
+        flags: for its compilers, whatever they do.
         rewritten: starts of flags that are rewritten.
         rewrites: applied to such a flag, one after the other.
         files: name to text of files beside the wrappers, for options that name them.
         link_flags: instead of the engine's.
         system_libraries: names or globs of what the platform's hosts bring; anything else must be in a bundle.
-        engines: engine to what is built of it.
+        engines: engine to what is built of it, each accelerator in one way.
         runner: what runs what was built on the machine that built it; None where nothing does.
     """
 
@@ -132,12 +143,13 @@ class CrossTarget(Frozen):
     triple: str = Field(pattern=r"^[a-z0-9_.-]+$")
     floor: Version | None = None
     options: dict[str, str] = {}
+    flags: tuple[Annotated[str, Field(pattern=r"^-[A-Za-z0-9=_.-]+$")], ...] = ()
     rewritten: tuple[Annotated[str, Field(pattern=r"^-[A-Za-z0-9=-]+$")], ...] = ()
     rewrites: tuple[Rewrite, ...] = ()
     files: dict[FileName, str] = {}
     link_flags: tuple[str, ...] = ()
     system_libraries: tuple[str, ...] = Field(min_length=1)
-    engines: dict[Name, CrossEngine] = {}
+    engines: dict[Name, tuple[CrossEngine, ...]] = {}
     runner: Runner | None = None
 
     @field_validator("options")
@@ -147,9 +159,24 @@ class CrossTarget(Frozen):
             fill(value, wrappers="w")
         return options
 
+    @field_validator("engines")
+    @classmethod
+    def _accelerators_stand_once(
+        cls, engines: dict[Name, tuple[CrossEngine, ...]]
+    ) -> dict[Name, tuple[CrossEngine, ...]]:
+        for engine, ways in engines.items():
+            names = [accel for way in ways for accel in way.accelerators]
+            if len(set(names)) != len(names):
+                raise ValueError(f"{engine}: an accelerator stands there twice")
+        return engines
+
+    def engine(self, name: str, accel: str) -> CrossEngine | None:
+        """Return how an engine is built for an accelerator; None where it is not."""
+        return next((way for way in self.engines.get(name, ()) if accel in way.accelerators), None)
+
     def builds(self, engine: str, accel: str) -> bool:
         """Tell whether an engine is built for an accelerator."""
-        return engine in self.engines and accel in self.engines[engine].accelerators
+        return self.engine(engine, accel) is not None
 
 
 class Toolchain(Frozen):

@@ -33,7 +33,7 @@ class Chosen(NamedTuple):
         toolchain: the recipe.
         packaged: its packages for this machine.
         target: how it builds for the platform.
-        engine: what of the engine it builds, and how that differs.
+        engine: how it builds the engine for the accelerator.
     """
 
     toolchain: Toolchain
@@ -98,8 +98,9 @@ def choose_toolchain(
     for name in names:
         toolchain = catalog.toolchains[name]
         cross, packaged = toolchain.target(target.platform), toolchain.packages_for(platform)
-        if cross is not None and packaged is not None and cross.builds(target.engine, target.accel):
-            return Chosen(toolchain, packaged, cross, cross.engines[target.engine])
+        way = cross.engine(target.engine, target.accel) if cross is not None else None
+        if cross is not None and packaged is not None and way is not None:
+            return Chosen(toolchain, packaged, cross, way)
     if asked not in TOOLCHAIN_CHOICES:
         raise _not_built_with(catalog.toolchains[asked], target, platform)
     raise _not_built_on(platform, target, catalog, asked=asked, instead=instead)
@@ -181,7 +182,8 @@ def _not_built_with(toolchain: Toolchain, target: Target, platform: str) -> Usag
     built = sorted(
         f"{engine}/{cross.platform}-{accel}"
         for cross in toolchain.targets
-        for engine, part in cross.engines.items()
-        for accel in part.accelerators
+        for engine, ways in cross.engines.items()
+        for way in ways
+        for accel in way.accelerators
     )
     return UsageError(f"{toolchain.title} does not build {target}", hint=f"it builds {', '.join(built)}")

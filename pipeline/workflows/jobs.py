@@ -16,7 +16,7 @@ from pipeline.model.workflows import AptRepository, RunnerSetup, SystemToolkit
 from pipeline.names import accel_version, family_of
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
 
     from pipeline.catalog import Catalog
     from pipeline.model.manifest import ProofLevel
@@ -115,7 +115,7 @@ def plan_jobs(
                 system=system,
                 targets=_patterns(members, targets, catalog),
                 source=group.source,
-                apt=setup.apt,
+                apt=tuple(sorted({*setup.apt, *_emulators(members, catalog, runner=runner)})),
                 apt_repository=setup.apt_repository,
                 prove=_prove(group, members, catalog, runner=runner),
             )
@@ -177,6 +177,17 @@ def _prove(group: _Group, members: Iterable[Target], catalog: Catalog, *, runner
     if group.source != "build" or runner != group.platform:
         return None
     return "run" if all(catalog.accelerator(target.accel).software_environment for target in members) else None
+
+
+def _emulators(members: Iterable[Target], catalog: Catalog, *, runner: str) -> Iterator[str]:
+    """Yield the packages of what runs the programs of another platform on the machine that cross builds them."""
+    for target in members:
+        for chain in catalog.toolchains.values():
+            cross = chain.target(target.platform)
+            if cross is None or cross.runner is None or not cross.builds(target.engine, target.accel):
+                continue
+            if runner != target.platform and runner in cross.runner.hosts:
+                yield from cross.runner.apt
 
 
 def _setup(

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+import lief
 import pytest
 
 from pipeline.system.binaries import FileInspector
@@ -21,6 +22,7 @@ from tests.simulators.tiny_engine import write_toolchains
 pytestmark = pytest.mark.slow
 
 WINE = "/usr/lib/wine/wine64"
+LOG = "compile-tiny-engine-t2-windows-x86_64-cpu-by-zig.log"
 
 
 @pytest.fixture
@@ -30,9 +32,9 @@ def user(tmp_path: Path) -> CommandLine:
     return made
 
 
-def build(user: CommandLine, platform: str, *more: str) -> dict:
+def build(user: CommandLine, platform: str, *more: str, accel: str = "cpu") -> dict:
     """Build the tiny engine for a platform; return its artifact."""
-    target = f"{platform}-cpu"
+    target = f"{platform}-{accel}"
     user.ok("build", "--target", target, "--source", "build", "--model", user.home / "model.gguf", *more)
     (artifact,) = json.loads((user.home / "dist" / "manifest.json").read_text())["artifacts"]
     return artifact
@@ -65,15 +67,42 @@ def test_linux_on_arm_is_run_under_qemu(user):
 
 
 @pytest.mark.skipif(not Path(WINE).exists(), reason="needs Debian's wine64, which is large: apt install wine64")
-def test_windows_is_run_under_wine(user):
-    proof = build(user, "windows-x86_64")["proof"]
-    assert (proof["level"], proof["generated_tokens"]) == ("run", 16)
+@pytest.mark.parametrize(("accel", "devices"), [("cpu", ["CPU"]), ("avx2", [])])
+def test_windows_is_run_under_wine(user, accel, devices):
+    proof = build(user, "windows-x86_64", accel=accel)["proof"]
+    assert (proof["level"], proof["devices"], proof["generated_tokens"]) == ("run", devices, 16)
     assert proof["runner"].startswith("wine ")
 
 
-def test_windows_gets_one_program_that_needs_windows_alone(user, tmp_path):
+def test_windows_gets_libraries_that_find_each_other_and_export_no_start_up_code(user, tmp_path):
     artifact = build(user, "windows-x86_64", "--prove", "none")
-    assert [layer["name"] for layer in artifact["layers"]] == ["core-cpu"]
+    assert [layer["name"] for layer in artifact["layers"]] == ["core", "cpu"]
+    assert artifact["requires"]["windows"] == "10.0"
+    folder = unpack(user, artifact, tmp_path / "unpacked")
+    cards = {card["path"]: card for card in _cards(folder)}
+    assert sorted(cards) == ["bin/tiny-cpu.dll", "bin/tiny-server.exe", "bin/tiny.dll"]
+    assert "tiny.dll" in cards["bin/tiny-cpu.dll"]["needed"]
+    assert "tiny.dll" in cards["bin/tiny-server.exe"]["needed"]
+    library = lief.PE.parse(str(folder / "bin/tiny.dll"))
+    exports = {entry.name for entry in library.get_export().entries}
+    assert any("tiny_answer" in name for name in exports)
+    assert "atexit" not in exports
+
+
+def test_without_the_directive_a_second_library_of_windows_does_not_link(user):
+    recipe = user.recipes / "toolchains" / "zig.toml"
+    text = recipe.read_text()
+    directive = '.ascii " -exclude-symbols:atexit"\n'
+    assert directive in text
+    recipe.write_text(text.replace(directive, ""))
+    done = user.run("build", "--target", "windows-x86_64-cpu", "--source", "build", "--prove", "none")
+    assert done.returncode == 9
+    assert "duplicate symbol: atexit" in (CACHE_DIR / "logs" / LOG).read_text()
+
+
+def test_windows_gets_one_program_that_needs_windows_alone(user, tmp_path):
+    artifact = build(user, "windows-x86_64", "--prove", "none", accel="avx2")
+    assert [layer["name"] for layer in artifact["layers"]] == ["core-avx2"]
     assert artifact["entry_points"] == {"tiny-server": "bin/tiny-server.exe"}
     names = {name.lower() for name in artifact["requires"]["libraries"]}
     assert "kernel32.dll" in names

@@ -49,7 +49,7 @@ TINY_COMMIT = "{{commit}}"
 role = "core"
 cmake_targets = ["tiny-server"]
 outputs = ["tiny-server", "libtiny.so*"]
-outputs_on = {{ macos = ["tiny-server", "libtiny.*dylib"], windows = ["tiny-server.exe"] }}
+outputs_on = {{ macos = ["tiny-server", "libtiny.*dylib"], windows = ["tiny-server.exe", "tiny.dll"] }}
 unity = {{ tiny = 0 }}
 
 [core.options]
@@ -91,6 +91,7 @@ expect_devices = ["^CPU$"]
 role = "backend"
 cmake_targets = ["tiny-cpu"]
 outputs = ["libtiny-cpu.so"]
+outputs_on = { windows = ["tiny-cpu.dll"] }
 
 [engines.tiny-engine.options]
 TINY_BACKEND = "ON"
@@ -99,9 +100,9 @@ TINY_BACKEND = "ON"
 backend = ["libtiny-cpu.so"]
 """
 
-# What the shipped toolchains build of llama.cpp they build of the tiny engine too, for one accelerator.
+# What the shipped toolchains build of llama.cpp they build of the tiny engine too, in the same ways.
 _CROSS_ENGINE = re.compile(
-    r"""(\[targets[.]engines[.])"llama[.]cpp"\]\n(?:[a-z_]+ = .*\n)+"""
+    r"""(\[\[targets[.]engines[.])"llama[.]cpp"\]\]\n(?:[a-z_]+ = .*\n)+"""
     r"""\n\[targets[.]engines[.]"llama[.]cpp"[.]options\]\n(?:\w+ = .*\n)+"""
 )
 
@@ -138,19 +139,25 @@ def write_recipes(folder: Path, source: Path) -> Path:
 
 
 def write_toolchains(folder: Path, recipes: Path) -> Path:
-    """Add the toolchains of ``recipes`` to a recipe folder, for the tiny engine instead of llama.cpp."""
+    """Add the toolchains of ``recipes`` to a recipe folder, for the tiny engine instead of llama.cpp.
+
+    What is one program there is the accelerator ``avx2`` here too.
+    """
+    (folder / "accelerators" / "avx2.toml").write_text(ACCELERATOR.replace('name = "cpu"', 'name = "avx2"'))
     (folder / "toolchains").mkdir()
     for path in recipes.glob("toolchains/*.toml"):
         text = _CROSS_ENGINE.sub(_for_the_tiny_engine, path.read_text())
-        assert "llama.cpp" not in text
+        assert "llama.cpp" not in text.replace("llama.cpp's", "")
         (folder / "toolchains" / path.name).write_text(text)
     return folder
 
 
 def _for_the_tiny_engine(match: re.Match[str]) -> str:
-    linked = "linked = true" in match[0]
-    options = 'linked = true\noptions = { BUILD_SHARED_LIBS = "OFF" }\n' if linked else ""
-    return f'{match[1]}tiny-engine]\naccelerators = ["cpu"]\n{options}'
+    part = f"{match[1]}tiny-engine]]\n"
+    if "linked = true" not in match[0]:
+        return f'{part}accelerators = ["cpu"]\n'
+    options = 'options = { BUILD_SHARED_LIBS = "OFF" }'
+    return f'{part}accelerators = ["avx2"]\ncore_outputs = ["tiny-server.exe"]\nlinked = true\n{options}\n'
 
 
 def write_model(path: Path) -> Path:

@@ -33,7 +33,7 @@ def call(catalog, tmp_path):
 
 def test_the_compiler_is_told_what_it_compiles_for(call):
     said = call("linux-x86_64", "cc", "-c", "a b.c", "", '-DX="y z"')
-    assert said == ["cc", "-target", "x86_64-linux-gnu.2.28", "-O2", "-c", "a b.c", "", '-DX="y z"']
+    assert said == ["cc", "-target", "x86_64-linux-gnu.2.28", "-O2", "-s", "-c", "a b.c", "", '-DX="y z"']
 
 
 def test_other_programs_are_passed_through(call):

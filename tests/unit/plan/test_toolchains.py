@@ -17,6 +17,7 @@ HERE = "linux-x86_64"
 NATIVE = parse_target("llama.cpp/linux-x86_64-avx2")
 ARM = parse_target("llama.cpp/linux-arm64-cpu")
 WINDOWS = parse_target("llama.cpp/windows-x86_64-avx2")
+WINDOWS_VARIANTS = parse_target("llama.cpp/windows-x86_64-cpu")
 MACOS = parse_target("llama.cpp/macos-arm64-cpu")
 METAL = parse_target("llama.cpp/macos-arm64-metal")
 NAMES = ("cc", "cxx", "cmake", "ninja", "strip", "objcopy")
@@ -52,7 +53,7 @@ def test_the_machines_own_compiler_builds_for_its_own_platform(catalog):
     assert of_kind(planned(catalog, NATIVE), Compile)[0].cross is None
 
 
-@pytest.mark.parametrize("target", [ARM, WINDOWS, MACOS])
+@pytest.mark.parametrize("target", [ARM, WINDOWS, WINDOWS_VARIANTS, MACOS])
 def test_other_platforms_are_built_with_what_builds_for_them(catalog, target):
     assert chosen(catalog, target).title == "zig 0.17.1"
     assert planned(catalog, target).decisions[0].toolchain == "zig"

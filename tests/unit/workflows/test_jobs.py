@@ -77,7 +77,7 @@ def test_another_runner_keeps_what_is_cross_built_where_it_was(catalog, recipes)
     planned = jobs(catalog, recipes, windows__x86_64="windows-2022", macos__arm64="mac", linux__arm64="graviton")
     kept = kept_elsewhere(planned.values(), ("windows-x86_64", "macos-arm64", "linux-arm64"))
     assert [(job.targets, job.runner) for job in kept] == [
-        (("llama.cpp/windows-x86_64-avx2",), "linux-x86_64"),
+        (("llama.cpp/windows-x86_64-avx2", "llama.cpp/windows-x86_64-cpu"), "linux-x86_64"),
     ]
     assert kept_elsewhere(planned.values(), ("linux-x86_64",)) == ()
 
@@ -99,6 +99,13 @@ def test_a_target_s_job_is_called_as_it_is_said_where_the_target_cannot_be_built
     for target in building.targets():
         job = planned[job_name(target, building)]
         assert any(target.is_named(pattern) for pattern in job.targets)
+
+
+def test_what_runs_the_programs_of_another_platform_is_installed_where_they_are_cross_built(building, recipes):
+    planned = jobs(building, recipes)
+    assert "wine64" in planned["llama.cpp-windows-x86_64-cpu"].apt
+    arm = planned["llama.cpp-linux-arm64-cpu"]
+    assert (arm.runner, [package for package in arm.apt if "qemu" in package]) == ("linux-arm64", [])
 
 
 def test_every_target_is_in_one_job(building, recipes):
