@@ -102,10 +102,15 @@ def test_a_target_s_job_is_called_as_it_is_said_where_the_target_cannot_be_built
 
 
 def test_what_runs_the_programs_of_another_platform_is_installed_where_they_are_cross_built(building, recipes):
-    planned = jobs(building, recipes)
-    assert "wine64" in planned["llama.cpp-windows-x86_64-cpu"].apt
-    arm = planned["llama.cpp-linux-arm64-cpu"]
-    assert (arm.runner, [package for package in arm.apt if "qemu" in package]) == ("linux-arm64", [])
+    zig = building.toolchains["zig"]
+    targets = tuple(
+        target.model_copy(update={"runner": target.runner and target.runner.model_copy(update={"apt": ("emulator",)})})
+        for target in zig.targets
+    )
+    toolchains = {"zig": zig.model_copy(update={"targets": targets})}
+    planned = jobs(building.model_copy(update={"toolchains": toolchains}), recipes)
+    assert "emulator" in planned["llama.cpp-windows-x86_64-cpu"].apt
+    assert "emulator" not in planned["llama.cpp-linux-arm64-cpu"].apt, "that one's runner is of its own platform"
 
 
 def test_every_target_is_in_one_job(building, recipes):
