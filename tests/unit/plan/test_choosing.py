@@ -114,9 +114,11 @@ def test_building_a_release_of_which_only_archives_are_pinned_is_refused(pinned)
         chosen(pinned, LINUX, source="build", release="b10892")
 
 
-def test_a_target_that_no_recipe_compiles_is_not_built(pinned):
+def test_a_target_that_no_recipe_compiles_is_not_built(catalog):
+    arm64 = parse_target("llama.cpp/windows-arm64-cpu")
+    pinned = with_releases(catalog, release("b10892", {"windows-arm64-cpu": ("win.zip",)}))
     with pytest.raises(NothingSelectedError, match="no recipe says how") as caught:
-        chosen(pinned, WINDOWS, source="build")
+        chosen(pinned, arm64, source="build")
     assert "b10892" in caught.value.hint
 
 
