@@ -76,6 +76,7 @@ def _read(
                     archive,
                     sha256=layer.sha256,
                     tree_sha256=layer.tree_sha256,
+                    files_bytes=layer.installed_size,
                     scratch_dir=scratch,
                     progress=lambda done: services.events.emit(StepProgress(name, done, layer.installed_size, "bytes")),
                 ),

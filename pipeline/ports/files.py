@@ -145,13 +145,15 @@ class LayerReader(Protocol):
         *,
         sha256: str,
         tree_sha256: str,
+        files_bytes: int,
         scratch_dir: Path,
         progress: Callable[[int], None] | None = None,
     ) -> tuple[FileFootprint, ...]:
         """Return the files of a layer's archive, sorted by path; every byte is held against both digests.
 
-        ``scratch_dir`` takes a large binary while it is looked into; ``progress`` is told how many bytes of the files
-        are read.
+        The archive is hashed before anything in it is looked at. ``files_bytes`` are those of all files together: more
+        is noticed before it is unpacked. ``scratch_dir`` takes a large binary while it is looked into; ``progress`` is
+        told how many bytes of the files are read.
 
         Raises:
             IntegrityError: the archive is not there, damaged, or not what the digests say; it is named.

@@ -6,7 +6,7 @@ and re-entering paths through), and of what cannot stand on every platform that 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 from pipeline.errors import IntegrityError
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 MemberKind = Literal["file", "folder", "link"]
 _MAX_LIST_CHARACTERS = 32 << 20  # paths and targets of a whole list: 300 for each of as many entries as may be
+_HEADERS_BYTES = 64 << 20  # that the headers of small files may take beside an eighth of the files' own bytes
 _MAX_LINKS = 20_000  # of one archive; 32 of a llama.cpp release, some thousand of the largest toolkits
 
 
@@ -59,6 +60,12 @@ class Limits:
 
 
 DEFAULT_LIMITS = Limits()
+
+
+def signed_limits(files_bytes: int, limits: Limits = DEFAULT_LIMITS) -> Limits:
+    """Return limits for an archive of which it is known how many bytes all its files have: no more comes out of it."""
+    most = files_bytes + files_bytes // 8 + _HEADERS_BYTES
+    return replace(limits, total_bytes=min(limits.total_bytes, most))
 
 
 def refuse(fault: str) -> IntegrityError:

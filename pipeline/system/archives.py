@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from pipeline.errors import UsageError
-from pipeline.system.archive_members import DEFAULT_LIMITS, Limits
+from pipeline.system.archive_members import DEFAULT_LIMITS, Limits, signed_limits
 from pipeline.system.archive_placing import whole_file
 from pipeline.system.archive_reading import naming
 from pipeline.system.archive_unpacking import UnpackRequest, unpack
@@ -26,7 +25,6 @@ if TYPE_CHECKING:
     from pipeline.system.archive_writing import Progress
 
 _BUNDLE_LEVEL = _DELTA_LEVEL = 19
-_HEADERS_BYTES = 64 << 20  # that the headers of small files may take beside an eighth of the files' own bytes
 
 
 class FileArchiver:
@@ -114,8 +112,7 @@ class FileArchiver:
             IntegrityError: as for ``unpack``, or it is not that archive; nothing is left.
             NoSpaceError: nothing is left.
         """
-        most = min(self._limits.total_bytes, files_bytes + files_bytes // 8 + _HEADERS_BYTES)
-        limits = replace(self._limits, total_bytes=most)
+        limits = signed_limits(files_bytes, self._limits)
         return unpack(UnpackRequest(archive, destination, limits, sha256=sha256, files_bytes=files_bytes))
 
     def pack_delta(

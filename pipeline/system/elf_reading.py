@@ -20,6 +20,8 @@ _LOAD_SEGMENT = 1
 _STRING_TABLE, _NEED_TABLE, _NEED_COUNT = 5, 0x6FFFFFFE, 0x6FFFFFFF
 _MAX_TABLE_BYTES = 64 << 20
 _MAX_STRING_BYTES = 1 << 16
+_MAX_NAMES_BYTES = 64 << 20  # of all sections; a name may be that of many
+_MAX_DYNAMIC_BYTES = 1 << 20  # 16 for each library that is needed, and for some twenty facts
 _EXTENDED = 0xFFFF  # SHN_XINDEX
 _NO_CONTENT = 8  # SHT_NOBITS
 
@@ -84,21 +86,22 @@ class ElfFile:
         """Return all sections; empty when there are no section headers."""
         if not self._sections_at:
             return ()
+        if self._section_bytes != struct.calcsize(self._order + self._section_form):
+            raise DamagedElfError("its section headers are of another size than those of its class")
         first = self._section(0)
         count = self._section_count or first[5]
         names = self._section(first[6] if self._names_index == _EXTENDED else self._names_index)
         if count * self._section_bytes > _MAX_TABLE_BYTES:
             raise DamagedElfError("it has too many sections")
-        headers = (self._section(index) for index in range(count))
-        return tuple(
-            Section(
-                name=self._string_at(names[4] + header[0]),
-                offset=header[4],
-                size=0 if header[1] == _NO_CONTENT else header[5],
-                flags=header[2],
-            )
-            for header in headers
-        )
+        found, names_bytes = [], 0
+        for index in range(count):
+            name_at, kind, flags, _, offset, size, *_ = self._section(index)
+            name = self._string_at(names[4] + name_at)
+            names_bytes += len(name)
+            if names_bytes > _MAX_NAMES_BYTES:
+                raise DamagedElfError("its sections have too long names")
+            found.append(Section(name, offset, 0 if kind == _NO_CONTENT else size, flags))
+        return tuple(found)
 
     def version_needs(self) -> Iterator[tuple[str, str]]:
         """Yield (library, symbol version) of every version that is needed."""
@@ -137,6 +140,8 @@ class ElfFile:
         segment = next((s for s in self.segments if s.kind == DYNAMIC_SEGMENT and s.size), None)
         if segment is None:
             return
+        if segment.size > _MAX_DYNAMIC_BYTES:
+            raise DamagedElfError("its dynamic section is too long")
         form = "qQ" if self._wide else "iI"
         each = struct.calcsize(self._order + form)
         for position in range(segment.offset, segment.offset + segment.size - each + 1, each):
@@ -145,8 +150,12 @@ class ElfFile:
                 return
             yield tag, value
 
+    @property
+    def _section_form(self) -> str:
+        return "IIQQQQIIQQ" if self._wide else "I" * 10
+
     def _section(self, index: int) -> tuple[int, ...]:
-        return self._unpack("IIQQQQIIQQ" if self._wide else "I" * 10, self._sections_at + index * self._section_bytes)
+        return self._unpack(self._section_form, self._sections_at + index * self._section_bytes)
 
     def _value(self, tag: int) -> int:
         for found, value in self.dynamic:

@@ -43,7 +43,7 @@ def gpu_architectures(stream: BinaryIO, sections: Iterable[FileSection]) -> tupl
     Names are sorted by number; a file without GPU code has none.
 
     Raises:
-        DamagedBinaryError: a section of GPU code cannot be read to its end.
+        DamagedBinaryError: a section of GPU code cannot be read to its end, or pieces of it overlap.
     """
     return tuple(name for name in gpu_sizes(stream, sections) if name)
 
@@ -70,6 +70,8 @@ def gpu_sizes(stream: BinaryIO, sections: Iterable[FileSection]) -> dict[str, in
     del found[""]
     sizes = {name: found[name] for name in sorted_architectures(found)}
     rest = total - sum(sizes.values())
+    if rest < 0:
+        raise DamagedBinaryError("pieces of GPU code take more bytes than their sections have")
     return {**sizes, "": rest} if rest else sizes
 
 

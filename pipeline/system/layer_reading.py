@@ -1,4 +1,4 @@
-"""What a layer's archive holds, read in one pass: every file hashed as it passes, binaries looked into.
+"""What a layer's archive holds: hashed first, then read in one pass, every file hashed, binaries looked into.
 
 At most one file at a time is kept, and on the disk where it is large: an archive of gigabytes takes the memory of a
 small one.
@@ -10,11 +10,11 @@ import hashlib
 import tempfile
 from typing import TYPE_CHECKING, BinaryIO, cast
 
-from pipeline.digest import tree_digest
+from pipeline.digest import sha256_stream, tree_digest
 from pipeline.errors import IntegrityError
 from pipeline.model.layer_content import FileFootprint
 from pipeline.model.tree import TreeEntry
-from pipeline.system.archive_members import DEFAULT_LIMITS, ListJudge, Member, refuse
+from pipeline.system.archive_members import ListJudge, Member, refuse, signed_limits
 from pipeline.system.archive_streams import open_stream
 from pipeline.system.disk import full_disk_errors
 from pipeline.system.elf_reading import MAGIC as ELF_MAGIC
@@ -42,13 +42,21 @@ class LayerFileReader:
         *,
         sha256: str,
         tree_sha256: str,
+        files_bytes: int,
         scratch_dir: Path,
         progress: Callable[[int], None] | None = None,
     ) -> tuple[FileFootprint, ...]:
         """Return the files of a layer; see ``ports.LayerReader``."""
         try:
             with full_disk_errors(scratch_dir):
-                return _read(archive, sha256, tree_sha256, scratch_dir, progress or (lambda _done: None))
+                _require_archive(archive, sha256)
+                files, entries = _read(archive, files_bytes, scratch_dir, progress or (lambda _done: None))
+                if (found := tree_digest(entries)) != tree_sha256:
+                    raise refuse(
+                        "does not hold the files that the manifest names:"
+                        f" their digest is {found}, expected {tree_sha256}"
+                    )
+                return files
         except FileNotFoundError as error:
             raise IntegrityError(
                 f"{archive} is not there", hint="the folder is incomplete; make or get it anew"
@@ -57,28 +65,32 @@ class LayerFileReader:
             raise IntegrityError(f"{archive} {error.message}", hint="it was changed; make or get it anew") from error
 
 
+def _require_archive(archive: Path, sha256: str) -> None:
+    """See that it is the archive that was signed, before it is decompressed and its binaries are parsed."""
+    with archive.open("rb") as stream:
+        found, _ = sha256_stream(stream)
+    if found != sha256:
+        raise refuse(f"is not the archive that the manifest names: its sha256 is {found}, expected {sha256}")
+
+
 def _read(
-    archive: Path, sha256: str, tree_sha256: str, scratch_dir: Path, progress: Callable[[int], None]
-) -> tuple[FileFootprint, ...]:
-    judge, digest = ListJudge(), hashlib.sha256()
+    archive: Path, files_bytes: int, scratch_dir: Path, progress: Callable[[int], None]
+) -> tuple[tuple[FileFootprint, ...], list[TreeEntry]]:
+    judge, limits = ListJudge(), signed_limits(files_bytes)
     files: list[FileFootprint] = []
     entries: list[TreeEntry] = []
-    with open_stream(archive, "zst", packed_digest=digest) as reader:
-        for member, content in read_members(reader, limits=DEFAULT_LIMITS, end_required=False):
+    with open_stream(archive, "zst", limits=limits) as reader:
+        for member, content in read_members(reader, limits=limits, end_required=False):
             judge.add(member)
+            if judge.files_bytes > files_bytes:
+                raise refuse(f"unpacks to more than the {files_bytes} bytes that the manifest names")
             if member.kind == "folder":
                 continue
             entry, file = _file(member, content, scratch_dir)
             entries.append(entry)
             files.append(file)
             progress(judge.files_bytes)
-    if (found := digest.hexdigest()) != sha256:
-        raise refuse(f"is not the archive that the manifest names: its sha256 is {found}, expected {sha256}")
-    if (found := tree_digest(entries)) != tree_sha256:
-        raise refuse(
-            f"does not hold the files that the manifest names: their digest is {found}, expected {tree_sha256}"
-        )
-    return tuple(sorted(files, key=lambda file: file.path))
+    return tuple(sorted(files, key=lambda file: file.path)), entries
 
 
 def _file(member: Member, content: Iterator[bytes], scratch_dir: Path) -> tuple[TreeEntry, FileFootprint]:
