@@ -9,9 +9,9 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipeline.app.downloading import ca_file, file_downloader
 from pipeline.app.events import open_events
 from pipeline.app.host_environment import device_environment
-from pipeline.app.hosts_without_tls import hosts_without_tls
 from pipeline.app.later_index import LaterIndex
 from pipeline.app.open_store import open_store
 from pipeline.app.settings import FOR_THE_NETWORK
@@ -120,26 +120,21 @@ def open_services(
     store_dir: Path,
     compiler_cache_dir: Path | None = None,
     location: str = "",
+    baseline: str = "",
     durable: bool = True,
 ) -> Iterator[Services]:
-    """Give services over the store in ``store_dir``; otherwise as ``build_services``."""
+    """Give services over the store in ``store_dir``; otherwise as ``build_services``.
+
+    ``baseline`` is the location of a second repository.
+    """
     from pipeline.system.binaries import FileInspector
-    from pipeline.system.downloads import HttpDownloader
     from pipeline.system.loopback import LocalHttp
     from pipeline.system.processes import ProcessRunner
 
     time, commands = clock(), ProcessRunner()
     probe = host(settings, commands)
     with open_events(settings, time) as events, open_store(store_dir, settings, durable=durable) as store:
-        downloader = HttpDownloader(
-            store,
-            offline=settings.offline,
-            events=events,
-            clock=time,
-            mirrors=settings.mirrors,
-            ca_file=_ca_file(),
-            http_hosts=hosts_without_tls(os.environ, *settings.mirrors, *settings.channels.values(), location),
-        )
+        downloader = file_downloader(settings, store, events=events, clock=time, locations=(location, baseline))
         yield Services(
             downloader=downloader,
             index=LaterIndex(downloader, commands, events),
@@ -218,12 +213,8 @@ def remote_hasher(settings: Settings) -> RemoteHasher:
     from pipeline.system.remote_digest import StreamHasher
     from pipeline.system.transfer_policy import DEFAULT_POLICY
 
-    client = HttpClient(DEFAULT_POLICY, ca_file=_ca_file())
+    client = HttpClient(DEFAULT_POLICY, ca_file=ca_file())
     return StreamHasher(client, offline=settings.offline, clock=clock(), policy=DEFAULT_POLICY)
-
-
-def _ca_file() -> str | None:
-    return None if os.environ.get("SSL_CERT_FILE") else os.environ.get("PIP_CERT")
 
 
 def archiver() -> Archiver:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal
 from urllib.parse import urlsplit
 from urllib.request import url2pathname
 
+from pipeline.app.downloading import passing_downloads
 from pipeline.app.services import disk
 from pipeline.cli.locations import location_of
 from pipeline.cli.trusted_root import find_trusted_root
@@ -81,7 +82,7 @@ def bundle_place(
             location, state_dir=state_dir, trusted_root=root, services=services, disk=disk()
         ) as repository,
     ):
-        yield _repository(repository, services)
+        yield _repository(session, location, repository, services)
 
 
 def _dist(folder: Path, text: str) -> BundlePlace:
@@ -117,7 +118,7 @@ def _times(folder: Path) -> tuple[StepTime, ...]:
         ) from error
 
 
-def _repository(repository: TrustedRepository, services: Services) -> BundlePlace:
+def _repository(session: Session, location: str, repository: TrustedRepository, services: Services) -> BundlePlace:
     manifests = [repository.manifest(engine) for engine in repository.engines()]
     headers = [(manifest.created, manifest.release) for manifest in manifests]
     created, release = max(headers, default=("1970-01-01T00:00:00Z", "none"))
@@ -129,11 +130,15 @@ def _repository(repository: TrustedRepository, services: Services) -> BundlePlac
         if request.urls[0].startswith("file:"):
             yield Path(url2pathname(urlsplit(request.urls[0]).path))
             return
-        was_there = services.store.has_blob(layer.sha256)
-        services.downloader.fetch(request)
-        yield services.store.blob_path(layer.sha256)
-        if not was_there:
-            services.store.drop_blob(layer.sha256)
+        if services.store.has_blob(layer.sha256):
+            yield services.store.blob_path(layer.sha256)
+            return
+        with (
+            services.store.work_dir(f"report-{layer.sha256[:20]}") as folder,
+            passing_downloads(services, session.settings, folder, location=location) as passing,
+        ):
+            passing.downloader.fetch(request)
+            yield passing.store.blob_path(layer.sha256)
 
     artifacts = tuple(artifact for manifest in manifests for artifact in manifest.artifacts)
     return BundlePlace("repository", release, created, artifacts, archive_of)

@@ -105,6 +105,8 @@ def _named(patterns: Sequence[str], by_target: Mapping[str, tuple[Artifact, ...]
 def _baseline(
     artifact: Artifact, versions: Sequence[Artifact], wanted: str | None, *, is_elsewhere: bool
 ) -> Artifact | None:
+    if wanted is not None and is_elsewhere:  # it may be the very same bundle: nothing changed
+        return next((one for one in versions if one.version == wanted), None)
     if wanted is not None:
         found = [one for one in versions if one.version == wanted]
     elif is_elsewhere:

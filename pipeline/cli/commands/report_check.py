@@ -63,16 +63,22 @@ def command(
     catalog = load(session.settings.recipes_dir)
     text = place or str(session.settings.output)
     with ExitStack() as held:
-        location = location_of(baseline_from or text)
+        location, baseline_location = location_of(text), location_of(baseline_from) if baseline_from else ""
         services = held.enter_context(
-            open_services(session.settings, store_dir=session.settings.cache_dir, location=location)
+            open_services(
+                session.settings,
+                store_dir=session.settings.cache_dir,
+                location=location,
+                baseline=baseline_location,
+            )
         )
         here = held.enter_context(bundle_place(session, text, trusted_root=trusted_root, services=services))
         there = here
         if baseline_from is not None:
-            there = held.enter_context(
-                bundle_place(session, baseline_from, trusted_root=trusted_root, services=services)
+            earlier = bundle_place(
+                session, baseline_from, trusted_root=trusted_root, services=services, is_earlier=True
             )
+            there = held.enter_context(earlier)
         elsewhere = None if there is here else there.artifacts
         chosen = choose(here.artifacts, patterns=targets, release=release, baseline=baseline, elsewhere=elsewhere)
         verdict = judge(chosen.bundles, budgets_of(catalog), chosen.baselines)

@@ -98,7 +98,12 @@ def _report(session: Session, asked: _Asked, timed: tuple[StrategyTime, ...]) ->
     text, root = asked.place or str(session.settings.output), asked.trusted_root
     with ExitStack() as held:
         services = held.enter_context(
-            open_services(session.settings, store_dir=session.settings.cache_dir, location=location_of(text))
+            open_services(
+                session.settings,
+                store_dir=session.settings.cache_dir,
+                location=location_of(text),
+                baseline=location_of(asked.baseline_from) if asked.baseline_from else "",
+            )
         )
         here = held.enter_context(bundle_place(session, text, trusted_root=root, services=services))
         there = here

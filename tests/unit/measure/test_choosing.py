@@ -34,6 +34,13 @@ def test_the_very_same_bundle_elsewhere_is_no_baseline(two_releases: Shelf):
     assert choose(two_releases.artifacts, elsewhere=two_releases.artifacts[-2:]).baselines == {}
 
 
+def test_a_named_baseline_elsewhere_may_be_the_very_same_bundle(two_releases: Shelf):
+    chosen = choose(two_releases.artifacts, baseline="b10", elsewhere=two_releases.artifacts[-2:])
+    assert chosen.baselines == {artifact.target: artifact for artifact in chosen.bundles}
+    report = two_releases.report(baseline="b10", elsewhere=two_releases.artifacts[-2:])
+    assert [(one.fetch, one.new_bytes, one.files) for one in report.comparisons] == [(0, 0, ()), (0, 0, ())]
+
+
 @pytest.mark.parametrize(("choices", "says"), [
     ({"patterns": ["linux-x86_64-cuda-13.0"]}, "no target matches"),
     ({"release": "b11"}, "the version b11"),

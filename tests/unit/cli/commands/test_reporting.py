@@ -7,6 +7,7 @@ import shutil
 
 import pytest
 
+from pipeline.errors import IntegrityError
 from pipeline.model.footprint import FootprintReport
 from pipeline.model.manifest_document import read_document, read_manifest, write_document
 from pipeline.model.step_times import StepTime, StepTimes
@@ -16,6 +17,7 @@ from tests.unit.measure.made_measurements import measurement, run
 from tests.unit.measure.test_strategy_result import result
 
 TARGET = "llama.cpp/linux-x86_64-cpu"
+ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 FILES = {"report.html", "report.json", "report.md"}
 
 
@@ -92,6 +94,48 @@ def test_the_same_repository_may_be_the_baseline_too(user, world):
     options = ("--trusted-root", world.keys_dir / "root.json", "--from", world.repository)
     found = user.json("report", "footprint", *options, "--baseline-from", world.repository, "--baseline", "1")
     assert [one["baseline"] for one in found["report"]["comparisons"]] == ["1"]
+
+
+@pytest.mark.parametrize("kind", ["footprint", "check"])
+def test_a_copy_of_the_repository_may_be_the_baseline_over_http(user, world, tmp_path, kind):
+    world.publish()
+    copy = tmp_path / "copy"
+    shutil.copytree(world.repository, copy)
+    with serving(copy) as (url, _):
+        options = ("--trusted-root", world.keys_dir / "root.json", "--from", world.repository)
+        done = user.json("report", kind, *options, "--baseline-from", url, "--baseline", "1")
+    assert "1" in json.dumps(done)
+
+
+@pytest.mark.parametrize("kind", ["footprint", "check"])
+def test_a_baseline_without_tls_may_stand_beside_a_dist_folder_or_a_server(user, world, kind):
+    world.publish()
+    root = ("--trusted-root", world.keys_dir / "root.json")
+    with serving(world.repository) as (url, asked):
+        user.ok("report", kind, *root, "--from", world.folder / "dist", "--baseline-from", url)
+        assert asked
+        user.ok("report", kind, *root, "--from", url, "--baseline-from", world.folder / "dist")
+
+
+class Interrupted:
+    """A reader that is stopped while it reads."""
+
+    def read(self, archive, **_):
+        assert archive.is_file()
+        raise IntegrityError(f"{archive} was looked into and left", hint="none")
+
+
+def test_a_downloaded_layer_is_not_kept_when_reading_it_fails(user, world, tmp_path, monkeypatch):
+    world.publish()
+    monkeypatch.setattr("pipeline.cli.commands.report_footprint.layer_reader", Interrupted)
+    with serving(world.repository) as (url, _):
+        assert user.run("report", "footprint", "--from", url, "--trusted-root", world.keys_dir / "root.json") == 7
+    assert "was looked into and left" in user.err
+    assert [
+        p
+        for p in (tmp_path / "home/.cache/engine-pipeline").rglob("*")
+        if p.is_file() and p.read_bytes()[:4] == ZSTD_MAGIC
+    ] == []
 
 
 @pytest.mark.parametrize(("options", "code", "says"), [
