@@ -54,12 +54,15 @@ class StepTimes(Frozen):
 def joined_times(*known: StepTimes) -> StepTimes:
     """Return what several lists know, in any order: of a step that is in more than one, what its last run says.
 
-    A step that was reused keeps how long the same work took when it was done.
+    A step that was reused keeps how long the same work took when it was done, and is of all targets that needed it.
     """
     found: dict[str, StepTime] = {}
     everything = (time for times in known for time in times.steps)
     for time in sorted(everything, key=lambda one: (one.run, one.start_milliseconds, one.milliseconds)):
         before = found.get(time.step)
-        if before is None or not time.reused or before.key != time.key:
+        if before is None or before.key != time.key:
             found[time.step] = time
+            continue
+        targets = tuple(sorted({*before.targets, *time.targets}))
+        found[time.step] = (before if time.reused else time).model_copy(update={"targets": targets})
     return StepTimes(steps=tuple(sorted(found.values(), key=lambda one: (one.run, one.start_milliseconds, one.step))))

@@ -119,6 +119,22 @@ def test_a_reused_step_keeps_how_long_the_same_work_took():
     ]
 
 
+def test_a_step_that_another_target_reused_is_of_both():
+    later = {"run": "2026-11-27T00:00:00Z"}
+    avx2 = StepTimes(steps=(a_time("compile the core", AVX2, milliseconds=900), a_time("pack", AVX2, milliseconds=5)))
+    cpu = StepTimes(
+        steps=(
+            a_time("compile the core", CPU, reused=True, **later),
+            a_time("pack", CPU, milliseconds=7, **later),
+        )
+    )
+    for known in ((avx2, cpu), (cpu, avx2)):
+        assert [(t.step, t.targets, t.milliseconds) for t in joined_times(*known).steps] == [
+            ("compile the core", (AVX2, CPU), 900),
+            ("pack", (AVX2, CPU), 7),
+        ]
+
+
 def test_a_step_of_another_key_is_other_work():
     first = StepTimes(steps=(a_time("compile", CPU, milliseconds=900),))
     second = StepTimes(steps=(a_time("compile", CPU, reused=True, key="b" * 64, run="2026-11-27T00:00:00Z"),))
