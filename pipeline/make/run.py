@@ -98,8 +98,11 @@ def carry_out_plan(plan: Plan, services: Services, *, log: StepLog | None = None
             log.reused(step)
         elif step.name in wanted:
             started = services.clock.monotonic()
-            results[step.name] = _run_step(step, why_wanted(step, wanted), services, results)
-            log.done(step, started=started)
+            results[step.name], is_made = _run_step(step, why_wanted(step, wanted), services, results)
+            if is_made:
+                log.done(step, started=started)
+            else:
+                log.reused(step)
             if results[step.name].key != step.key:  # it proved less than was planned
                 plan = lowered(plan, step.name)
     return plan, results
@@ -114,7 +117,8 @@ def _tell(decision: Decision, services: Services) -> None:
         services.events.emit(Notice(text, "warning"))
 
 
-def _run_step(step: Step, why: str, services: Services, results: Results) -> StepResult:
+def _run_step(step: Step, why: str, services: Services, results: Results) -> tuple[StepResult, bool]:
+    """Return a step's result, and whether it was made here: not where another process made it meanwhile."""
     services.events.emit(StepStarted(step.name, why))
     started = services.clock.monotonic()
     keep = isinstance(step.action, Compile | BuildWheel)
@@ -126,7 +130,7 @@ def _run_step(step: Step, why: str, services: Services, results: Results) -> Ste
             known = services.store.result(step.key)
             if known is not None:  # another process made it while this one waited for the folder
                 services.events.emit(StepReused(step.name, step.key))
-                return known
+                return known, False
             outputs = _dispatch(step, services, results, work)
             key = _key_of(step, outputs, results)
             trees, blobs, facts = dict(outputs.trees), dict(outputs.blobs), dict(outputs.facts)
@@ -138,7 +142,7 @@ def _run_step(step: Step, why: str, services: Services, results: Results) -> Ste
         services.events.emit(StepFailed(step.name, error.message))
         raise
     services.events.emit(StepFinished(step.name, services.clock.monotonic() - started, outputs.summary))
-    return result
+    return result, True
 
 
 def _key_of(step: Step, outputs: Outputs, results: Results) -> str:

@@ -41,7 +41,7 @@ def compiled(tmp_path_factory) -> Path:
         needed = [step.needs, *(s.needs for s in plan.steps if s.name in step.needs)]
         results = {}
         for one in (s for s in plan.steps if any(s.name in names for names in needed)):
-            results[one.name] = services.store.result(one.key) or _run_step(one, "a test", services, results)
+            results[one.name] = services.store.result(one.key) or _run_step(one, "a test", services, results)[0]
         targets = ("ggml-base", *(f"{OBJECTS}/{name}" for name in FILES))
         changes = {"cmake_targets": targets, "outputs": ("libggml-base.so*",)}
         component = step.action.component.model_copy(update=changes)
