@@ -51,9 +51,10 @@ def footprint(
         chosen: the bundles, and what they are compared with.
         contents: tree digest to what is in the layer, of all mandatory layers of both.
         times: how long steps took; those of other targets are left out.
-        strategies: times to the first token; those of other targets are left out.
+        strategies: times to the first token; those of other targets or versions are left out.
     """
     names = {artifact.target for artifact in chosen.bundles}
+    bundles = {(artifact.target, artifact.version) for artifact in chosen.bundles}
     baselines = tuple(chosen.baselines[name] for name in sorted(chosen.baselines))
     shared = [sharing("targets", chosen.bundles, contents)]
     if baselines:
@@ -78,7 +79,8 @@ def footprint(
         times=tuple(time for time in times if names.intersection(time.targets)),
         strategies=tuple(
             sorted(
-                (one for one in strategies if one.target in names), key=lambda one: (one.target, one.strategy, one.link)
+                (one for one in strategies if (one.target, one.version) in bundles),
+                key=lambda one: (one.target, one.strategy, one.link),
             )
         ),
     )

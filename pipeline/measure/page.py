@@ -113,7 +113,8 @@ _PARTS = (
     _Part(
         "updates",
         "Updates",
-        "What an update brings to who has the version before: the layers that changed, whole.",
+        "What an update brings to who has the version before: the layers that changed, whole, without deltas."
+        " A repository may have deltas of them, which bring less.",
         update_figures,
         (update_table, change_table),
     ),
@@ -134,8 +135,9 @@ _PARTS = (
     _Part(
         "strategies",
         "Time to the first token",
-        "From nothing to the first token that is generated, by the way in which the engine comes: the median of"
-        " several runs, with the fastest and the slowest. A forecast was computed and not run.",
+        "From nothing to the first token that is generated, by the way in which the engine comes. Bringing a model is"
+        " not counted. What was measured is the median of several runs, with the fastest and the slowest. A forecast"
+        " was computed and not run; its range is by the error of what computed it.",
         strategy_figures,
     ),
 )
@@ -193,7 +195,7 @@ def glance(report: FootprintReport) -> tuple[tuple[str, str, str], ...]:
     if report.comparisons:
         fetch = sum(one.fetch for one in report.comparisons) // len(report.comparisons)
         whole = sum(one.after.download for one in report.comparisons) // len(report.comparisons)
-        found.append(("an update brings", bytes_text(fetch), f"of {bytes_text(whole)}, on average"))
+        found.append(("an update brings", bytes_text(fetch), f"of {bytes_text(whole)}, on average, without deltas"))
     return tuple(found)
 
 

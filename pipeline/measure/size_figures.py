@@ -116,7 +116,7 @@ def update_figures(report: FootprintReport) -> tuple[Figure, ...]:
         rows.append(stacked(label, figure, [("what changed", one.fetch), ("what stays", total - one.fetch)]))
     if not rows:
         return ()
-    text = "Of each bundle's layers, what an update brings and what it has already."
+    text = "Of each bundle's layers, what an update brings without deltas, and what is there already."
     return (bars("update", "An update by layers", text, rows=rows, colours=_UPDATES, is_wide=True),)
 
 

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pipeline.model.counts import counted, listed
 from pipeline.model.footprint import StrategyTime
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from pipeline.model.strategies import StrategiesResult
 
 
@@ -18,6 +21,7 @@ def strategy_times(result: StrategiesResult) -> tuple[StrategyTime, ...]:
     measured = [
         StrategyTime(
             target=one.target,
+            version=one.version,
             strategy=one.strategy,
             link=one.link or "",
             milliseconds=_milliseconds(one.without_model.median),
@@ -29,6 +33,7 @@ def strategy_times(result: StrategiesResult) -> tuple[StrategyTime, ...]:
     forecast = [
         StrategyTime(
             target=one.target,
+            version=one.version,
             strategy=one.strategy,
             link=one.link or "",
             milliseconds=_milliseconds(one.seconds),
@@ -39,6 +44,15 @@ def strategy_times(result: StrategiesResult) -> tuple[StrategyTime, ...]:
         for one in result.forecasts
     ]
     return (*measured, *forecast)
+
+
+def left_out_text(given: Sequence[StrategyTime], drawn: Sequence[StrategyTime]) -> str:
+    """Return which times a report does not draw, since they are of no bundle that it is about; empty for none."""
+    left_out = [one for one in given if one not in drawn]
+    if not left_out:
+        return ""
+    names = sorted({f"{one.target} {one.version}" for one in left_out})
+    return f"{counted(len(left_out), 'strategy time')} not drawn, of no bundle of this report: {listed(names)}"
 
 
 def _milliseconds(seconds: float) -> int:

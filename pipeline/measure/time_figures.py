@@ -68,7 +68,7 @@ def strategy_figures(report: FootprintReport) -> tuple[Figure, ...]:
             for one in report.strategies
             if one.target == target
         ]
-        text = f"Seconds from nothing to the first token of {target}, by strategy."
+        text = f"Seconds from nothing to the first token of {target}, by strategy; bringing a model is not counted."
         found.append(bars(f"strategies-{number}", target, text, rows=rows, colours=_TIMES, unit="seconds"))
     return tuple(found)
 

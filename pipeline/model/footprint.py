@@ -97,7 +97,7 @@ class BundleFindings(Frozen):
     Attributes:
         unstripped: files with a symbol table or debug sections inside; the size is what only debuggers read.
         duplicates: the same bytes more than once.
-        unlisted_programs: executables that no entry point names and nothing of the bundle links to or loads.
+        unlisted_programs: executables that no entry point names; one of the bundle's own may start them all the same.
     """
 
     unstripped: tuple[PlacedFile, ...] = ()
@@ -170,6 +170,7 @@ class StrategyTime(Frozen):
 
     Attributes:
         target: that was brought.
+        version: of it; that of the bundle which the report is about.
         strategy: ``on demand``, ``bundled``, ``mirror``, ``self-built`` ...
         link: profile of the network; empty where none is needed.
         milliseconds: median.
@@ -179,6 +180,7 @@ class StrategyTime(Frozen):
     """
 
     target: Line
+    version: Name
     strategy: Line
     link: Line = ""
     milliseconds: Milliseconds
@@ -203,7 +205,7 @@ class FootprintReport(Frozen):
         without_baseline: targets that the baseline does not have.
         growth: one a target.
         times: of the build, as far as they are known; empty for a repository.
-        strategies: times to the first token; empty where no file of them was given.
+        strategies: times to the first token of these bundles; empty where no file has any.
     """
 
     schema_version: Literal[1] = FOOTPRINT_VERSION

@@ -20,7 +20,7 @@ from pipeline.cli.tables import table
 from pipeline.measure.choosing import choose
 from pipeline.measure.footprint import Origin, footprint
 from pipeline.measure.reading import read_contents
-from pipeline.measure.strategy_times import strategy_times
+from pipeline.measure.strategy_times import left_out_text, strategy_times
 from pipeline.measure.tables import bundle_table, sharing_table, update_table
 from pipeline.measure.writing import DOCUMENT, PAGE, SUMMARY, write_report
 from pipeline.model.counts import counted, listed
@@ -89,6 +89,8 @@ def command(session: Session, asked: _Asked) -> None:
             summary.write(files[SUMMARY].read_text(encoding="utf-8"))
     if any(bundle.rehearsal for bundle in report.bundles):
         session.warn("a rehearsal: there is no engine in these bundles, and their sizes say nothing about real ones")
+    if left_out := left_out_text(timed, report.strategies):
+        session.warn(left_out)
     if asked.baseline and report.without_baseline:
         names = listed(report.without_baseline)
         session.warn(f"there is no {asked.baseline} of {counted(len(report.without_baseline), 'target')}: {names}")

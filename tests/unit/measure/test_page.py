@@ -62,7 +62,9 @@ def report() -> FootprintReport:
     sizes = SectionSizes(text=50, rodata=10, symbols=5, gpu={"sm_90": 30, "": 1}, other=4)
     cuda = two_releases.layer("cuda-13.0", {"bin/big": binary.model_copy(update={"sections": sizes})}, role="backend")
     two_releases.bundle("b10", cuda, accel="cuda-13.0")
-    strategy = StrategyTime(target=CPU, strategy="on demand", link="LAN", milliseconds=2500, least=2400, most=2600)
+    strategy = StrategyTime(
+        target=CPU, version="b10", strategy="on demand", link="LAN", milliseconds=2500, least=2400, most=2600
+    )
     return two_releases.report(times=[a_time("compile", CPU, milliseconds=1500)], strategies=[strategy])
 
 
@@ -88,6 +90,17 @@ def test_every_part_of_the_page_is_there_and_it_is_well_formed(report, text):
     assert len(ids) == len(set(ids))
     assert set(names) <= set(ids)
     assert {value[1:] for tag, name, value in reader.attributes if (tag, name) == ("a", "href")} == set(names)
+
+
+def test_times_to_the_first_token_say_that_no_model_is_counted_and_updates_that_no_delta_is(report, text):
+    says = {
+        one.name: f"{one.says} {' '.join(figure.description for figure in one.figures)}" for one in sections(report)
+    }
+    assert says["strategies"].lower().count("bringing a model is not counted") == 2
+    assert "by the error" in says["strategies"]
+    assert says["updates"].count("without deltas") == 2
+    assert "on average, without deltas" in text
+    assert "without deltas" in summary(report)
 
 
 def test_nothing_comes_from_elsewhere_and_nothing_runs(text):

@@ -198,14 +198,27 @@ def test_without_the_library_it_stops_before_anything_is_read(user, world, monke
 
 
 def test_strategies_that_were_measured_are_drawn_and_a_file_that_is_none_is_refused(user, world, tmp_path):
-    measured = result(measurement("bundled", None, run(unpack=0.5), target=TARGET))
+    here = measurement("bundled", None, run(unpack=0.5), target=TARGET).model_copy(update={"version": "2"})
+    measured = result(here)
     (tmp_path / "home/measured.json").write_text(measured.model_dump_json(by_alias=True))
     dist = world.folder / "dist"
     said = user.json("report", "footprint", "--from", dist, "--strategies", "measured.json", "--output", "out")
     (drawn,) = said["report"]["strategies"]
     assert (drawn["strategy"], drawn["milliseconds"]) == ("bundled", 500)
     assert "Time to the first token" in (tmp_path / "home/out/report.html").read_text()
+    assert "not drawn" not in user.err
     (tmp_path / "home/none.json").write_text("{}")
     assert user.run("report", "footprint", "--from", dist, "--strategies", "none.json", "--output", "none") == 7
     assert "is no result of `bench strategies`" in user.err
     assert not (tmp_path / "home/none").exists()
+
+
+def test_times_of_other_targets_and_versions_are_not_drawn_and_named(user, world, tmp_path):
+    of_b1 = measurement("bundled", None, run(unpack=0.5), target=TARGET)
+    of_metal = of_b1.model_copy(update={"target": "llama.cpp/macos-arm64-metal", "version": "2"})
+    (tmp_path / "home/measured.json").write_text(result(of_b1, of_metal).model_dump_json(by_alias=True))
+    said = user.json("report", "footprint", "--from", world.folder / "dist", "--strategies", "measured.json")
+    assert said["report"]["strategies"] == []
+    assert "2 strategy times not drawn, of no bundle of this report" in user.err
+    assert f"{TARGET} b1" in user.err
+    assert "llama.cpp/macos-arm64-metal 2" in user.err
