@@ -108,13 +108,17 @@ def test_a_copy_of_the_repository_may_be_the_baseline_over_http(user, world, tmp
 
 
 @pytest.mark.parametrize("kind", ["footprint", "check"])
-def test_a_baseline_without_tls_may_stand_beside_a_dist_folder_or_a_server(user, world, kind):
+@pytest.mark.parametrize("is_baseline", [True, False])
+def test_both_places_of_a_report_may_be_named_without_tls(user, world, tmp_path, monkeypatch, kind, is_baseline):
     world.publish()
-    root = ("--trusted-root", world.keys_dir / "root.json")
-    with serving(world.repository) as (url, asked):
-        user.ok("report", kind, *root, "--from", world.folder / "dist", "--baseline-from", url)
-        assert asked
-        user.ok("report", kind, *root, "--from", url, "--baseline-from", world.folder / "dist")
+    shutil.copytree(world.repository, tmp_path / "proxy/http:/mirror.example/repository")
+    dist, url = world.folder / "dist", "http://mirror.example/repository"
+    here, there = (dist, url) if is_baseline else (url, dist)
+    with serving(tmp_path / "proxy") as (proxy, asked):
+        monkeypatch.setenv("http_proxy", proxy)
+        root = ("--trusted-root", world.keys_dir / "root.json")
+        user.ok("report", kind, *root, "--from", here, "--baseline-from", there)
+    assert any(path.startswith(url) for path in asked)
 
 
 class Interrupted:
