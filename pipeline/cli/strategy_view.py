@@ -112,13 +112,28 @@ def _stages(result: StrategiesResult) -> _Section:
 def _forecasts(result: StrategiesResult) -> _Section:
     largest = max((m.installed_bytes for m in result.measurements), default=0)
     rows = [
-        (f.strategy, f.target, f.link or "disk", f"{f.seconds:.1f}", f"{f.lowest:.1f} to {f.highest:.1f}",
+        (f.strategy, f.target, f.link or "disk", "none" if f.seconds is None else f"{f.seconds:.1f}", _range(f),
          size_text(f.download_bytes), f"{f.why}{_beyond(f, largest)}")
         for f in result.forecasts
     ]  # fmt: skip
     headings = ("strategy", "target", "link", "forecast, s", "by the error, s", "download", "why not measured")
     before = "None of these was run. Without a model; the error is the largest that the link model has."
-    return _Section("Forecasts", before, headings, rows)
+    after = []
+    if any(f.seconds is not None and f.lowest is None for f in result.forecasts):
+        after.append("How far off these are is not known: that takes measurements of three targets of different sizes.")
+    if any(f.seconds is None for f in result.forecasts):
+        after.append(
+            "Where there is none, the measurements say nothing of that size: measure targets of other sizes too."
+        )
+    return _Section("Forecasts", before, headings, rows, tuple(after))
+
+
+def _range(forecast: Forecast) -> str:
+    if forecast.lowest is None:
+        return "" if forecast.seconds is None else "not known"
+    if forecast.highest is None:
+        return f"{forecast.lowest:.1f} or more"
+    return f"{forecast.lowest:.1f} to {forecast.highest:.1f}"
 
 
 def _model(model: LinkModel | None) -> _Section:
@@ -129,11 +144,12 @@ def _model(model: LinkModel | None) -> _Section:
         for term in model.terms
         if term.coefficient
     )
-    errors = "there are too few measurements to say its error"
+    errors = "its error is not known: without a target, the others do not say what that target's size costs"
     if model.median_error is not None and model.largest_error is not None:
+        targets = len({p.target for p in model.points if p.predicted is not None})
         errors = (
-            f"{counted(len(model.points), 'measurement')}, left out one by one: missed by {model.median_error:.0%} "
-            f"(median) and {model.largest_error:.0%} (most)"
+            f"{counted(targets, 'target')}, each left out with all its measurements: missed by "
+            f"{model.median_error:.0%} (median) and {model.largest_error:.0%} (most)"
         )
     rows = [
         (
@@ -147,7 +163,7 @@ def _model(model: LinkModel | None) -> _Section:
         for p in model.points
     ]
     after = (f"Start of the server and first token, added to forecasts: {model.after_seconds:.2f} s.",)
-    headings = ("strategy", "target", "link", "measured, s", "predicted without it, s", "error")
+    headings = ("strategy", "target", "link", "measured, s", "predicted without the target, s", "error")
     return _Section("Link model", f"Installation, s = {terms}; {errors}.", headings, rows, after)
 
 

@@ -61,6 +61,8 @@ def known(measurements: Iterable[Measurement], forecasts: Iterable[Forecast]) ->
         sizes = (m.model_bytes, travels, m.product_bytes, m.disk_bytes)
         found.append(Known(m.strategy, m.target, m.link, without, m.total.median - without, *sizes, forecast=False))
     for f in forecasts:
+        if f.seconds is None:
+            continue
         travels = 0 if f.strategy == "bundled" else f.download_bytes
         sizes = (0, travels, f.product_bytes, f.disk_bytes)
         found.append(Known(f.strategy, f.target, f.link, f.seconds, 0.0, *sizes, forecast=True))

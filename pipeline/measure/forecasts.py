@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import statistics
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.measure.link_model import predict, shape
 from pipeline.model.strategies import Forecast
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from pipeline.measure.link_model import Shape
     from pipeline.model.manifest import Artifact, Manifest
     from pipeline.model.strategies import LinkModel
     from pipeline.model.strategy_runs import LinkProfile, Measurement, Strategy
@@ -38,29 +39,45 @@ def disk_ratio(measurements: Iterable[Measurement]) -> float:
     return statistics.median(m.disk_bytes / m.installed_bytes for m in installs) if installs else 1.0
 
 
-def again(old: Iterable[Forecast], model: LinkModel, links: Mapping[str, LinkProfile]) -> tuple[Forecast, ...]:
+def again(
+    old: Iterable[Forecast], model: LinkModel, links: Mapping[str, LinkProfile], *, seen: Sequence[Shape]
+) -> tuple[Forecast, ...]:
     """Return forecasts made anew by another model, from the sizes that they carry."""
     found = []
     for forecast in old:
-        times = _times(forecast.download_bytes, forecast.installed_bytes, forecast.link, model, links)
-        update = dict(zip(("seconds", "lowest", "highest"), times, strict=True))
-        found.append(forecast.model_copy(update=update))
+        link = links[forecast.link] if forecast.link else None
+        like = shape(link, download_bytes=forecast.download_bytes, installed_bytes=forecast.installed_bytes)
+        found.append(forecast.model_copy(update=_times(like, model, seen)._asdict()))
     return tuple(found)
 
 
-def _times(
-    download: int, installed: int, link: str | None, model: LinkModel, links: Mapping[str, LinkProfile]
-) -> tuple[float, float, float]:
-    """Return the seconds to the first token, and both ends of them by the model's largest error."""
-    like = shape(links[link] if link else None, download_bytes=download, installed_bytes=installed)
-    seconds, error = predict(model, like) + model.after_seconds, model.largest_error or 0.0
-    return round(seconds, 2), round(seconds * max(0.0, 1 - error), 2), round(seconds * (1 + error), 2)
+class _Times(NamedTuple):
+    seconds: float | None
+    lowest: float | None
+    highest: float | None
+
+
+def _times(like: Shape, model: LinkModel, seen: Sequence[Shape]) -> _Times:
+    """Return the seconds to the first token, and both ends of them by the model's largest error.
+
+    The error is relative to what was measured: what is predicted as ``p`` took from ``p / (1 + error)`` to
+    ``p / (1 - error)``, and an error of one and more has no upper end. It is the installation's alone.
+    """
+    predicted, error, after = predict(model, like, seen=seen), model.largest_error, model.after_seconds
+    if predicted is None:
+        return _Times(None, None, None)
+    seconds = round(predicted + after, 2)
+    if error is None:
+        return _Times(seconds, None, None)
+    highest = round(predicted / (1 - error) + after, 2) if error < 1 else None
+    return _Times(seconds, round(predicted / (1 + error) + after, 2), highest)
 
 
 def forecasts(
     wanted: Iterable[tuple[Artifact, str]],
     model: LinkModel,
     *,
+    seen: Sequence[Shape],
     links: Iterable[LinkProfile],
     near_links: Iterable[str],
     ratio: float,
@@ -72,6 +89,7 @@ def forecasts(
     Args:
         wanted: artifacts, and why each was not measured.
         model: fitted on what was.
+        seen: shapes of that (``shapes_of``).
         links: that were measured.
         near_links: names of those of them that a mirror is reached by.
         ratio: bytes on the disk afterwards to the installed ones (``disk_ratio``).
@@ -84,7 +102,7 @@ def forecasts(
         size = download_bytes(artifact)
         for strategy, link in ways:
             name = None if link is None else link.name
-            seconds, lowest, highest = _times(size, artifact.installed_size, name, model, by_name)
+            like = shape(link, download_bytes=size, installed_bytes=artifact.installed_size)
             product = size if strategy == "bundled" else 0
             found.append(
                 Forecast(
@@ -93,9 +111,7 @@ def forecasts(
                     version=artifact.version,
                     link=name,
                     why=why,
-                    seconds=seconds,
-                    lowest=lowest,
-                    highest=highest,
+                    **_times(like, model, seen)._asdict(),
                     download_bytes=size,
                     installed_bytes=artifact.installed_size,
                     product_bytes=product,

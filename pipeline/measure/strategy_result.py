@@ -9,7 +9,7 @@ from pipeline.errors import UsageError
 from pipeline.measure.bench_request import near_links
 from pipeline.measure.decisions import decide, known
 from pipeline.measure.forecasts import again, disk_ratio, download_bytes, forecasts, of_manifests
-from pipeline.measure.link_model import fit_link_model
+from pipeline.measure.link_model import fit_link_model, shapes_of
 from pipeline.measure.spread import spread, stage_spreads
 from pipeline.model.counts import counted
 from pipeline.model.strategies import StrategiesResult
@@ -51,6 +51,7 @@ def strategies_result(
         else forecasts(
             prepared.forecast,
             model,
+            seen=shapes_of(measurements, links),
             links=links.values(),
             near_links=request.near_links,
             ratio=disk_ratio(measurements),
@@ -59,16 +60,14 @@ def strategies_result(
 
 
 def joined(results: Sequence[StrategiesResult]) -> StrategiesResult:
-    """Return one document of several that were measured on one machine: what two of them have is the later one's.
+    """Return one document of some that were measured on one machine: what two of them have is the later one's.
 
-    The link model is fitted on all of it, and forecasts are made by that.
+    The link model is fitted anew on all of it, also of one document, and forecasts are made by that.
 
     Raises:
         UsageError: they are of several machines, or of links that are different and have one name.
     """
     first, *others = sorted(results, key=lambda result: result.measured_at)
-    if not others:
-        return first
     if any(other.machine != first.machine for other in others):
         raise UsageError("these results are of several machines", hint="read those of one machine together")
     links: dict[str, MadeLink] = {}
@@ -82,15 +81,16 @@ def joined(results: Sequence[StrategiesResult]) -> StrategiesResult:
         old |= {(f.target, f.strategy, f.link): f for f in result.forecasts}
     profiles = {name: link.profile for name, link in links.items()}
     model = fit_link_model(list(measurements.values()), profiles)
+    seen = shapes_of(measurements.values(), profiles)
     kept = [forecast for key, forecast in old.items() if key not in measurements]
-    last = others[-1]
+    last = [first, *others][-1]
     return last.model_copy(
         update={
             "links": tuple(links.values()),
             "measurements": tuple(measurements.values()),
             "failures": tuple(failure for result in (first, *others) for failure in result.failures),
             "link_model": model,
-            "forecasts": () if model is None else again(kept, model, profiles),
+            "forecasts": () if model is None else again(kept, model, profiles, seen=seen),
             "model": " and ".join(dict.fromkeys(result.model for result in (first, *others))),
             "versions": {name: version for result in (first, *others) for name, version in result.versions.items()},
         }
@@ -105,7 +105,8 @@ def forecast_too(result: StrategiesResult, manifests: Sequence[Manifest], profil
     there = {m.target for m in result.measurements} | {f.target for f in result.forecasts}
     near = near_links(profiles, links)
     ratio = disk_ratio(result.measurements)
-    more = forecasts(of_manifests(manifests, there), model, links=links, near_links=near, ratio=ratio)
+    seen = shapes_of(result.measurements, {link.name: link for link in links})
+    more = forecasts(of_manifests(manifests, there), model, seen=seen, links=links, near_links=near, ratio=ratio)
     return result.model_copy(update={"forecasts": (*result.forecasts, *more)})
 
 

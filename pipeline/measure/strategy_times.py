@@ -37,11 +37,12 @@ def strategy_times(result: StrategiesResult) -> tuple[StrategyTime, ...]:
             strategy=one.strategy,
             link=one.link or "",
             milliseconds=_milliseconds(one.seconds),
-            least=_milliseconds(one.lowest),
-            most=_milliseconds(one.highest),
+            least=None if one.lowest is None else _milliseconds(one.lowest),
+            most=None if one.highest is None else _milliseconds(one.highest),
             forecast=True,
         )
         for one in result.forecasts
+        if one.seconds is not None
     ]
     return (*measured, *forecast)
 

@@ -12,7 +12,7 @@ from pipeline.model.counts import counted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pipeline.model.footprint import FootprintReport
+    from pipeline.model.footprint import FootprintReport, StrategyTime
     from pipeline.model.step_times import StepTime
 
 _LONGEST_STEPS = 40
@@ -62,7 +62,7 @@ def strategy_figures(report: FootprintReport) -> tuple[Figure, ...]:
         rows = [
             stacked(
                 f"{one.strategy}{f', {one.link}' if one.link else ''}",
-                f"{time_text(one.milliseconds)} ({time_text(one.least)} to {time_text(one.most)})",
+                f"{time_text(one.milliseconds)}{_range(one)}",
                 [("forecast" if one.forecast else "measured", one.milliseconds / 1000)],
             )
             for one in report.strategies
@@ -71,6 +71,16 @@ def strategy_figures(report: FootprintReport) -> tuple[Figure, ...]:
         text = f"Seconds from nothing to the first token of {target}, by strategy; bringing a model is not counted."
         found.append(bars(f"strategies-{number}", target, text, rows=rows, colours=_TIMES, unit="seconds"))
     return tuple(found)
+
+
+def _range(one: StrategyTime) -> str:
+    if one.least is None:
+        return ""
+    return (
+        f" ({time_text(one.least)} to {time_text(one.most)})"
+        if one.most is not None
+        else f" ({time_text(one.least)} or more)"
+    )
 
 
 def stage_of(kind: str) -> str:

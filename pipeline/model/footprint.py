@@ -174,8 +174,8 @@ class StrategyTime(Frozen):
         strategy: ``on demand``, ``bundled``, ``mirror``, ``self-built`` ...
         link: profile of the network; empty where none is needed.
         milliseconds: median.
-        least: fastest run, milliseconds.
-        most: slowest run, milliseconds.
+        least: fastest run, milliseconds; of a forecast the lower end of its range, None where its error is not known.
+        most: slowest run, milliseconds; of a forecast the upper end of its range, None where it has none.
         forecast: it was computed and not run.
     """
 
@@ -184,8 +184,8 @@ class StrategyTime(Frozen):
     strategy: Line
     link: Line = ""
     milliseconds: Milliseconds
-    least: Milliseconds
-    most: Milliseconds
+    least: Milliseconds | None
+    most: Milliseconds | None
     forecast: bool = False
 
 

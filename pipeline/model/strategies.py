@@ -29,12 +29,12 @@ class LinkTerm(Frozen):
 
 
 class FittedPoint(Frozen):
-    """A measurement and what the model says of it when it is fitted on all others.
+    """A measurement and what the model says of it when it is fitted on the other targets.
 
     Attributes:
         strategy, target, link: which one.
         measured: seconds of the installation.
-        predicted: by the model that has not seen it; None where the others are too few.
+        predicted: by the model that has not seen its target; None where the others say nothing of its size.
     """
 
     strategy: Strategy
@@ -49,8 +49,9 @@ class LinkModel(Frozen):
 
     Attributes:
         terms: of the sum.
-        points: every measurement with its leave-one-out prediction.
-        median_error: of the predictions, relative to what was measured; None where there is none.
+        points: every measurement with its prediction.
+        median_error: of the predictions, relative to what was measured; None where there is none: of three targets one
+            can be left out, and the others still say what its size costs.
         largest_error: likewise.
         after_seconds: ``load`` and ``first-token``, the median of all targets; added to forecasts as it stands.
     """
@@ -68,8 +69,9 @@ class Forecast(Frozen):
     Attributes:
         strategy, target, version, link: what it is about.
         why: why it was not measured.
-        seconds: from nothing to the first token, without a model.
-        lowest, highest: by the largest error that the model has against measurements.
+        seconds: from nothing to the first token, without a model; None where the measurements say nothing of its size.
+        lowest, highest: by the largest error that the model has of targets that it has not seen; None where that is not
+            known, ``highest`` also where the error is that large that there is no upper end.
         download_bytes, installed_bytes, product_bytes, disk_bytes: as of a measurement, from the manifest.
     """
 
@@ -79,9 +81,9 @@ class Forecast(Frozen):
     version: Name
     link: Name | None
     why: Line
-    seconds: Seconds
-    lowest: Seconds
-    highest: Seconds
+    seconds: Seconds | None
+    lowest: Seconds | None
+    highest: Seconds | None
     download_bytes: FileSize
     installed_bytes: FileSize
     product_bytes: FileSize

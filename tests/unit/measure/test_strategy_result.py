@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.errors import IntegrityError, UsageError
+from pipeline.measure.decisions import known
 from pipeline.measure.strategy_result import decided, joined
 from pipeline.measure.strategy_times import strategy_times
 from pipeline.model.manifest_document import write_document
@@ -63,16 +64,68 @@ def test_of_several_results_the_later_figure_counts():
         assert found == {"bundled": 1.0, "on-demand": 3.0}
 
 
+SIZES = ((5, 16), (50, 220), (1, 30))
+
+
+def installed(*numbers, seconds=lambda size: 1.0 + size / 50):
+    """Return measurements of targets of several sizes, from the disk and over the slow link."""
+    found = []
+    for n in numbers:
+        download, size = (figure * 1_000_000 for figure in SIZES[n])
+        sizes = {"target": f"t{n}", "download_bytes": download, "installed_bytes": size}
+        base = seconds(size / 1e6)
+        found.append(measurement("bundled", None, run(unpack=base, load=1.0), **sizes))
+        over = base + download * 8 / SLOW.bits_per_second
+        found.append(measurement("on-demand", "20mbit", run(download=over, load=1.0), **sizes))
+    return found
+
+
 def test_forecasts_follow_the_model_of_all_results_together():
-    one = result(
-        measurement("bundled", None, run(unpack=1.0)),
-        measurement("on-demand", "lan", run(download=1.5)),
-        forecasts=(forecast(1.0),),
-    )
-    other = result(measurement("on-demand", "20mbit", run(download=4.0)), day=2)
+    one = result(*installed(0), forecasts=(forecast(1.0),))
+    other = result(*installed(1), day=2)
     (found,) = joined([one, other]).forecasts
-    assert found.seconds > 100  # 400 MB at 20 Mbit/s are 160 s
+    assert found.seconds == pytest.approx(1 + 600 / 50 + 400 * 8 / 20 + 1, rel=1e-3)
     assert found.forecast is True
+
+
+def test_one_target_forecasts_no_other_size_whatever_its_document_said():
+    (found,) = joined([result(*installed(0), forecasts=(forecast(10.1),))]).forecasts
+    assert (found.seconds, found.lowest, found.highest) == (None, None, None)
+
+
+def test_two_targets_forecast_without_a_range():
+    (found,) = joined([result(*installed(0, 1), forecasts=(forecast(1.0),))]).forecasts
+    assert found.seconds > 100
+    assert (found.lowest, found.highest) == (None, None)
+
+
+def slow_ones(factor):
+    """Return three targets, the second of which takes some times what the law of the others says."""
+    law = installed(0, 2)
+    return [*law, *installed(1, seconds=lambda size: factor * (1.0 + size / 50))]
+
+
+def test_a_range_is_what_may_be_measured_where_the_error_is_relative_to_that():
+    """Predicted was half of what was measured, so what is forecast may take twice as long; load is as it was."""
+    found = joined([result(*slow_ones(2.0), forecasts=(forecast(1.0),))])
+    (one,), error, after = found.forecasts, found.link_model.largest_error, found.link_model.after_seconds
+    assert 0 < error < 1
+    assert one.lowest == pytest.approx((one.seconds - after) / (1 + error) + after, abs=0.02)
+    assert one.highest == pytest.approx((one.seconds - after) / (1 - error) + after, abs=0.02)
+
+
+def test_a_range_has_no_upper_end_where_the_error_is_as_large_as_what_was_measured():
+    found = joined([result(*slow_ones(0.4), forecasts=(forecast(1.0),))])
+    (one,) = found.forecasts
+    assert found.link_model.largest_error >= 1
+    assert one.lowest < one.seconds
+    assert one.highest is None
+
+
+def test_a_target_of_which_no_forecast_can_be_made_is_not_decided_and_not_drawn():
+    found = joined([result(*installed(0), forecasts=(forecast(10.1),))])
+    assert known(found.measurements, found.forecasts) == known(found.measurements, ())
+    assert not [one for one in strategy_times(found) if one.forecast]
 
 
 def test_what_was_measured_later_is_forecast_no_more():
