@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline.measure.spread import STAGES
@@ -100,16 +101,19 @@ def stage_times(
     Of steps that run side by side the earliest stage counts: unpacking beside a download costs nothing.
 
     Args:
-        events: of the command, in any order.
+        events: of the command, those of one moment in the order in which they came.
         end_seconds: when it ended.
         first: what is done before the first step.
         rest: the stage of steps that no other one has, and of moments after such a step.
         last: what is done after the last step.
     """
     marks = sorted(
-        (min(seconds, end_seconds), event["event"] == "step_started", event["step"])
-        for seconds, event in events
-        if event["event"] in {"step_started", "step_finished", "step_failed"}
+        (
+            (min(seconds, end_seconds), event["event"] == "step_started", event["step"])
+            for seconds, event in events
+            if event["event"] in {"step_started", "step_finished", "step_failed"}
+        ),
+        key=itemgetter(0),  # stable: a step that is over within a millisecond begins before it ends
     )
     spent: dict[StageName, float] = {}
     running: list[str] = []

@@ -63,6 +63,20 @@ def test_unpacking_beside_a_download_costs_nothing():
     assert (found["download"], found["unpack"]) == (3, 1)
 
 
+def test_a_step_that_is_over_within_a_millisecond_does_not_take_what_follows():
+    """Times are told in whole milliseconds, so it begins and ends at once."""
+    found = times(
+        started(0.5, "trust"),
+        finished(0.5, "trust"),
+        started(0.5, "download layer core"),
+        finished(3.0, "download layer core"),
+        started(3.0, "unpack layer core"),
+        finished(4.0, "unpack layer core"),
+        end=4.0,
+    )
+    assert found == {"start": 0.5, "trust": 0.0, "download": 2.5, "unpack": 1.0, "switch": 0.0}
+
+
 def test_a_command_without_steps_is_all_start():
     assert times(end=2.0) == {"start": 2.0}
 
