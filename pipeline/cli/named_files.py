@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 from typing import TYPE_CHECKING
 
 from pipeline.app.services import disk
@@ -37,3 +38,16 @@ def write_named(path: Path, data: bytes) -> None:
     """
     place = path.absolute()
     disk().replace_file(place, data, staging_dir=place.parent)
+
+
+def require_writable(path: Path) -> None:
+    """Make the folder that a file will be written to, and see to it that this can be done; the file stays as it is.
+
+    Raises:
+        HostError, NoSpaceError: it cannot be written.
+    """
+    place = path.absolute()
+    disk().make_dirs(place.parent, durable=False)
+    trial = place.parent / f"trial-{secrets.token_hex(8)}"
+    disk().replace_file(trial, b"", staging_dir=place.parent)
+    disk().remove(trial)

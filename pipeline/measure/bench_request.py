@@ -90,7 +90,7 @@ class BenchRequest:
 def near_links(profiles: Profiles, links: Sequence[LinkProfile]) -> tuple[str, ...]:
     """Return the names of the links that a mirror is reached by: those that profiles name, else the first."""
     wanted = {profile.near_link for profile in profiles.profiles}
-    return tuple(link.name for link in links if link.name in wanted) or (links[0].name,)
+    return tuple(link.name for link in links if link.name in wanted) or tuple(link.name for link in links[:1])
 
 
 class Prepared(NamedTuple):

@@ -10,6 +10,7 @@ from pipeline.measure.bench_commands import BenchCommands
 from pipeline.measure.bench_preparing import prepare
 from pipeline.measure.strategy_bench import StrategyBench
 from pipeline.measure.strategy_result import strategies_result
+from pipeline.measure.strategy_running import Runner
 
 if TYPE_CHECKING:
     from pipeline.measure.bench_request import BenchRequest
@@ -26,7 +27,6 @@ def measure(request: BenchRequest, *, services: Services, ground: BenchGround) -
 
     Raises:
         PipelineError: nothing could be measured; the first failure, or as ``prepare``.
-        HostError: a link cannot be made as it was asked for.
     """
     with ground.folder(request.scratch) as folder:
         commands = BenchCommands(
@@ -40,7 +40,7 @@ def measure(request: BenchRequest, *, services: Services, ground: BenchGround) -
         began = services.clock.monotonic()
         prepared = prepare(request, folder, commands=commands, ground=ground)
         services.events.emit(StepFinished("prepare", services.clock.monotonic() - began))
-        bench = StrategyBench(request, prepared, commands=commands, ground=ground, services=services)
+        bench = StrategyBench(request, prepared, Runner(commands, ground, services, prepared.model))
         found = bench.run()
         if not found.runs and found.failures:
             raise next(iter(found.failures.values()))

@@ -7,19 +7,18 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import PipelineError
-from pipeline.events import StepFailed, StepFinished, StepStarted
-from pipeline.measure.strategy_running import Runner, Way
+from pipeline.events import Notice, StepFailed, StepFinished, StepStarted
+from pipeline.measure.strategy_running import Way
 from pipeline.model.repository_layout import MODELS_FOLDER
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pipeline.measure.bench_commands import BenchCommands
     from pipeline.measure.bench_request import BenchRequest, Prepared
+    from pipeline.measure.strategy_running import Runner
     from pipeline.model.manifest import Artifact
     from pipeline.model.strategy_runs import LinkProfile, MadeLink, Strategy, StrategyRun
-    from pipeline.ports import Services
-    from pipeline.ports.links import BenchGround, OpenLink
+    from pipeline.ports.links import OpenLink
 
 _BUILDS: tuple[Strategy, ...] = ("self-built", "self-built-warm")
 
@@ -53,6 +52,13 @@ class Found:
     failures: dict[Key, PipelineError] = field(default_factory=dict)
 
 
+class _Warm(NamedTuple):
+    """A compiler cache that a first build left, and how long that build took."""
+
+    place: Path
+    seconds: float
+
+
 class StrategyBench:
     """All runs that were asked for."""
 
@@ -60,19 +66,16 @@ class StrategyBench:
         self,
         request: BenchRequest,
         prepared: Prepared,
-        *,
-        commands: BenchCommands,
-        ground: BenchGround,
-        services: Services,
+        runner: Runner,
     ) -> None:
         """Take what is measured, and by what."""
         self._request = request
         self._prepared = prepared
-        self._commands = commands
-        self._ground = ground
-        self._services = services
-        self._runner = Runner(commands, ground, services, prepared.model)
-        self._warm: dict[str, Path] = {}
+        self._runner = runner
+        self._commands = runner.commands
+        self._ground = runner.ground
+        self._services = runner.services
+        self._warm: dict[str, _Warm] = {}
         self.found = Found()
 
     def run(self) -> Found:
@@ -82,15 +85,34 @@ class StrategyBench:
         if "bundled" in wanted:
             self._rounds([(Key("bundled", a.target, None), a, disk) for a in prepared.measured])
         for profile in self._request.links:
-            with self._ground.link(profile, maker=self._request.maker) as link:
-                self.found.links.append(link.made)
-                self._over(profile, link)
+            try:
+                with self._ground.link(profile, maker=self._request.maker) as link:
+                    self.found.links.append(link.made)
+                    self._over(profile, link)
+            except PipelineError as error:  # of the link or its server: what was measured so far took hours
+                self._services.events.emit(Notice(f"nothing more over {profile.name}: {error.message}", "warning"))
+                missing = (key for key in self._keys_over(profile) if key not in self.found.runs)
+                self.found.failures |= {key: error for key in missing if key not in self.found.failures}
         # An environment is assembled of packages from where the configuration says, which no link here leads to.
         assembled = [a for a in prepared.measured if a.environment]
         for strategy in _BUILDS:
             if strategy in wanted:
                 self._rounds([(Key(strategy, a.target, None), a, disk) for a in assembled])
         return self.found
+
+    def _keys_over(self, profile: LinkProfile) -> list[Key]:
+        """Return everything that is wanted over a link."""
+        request, found = self._request, []
+        for strategy in request.strategies:
+            for artifact in self._prepared.measured:
+                is_build = strategy in _BUILDS
+                if (
+                    strategy == "on-demand"
+                    or (strategy == "mirror" and profile.name in request.near_links)
+                    or (is_build and profile.name in request.build_links and not artifact.environment)
+                ):
+                    found.append(Key(strategy, artifact.target, profile.name))
+        return found
 
     def _over(self, profile: LinkProfile, link: OpenLink) -> None:
         request, prepared = self._request, self._prepared
@@ -119,7 +141,12 @@ class StrategyBench:
         source = ("--from", way.location, "--to", folder, "--trusted-root", prepared.trusted_root, "--without-bundles")
         try:
             done = self._commands.run(
-                "mirror", "create", *source, *targets, cache_dir=prepared.folder / "mirror-cache", link=link
+                "mirror",
+                "create",
+                *source,
+                *targets,
+                cache_dir=prepared.folder / f"mirror-cache-{profile.name}",
+                link=link,
             )
             if prepared.model is not None:
                 self._ground.link_file(prepared.model.path, folder / MODELS_FOLDER / prepared.model.name)
@@ -162,23 +189,24 @@ class StrategyBench:
 
     def _build(self, key: Key, artifact: Artifact, way: Way, folder: Path) -> StrategyRun:
         """Build, and keep the compiler cache of the first build of a target for those with a warm one."""
-        warm = self._warm.get(key.target)
-        if key.strategy == "self-built-warm" and warm is None:
-            began = self._services.clock.monotonic()
-            self._runner.build(artifact, way, folder, compiler_cache=None)
-            self.found.prepared_seconds[key] = round(self._services.clock.monotonic() - began, 3)
-            warm = self._keep_cache(key.target, folder)
+        if key.strategy == "self-built":
+            if key.target not in self._warm:
+                return self._first_build(key.target, artifact, way, folder)
+            return self._runner.build(artifact, way, folder, compiler_cache=None)
+        if key.target not in self._warm:
+            self._first_build(key.target, artifact, way, folder)
             self._ground.remove(folder)
             folder.mkdir()
-        run = self._runner.build(
-            artifact, way, folder, compiler_cache=warm if key.strategy == "self-built-warm" else None
-        )
-        if warm is None:
-            self._keep_cache(key.target, folder)
-        return run
+        warm = self._warm[key.target]
+        self.found.prepared_seconds[key] = warm.seconds
+        return self._runner.build(artifact, way, folder, compiler_cache=warm.place)
 
-    def _keep_cache(self, target: str, folder: Path) -> Path:
+    def _first_build(self, target: str, artifact: Artifact, way: Way, folder: Path) -> StrategyRun:
+        clock = self._services.clock
+        began = clock.monotonic()
+        run = self._runner.build(artifact, way, folder, compiler_cache=None)
+        seconds = round(clock.monotonic() - began, 3)
         place = self._prepared.folder / f"warm-{len(self._warm)}"
         self._ground.copy_folder(folder / "cache" / "compiler-cache", place)
-        self._warm[target] = place
-        return place
+        self._warm[target] = _Warm(place, seconds)
+        return run

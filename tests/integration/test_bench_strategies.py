@@ -197,6 +197,8 @@ def test_a_damaged_entry_of_a_repository_is_found_before_the_first_run(tmp_path)
         (("--target", "linux-x86_64-cudda"), 3, "no target matches"),
         (("--from", "empty"), 3, "nothing to measure"),
         (("--read", "result.json"), 7, "no result of `bench strategies`"),
+        (("--output", "empty"), 2, "is a directory"),
+        (("--output", "dist/manifest.json/result.json"), 5, "is no folder"),
         (("--model", "no.gguf", "--from", "dist"), 2, "cannot be read"),
     ],
 )

@@ -10,11 +10,11 @@ import click
 
 from pipeline.app.bench_services import bench_environment, bench_ground, bench_versions, model_file, source_files
 from pipeline.app.project import package_dir, shipped_recipes_dir
-from pipeline.app.services import build_services, disk
+from pipeline.app.services import build_services
 from pipeline.catalog import has_profiles, load, load_profiles
 from pipeline.catalog.profiles import select_named
 from pipeline.cli.locations import location_of
-from pipeline.cli.named_files import read_named
+from pipeline.cli.named_files import read_named, require_writable, write_named
 from pipeline.cli.options import FILE, Command, common_options, gathered_options
 from pipeline.cli.strategy_view import as_markdown, as_text
 from pipeline.cli.trusted_root import find_trusted_root
@@ -140,6 +140,8 @@ def command(session: Session, asked: _Asked) -> None:
     profiles = load_profiles(folder if has_profiles(folder) else shipped_recipes_dir())
     names = select_named("profile", asked.profiles, [profile.name for profile in profiles.profiles])
     chosen = [profile for profile in profiles.profiles if profile.name in names]
+    if asked.output is not None:
+        require_writable(asked.output)  # before hours of measurements
     if asked.read:
         result = joined([read_strategies(read_named(path), what=str(path)) for path in asked.read])
         result = forecast_too(result, _manifests(asked), profiles)
@@ -149,11 +151,10 @@ def command(session: Session, asked: _Asked) -> None:
 
 
 def _show(session: Session, asked: _Asked, result: StrategiesResult, chosen: list[DeploymentProfile]) -> None:
-    if asked.output is not None:
-        disk().make_dirs(asked.output.absolute().parent, durable=False)
-        disk().replace_file(asked.output.absolute(), write_document(result), staging_dir=asked.output.absolute().parent)
     render = as_markdown if asked.markdown else as_text
     session.show(result.model_dump(mode="json"), lambda: render(result, chosen))
+    if asked.output is not None:
+        write_named(asked.output, write_document(result))
     if result.failures and not asked.read:
         failed = counted(len(result.failures), "strategy", "strategies")
         session.end_with(
