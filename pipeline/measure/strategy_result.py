@@ -11,6 +11,7 @@ from pipeline.measure.decisions import decide, known
 from pipeline.measure.forecasts import again, disk_ratio, download_bytes, forecasts, of_manifests
 from pipeline.measure.link_model import fit_link_model, shapes_of
 from pipeline.measure.spread import spread, stage_spreads
+from pipeline.measure.strategy_bench import Key
 from pipeline.model.counts import counted
 from pipeline.model.strategies import StrategiesResult
 from pipeline.model.strategy_runs import Measurement
@@ -19,11 +20,13 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from pipeline.measure.bench_request import BenchRequest, ModelFile, Prepared
-    from pipeline.measure.strategy_bench import Found, Key
+    from pipeline.measure.strategy_bench import Found
     from pipeline.model.manifest import Artifact, Manifest
     from pipeline.model.profiles import DeploymentProfile, Profiles
     from pipeline.model.strategies import BenchMachine, Forecast
-    from pipeline.model.strategy_runs import LinkProfile, MadeLink
+    from pipeline.model.strategy_runs import LinkProfile
+
+_ON_THE_SPOT, _AND = "made on the spot by the engine", " and "
 
 
 def strategies_result(
@@ -65,36 +68,72 @@ def joined(results: Sequence[StrategiesResult]) -> StrategiesResult:
     The link model is fitted anew on all of it, also of one document, and forecasts are made by that.
 
     Raises:
-        UsageError: they are of several machines, or of links that are different and have one name.
+        UsageError: they are of several machines, or what has one name in them is not the same: a link, what made it, the
+            version of a target or of a program, the model.
     """
-    first, *others = sorted(results, key=lambda result: result.measured_at)
-    if any(other.machine != first.machine for other in others):
-        raise UsageError("these results are of several machines", hint="read those of one machine together")
-    links: dict[str, MadeLink] = {}
-    measurements: dict[tuple[str, str, str | None], Measurement] = {}
-    old: dict[tuple[str, str, str | None], Forecast] = {}
-    for result in (first, *others):
-        for link in result.links:
-            if links.setdefault(link.profile.name, link).profile != link.profile:
-                raise UsageError(f"the link {link.profile.name} is not the same in these results", hint="measure again")
-        measurements |= {(m.target, m.strategy, m.link): m for m in result.measurements}
-        old |= {(f.target, f.strategy, f.link): f for f in result.forecasts}
+    ordered = sorted(results, key=lambda result: result.measured_at)
+    last = ordered[-1]
+    _require_alike(ordered)
+    measurements: dict[Key, Measurement] = {}
+    old: dict[Key, Forecast] = {}
+    failures: list[str] = []
+    for result in ordered:
+        measured = {Key(m.strategy, m.target, m.link): m for m in result.measurements}
+        measurements |= measured
+        old |= {Key(f.strategy, f.target, f.link): f for f in result.forecasts}
+        mended = tuple(f"{key}: " for key in measured)
+        failures = [failure for failure in failures if not failure.startswith(mended)]
+        failures += [failure for failure in result.failures if failure not in failures]
+    links = {link.profile.name: link for result in reversed(ordered) for link in result.links}
     profiles = {name: link.profile for name, link in links.items()}
     model = fit_link_model(list(measurements.values()), profiles)
     seen = shapes_of(measurements.values(), profiles)
     kept = [forecast for key, forecast in old.items() if key not in measurements]
-    last = [first, *others][-1]
     return last.model_copy(
         update={
             "links": tuple(links.values()),
             "measurements": tuple(measurements.values()),
-            "failures": tuple(failure for result in (first, *others) for failure in result.failures),
+            "failures": tuple(failures),
             "link_model": model,
             "forecasts": () if model is None else again(kept, model, profiles, seen=seen),
-            "model": " and ".join(dict.fromkeys(result.model for result in (first, *others))),
-            "versions": {name: version for result in (first, *others) for name, version in result.versions.items()},
+            "model": _together(ordered),
+            "versions": {name: version for result in ordered for name, version in result.versions.items()},
         }
     )
+
+
+def _require_alike(results: Sequence[StrategiesResult]) -> None:
+    machine = results[0].machine
+    if any(result.machine != machine for result in results):
+        raise UsageError("these results are of several machines", hint="read those of one machine together")
+    there: dict[tuple[str, str], object] = {}
+    for result in results:
+        named: list[tuple[tuple[str, str], object]] = [
+            *((("the link", link.profile.name), link.profile) for link in result.links),
+            *((("what made the link", link.profile.name), link.maker) for link in result.links),
+            *((("the version of", one.target), one.version) for one in (*result.measurements, *result.forecasts)),
+            *((("the version of", name), version) for name, version in result.versions.items()),
+            *((("the model", "that engines were asked with"), word) for word in _named_models(result)),
+        ]
+        for name, value in named:
+            first = there.setdefault(name, value)
+            if first != value:
+                shown = f": {first} and {value}" if isinstance(value, str) else ""
+                raise UsageError(
+                    f"{' '.join(name)} is not the same in these results{shown}",
+                    hint="read results that are alike together, or measure again",
+                )
+
+
+def _named_models(result: StrategiesResult) -> list[str]:
+    """Return the model file that engines were asked with, if there was one."""
+    named = result.model.removesuffix(_AND + _ON_THE_SPOT).removeprefix(_ON_THE_SPOT + _AND)
+    return [] if named == _ON_THE_SPOT else [named]
+
+
+def _together(results: Sequence[StrategiesResult]) -> str:
+    made = [_ON_THE_SPOT] if any(_ON_THE_SPOT in result.model for result in results) else []
+    return _AND.join(dict.fromkeys([*(word for result in results for word in _named_models(result)), *made]))
 
 
 def forecast_too(result: StrategiesResult, manifests: Sequence[Manifest], profiles: Profiles) -> StrategiesResult:
@@ -166,4 +205,4 @@ def _notes(key: Key, artifact: Artifact, request: BenchRequest) -> list[str]:
 
 def _model_in_words(prepared: Prepared) -> str:
     model = prepared.model
-    return "made on the spot by the engine" if model is None else f"{model.name} sha256:{model.sha256}"
+    return _ON_THE_SPOT if model is None else f"{model.name} sha256:{model.sha256}"

@@ -145,6 +145,39 @@ def test_links_of_one_name_that_differ_are_not_mixed():
         joined([result(), result(day=2, links=made(LAN.model_copy(update={"round_trip_ms": 9.0})))])
 
 
+LISTED = measurement("bundled", None, run(unpack=1.0))
+
+
+@pytest.mark.parametrize(
+    ("other", "says"),
+    [
+        ({"measurements": (LISTED.model_copy(update={"version": "b2"}),)}, f"version of {TARGET} .*: b1 and b2"),
+        ({"forecasts": (forecast(1.0).model_copy(update={"target": TARGET, "version": "b2"}),)}, "b1 and b2"),
+        ({"versions": {"python": "3.12"}}, "version of python .*: 3.11 and 3.12"),
+        ({"model": "other sha256:00"}, "the model .*: m and other"),
+        ({"links": (MadeLink(profile=LAN, maker="throttle"),)}, "what made the link lan .*: relay and throttle"),
+    ],
+)
+def test_results_that_are_not_alike_are_not_mixed(other, says):
+    with pytest.raises(UsageError, match=says):
+        joined([result(LISTED), result(day=2).model_copy(update=other)])
+
+
+def test_an_engine_that_makes_its_model_goes_with_one_that_is_given_one():
+    spot = "made on the spot by the engine"
+    both = joined([result(day=2), result(model=spot)])
+    assert both.model == f"m and {spot}"
+    assert joined([both, result(day=3, model=spot)]).model == f"m and {spot}"
+    assert joined([result(model="a and b"), result(day=2, model="a and b")]).model == "a and b"
+
+
+def test_a_failure_that_was_measured_later_is_listed_no_more():
+    failures = ("bundled of llama.cpp/linux-x86_64-avx2: it broke", "on-demand of x over lan: gone")
+    old, new = result(failures=failures), result(LISTED, day=2)
+    assert joined([old, new]).failures == failures[1:]
+    assert joined([result(LISTED), result(day=2, failures=failures)]).failures == failures
+
+
 def test_decisions_are_of_the_figures_and_of_the_profiles_that_are_given():
     profile = DeploymentProfile(
         name="p",
