@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pipeline.ports.links import BenchGround, OpenLink
 
 _EVENTS = "/dev/stderr"
+_NO_PROXY = {"NO_PROXY": "*", "no_proxy": "*"}  # nothing between the ends of a link may lead elsewhere
 _SERVER_SECONDS = 60.0
 _GRACE_SECONDS = 3.0
 _SHOWN_LINES = 6
@@ -62,8 +63,7 @@ class BenchCommands:
         self._folder = folder
         self._ground = ground
         self._services = services
-        # Nothing between the ends of a link may lead elsewhere.
-        self._env = {**environment, "PYTHONPATH": str(package_dir), "NO_PROXY": "*", "no_proxy": "*"}
+        self._env = {**environment, "PYTHONPATH": str(package_dir)}
 
     def run(self, *arguments: object, cache_dir: Path, link: OpenLink | None = None) -> Done:
         """Run a command to its end.
@@ -75,7 +75,10 @@ class BenchCommands:
         clock = self._services.clock
         began = clock.monotonic()
         collector = EventCollector(now=lambda: clock.monotonic() - began)
-        command = Command(argv if link is None else link.at_client(argv), cwd=self._folder, env=self._env)
+        if link is None:
+            command = Command(argv, cwd=self._folder, env=self._env)  # it may go where the user's proxy leads
+        else:
+            command = Command(link.at_client(argv), cwd=self._folder, env={**self._env, **_NO_PROXY})
         outcome = self._services.commands.run(command, on_line=collector.take)
         document = collector.document()
         if outcome.exit_code != 0:

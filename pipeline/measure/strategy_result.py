@@ -68,8 +68,8 @@ def joined(results: Sequence[StrategiesResult]) -> StrategiesResult:
     The link model is fitted anew on all of it, also of one document, and forecasts are made by that.
 
     Raises:
-        UsageError: they are of several machines, or what has one name in them is not the same: a link, what made it, the
-            version of a target or of a program, the model.
+        UsageError: they are of several machines, or what has one name in them is not the same: a link, what made it,
+            the version of a target or of a program, the model.
     """
     ordered = sorted(results, key=lambda result: result.measured_at)
     last = ordered[-1]
