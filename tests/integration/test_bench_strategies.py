@@ -11,29 +11,17 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.errors import HostError
 from pipeline.model.strategies import read_strategies
-from pipeline.model.strategy_runs import LinkProfile
-from pipeline.system.links import LocalLinks
-from pipeline.system.processes import ProcessRunner
 from tests.integration.conftest import make_user
 from tests.simulators.command_line import CommandLine
 from tests.simulators.engine_world import LayerFiles, World, requires_nothing
+from tests.simulators.link_rights import may_relay
 from tests.simulators.model_server import PROGRAM, health, program_text
 
 TARGET = "tiny-engine/linux-x86_64-cpu"
 
 
-def can_relay() -> bool:
-    profile = LinkProfile(name="x", title="", bits_per_second=1_000_000, round_trip_ms=1.0, loss=0.0)
-    try:
-        with LocalLinks(ProcessRunner()).link(profile, maker="relay"):
-            return True
-    except HostError:
-        return False
-
-
-needs_relay = pytest.mark.skipif(not can_relay(), reason="no link of packets can be made here")
+needs_relay = pytest.mark.skipif(not may_relay(), reason="no namespace, or no tun device, may be made here")
 
 
 def scripted(folder: Path, fault: str = "", **requires: object) -> CommandLine:

@@ -14,6 +14,7 @@ from pipeline.ports import Command
 from pipeline.system import link_relay
 from pipeline.system.links import LocalLinks
 from pipeline.system.processes import ProcessRunner
+from tests.simulators.link_rights import may_relay
 
 ROUND_TRIP_MS = 60.0
 LINK = LinkProfile(name="test", title="test", bits_per_second=20_000_000, round_trip_ms=ROUND_TRIP_MS, loss=0.0)
@@ -45,15 +46,7 @@ except OSError as error:
 """
 
 
-def can_relay() -> bool:
-    try:
-        with LocalLinks(ProcessRunner()).link(LINK, maker="relay"):
-            return True
-    except HostError:
-        return False
-
-
-needs_relay = pytest.mark.skipif(not can_relay(), reason="no link of packets can be made here")
+needs_relay = pytest.mark.skipif(not may_relay(), reason="no namespace, or no tun device, may be made here")
 MAKERS = ["throttle", pytest.param("relay", marks=needs_relay)]
 
 
