@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.app.project import version
 from pipeline.app.services import host
+from pipeline.errors import HostError
 from pipeline.measure.bench_request import ModelFile
 
 if TYPE_CHECKING:
@@ -25,7 +26,17 @@ _KEPT = ("CHANNELS", "CMAKE_OPTION_")
 
 
 def bench_ground(settings: Settings, services: Services) -> BenchGround:
-    """Return where a bench takes place."""
+    """Return where a bench takes place.
+
+    Raises:
+        HostError: this is Windows, which lacks what links, the folder that is gone with the bench, and the events of
+            commands are made of.
+    """
+    if services.host.facts().platform.startswith("windows"):
+        raise HostError(
+            "strategies cannot be measured on Windows: the bench needs a POSIX shell, its processes and /dev/stderr",
+            hint="measure on Linux or macOS; `bench strategies --read FILE` decides here by what was measured there",
+        )
     from pipeline.system.bench_ground import LocalBenchGround
 
     return LocalBenchGround(services.commands, host(settings, services.commands))
