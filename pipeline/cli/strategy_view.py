@@ -180,7 +180,7 @@ def _decisions(result: StrategiesResult, profiles: Sequence[DeploymentProfile]) 
         f"{', compiler' if p.compiler else ''}"
         f"{f', product may grow by {size_text(p.most_product_bytes)}' if p.most_product_bytes is not None else ''}"
         f"{f', room for {size_text(p.most_disk_bytes)}' if p.most_disk_bytes is not None else ''}"
-        f"; seconds {'with' if p.model_counts else 'without'} the model"
+        f"; seconds {'with the model, forecasts without it' if p.model_counts else 'without the model'}"
         for p in profiles
     ]
     rows = [(d.title, d.target, d.chosen or "none", _cost_of(d), d.why) for d in result.decisions]

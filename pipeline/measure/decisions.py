@@ -78,13 +78,19 @@ def decide(profiles: Iterable[DeploymentProfile], costs: Sequence[Known]) -> tup
 def _decide(profile: DeploymentProfile, target: str, costs: Sequence[Known]) -> Decision:
     options = tuple(_option(profile, target, strategy, costs) for strategy in STRATEGIES)
     left = [option for option in options if not option.refused and option.seconds is not None]
-    chosen, why = _choose(profile, left) if left else (None, "no strategy is left")
-    beyond = [f"{o.strategy}: {o.refused}" for o in options if o.refused and o.seconds is not None]
-    if beyond:
-        why += f"; {'; '.join(beyond)}"
-    unknown = [f"{o.strategy}{f' over {o.link}' if o.link else ''}" for o in options if not o.refused and not o.seconds]
+    apart = [option for option in left if option.forecast] if profile.model_counts else []
+    if len(apart) < len(left):
+        left = [option for option in left if option not in apart]  # with the model and without are not compared
+    unknown = [option for option in options if not option.refused and option.seconds is None]
+    only = "no other one was measured or forecast" if unknown or apart else "the rules leave no other one"
+    chosen, why = _choose(profile, left, only=only) if left else (None, "no strategy is left")
+    why += "".join(f"; {o.strategy}: {o.refused}" for o in options if o.refused and o.seconds is not None)
     if unknown:
-        why += f"; not measured: {', '.join(unknown)}"
+        why += f"; not measured: {', '.join(map(_over, unknown))}"
+    if apart == left and apart:
+        why += "; the model counts, and these forecasts are without it"
+    elif apart:
+        why += f"; not compared, for forecasts are without the model, which counts: {', '.join(map(_over, apart))}"
     return Decision(
         profile=profile.name,
         title=profile.title,
@@ -93,6 +99,10 @@ def _decide(profile: DeploymentProfile, target: str, costs: Sequence[Known]) -> 
         why=why,
         options=options,
     )
+
+
+def _over(option: Option) -> str:
+    return f"{option.strategy}{f' over {option.link}' if option.link else ''}"
 
 
 def _option(profile: DeploymentProfile, target: str, strategy: Strategy, costs: Sequence[Known]) -> Option:
@@ -156,7 +166,7 @@ def _link_of(profile: DeploymentProfile, strategy: Strategy) -> str | None:
             return profile.link
 
 
-def _choose(profile: DeploymentProfile, left: Sequence[Option]) -> tuple[Option, str]:
+def _choose(profile: DeploymentProfile, left: Sequence[Option], *, only: str) -> tuple[Option, str]:
     """Narrow by one criterion after the other; of those that are left the best in the first one wins."""
     reasons = []
     for criterion in profile.minimise:
@@ -172,7 +182,7 @@ def _choose(profile: DeploymentProfile, left: Sequence[Option]) -> tuple[Option,
     if len(left) > 1:
         others = ", ".join(option.strategy for option in left if option is not chosen)
         reasons.append(f"as good as {others} in all that counts (within {profile.within:g}), the best by order")
-    return chosen, "; ".join(reasons) or "the rules leave no other one"
+    return chosen, "; ".join(reasons) or only
 
 
 def _cost(option: Option, criterion: Criterion) -> float:

@@ -184,7 +184,7 @@ def test_a_damaged_entry_of_a_repository_is_found_before_the_first_run(tmp_path)
         (("--runs", "0"), 2, "--runs"),
         (("--target", "linux-x86_64-cudda"), 3, "no target matches"),
         (("--from", "empty"), 3, "nothing to measure"),
-        (("--read", "result.json"), 7, "no result of `bench strategies`"),
+        (("--read", "result.json"), 2, "--read measures nothing, so --link-maker"),
         (("--output", "empty"), 2, "is a directory"),
         (("--output", "dist/manifest.json/result.json"), 5, "is no folder"),
         (("--model", "no.gguf", "--from", "dist"), 2, "cannot be read"),
@@ -198,6 +198,27 @@ def test_what_makes_no_sense_is_refused_with_what_would(builder, tmp_path, argum
     done = user.run("bench", "strategies", "--link-maker", "throttle", *arguments)
     assert done.returncode == code, done.stderr
     assert says in done.stderr
+
+
+def test_what_is_no_result_is_not_read(tmp_path):
+    user = CommandLine(tmp_path, None, {})
+    (tmp_path / "result.json").write_text('{"schema_version": 1}')
+    done = user.run("bench", "strategies", "--read", "result.json")
+    assert done.returncode == 7
+    assert "no result of `bench strategies`" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--target", "x"), ("--link", "lan"), ("--strategy", "mirror"), ("--from", "x"), ("--runs", "5"),
+        ("--build-runs", "1"), ("--model", "x"), ("--trusted-root", "x"),
+    ],
+)  # fmt: skip
+def test_options_of_measuring_are_not_ignored_beside_read(tmp_path, option):
+    done = CommandLine(tmp_path, None, {}).run("bench", "strategies", "--read", "result.json", *option)
+    assert done.returncode == 2
+    assert f"--read measures nothing, so {option[0]} " in done.stderr
 
 
 @pytest.mark.parametrize("maker", ["throttle", pytest.param("relay", marks=needs_relay)])

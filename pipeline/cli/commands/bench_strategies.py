@@ -18,7 +18,7 @@ from pipeline.cli.named_files import read_named, require_writable, write_named
 from pipeline.cli.options import FILE, Command, common_options, gathered_options
 from pipeline.cli.strategy_view import as_markdown, as_text
 from pipeline.cli.trusted_root import find_trusted_root
-from pipeline.errors import NothingSelectedError, PartialError
+from pipeline.errors import NothingSelectedError, PartialError, UsageError
 from pipeline.measure.bench_request import BenchRequest
 from pipeline.measure.measuring import measure
 from pipeline.measure.strategy_result import decided, forecast_too, joined
@@ -35,6 +35,9 @@ if TYPE_CHECKING:
     from pipeline.model.profiles import DeploymentProfile, Profiles
 
 _STRATEGIES = get_args(Strategy)
+_OF_MEASURING = frozenset(
+    ("targets", "links", "strategies", "runs", "build_runs", "location", "trusted_root", "model", "maker")
+)
 _OPTIONS = (
     click.option(
         "--target",
@@ -136,6 +139,7 @@ def command(session: Session, asked: _Asked) -> None:
     server streams its first words. What does not run here is forecast from sizes, and marked so. Ends with 13 when
     something could not be measured and the rest was.
     """
+    _require_one_of_both(asked)
     folder = session.settings.recipes_dir
     profiles = load_profiles(folder if has_profiles(folder) else shipped_recipes_dir())
     names = select_named("profile", asked.profiles, [profile.name for profile in profiles.profiles])
@@ -148,6 +152,26 @@ def command(session: Session, asked: _Asked) -> None:
     else:
         result = _measured(session, asked, profiles)
     _show(session, asked, decided(result, chosen), chosen)
+
+
+def _require_one_of_both(asked: _Asked) -> None:
+    """Refuse options of measuring beside ``--read``.
+
+    Raises:
+        UsageError: there are some; they would mean nothing.
+    """
+    context = click.get_current_context()
+    named = [
+        option.opts[0]
+        for option in context.command.params
+        if option.name in _OF_MEASURING
+        and context.get_parameter_source(option.name) is click.core.ParameterSource.COMMANDLINE
+    ]
+    if asked.read and named:
+        raise UsageError(
+            f"--read measures nothing, so {', '.join(named)} would mean nothing beside it",
+            hint="leave out one or the other; --profile and --forecast go with --read",
+        )
 
 
 def _show(session: Session, asked: _Asked, result: StrategiesResult, chosen: list[DeploymentProfile]) -> None:

@@ -117,6 +117,29 @@ def test_a_decision_by_forecasts_says_so():
     assert [option.forecast for option in found.options if option.strategy == found.chosen] == [True]
 
 
+def test_that_nothing_else_was_measured_is_not_that_the_rules_leave_nothing_else():
+    alone = decision(profile(near_link=None, compiler=False), (cost("bundled", None, 2.0),))
+    assert alone.why == "no other one was measured or forecast; not measured: on-demand over 20mbit"
+    ruled = decision(profile(near_link=None, compiler=False, carries=False), (cost("on-demand", "20mbit", 2.0),))
+    assert ruled.why == "the rules leave no other one"
+
+
+def test_where_the_model_counts_forecasts_say_that_they_are_without_it():
+    costs = (cost("bundled", None, 2.0, forecast=True), cost("on-demand", "20mbit", 9.0, forecast=True))
+    counted, not_counted = (decision(profile(model_counts=counts), costs) for counts in (True, False))
+    assert counted.why.endswith("; the model counts, and these forecasts are without it")
+    assert "forecasts" not in not_counted.why
+
+
+def test_where_the_model_counts_a_forecast_is_not_compared_with_what_was_measured_with_it():
+    costs = (cost("bundled", None, 2.0, model=(50.0, 9)), cost("on-demand", "20mbit", 9.0, forecast=True))
+    found = decision(profile(model_counts=True), costs)
+    assert found.chosen == "bundled"
+    assert "forecasts are without the model, which counts: on-demand over 20mbit" in found.why
+    assert "against" not in found.why
+    assert decision(profile(), costs).chosen == "bundled"
+
+
 def test_costs_come_from_measurements_over_the_link_that_the_profile_has():
     measured = (
         measurement("on-demand", "lan", run(download=1.0)),
