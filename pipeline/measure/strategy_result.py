@@ -111,7 +111,8 @@ def _require_alike(results: Sequence[StrategiesResult]) -> None:
         named: list[tuple[tuple[str, str], object]] = [
             *((("the link", link.profile.name), link.profile) for link in result.links),
             *((("what made the link", link.profile.name), link.maker) for link in result.links),
-            *((("the version of", one.target), one.version) for one in (*result.measurements, *result.forecasts)),
+            *((("the version of", one.target), one.version) for one in result.measurements),
+            *((("the version of", one.target), one.version) for one in result.forecasts),
             *((("the version of", name), version) for name, version in result.versions.items()),
             *((("the model", "that engines were asked with"), word) for word in _named_models(result)),
         ]
