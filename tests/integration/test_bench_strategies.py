@@ -21,7 +21,7 @@ from tests.simulators.model_server import PROGRAM, health, program_text
 TARGET = "tiny-engine/linux-x86_64-cpu"
 
 
-needs_relay = pytest.mark.skipif(not may_relay(), reason="no namespace, or no tun device, may be made here")
+needs_relay = pytest.mark.skipif(not may_relay(), reason="no link of packets can be made here")
 
 
 def scripted(folder: Path, fault: str = "", **requires: object) -> CommandLine:

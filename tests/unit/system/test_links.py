@@ -46,7 +46,7 @@ except OSError as error:
 """
 
 
-needs_relay = pytest.mark.skipif(not may_relay(), reason="no namespace, or no tun device, may be made here")
+needs_relay = pytest.mark.skipif(not may_relay(), reason="no link of packets can be made here")
 MAKERS = ["throttle", pytest.param("relay", marks=needs_relay)]
 
 
