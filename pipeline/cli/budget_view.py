@@ -109,14 +109,15 @@ def figure_text(figure: Figure) -> str:
 
 def _explained(explanation: Explanation) -> Iterator[Part]:
     name = f"{explanation.target} {explanation.version}"
-    if explanation.baseline is None:
-        large = [(file.layer, file.path, size_text(file.size)) for file in explanation.largest]
-        yield Part(f"The largest files of {name}", ("layer", "file", "size"), large)
-        return
     since = f"{name} since {explanation.baseline}"
     if explanation.layers:
         rows = [row for layer in explanation.layers for row in _layer_rows(layer)]
         yield Part(f"Layers that grew in {since}", ("layer", "what", "before", "after", "grew by"), rows)
+    if explanation.largest:
+        large = [(file.layer, file.path, size_text(file.size)) for file in explanation.largest]
+        yield Part(f"The largest files of {name}", ("layer", "file", "size"), large)
+    if not explanation.files:
+        return
     files = [_file_row(file) for file in explanation.files[:_SHOWN_FILES]]
     left = len(explanation.files) - len(files)
     more = [f"and {counted(left, 'smaller change')}"] if left else []

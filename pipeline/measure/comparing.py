@@ -24,7 +24,7 @@ def compare(artifact: Artifact, baseline: Artifact, contents: Contents) -> Compa
         baseline: of the same target, as it was.
         contents: tree digest to what is in the layer, of all mandatory layers of both.
     """
-    before, after = _placed(baseline, contents), _placed(artifact, contents)
+    before, after = placed(baseline, contents), placed(artifact, contents)
     known = {file.sha256 for file in before.values()}
     had = {layer.tree_sha256 for layer in mandatory(baseline)}
     return Comparison(
@@ -45,7 +45,8 @@ def mandatory(artifact: Artifact) -> tuple[Layer, ...]:
     return tuple(layer for layer in artifact.layers if not layer.optional)
 
 
-def _placed(artifact: Artifact, contents: Contents) -> Placed:
+def placed(artifact: Artifact, contents: Contents) -> Placed:
+    """Return the files of a bundle's mandatory layers, by layer and path."""
     return {
         (layer.name, file.path): file for layer in mandatory(artifact) for file in contents[layer.tree_sha256].files
     }

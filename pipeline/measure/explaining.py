@@ -4,19 +4,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.measure.comparing import compare, mandatory
+from pipeline.measure.comparing import compare, mandatory, placed
 from pipeline.model.budget_verdict import Explanation, GrownFile, LargeFile, SectionChange
 from pipeline.model.layer_content import SectionSizes
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+    from pipeline.measure.comparing import Contents, Placed
     from pipeline.model.budget_verdict import BudgetVerdict, Figure
     from pipeline.model.growth import FileChange, LayerChange
-    from pipeline.model.layer_content import FileFootprint, LayerContent
     from pipeline.model.manifest import Artifact
-
-    Contents = Mapping[str, LayerContent]
 
 _LARGEST = 10
 _NOTHING = SectionSizes()
@@ -77,16 +75,14 @@ def explain(
         contents: tree digest to what is in the layer, of all mandatory layers of both.
     """
     if baseline is None:
-        layers = {figure.layer for figure in over}
-        wanted = layers if None not in layers else {layer.name for layer in artifact.layers}
         return Explanation(
             target=artifact.target,
             version=artifact.version,
             baseline=None,
-            largest=_largest(artifact, wanted, contents),
+            largest=_largest(artifact, over, contents),
         )
     comparison = compare(artifact, baseline, contents)
-    now, then = _files(artifact, contents), _files(baseline, contents)
+    now, then = placed(artifact, contents), placed(baseline, contents)
     grown = [change for change in comparison.files if change.grown > 0]
     return Explanation(
         target=artifact.target,
@@ -95,30 +91,23 @@ def explain(
         layers=tuple(sorted(filter(_layer_grew, comparison.layers), key=_layer_growth, reverse=True)),
         files=tuple(_grown_file(change, then, now) for change in grown),
         files_shrunk=-sum(change.grown for change in comparison.files if change.grown < 0),
+        largest=() if grown else _largest(artifact, over, contents),
     )
 
 
-def _largest(artifact: Artifact, layers: Collection[str | None], contents: Contents) -> tuple[LargeFile, ...]:
+def _largest(artifact: Artifact, over: Sequence[Figure], contents: Contents) -> tuple[LargeFile, ...]:
+    """Return the largest files of the layers that are over; of all of them when the bundle as a whole is."""
+    layers = {figure.layer for figure in over}
     files = [
         LargeFile(layer=layer.name, path=file.path, size=file.size)
         for layer in mandatory(artifact)
-        if layer.name in layers
+        if None in layers or layer.name in layers
         for file in contents[layer.tree_sha256].files
     ]
     return tuple(sorted(files, key=lambda file: (-file.size, file.layer, file.path))[:_LARGEST])
 
 
-def _files(artifact: Artifact, contents: Contents) -> dict[tuple[str, str], FileFootprint]:
-    return {
-        (layer.name, file.path): file for layer in mandatory(artifact) for file in contents[layer.tree_sha256].files
-    }
-
-
-def _grown_file(
-    change: FileChange,
-    then: Mapping[tuple[str, str], FileFootprint],
-    now: Mapping[tuple[str, str], FileFootprint],
-) -> GrownFile:
+def _grown_file(change: FileChange, then: Placed, now: Placed) -> GrownFile:
     place = (change.layer, change.path)
     before, after = then.get(place), now[place]
     sections: tuple[SectionChange, ...] = ()

@@ -86,7 +86,7 @@ class GrownFile(Frozen):
 
 
 class LargeFile(Frozen):
-    """A file of a bundle that is too large and has no release before.
+    """A file of a bundle that is too large, and of which no file grew.
 
     Attributes:
         layer: that has it.
@@ -109,7 +109,7 @@ class Explanation(Frozen):
         layers: that grew, or are new; what grew most comes first.
         files: that grew, or are new, of these layers; what grew most comes first.
         files_shrunk: bytes that other files became smaller by, or that went with them.
-        largest: without a baseline: the largest files of the layers that are over, or of all.
+        largest: where no file grew, or there is no baseline: the largest files of the layers that are over, or of all.
     """
 
     target: Line

@@ -105,6 +105,25 @@ def test_without_a_release_before_only_the_layers_that_are_over_are_looked_into(
     assert [large.path for large in found.largest] == ["f"]
 
 
+def test_where_nothing_outgrew_the_release_before_the_largest_files_are_named():
+    world = World()
+    before = world.bundle("b1", core=(file("f", 5, "b"),), cpu=(file("lib.so", 1000, "b"),))
+    after = world.bundle("b2", core=(file("f", 5),), cpu=(file("lib.so", 900),))
+    limits = over(after, layers={"cpu": {"installed_bytes": 4}})
+    found = explain(after, before, limits, world.contents)
+    assert (found.baseline, found.files, found.files_shrunk) == ("b1", (), 100)
+    assert [large.path for large in found.largest] == ["lib.so"]
+
+
+def test_where_a_file_grew_the_largest_are_not_named():
+    world = World()
+    before = world.bundle("b1", core=(file("f", 5, "b"), file("large", 1000)))
+    after = world.bundle("b2", core=(file("f", 6), file("large", 1000)))
+    found = explain(after, before, over(after, installed_bytes=4), world.contents)
+    assert [grown.path for grown in found.files] == ["f"]
+    assert found.largest == ()
+
+
 def test_only_bundles_whose_size_is_over_are_read_and_explained():
     world = World()
     large = world.bundle("b2", core=(file("f", 500),))
