@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
@@ -23,7 +22,7 @@ from pipeline.model.counts import counted, listed
 from pipeline.names import version_key
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
     from contextlib import AbstractContextManager
     from pathlib import Path
 
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from pipeline.cli.session import Session
     from pipeline.model.budget_verdict import BudgetVerdict
     from pipeline.model.budgets import Budgets
+    from pipeline.model.layer_content import LayerContent
     from pipeline.model.manifest import Artifact
     from pipeline.ports import Services
 
@@ -82,22 +82,30 @@ class Compared:
     Attributes:
         bundles: to compare.
         baselines: target to its release before; None where nothing is compared with any.
-        here: where the bundles are.
-        there: where the baselines are.
+        here: where the bundles are; entered once, when layers are read.
+        there: where the baselines are, likewise.
     """
 
     bundles: tuple[Artifact, ...]
     baselines: Mapping[str, Artifact] | None
-    here: BundlePlace
-    there: BundlePlace
+    here: AbstractContextManager[BundlePlace]
+    there: AbstractContextManager[BundlePlace]
 
 
-def require_baseline(session: Session, asked: BudgetOptions, services: Services) -> None:
-    """See that the release before can be had, before hours of compiling and not after.
+def require_baseline(
+    session: Session, asked: BudgetOptions, services: Services, *, targets: Collection[str]
+) -> tuple[Artifact, ...] | None:
+    """Return what was published before, read before hours of compiling and not after; None where nobody compares.
+
+    Args:
+        session: of the command.
+        asked: the options.
+        services: to read it with.
+        targets: that are going to be made.
 
     Raises:
         UsageError: a version is named and no place.
-        NothingSelectedError: the place does not have that version.
+        NothingSelectedError: the place has that version of none of the targets.
         PipelineError: as ``bundle_place``.
     """
     if asked.baseline is not None and asked.baseline_from is None:
@@ -105,14 +113,17 @@ def require_baseline(session: Session, asked: BudgetOptions, services: Services)
             f"where {asked.baseline} was published is not said", hint="give --baseline-from with --baseline"
         )
     if asked.baseline_from is None or asked.budget == "off":
-        return
-    with _place(session, asked.baseline_from, asked, services) as there:
-        versions = {artifact.version for artifact in there.artifacts}
+        return None
+    with _earlier(session, asked.baseline_from, asked, services) as there:
+        published = there.artifacts
+    versions = {artifact.version for artifact in published if artifact.target in targets}
     if asked.baseline is not None and asked.baseline not in versions:
+        known = listed(sorted(versions, key=version_key, reverse=True))
         raise NothingSelectedError(
-            f"{asked.baseline_from} has no version {asked.baseline}",
-            hint=f"there are {listed(sorted(versions, key=version_key, reverse=True))}",
+            f"{asked.baseline_from} has no version {asked.baseline} of {listed(sorted(targets))}",
+            hint=f"there are {known}" if versions else "it has none of that; leave --baseline out",
         )
+    return published
 
 
 def judge_made(
@@ -121,58 +132,66 @@ def judge_made(
     made: Sequence[Artifact],
     services: Services,
     *,
+    published: Sequence[Artifact] | None,
     budgets: Mapping[str, Budgets],
     output_dir: Path,
 ) -> BudgetVerdict | None:
     """Compare what was made with what it may be; None where nobody looks.
 
-    What grew is said as far as it can be found out: what stands in the way of that is a warning.
+    No place is needed for the figures, so that what was made is never lost over one: the bundles are in hand, and what
+    was published was read before. The places are opened to say what grew.
 
-    Raises:
-        PipelineError: the baseline is gone meanwhile.
+    Args:
+        session: of the command.
+        asked: the options.
+        made: bundles of this run.
+        services: to read layers with.
+        published: what ``require_baseline`` returned.
+        budgets: engine to its budgets.
+        output_dir: where the bundles are.
     """
     if asked.budget == "off" or not made:
         return None
-    with ExitStack() as held:
-        there, baselines = None, None
-        if asked.baseline_from is not None:
-            there = held.enter_context(_place(session, asked.baseline_from, asked, services))
-            baselines = _baselines(made, asked, there)
-        verdict = judge(made, budgets, baselines)
-        if not verdict.over:
-            return verdict
-        try:
-            here = held.enter_context(_place(session, str(output_dir), asked, services))
-            compared = Compared(tuple(made), baselines, here, there or here)
-            return with_reasons(verdict, compared, services)
-        except PipelineError as error:
-            session.warn(f"what grew cannot be said: {error.message}")
-            return verdict
+    baselines = None if published is None else _baselines(made, asked, published)
+    verdict = judge(made, budgets, baselines)
+    here = bundle_place(session, str(output_dir), trusted_root=asked.trusted_root, services=services)
+    there = here if asked.baseline_from is None else _earlier(session, asked.baseline_from, asked, services)
+    return with_reasons(session, verdict, Compared(tuple(made), baselines, here, there), services)
 
 
-def _baselines(made: Sequence[Artifact], asked: BudgetOptions, there: BundlePlace) -> Mapping[str, Artifact]:
-    """Return target to the release before; nothing where that version is of other targets alone."""
+def _baselines(made: Sequence[Artifact], asked: BudgetOptions, published: Sequence[Artifact]) -> Mapping[str, Artifact]:
+    """Return target to the release before; nothing where that version has the bytes that were made."""
     try:
-        return choose(made, baseline=asked.baseline, elsewhere=there.artifacts).baselines
+        return choose(made, baseline=asked.baseline, elsewhere=published).baselines
     except NothingSelectedError:
         return {}
 
 
-def with_reasons(verdict: BudgetVerdict, compared: Compared, services: Services) -> BudgetVerdict:
+def with_reasons(session: Session, verdict: BudgetVerdict, compared: Compared, services: Services) -> BudgetVerdict:
     """Return a verdict that says what grew, after reading the layers of the bundles that are over.
 
-    Raises:
-        IntegrityError: a layer is damaged or gone.
-        PipelineError: a layer cannot be had.
+    What grew is said as far as it can be found out: a layer that is damaged or cannot be had is a warning, and the
+    verdict stands.
     """
     baselines = compared.baselines or {}
     read = bundles_to_read(verdict, compared.bundles, baselines)
     own = [artifact for artifact in read if artifact in compared.bundles]
     earlier = [artifact for artifact in read if artifact not in compared.bundles]
-    reader = layer_reader()
-    contents = read_contents(own, archive_of=compared.here.archive_of, reader=reader, services=services)
-    contents |= read_contents(earlier, archive_of=compared.there.archive_of, reader=reader, services=services)
+    try:
+        contents = _contents(own, compared.here, services) | _contents(earlier, compared.there, services)
+    except PipelineError as error:
+        session.warn(f"what grew cannot be said: {error.message}")
+        return verdict
     return explained(verdict, compared.bundles, baselines, contents)
+
+
+def _contents(
+    bundles: Sequence[Artifact], place: AbstractContextManager[BundlePlace], services: Services
+) -> dict[str, LayerContent]:
+    if not bundles:
+        return {}
+    with place as opened:
+        return read_contents(bundles, archive_of=opened.archive_of, reader=layer_reader(), services=services)
 
 
 def budget_document(verdict: BudgetVerdict | None, error: BudgetError | None) -> dict[str, Any]:
@@ -231,7 +250,7 @@ def finish(session: Session, verdict: BudgetVerdict | None, error: BudgetError |
         session.warn(figure_text(figure))
 
 
-def _place(
+def _earlier(
     session: Session, place: str, asked: BudgetOptions, services: Services
 ) -> AbstractContextManager[BundlePlace]:
-    return bundle_place(session, place, trusted_root=asked.trusted_root, services=services)
+    return bundle_place(session, place, trusted_root=asked.trusted_root, services=services, is_earlier=True)

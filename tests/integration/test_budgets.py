@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+import yaml
 
 from tests.integration.conftest import make_user
+from tests.simulators.command_line import PROJECT
+from tests.simulators.later import days_ahead
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.simulators.command_line import CommandLine
 
 TARGET = "linux-x86_64-cpu"
@@ -176,6 +181,87 @@ def test_a_version_that_was_never_published_stops_a_build_before_it_begins(publi
     assert not (publisher.home / "never").exists()
 
 
+def test_a_version_that_only_another_target_has_stops_a_build_before_it_begins(publisher, tmp_path):
+    (tmp_path / "other").mkdir()
+    text = (publisher.home / "published" / "manifest.json").read_text()
+    assert '"accel": "cpu"' in text
+    (tmp_path / "other" / "manifest.json").write_text(text.replace('"accel": "cpu"', '"accel": "vulkan"'))
+    done = build(publisher, "--baseline-from", tmp_path / "other", "--baseline", "t1", "--output", "never")
+    assert done.returncode == 3
+    assert "has no version t1 of tiny-engine/linux-x86_64-cpu" in done.stderr
+    assert not (publisher.home / "never").exists()
+
+
+def test_a_baseline_that_goes_while_it_is_compiled_leaves_the_build_its_verdict(user):
+    user.ok("build", "--target", TARGET, "--prove", "none", "--release", "t1", "--output", "published")
+    set_budgets(user, ROOMY)
+    grow(user)
+    with (user.home / "source" / "CMakeLists.txt").open("a") as listing:
+        listing.write(f'file(REMOVE_RECURSE "{user.home / "published"}")\n')
+    done = build(user, "--release", "t2", "--baseline-from", "published", "--json")
+    assert not (user.home / "published").exists()
+    assert done.returncode == 11
+    assert "warning: what grew cannot be said" in done.stderr
+    document = json.loads(done.stdout)
+    assert {figure["kind"] for figure in document["budgets"]["over"]} == {"growth"}
+    assert user.run("verify", "dist").returncode == 0
+
+
+def test_a_build_may_be_compared_with_a_copy_of_a_repository_that_has_gone_on(publisher, tmp_path):
+    set_budgets(publisher, ROOMY.replace("20_000", "900_000"))
+    newer, cache = tmp_path / "newer", ("--cache-dir", tmp_path / "cache")
+    shutil.copytree(publisher.home / "repository", newer)
+    publisher.ok("publish", "--allow-development", "--to", newer, "--from", "dist", "--keys", "keys")
+    publisher.ok("report", "check", "--from", newer, *cache)
+    older = ("--baseline-from", "repository", "--output", tmp_path / "dist")
+    done = build(publisher, "--release", "t2", *older, *cache)
+    assert done.returncode == 0, done.stderr
+
+
+def script_of(provider: str) -> str:
+    """Return what the job that publishes runs to compare, of the project's own workflows."""
+    if provider == "github":
+        jobs = yaml.safe_load((PROJECT / ".github" / "workflows" / "release.yml").read_text())["jobs"]
+        lines = [step.get("run", "") for step in jobs["publish"]["steps"]]
+    else:
+        lines = yaml.safe_load((PROJECT / ".gitlab-ci.yml").read_text())["publish"]["script"]
+    (script,) = (line for line in lines if "report check" in line)
+    return script
+
+
+def compare_in_ci(
+    publisher: CommandLine, folder: Path, *, provider: str, days: int
+) -> subprocess.CompletedProcess[str]:
+    """Run that where ``dist`` and ``repository`` lie, some days later."""
+    ahead = days_ahead(folder / "ahead", days)
+    environment = {
+        **publisher.environment(),
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": f"{ahead}:{PROJECT}",
+        "ENGINE_PIPELINE_CACHE_DIR": str(folder / "cache"),
+    }
+    argv = ("bash", "-e", "-o", "pipefail", "-c", script_of(provider))
+    return subprocess.run(argv, cwd=folder, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("provider", ["github", "gitlab"])
+def test_ci_goes_on_uncompared_when_signatures_have_ended_and_for_no_other_reason(publisher, tmp_path, provider):
+    set_budgets(publisher, ROOMY.replace("20_000", "900_000"))
+    for name in ("fresh", "ended", "changed"):
+        for part in ("dist", "repository"):
+            shutil.copytree(publisher.home / part, tmp_path / name / part)
+    fresh = compare_in_ci(publisher, tmp_path / "fresh", provider=provider, days=0)
+    assert fresh.returncode == 0, fresh.stderr
+    assert "not compared" not in fresh.stdout + fresh.stderr
+    ended = compare_in_ci(publisher, tmp_path / "ended", provider=provider, days=8)
+    assert ended.returncode == 0, ended.stderr
+    assert "not compared with what is published: its signatures ended" in ended.stdout + ended.stderr
+    stamp = tmp_path / "changed" / "repository" / "metadata" / "timestamp.json"
+    stamp.write_text(stamp.read_text().replace('"version":', '"version":1', 1))
+    changed = compare_in_ci(publisher, tmp_path / "changed", provider=provider, days=0)
+    assert changed.returncode == 8, changed.stderr
+
+
 def test_a_baseline_with_no_earlier_release_is_said_and_is_no_failure(publisher):
     set_budgets(publisher, ROOMY)
     said = publisher.run("report", "check", "--from", "published")
@@ -185,7 +271,7 @@ def test_a_baseline_with_no_earlier_release_is_said_and_is_no_failure(publisher)
     assert wrong.returncode == 3
 
 
-def test_a_damaged_layer_of_the_baseline_is_named(publisher, tmp_path):
+def test_a_damaged_layer_of_the_baseline_is_named_and_the_verdict_stands_without_it(publisher, tmp_path):
     set_budgets(publisher, ROOMY)
     user = publisher
     damaged = user.home / "damaged"
@@ -193,9 +279,13 @@ def test_a_damaged_layer_of_the_baseline_is_named(publisher, tmp_path):
     (layer,) = (path for path in (damaged / "tiny-engine" / "layers").rglob("core-*") if "debug" not in path.name)
     layer.write_bytes(layer.read_bytes()[:-9] + b"something")
     cache = ("--cache-dir", tmp_path / "cache")  # what was read before is not read again
-    done = user.run("report", "check", "--baseline-from", "damaged", *cache)
-    assert done.returncode == 7
+    done = user.run("report", "check", "--baseline-from", "damaged", *cache, "--json")
+    assert done.returncode == 11
+    assert "warning: what grew cannot be said" in done.stderr
     assert layer.name in done.stderr
+    document = json.loads(done.stdout)
+    assert document["budgets"]["over"]
+    assert document["budgets"]["explanations"] == []
 
 
 def test_the_events_of_a_build_are_still_in_their_file_when_it_was_compared(publisher, tmp_path):

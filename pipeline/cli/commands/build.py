@@ -75,11 +75,12 @@ def command(
             found = states(settled, services.store)
             session.show(plan_document(settled, found), lambda: plan_text(settled, found))
             return
-        budgeting.require_baseline(session, limits, services)
+        published = budgeting.require_baseline(session, limits, services, targets=plan.targets)
         manifest = run(plan, services, output_dir, release=release, expected=expected)
         made = _made(plan, manifest)
+        budgets = budgets_of(catalog)
         verdict = budgeting.judge_made(
-            session, limits, made, services, budgets=budgets_of(catalog), output_dir=output_dir
+            session, limits, made, services, published=published, budgets=budgets, output_dir=output_dir
         )
     error = budgeting.error_of(verdict, limits.budget, kept=f"the bundles are in {output_dir}; ")
     _show(session, manifest, made, output_dir, judged=(verdict, error))

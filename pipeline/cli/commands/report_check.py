@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, nullcontext
 from typing import TYPE_CHECKING
 
 import click
@@ -82,7 +82,8 @@ def command(
         elsewhere = None if there is here else there.artifacts
         chosen = choose(here.artifacts, patterns=targets, release=release, baseline=baseline, elsewhere=elsewhere)
         verdict = judge(chosen.bundles, budgets_of(catalog), chosen.baselines)
-        verdict = budgeting.with_reasons(verdict, Compared(chosen.bundles, chosen.baselines, here, there), services)
+        compared = Compared(chosen.bundles, chosen.baselines, nullcontext(here), nullcontext(there))
+        verdict = budgeting.with_reasons(session, verdict, compared, services)
     error = budgeting.error_of(verdict, budget)
     session.show({"from": text, **budgeting.budget_document(verdict, error)}, lambda: _text(verdict))
     if session.settings.summary_path:

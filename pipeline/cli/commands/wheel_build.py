@@ -102,7 +102,7 @@ def command(session: Session, engine: str, *, asked: _Asked, limits: BudgetOptio
             found = states(plan, services.store)
             session.show(plan_document(plan, found), lambda: plan_text(plan, found))
             return
-        budgeting.require_baseline(session, limits, services)
+        published = budgeting.require_baseline(session, limits, services, targets=plan.targets)
         plan, results = carry_out_plan(plan, services)
         blob = results[_step(plan).name].blobs["wheel"]
         path, _, _ = deliver_wheel(services.store.blob_path(blob.sha256), output_dir, services, filename=blob.filename)
@@ -112,7 +112,10 @@ def command(session: Session, engine: str, *, asked: _Asked, limits: BudgetOptio
             bundled = _bundle(request, catalog, locked, services, asked.bundle.absolute())
         folder = (asked.bundle or output_dir).absolute()
         made = [] if bundled is None else [bundled]
-        verdict = budgeting.judge_made(session, limits, made, services, budgets=budgets_of(catalog), output_dir=folder)
+        budgets = budgets_of(catalog)
+        verdict = budgeting.judge_made(
+            session, limits, made, services, published=published, budgets=budgets, output_dir=folder
+        )
     error = budgeting.error_of(verdict, limits.budget, kept=f"the bundle is in {folder}; ")
     about_bundle = {
         "bundle": str(folder / bundled.url) if bundled else None,
