@@ -84,11 +84,14 @@ def explain(
     comparison = compare(artifact, baseline, contents)
     now, then = placed(artifact, contents), placed(baseline, contents)
     grown = [change for change in comparison.files if change.grown > 0]
+    trees = {(layer.name, layer.tree_sha256) for layer in mandatory(baseline)}
+    same = {layer.name for layer in mandatory(artifact) if (layer.name, layer.tree_sha256) in trees}
+    layers = [layer for layer in comparison.layers if layer.name not in same and _layer_grew(layer)]
     return Explanation(
         target=artifact.target,
         version=artifact.version,
         baseline=baseline.version,
-        layers=tuple(sorted(filter(_layer_grew, comparison.layers), key=_layer_growth, reverse=True)),
+        layers=tuple(sorted(layers, key=_layer_growth, reverse=True)),
         files=tuple(_grown_file(change, then, now) for change in grown),
         files_shrunk=-sum(change.grown for change in comparison.files if change.grown < 0),
         largest=() if grown else _largest(artifact, over, contents),

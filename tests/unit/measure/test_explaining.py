@@ -115,6 +115,14 @@ def test_where_nothing_outgrew_the_release_before_the_largest_files_are_named():
     assert [large.path for large in found.largest] == ["lib.so"]
 
 
+def test_a_layer_with_the_same_files_did_not_grow_though_its_archive_has_a_byte_more():
+    world = World()
+    before = world.bundle("b1", core=(file("f", 9),))
+    (layer,) = before.layers
+    after = before.model_copy(update={"version": "b2", "layers": (layer.model_copy(update={"size": layer.size + 1}),)})
+    assert explain(after, before, over(after, installed_bytes=4), world.contents).layers == ()
+
+
 def test_where_a_file_grew_the_largest_are_not_named():
     world = World()
     before = world.bundle("b1", core=(file("f", 5, "b"), file("large", 1000)))
