@@ -96,7 +96,7 @@ def test_a_file_that_cannot_be_signed_makes_no_layer(make, tools):
 
 
 @pytest.mark.skipif(
-    None in LLVM.values(), reason="needs LLVM's dsymutil and strip, which take the arguments of Apple's"
+    None in LLVM.values(), reason="needs LLVM's dsymutil and strip, which take the arguments of Apple's: apt install llvm"
 )
 def test_with_llvms_programs_the_files_keep_uuid_and_signature_and_what_they_export(make, tools):
     for name, program in LLVM.items():
