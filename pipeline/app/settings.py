@@ -25,7 +25,9 @@ Verbosity = Literal["quiet", "normal", "verbose"]
 Value = TypeVar("Value")
 
 # What a child process may see of this one's environment; everything else is set by the step that starts it.
-_PASSED_ON = ("PATH", "HOME", "TMPDIR", "SYSTEMROOT", "CC", "CXX", "SSL_CERT_FILE", "SSL_CERT_DIR")
+_PASSED_ON = (
+    "PATH", "HOME", "TMPDIR", "SYSTEMROOT", "CC", "CXX", "DEVELOPER_DIR", "SSL_CERT_FILE", "SSL_CERT_DIR",
+)  # fmt: skip
 FOR_THE_NETWORK = (
     "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "http_proxy", "https_proxy", "all_proxy", "no_proxy",
     "SSH_AUTH_SOCK",

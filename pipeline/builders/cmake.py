@@ -148,7 +148,7 @@ def environment(base: Mapping[str, str], *, epoch_seconds: int) -> dict[str, str
     """
     nowhere = "http://127.0.0.1:9"
     return {
-        **{name: base[name] for name in ("PATH", "HOME", "TMPDIR") if name in base},
+        **{name: base[name] for name in ("PATH", "HOME", "TMPDIR", "DEVELOPER_DIR") if name in base},
         "LC_ALL": "C",
         "TZ": "UTC",
         "SOURCE_DATE_EPOCH": str(epoch_seconds),

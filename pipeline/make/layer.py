@@ -84,7 +84,8 @@ def _run(services: Services, path: Path, name: str, arguments: list[str]) -> Non
     tool = services.host.tool(name)
     if tool is None:
         raise BuildError(f"{name} was there when the plan was made and is gone now", hint="install it and run again")
-    env = {"PATH": services.base_env.get("PATH", ""), "LC_ALL": "C"}
+    kept = {name: value for name, value in services.base_env.items() if name in {"PATH", "DEVELOPER_DIR"}}
+    env = {"PATH": "", **kept, "LC_ALL": "C"}
     command = Command((tool.path, *arguments), cwd=path.parent, env=env, timeout_seconds=_STRIP_TIMEOUT_SECONDS)
     outcome = services.commands.run(command)
     if outcome.exit_code != 0:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -57,17 +57,22 @@ def running_under(
     home = work / "runner"
     home.mkdir()
     env = {**env, **{name: fill(value, work=str(home)) for name, value in runner.environment.items()}}
-    if runner.prepare:
-        command = Command((*runner.argv, *runner.prepare), cwd=work, env=env, timeout_seconds=_PREPARE_SECONDS)
-        outcome = services.commands.run(command)
-        if outcome.exit_code != 0:
-            said = outcome.tail[-1] if outcome.tail else "it said nothing"
-            raise HostError(
-                f"{runner.title} does not work here (exit code {outcome.exit_code}): {said}",
-                hint="repair it, or take --prove none and say so",
-            )
     try:
+        if runner.prepare:
+            _prepare(runner, services, env, work)
         yield replace(services, commands=Under(services.commands, runner)), env
     finally:
-        if runner.finish:  # that nothing is left to end is a failure to some
-            services.commands.run(Command(runner.finish, cwd=work, env=env, timeout_seconds=_FINISH_SECONDS))
+        if runner.finish:  # that nothing is left to end is a failure to some, and what became of the programs counts
+            with suppress(HostError):
+                services.commands.run(Command(runner.finish, cwd=work, env=env, timeout_seconds=_FINISH_SECONDS))
+
+
+def _prepare(runner: FoundRunner, services: Services, env: Mapping[str, str], work: Path) -> None:
+    command = Command((*runner.argv, *runner.prepare), cwd=work, env=env, timeout_seconds=_PREPARE_SECONDS)
+    outcome = services.commands.run(command)
+    if outcome.exit_code != 0:
+        said = outcome.tail[-1] if outcome.tail else "it said nothing"
+        raise HostError(
+            f"{runner.title} does not work here (exit code {outcome.exit_code}): {said}",
+            hint="repair it, or take --prove none and say so",
+        )

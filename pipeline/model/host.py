@@ -24,7 +24,8 @@ class Tool(Frozen):
         name: ``cmake``, ``ninja``, ``cc``, ``cxx``, ``strip``, ``objcopy``, ``node``, ``npm``, ``git``, ``sccache``;
             of Apple's also ``ld``, ``dsymutil``, ``codesign`` and ``sdk``, whose path is that of a folder.
         path: absolute.
-        version: dotted numbers, for example ``12.2.0``.
+        version: dotted numbers, for example ``12.2.0``; after a ``+`` those of the build, where
+            a maker has several of one version.
         vendor: of a compiler (``gcc``, ``clang``, ``apple-clang``); empty otherwise.
     """
 

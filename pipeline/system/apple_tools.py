@@ -33,7 +33,9 @@ _SDK = "sdk"
 TOOLS = frozenset({*_PROGRAMS, *_OF_THE_COMPILER, *_OF_THE_SYSTEM, _SDK})
 """What is looked for here."""
 
-_VERSION = re.compile(r"(?:\bversion |PROJECT:ld(?:64)?-|^)(\d+(?:\.\d+)*)", re.MULTILINE)
+# The linker says LLVM's version too, which is another one: dyld-1015.7 is what Xcode 15.0 to 15.2 call it.
+_LINKER = re.compile(r"PROJECT:(?:ld|ld64|dyld)-(\d+(?:\.\d+)*)")
+_VERSION = re.compile(r"(?:\bversion |^)(\d+(?:\.\d+)*(?:\+[\d.]+)?)(?: \(clang-(\d+(?:\.\d+)*)\))?", re.MULTILINE)
 _CLANG = "Apple clang"
 _PROBE_SECONDS = 60.0
 """xcrun looks through a whole Xcode when it is asked for the first time."""
@@ -76,10 +78,10 @@ class AppleTools:
 
     @staticmethod
     def _tool(name: str, path: str, said: str, *, vendor: str = "") -> Tool | None:
-        match = _VERSION.search(said)
+        match = _LINKER.search(said) or _VERSION.search(said)
         if not path or match is None or not Path(path).exists():
             return None
-        return Tool(name=name, path=path, version=match[1], vendor=vendor)
+        return Tool(name=name, path=path, version="+".join(filter(None, match.groups())), vendor=vendor)
 
     def _said(self, *argv: str) -> str:
         """Return what a program says, empty when it fails or is not there."""

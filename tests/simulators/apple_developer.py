@@ -75,6 +75,10 @@ esac""",
         """Have a program do something else, as a line of the shell, than copying or looking at its file."""
         self._write(self.folder / "usr/bin" / name, self._text(name, does))
 
+    def have_say(self, name: str, says: str) -> None:
+        """Have a program say something else of its version."""
+        self._write(self.folder / "usr/bin" / name, f"printf '%b\\n' '{says}'")
+
     def remove(self, name: str) -> None:
         """Take a program away."""
         (self.folder / "usr/bin" / name).unlink()

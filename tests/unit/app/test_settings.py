@@ -94,6 +94,7 @@ def test_a_child_sees_proxies_and_compilers_but_nothing_private():
         "HOME": "/h",
         "PATH": "/bin",
         "CC": "clang",
+        "DEVELOPER_DIR": "/Xcode.app",
         "https_proxy": "http://p",
         "AWS_SECRET": "s",
         "LANG": "tr",
@@ -102,6 +103,7 @@ def test_a_child_sees_proxies_and_compilers_but_nothing_private():
         "HOME": "/h",
         "PATH": "/bin",
         "CC": "clang",
+        "DEVELOPER_DIR": "/Xcode.app",
         "https_proxy": "http://p",
         "LANG": "C.UTF-8",
     }

@@ -50,7 +50,12 @@ def test_nothing_may_be_downloaded_while_configuring():
     assert env["HTTPS_PROXY"] == "http://127.0.0.1:9"
 
 
-def test_a_builds_environment_has_nothing_of_the_users_but_three_variables():
+def test_a_build_sees_which_developer_tools_were_named():
+    env = cmake.environment({"PATH": "/bin", "DEVELOPER_DIR": "/Xcode.app"}, epoch_seconds=7)
+    assert env["DEVELOPER_DIR"] == "/Xcode.app"
+
+
+def test_a_builds_environment_has_nothing_of_the_users_but_where_things_are():
     env = cmake.environment({"PATH": "/bin", "HOME": "/h", "CFLAGS": "-march=native", "LANG": "de_DE"}, epoch_seconds=7)
     assert "CFLAGS" not in env
     assert (env["LC_ALL"], env["TZ"], env["SOURCE_DATE_EPOCH"]) == ("C", "UTC", "7")

@@ -66,6 +66,27 @@ def test_a_runner_that_does_not_work_is_named(tmp_path):
         pass
 
 
+def test_what_was_left_running_is_ended_where_the_runner_could_not_be_made_ready(tmp_path):
+    mark = tmp_path / "ended"
+    finish = (sys.executable, "-c", f"open({str(mark)!r}, 'x')")
+    broken = FoundRunner(title="r", argv=(sys.executable, "-c", "exit('no')"), prepare=("init",), finish=finish)
+    with (
+        pytest.raises(HostError, match="does not work here"),
+        running_under(broken, services_for(tmp_path), {}, tmp_path),
+    ):
+        pass
+    assert mark.is_file()
+
+
+def test_what_ends_a_runner_and_is_missing_hides_nothing(tmp_path):
+    runner = RUNNER.model_copy(update={"finish": (str(tmp_path / "no-such-program"),)})
+    with (
+        pytest.raises(ProofError, match="it does not answer"),
+        running_under(runner, services_for(tmp_path), {}, tmp_path),
+    ):
+        raise ProofError("it does not answer")
+
+
 def test_the_real_runner_stays_as_it_is(tmp_path):
     services = services_for(tmp_path)
     with running_under(RUNNER, services, {}, tmp_path):

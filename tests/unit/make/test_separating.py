@@ -30,8 +30,9 @@ def tools(tmp_path):
 def make(tmp_path, tools):
     """Return what makes a layer on a Mac of real Mach-O files, and gives its services and outputs."""
 
-    def run():
+    def run(**variables: str):
         services = replace(services_for(tmp_path, host=Mac(tools)), binaries=FileInspector())
+        services = replace(services, base_env={**services.base_env, **variables})
         compiled = tmp_path / "compiled"
         write_binary(compiled / "bin/llama-server", "macos-arm64", "program")
         write_binary(compiled / "bin/libggml-metal.so", "macos-arm64", "metal")
@@ -89,6 +90,11 @@ def test_what_is_kept_of_the_symbols_is_a_layer_of_its_own(make):
     assert layer == ["bin/libggml-metal.so", "bin/llama-server", "bin/readme.txt"]
 
 
+def test_programs_see_which_developer_tools_were_named(make, tools):
+    tools.have_do("codesign", 'test "$DEVELOPER_DIR" = /Xcode.app || { echo "not named" >&2; exit 1; }')
+    make(DEVELOPER_DIR="/Xcode.app")
+
+
 def test_a_file_that_cannot_be_signed_makes_no_layer(make, tools):
     tools.have_do("codesign", "echo errSecInternalComponent >&2; exit 1")
     with pytest.raises(BuildError, match=r"codesign of libggml-metal\.so failed: errSecInternalComponent"):
@@ -96,7 +102,8 @@ def test_a_file_that_cannot_be_signed_makes_no_layer(make, tools):
 
 
 @pytest.mark.skipif(
-    None in LLVM.values(), reason="needs LLVM's dsymutil and strip, which take the arguments of Apple's: apt install llvm"
+    None in LLVM.values(),
+    reason="needs LLVM's dsymutil and strip, which take the arguments of Apple's: apt install llvm",
 )
 def test_with_llvms_programs_the_files_keep_uuid_and_signature_and_what_they_export(make, tools):
     for name, program in LLVM.items():

@@ -9,6 +9,8 @@ from pipeline.system.host import LocalHost
 from pipeline.system.processes import ProcessRunner
 from tests.simulators.apple_developer import DeveloperTools
 
+CLANG = "17.0.0+1700.0.13.5"
+
 
 @pytest.fixture
 def tools(tmp_path):
@@ -18,17 +20,23 @@ def tools(tmp_path):
 @pytest.mark.parametrize(
     ("name", "program", "version", "vendor"),
     [
-        ("cc", "clang", "17.0.0", "apple-clang"),
-        ("cxx", "clang++", "17.0.0", "apple-clang"),
+        ("cc", "clang", CLANG, "apple-clang"),
+        ("cxx", "clang++", CLANG, "apple-clang"),
         ("ld", "ld", "1167.5", ""),
-        ("dsymutil", "dsymutil", "17.0.0", ""),
-        ("strip", "strip", "17.0.0", ""),
+        ("dsymutil", "dsymutil", CLANG, ""),
+        ("strip", "strip", CLANG, ""),
         ("codesign", "codesign", "15.4.1", ""),
     ],
 )
 def test_a_program_is_the_one_among_the_chosen_tools(tools, name, program, version, vendor):
     tool = tools.find(macos="15.4.1").tool(name)
     assert (tool.path, tool.version, tool.vendor) == (str(tools.folder / "usr/bin" / program), version, vendor)
+
+
+@pytest.mark.parametrize("name", ["dyld-1015.7", "ld64-820.1", "ld-1115.7.3"])
+def test_the_linkers_version_is_its_own_and_not_that_of_llvm(tools, name):
+    tools.have_say("ld", f"@(#)PROGRAM:ld  PROJECT:{name}\\nLTO support using: LLVM version 15.0.0 (static support)")
+    assert tools.find().tool("ld").version == name.partition("-")[2]
 
 
 def test_the_sdk_is_a_tool_whose_path_is_its_folder(tools):
