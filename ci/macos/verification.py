@@ -17,11 +17,12 @@ from typing import Any
 
 from ci.macos.report import Check, CheckFailedError, CheckSkippedError, Outcome, document, run_checks, table
 from ci.macos.served import make_model, stream_answer
+from ci.macos.targets import ENVIRONMENT as TARGET
+from ci.macos.targets import whole_target
 from pipeline.errors import PipelineError
 from pipeline.system.binaries import FileInspector
 
 PROJECT = Path(__file__).resolve().parents[2]
-TARGET = "mlx-lm/macos-arm64-mlx"
 PLATFORM = ("Darwin", "arm64")
 OLDER = "0.32.1"
 EXIT_FAILED, EXIT_OTHER_SYSTEM = 10, 5
@@ -234,6 +235,7 @@ def parse(arguments: list[str]) -> argparse.Namespace:
     parser.add_argument("--report", type=Path, default=Path("verify_on_macos.json"))
     parser.add_argument("--keep", action="store_true", help="keep the temporary folder, and say where it is")
     options = parser.parse_args(arguments)
+    options.target = whole_target(options.target, parser)
     if options.repository and options.trusted_root is None:
         parser.error("--from needs --trusted-root")
     if not options.repository and (options.trusted_root or options.older):

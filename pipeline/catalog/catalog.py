@@ -44,6 +44,7 @@ class Catalog(Frozen):
         toolchains: that build for other platforms than their own, by name.
         upstream: engine to tag to the pinned list of that release's files.
         attestations: sha256 of a file to the path of upstream's signed statement about it.
+        has_workflows: whether the recipes say what CI has.
     """
 
     engines: dict[str, EngineRecipe]
@@ -56,6 +57,7 @@ class Catalog(Frozen):
     toolchains: dict[str, Toolchain] = Field(default_factory=dict)
     upstream: dict[str, dict[str, PinnedRelease]]
     attestations: dict[str, str]
+    has_workflows: bool = False
 
     def targets(self) -> tuple[Target, ...]:
         """Return every target that can be made, sorted: built, fetched from a pinned archive, or assembled."""
@@ -201,7 +203,7 @@ def load(folder: Path) -> Catalog:
     toolchains = _read_all(folder / "toolchains", Toolchain, complaints)
     complaints += cross_check(folder, engines.values(), accelerators.values(), models)
     if not complaints:
-        complaints += check_own_options(folder, engines, accelerators.values())
+        complaints += check_own_options(folder, engines, accelerators.values(), toolchains.values())
         complaints += check_toolchains(folder, toolchains.values(), engines, accelerators)
     upstream: dict[str, dict[str, PinnedRelease]] = {}
     try:
@@ -224,6 +226,7 @@ def load(folder: Path) -> Catalog:
         toolchains=toolchains,
         upstream=upstream,
         attestations=find_attestations(folder / "upstream"),
+        has_workflows=(folder / "ci").is_dir(),
     )
 
 

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from pipeline.model.recipe import AcceleratorRecipe, EngineRecipe
+    from pipeline.model.recipe import AcceleratorRecipe, Component, EngineRecipe
     from pipeline.model.toolchain import Toolchain
 
 
@@ -52,23 +52,41 @@ def _unknown_platforms(path: Path, platforms: Iterable[str]) -> list[str]:
 
 
 def check_own_options(
-    folder: Path, engines: Mapping[str, EngineRecipe], accelerators: Iterable[AcceleratorRecipe]
+    folder: Path,
+    engines: Mapping[str, EngineRecipe],
+    accelerators: Iterable[AcceleratorRecipe],
+    toolchains: Iterable[Toolchain] = (),
 ) -> list[str]:
     """Return a complaint for each option that a backend calls its own and that a recipe sets for another component."""
-    complaints = []
+    complaints, chains = [], tuple(toolchains)
     backends = [(one.name, name, component) for one in accelerators for name, component in one.engines.items()]
     for accel, name, component in backends:
         engine, path = engines[name], folder / "accelerators" / f"{accel}.toml"
         others = {f"{other} sets": part for other, of, part in backends if of == name and other != accel}
         setting = [("the engine sets", engine.core, option) for option in (*engine.options, *engine.options_with_pin)]
+        setting += [
+            (f"the engine sets on {platform}", engine.core, option)
+            for platform, native in engine.native.items()
+            for option in native.options
+        ]
+        setting += [
+            (f"{chain.name} sets for {target.platform}", engine.core, option)
+            for chain in chains
+            for target in chain.targets
+            for option in target.options
+        ]
         for who, part in {"the core sets": engine.core, **others}.items():
-            setting += [(who, part, option) for option in part.options]
+            setting += [(who, part, option) for option in (*part.options, *_native_options(part))]
         complaints += [
             f"{path}: engines.{name}.own_options: {option} is among them, which {who} too"
             for who, part, option in setting
             if component.owns(option) and not part.owns(option)
         ]
     return complaints
+
+
+def _native_options(part: Component) -> list[str]:
+    return [option for native in part.native.values() for option in native.options]
 
 
 def check_toolchains(

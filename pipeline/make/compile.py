@@ -16,7 +16,7 @@ from pipeline.make.build_commands import BuildCommands
 from pipeline.make.compile_places import (
     compilers_at_once,
     options_of,
-    own_options,
+    options_of_the_source,
     paths_of,
     refuse_changed,
     refuse_unknown,
@@ -64,7 +64,7 @@ def compile_component(action: Compile, step: Step, services: Services, results: 
     paths = paths._replace(toolchain=toolchain.folder)
     options = options_of(action, paths, toolchain)
     paths = paths._replace(source=str(_source_dir(action, services, results, work)))
-    _refuse_unknown(action, declared_options(Path(paths.source)).unknown(own_options(action)))
+    _refuse_unknown(action, declared_options(Path(paths.source)).unknown(options_of_the_source(action)))
     Path(paths.unity).write_bytes(b"".join(resources.files(builders).joinpath(name).read_bytes() for name in INCLUDED))
     env = cmake.environment(services.base_env, epoch_seconds=action.epoch_seconds)
     with compiler_cache(services, work) as cache:
@@ -138,7 +138,7 @@ def _check_options(action: Compile, options: Mapping[str, str], build_dir: Path)
         BuildError: CMake took another value, for example because the source forces it.
     """
     cache = cmake.parse_cache((build_dir / "CMakeCache.txt").read_text(encoding="utf-8"))
-    _refuse_unknown(action, cmake.unknown_options(own_options(action), cache))
+    _refuse_unknown(action, cmake.unknoptions_of_the_source(options_of_the_source(action), cache))
     refuse_changed("CMake took", options, cache, hint="see the log; correct the recipe's option")
 
 
@@ -147,7 +147,7 @@ def _facts(action: Compile, build_dir: Path, log_path: Path, warnings: int) -> d
     features: dict[str, JsonValue] = {
         target: [*sorted(found)] for target, found in cmake.cpu_features(commands).items()
     }
-    options: dict[str, JsonValue] = dict(sorted({**own_options(action), **action.pin_options}.items()))
+    options: dict[str, JsonValue] = dict(sorted({**options_of_the_source(action), **action.pin_options}.items()))
     return {
         "options": options,
         "cpu_features": features,

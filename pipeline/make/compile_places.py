@@ -45,7 +45,7 @@ def paths_of(services: Services, work: Path, action: Compile, results: Results) 
         cc=f"{toolkit}/{action.compilers['cc']}" if "cc" in action.compilers else tool("cc"),
         cxx=f"{toolkit}/{action.compilers['cxx']}" if "cxx" in action.compilers else tool("cxx"),
         toolkit=toolkit,
-        sdk=tool("sdk") if any(_SDK in value for value in own_options(action).values()) else "",
+        sdk=tool("sdk") if any(_SDK in value for value in options_of_the_source(action).values()) else "",
     )
 
 
@@ -57,13 +57,13 @@ def options_of(action: Compile, paths: cmake.Paths, toolchain: LaidToolchain) ->
         "{wrappers}": toolchain.wrappers,
         _SDK: paths.sdk,
     }
-    options = {**own_options(action), **action.pin_options}
+    options = {**options_of_the_source(action), **action.pin_options}
     for word, place in places.items():
         options = {name: value.replace(word, place) for name, value in options.items()}
     return options
 
 
-def own_options(action: Compile) -> dict[str, str]:
+def options_of_the_source(action: Compile) -> dict[str, str]:
     """Return the options that the source must know; a toolchain's count more than the recipes'."""
     return {**action.component.options, **(action.cross.options if action.cross else {})}
 

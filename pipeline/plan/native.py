@@ -57,7 +57,8 @@ def tools_of_build(engine: EngineRecipe, platform: str) -> tuple[str, ...]:
 
 def _filled(engine: EngineRecipe, platform: str) -> dict[str, str]:
     native = engine.native.get(platform)
-    if native is None or engine.archives is None:
+    if native is None:
         return {}
+    assert engine.archives is not None  # noqa: S101 - the model refuses native builds without archives
     known = {"macos_floor": engine.archives.macos_floor, "sdk": "{sdk}"}  # the place is filled in where it is known
     return {name: fill(value, **known) for name, value in native.options.items()}

@@ -168,7 +168,7 @@ def _not_built_on(platform: str, target: Target, catalog: Catalog, *, asked: str
     why = f": {native.reason}" if native is not None and native.reason else ""
     hosts = sorted(crossed | ({target.platform} if natively else set()))
     hint = f"build it on {' or '.join(hosts)}; `plan --format github-matrix` gives CI one job a platform"
-    if natively:
+    if natively and catalog.has_workflows:
         hint += f", and the job {job_name(target, catalog)} of the generated workflows builds it there"
     own = " with its own compiler" if asked == "native" else ""
     return HostError(f"{target} cannot be built on {platform}{own}{why}", hint="; ".join(filter(None, (hint, instead))))

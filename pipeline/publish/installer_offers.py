@@ -55,6 +55,7 @@ class Offer:
         layers: digests of their trees, in order.
         glibc: lowest version.
         macos: lowest version.
+        windows: lowest version.
         cpu: features that the processor must have.
         driver: lowest version.
         programs: name and path.
@@ -77,6 +78,7 @@ class Offer:
     layers: tuple[str, ...]
     glibc: str
     macos: str
+    windows: str
     cpu: tuple[str, ...]
     driver: str
     programs: tuple[tuple[str, str], ...]
@@ -168,6 +170,7 @@ def offer(number: int, artifact: Artifact, layers: Mapping[str, ReadyLayer], *, 
         layers=digests,
         glibc=requires.glibc or "",
         macos=requires.macos or "",
+        windows=requires.windows or "",
         cpu=requires.cpu,
         driver=requires.driver or "",
         programs=tuple(sorted(artifact.entry_points.items())),

@@ -123,6 +123,41 @@ def plan_jobs(
     return tuple(jobs)
 
 
+def plan_proofs(targets: Sequence[Target], catalog: Catalog, *, runners: Runners) -> tuple[Job, ...]:
+    """Return the jobs that fetch and prove what a new pin would bring, also where a release compiles it: by name.
+
+    Args:
+        targets: of a release.
+        catalog: that they are of.
+        runners: the machines there are.
+    """
+    pinned = {
+        f"{engine}/{short}"
+        for engine, releases in catalog.upstream.items()
+        for release in releases.values()
+        for short in release.targets
+    }
+    groups: dict[tuple[str, str], list[Target]] = {}
+    for target in targets:
+        if str(target) in pinned:
+            groups.setdefault((target.engine, target.platform), []).append(target)
+    found = []
+    for (engine, platform), members in sorted(groups.items()):
+        runner = runners.made_on.get(platform, platform)
+        found.append(
+            Job(
+                name=f"{engine}-{platform}-fetched",
+                engine=engine,
+                platform=platform,
+                runner=runner,
+                system=system_of(runner, runners.label(runner)),
+                targets=_patterns(members, targets, catalog),
+                source="fetch",
+            )
+        )
+    return tuple(found)
+
+
 def kept_elsewhere(jobs: Iterable[Job], asked: Collection[str]) -> tuple[Job, ...]:
     """Return the jobs that a runner which was asked for does not make: a toolchain cross builds them elsewhere."""
     return tuple(job for job in jobs if job.platform in asked and job.runner != job.platform)

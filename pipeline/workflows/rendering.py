@@ -38,6 +38,7 @@ def render_workflows(
     recipes: WorkflowRecipes,
     runners: Runners,
     templates_dir: Path,
+    fetched: Sequence[Job] = (),
     crossed: Sequence[Crossed] = (),
 ) -> tuple[GeneratedFile, ...]:
     """Return the files of a provider; the same input gives the same bytes.
@@ -48,10 +49,10 @@ def render_workflows(
         recipes: runners, images and actions.
         runners: of that provider.
         templates_dir: with ``<name>.j2``.
+        fetched: what proves a new pin of archives.
         crossed: what one machine builds for another, whose runner then runs it, night by night.
     """
     environment = _environment(templates_dir)
-    fetched = [job for job in jobs if job.source == "fetch"]
     found = []
     for path, template in sorted(_TEMPLATES[provider].items()):
         if path.endswith(_ONLY_WHERE_FETCHED) and not fetched:

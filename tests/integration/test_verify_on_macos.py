@@ -67,6 +67,19 @@ def test_options_that_do_not_go_with_the_target_are_refused(capsys, arguments, w
     assert why in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("asked", ["mlx-lm-openai/macos-arm64-mlx", "llama.cpp/linux-x86_64-cpu", "nothing"])
+def test_a_target_that_is_not_compiled_for_such_a_mac_is_refused(capsys, asked):
+    with pytest.raises(SystemExit) as caught:
+        verification.parse(["--target", asked])
+    assert caught.value.code == 2
+    assert f"--target {asked} is no single target" in capsys.readouterr().err
+
+
+def test_a_target_is_named_with_or_without_its_engine():
+    assert verification.parse(["--target", "macos-arm64-metal"]).target == "llama.cpp/macos-arm64-metal"
+    assert verification.parse([]).target == verification.TARGET
+
+
 def test_a_target_that_is_compiled_is_looked_at_as_one():
     options = verification.parse(["--target", "llama.cpp/macos-arm64-metal", "--dist", "d"])
     run = verification.compiled_run(Path("/w"), options)

@@ -35,6 +35,7 @@ def example(platform: str, *, nasty: str) -> tuple[list[Offer], list[OfferedLaye
             layers=(DIGEST,),
             glibc="2.34",
             macos="",
+            windows="10.0",
             cpu=("avx2",),
             driver="",
             programs=(("llama-server", "bin/llama-server"),),

@@ -53,6 +53,7 @@ def everything(tmp_path_factory, catalog, recipes_dir) -> Path:
             recipes=recipes,
             runners=runners,
             templates_dir=manifests_dir() / "templates" / "ci",
+            fetched=[job("fetched", "fetch")],
             crossed=crossed_for_macs(catalog.targets(), catalog, host=runners.gathering_platform),
         ):
             assert file.content is not None

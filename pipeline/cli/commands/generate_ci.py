@@ -22,6 +22,7 @@ from pipeline.workflows import (
     crossed_for_macs,
     kept_elsewhere,
     plan_jobs,
+    plan_proofs,
     read_runners,
     render_workflows,
     require_fresh,
@@ -95,7 +96,13 @@ def command(
         elsewhere.update({job.name: job for job in kept_elsewhere(planned, asked)})
         crossed = crossed_for_macs(targets, catalog, host=chosen.gathering_platform)
         files += render_workflows(
-            provider, planned, recipes=recipes, runners=chosen, templates_dir=_templates_dir(), crossed=crossed
+            provider,
+            planned,
+            recipes=recipes,
+            runners=chosen,
+            templates_dir=_templates_dir(),
+            fetched=plan_proofs(targets, catalog, runners=chosen),
+            crossed=crossed,
         )
     for job in elsewhere.values():
         names, runner = ", ".join(job.targets), f"{job.platform}={asked[job.platform]}"

@@ -173,6 +173,8 @@ def test_a_toolchain_for_an_engine_that_is_not_there_is_named(copy: Path):
         ('"GGML_N*"', "GGML_NATIVE is among them, which the engine sets too"),
         ('"LLAMA_BUILD_NUM*"', "LLAMA_BUILD_NUMBER is among them, which the engine sets too"),
         ('"GGML_CPU"', "GGML_CPU is among them, which the core sets too"),
+        ('"GGML_ACCELERATE"', "GGML_ACCELERATE is among them, which the engine sets on macos-arm64 too"),
+        ('"CMAKE_SYSTEM_N*"', "CMAKE_SYSTEM_NAME is among them, which zig sets for linux-arm64 too"),
         ('"GGML_AVX2"', "GGML_AVX2 is among them, which avx2 sets too"),
     ],
 )

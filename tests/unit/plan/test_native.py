@@ -152,6 +152,10 @@ def test_elsewhere_metal_is_refused_with_the_reason_and_the_job_that_builds_it(c
         decide(METAL, request, catalog, platform="linux-x86_64")
     assert "build it on macos-arm64" in caught.value.hint
     assert "the job llama.cpp-macos-arm64-cpu of the generated workflows" in caught.value.hint
+    without = catalog.model_copy(update={"has_workflows": False})
+    with pytest.raises(HostError) as caught:
+        decide(METAL, request, without, platform="linux-x86_64")
+    assert "workflows" not in caught.value.hint
 
 
 def test_elsewhere_the_processors_bundle_is_still_cross_built_as_it_was(catalog):

@@ -179,6 +179,15 @@ def test_windows_gets_a_script_of_its_own_whose_values_are_the_manifests(machine
     assert "linux" not in re.search(r"\$Offers = @\((.*?)\n\)\n", text, re.DOTALL)[1]
 
 
+def test_the_script_of_windows_refuses_an_older_one_than_the_manifest_says(machine):
+    made = for_windows(machine)
+    needing = made.model_copy(update={"requires": made.requires.model_copy(update={"windows": "10.0"})})
+    machine.generate(artifacts=(needing,))
+    text = (machine.folder / "install.ps1").read_text(encoding="ascii")
+    assert "Windows = '10.0'; Driver" in text
+    assert "if ($found -lt [Version]$offer.Windows) { Stop-With 5" in text
+
+
 @pytest.mark.parametrize(
     ("layers", "changes"),
     [

@@ -6,7 +6,15 @@ from pipeline.catalog import Catalog, job_name, load_workflows
 from pipeline.errors import UsageError
 from pipeline.model.recipe import AcceleratorRecipe
 from pipeline.model.workflows import WorkflowRecipes
-from pipeline.workflows import Job, choose_runners, crossed_for_macs, kept_elsewhere, plan_jobs, read_runners
+from pipeline.workflows import (
+    Job,
+    choose_runners,
+    crossed_for_macs,
+    kept_elsewhere,
+    plan_jobs,
+    plan_proofs,
+    read_runners,
+)
 
 BUILT = ("cpu", "avx2", "vulkan")
 
@@ -80,6 +88,17 @@ def test_another_runner_keeps_what_is_cross_built_where_it_was(catalog, recipes)
         (("llama.cpp/windows-x86_64-avx2", "llama.cpp/windows-x86_64-cpu"), "linux-x86_64"),
     ]
     assert kept_elsewhere(planned.values(), ("linux-x86_64",)) == ()
+
+
+def test_every_archive_that_is_pinned_is_proven_before_the_pin_is_proposed_also_where_a_recipe_compiles(
+    catalog, recipes
+):
+    planned = plan_proofs(catalog.targets(), catalog, runners=choose_runners("github", recipes, {}))
+    pinned = {f"llama.cpp/{short}" for one in catalog.upstream["llama.cpp"].values() for short in one.targets}
+    proven = [t for t in catalog.targets() if any(t.is_named(p) for job in planned for p in job.targets)]
+    assert {str(target) for target in proven} == pinned
+    assert {"llama.cpp/macos-arm64-metal", "llama.cpp/windows-x86_64-cpu", "llama.cpp/linux-x86_64-cpu"} <= pinned
+    assert {job.source for job in planned} == {"fetch"}
 
 
 def test_a_mac_builds_what_it_has_compilers_for_by_itself(building, recipes):
