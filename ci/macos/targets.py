@@ -11,16 +11,16 @@ from pipeline.names import parse_target
 if TYPE_CHECKING:
     import argparse
 
-ENVIRONMENT = "mlx-lm/macos-arm64-mlx"
+TARGET = "mlx-lm/macos-arm64-mlx"
 
 
 def whole_target(asked: str, parser: argparse.ArgumentParser) -> str:
     """Return what a name with or without its engine means: the environment, or what is compiled for such a Mac."""
     catalog = load(load_settings(Flags()).recipes_dir)
     known = [target for target in catalog.targets() if target.platform == "macos-arm64" and target.is_named(asked)]
-    checked = [str(target) for target in known if str(target) == ENVIRONMENT or target.engine in catalog.engines]
+    checked = [str(target) for target in known if str(target) == TARGET or target.engine in catalog.engines]
     if len(checked) != 1:
-        parser.error(f"--target {asked} is no single target of macos-arm64 that is compiled, nor {ENVIRONMENT}")
-    if checked[0] != ENVIRONMENT and not catalog.can_build(parse_target(checked[0])):
+        parser.error(f"--target {asked} is no single target of macos-arm64 that is compiled, nor {TARGET}")
+    if checked[0] != TARGET and not catalog.can_build(parse_target(checked[0])):
         parser.error(f"--target {asked} is compiled by no recipe")
     return checked[0]

@@ -17,8 +17,7 @@ from typing import Any
 
 from ci.macos.report import Check, CheckFailedError, CheckSkippedError, Outcome, document, run_checks, table
 from ci.macos.served import make_model, stream_answer
-from ci.macos.targets import ENVIRONMENT as TARGET
-from ci.macos.targets import whole_target
+from ci.macos.targets import TARGET, whole_target
 from pipeline.errors import PipelineError
 from pipeline.system.binaries import FileInspector
 

@@ -138,7 +138,7 @@ def _check_options(action: Compile, options: Mapping[str, str], build_dir: Path)
         BuildError: CMake took another value, for example because the source forces it.
     """
     cache = cmake.parse_cache((build_dir / "CMakeCache.txt").read_text(encoding="utf-8"))
-    _refuse_unknown(action, cmake.unknoptions_of_the_source(options_of_the_source(action), cache))
+    _refuse_unknown(action, cmake.unknown_options(options_of_the_source(action), cache))
     refuse_changed("CMake took", options, cache, hint="see the log; correct the recipe's option")
 
 
