@@ -9,14 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.digest import require_digest, sha256_stream
-from pipeline.events import StepFinished, StepProgress, StepStarted
+from pipeline.errors import HostError, IntegrityError
+from pipeline.events import Notice, StepFailed, StepFinished, StepProgress, StepStarted
 from pipeline.model.repository_layout import DeltaTrees, blob_path, delta_target, trees_of_delta_target
 from pipeline.names import version_key
 from pipeline.ports import PlacedTree, require_space
 from pipeline.publish.dist import DistFile
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Mapping
     from pathlib import Path
 
     from tuf.api.metadata import TargetFile
@@ -41,12 +42,14 @@ class LayerPair(NamedTuple):
         old: layer.
         artifact: that has the new one.
         new: layer.
+        paths: of its targets, one for each engine that has both layers.
     """
 
     before: Artifact
     old: Layer
     artifact: Artifact
     new: Layer
+    paths: tuple[str, ...]
 
     @property
     def trees(self) -> DeltaTrees:
@@ -63,30 +66,30 @@ class MadeDelta(NamedTuple):
     """A delta that is worth it.
 
     Attributes:
-        path: of its target.
+        paths: of its targets.
         name: that it would be called by.
         file: in the work folder.
         text: what it is, for people.
     """
 
-    path: str
+    paths: tuple[str, ...]
     name: str
     file: DistFile
     text: str
 
 
-def layer_pairs(merged: Merged, published: Collection[str], *, count: int) -> Iterator[LayerPair]:
-    """Yield the layers of new artifacts that changed, with what they were in the ``count`` versions before.
+def layer_pairs(merged: Merged, published: Collection[str], *, count: int) -> tuple[LayerPair, ...]:
+    """Return the layers of new artifacts that changed, with what they were in the ``count`` versions before.
 
-    Optional layers, which hardly anybody installs, and very large ones have no deltas; a pair that two targets share
-    comes once.
+    Optional layers, which hardly anybody installs, and very large ones have no deltas; a pair that targets or engines
+    share comes once.
 
     Args:
         merged: what is published and what is new.
         published: target paths that are there already.
         count: of earlier versions of the same target.
     """
-    seen = set(published)
+    found: dict[DeltaTrees, LayerPair] = {}
     for artifact in (*merged.added, *merged.replaced):
         known = [one for one in merged.artifacts[artifact.engine] if one.target == artifact.target]
         older = [one for one in known if version_key(one.version) < version_key(artifact.version)]
@@ -99,11 +102,12 @@ def layer_pairs(merged: Merged, published: Collection[str], *, count: int) -> It
                     continue
                 if max(old.installed_size, new.installed_size) > LARGEST_BYTES:
                     continue
-                pair = LayerPair(before, old, artifact, new)
-                path = delta_target(artifact.engine, pair.trees, merged.folders[artifact.engine])
-                if path not in seen:
-                    seen.add(path)
-                    yield pair
+                trees = DeltaTrees(old.tree_sha256, new.tree_sha256)
+                path = delta_target(artifact.engine, trees, merged.folders[artifact.engine])
+                pair = found.get(trees) or LayerPair(before, old, artifact, new, ())
+                if path not in published and path not in pair.paths:
+                    found[trees] = pair._replace(paths=(*pair.paths, path))
+    return tuple(found.values())
 
 
 def kept_deltas(merged: Merged, before: Mapping[str, TargetFile]) -> dict[str, TargetFile]:
@@ -124,11 +128,28 @@ class DeltaMaking:
         self._services = services
         self._disk = disk
 
-    def make(self, pair: LayerPair, path: str) -> MadeDelta | None:
-        """Make one; None where it saves too little.
+    def make_all(self, pairs: Iterable[LayerPair]) -> tuple[MadeDelta, ...]:
+        """Make those that are worth it; one that cannot be made is left out, and that is said.
 
         Raises:
-            IntegrityError: an archive is not what the manifest says.
+            NoSpaceError: as its name says.
+        """
+        made = []
+        for pair in pairs:
+            try:
+                made.append(self._make(pair))
+            except (IntegrityError, HostError) as error:
+                self._services.events.emit(StepFailed(f"delta of {pair.text}", error.message))
+                self._services.events.emit(
+                    Notice(f"there will be no delta of {pair.text}, which nobody needs: {error.message}", "warning")
+                )
+        return tuple(one for one in made if one is not None)
+
+    def _make(self, pair: LayerPair) -> MadeDelta | None:
+        """Make one and apply it; None where it saves too little.
+
+        Raises:
+            IntegrityError: an archive is not there or not what the manifest says, or no host could use the delta.
             NoSpaceError, HostError: as their names say.
         """
         step = f"delta of {pair.text}"
@@ -136,8 +157,9 @@ class DeltaMaking:
         began = self._services.clock.monotonic()
         archive = self._work_dir / f"{pair.old.tree_sha256}-{pair.new.tree_sha256}.tar.zst"
         folders = self._work_dir / "old", self._work_dir / "new"
-        needed = 2 * pair.new.installed_size + pair.old.installed_size + pair.new.size + pair.old.size
+        needed = 4 * pair.new.installed_size + pair.old.installed_size + pair.new.size + pair.old.size
         require_space(self._work_dir, needed, host=self._services.host, hint="free some space, or --deltas 0")
+        kept = False
         try:
             old, new = (self._unpack(layer, to) for layer, to in zip((pair.old, pair.new), folders, strict=True))
             self._services.archiver.pack_delta(
@@ -146,25 +168,45 @@ class DeltaMaking:
                 archive,
                 progress=lambda now, total: self._services.events.emit(StepProgress(step, now, total, "bytes")),
             )
+            with archive.open("rb") as stream:
+                sha256, size = sha256_stream(stream)
+            kept = size <= WORTH * pair.new.size and self._is_of_use(pair, archive, sha256)
         finally:
-            for folder in folders:
-                self._disk.remove(folder)
-        with archive.open("rb") as stream:
-            sha256, size = sha256_stream(stream)
-        worth = size <= WORTH * pair.new.size
+            for path in (*folders, *(() if kept else (archive,))):
+                self._disk.remove(path)
         summary = f"{size / pair.new.size:.0%} of the layer's {pair.new.size / 1e6:.1f} MB"
         seconds = self._services.clock.monotonic() - began
-        self._services.events.emit(StepFinished(step, seconds, summary if worth else f"{summary}: left out"))
-        if not worth:
-            self._disk.remove(archive)
+        self._services.events.emit(StepFinished(step, seconds, summary if kept else f"{summary}: left out"))
+        if not kept:
             return None
         name = f"{pair.new.name}-{pair.before.version}-{pair.artifact.version}.delta.tar.zst"
-        return MadeDelta(path, name, DistFile(archive, sha256, size), pair.text)
+        return MadeDelta(pair.paths, name, DistFile(archive, sha256, size), pair.text)
+
+    def _is_of_use(self, pair: LayerPair, archive: Path, sha256: str) -> bool:
+        """Apply a delta as a host does, before anybody signs it; True, or what is raised says why not."""
+        made = self._work_dir / "made"
+        try:
+            self._services.archiver.unpack_delta(
+                archive,
+                made,
+                old=self._work_dir / "old",
+                sha256=sha256,
+                tree_sha256=pair.new.tree_sha256,
+                files_bytes=pair.new.installed_size,
+            )
+        finally:
+            self._disk.remove(made)
+        return True
 
     def _unpack(self, layer: Layer, folder: Path) -> PlacedTree:
         archive = self._work_dir / f"{layer.sha256}.tar.zst"  # a blob's name does not say what it is
         offered = self._dist.files.get(layer.sha256)
         place = self._repository / blob_path(layer.sha256) if offered is None else offered.path
+        if not place.is_file():
+            raise IntegrityError(
+                f"the archive of layer {layer.name}, {place}, is not there",
+                hint="the repository is damaged: run verify",
+            )
         self._disk.link_file(place, archive)
         try:
             tree = self._services.archiver.unpack_signed(

@@ -121,7 +121,9 @@ def target_files(
     """
     targets = {path: target for path, target in before.items() if engine_of_revocations_target(path) is not None}
     targets |= kept_deltas(merged, before)
-    targets |= {one.path: _target(one.path, one.file.sha256, one.file.size_bytes, name=one.name) for one in deltas}
+    for one in deltas:
+        for path in one.paths:
+            targets[path] = _target(path, one.file.sha256, one.file.size_bytes, name=one.name)
     for engine, data in merged.manifests.items():
         folder = merged.folders[engine]
         path = manifest_target(engine, folder)

@@ -20,7 +20,6 @@ from pipeline.model.repository_layout import (
     README,
     STAGING_FOLDER,
     blob_path,
-    delta_target,
 )
 from pipeline.ports import require_space
 from pipeline.publish.deltas import DeltaMaking, layer_pairs
@@ -115,8 +114,8 @@ class Publishing:
         require_none_revoked(state, (*merged.added, *merged.replaced))
         found = self._warn_of_ends(state)
         lists = {} if change.revocations is None else {change.revocations.engine: write_document(change.revocations)}
-        pairs = tuple(layer_pairs(merged, state.published.keys(), count=change.deltas))
-        deltas = () if dry_run else self._make_deltas(pairs, merged, dist)
+        pairs = layer_pairs(merged, state.published.keys(), count=change.deltas)
+        deltas = () if dry_run else self._make_deltas(pairs, dist)
         targets = target_files(merged, dist=dist, before=state.published, lists=lists, deltas=deltas)
         new_files = self._new_files((*dist.files.values(), *(one.file for one in deltas)))
         documents = {sha256_bytes(data): data for data in (*merged.manifests.values(), *lists.values())}
@@ -137,22 +136,17 @@ class Publishing:
         outcome = self._outcome(state, merged, signed, new_files=new_files, dry_run=dry_run)
         return outcome.model_copy(update={"deltas": tuple(one.text for one in (pairs if dry_run else deltas))})
 
-    def _make_deltas(self, pairs: Sequence[LayerPair], merged: Merged, dist: Dist) -> tuple[MadeDelta, ...]:
+    def _make_deltas(self, pairs: Sequence[LayerPair], dist: Dist) -> tuple[MadeDelta, ...]:
         if not pairs:
             return ()
         work_dir = self._staging / "deltas"
         self._disk.make_dirs(work_dir, durable=False)
-        making = DeltaMaking(dist, self._to, work_dir, services=self._services, disk=self._disk)
-        made = []
-        for pair in pairs:
-            engine = pair.artifact.engine
-            made.append(making.make(pair, delta_target(engine, pair.trees, merged.folders[engine])))
-        return tuple(one for one in made if one is not None)
+        return DeltaMaking(dist, self._to, work_dir, services=self._services, disk=self._disk).make_all(pairs)
 
     def _new_files(self, files: Iterable[DistFile]) -> tuple[DistFile, ...]:
         """Return the files that have no blob yet, after hashing those that have one."""
         new = []
-        for file in files:
+        for file in {file.sha256: file for file in files}.values():
             blob = self._to / blob_path(file.sha256)
             if not blob.exists():
                 new.append(file)
