@@ -154,6 +154,7 @@ class LayerBringer:
                     sha256=sha256,
                     tree_sha256=layer.tree_sha256,
                     files_bytes=layer.installed_size,
+                    go_on=go_on,
                 )
                 self.disk.write_file(folder.with_name(f"{layer.tree_sha256}.json"), write_document(tree))
         except PipelineError as error:

@@ -16,18 +16,27 @@ WHOLE_FOLDER = "whole"
 """Folder of the files that a delta brings as they are."""
 
 
+_MOST_READ = 4  # bytes of old runs for each byte that is made: a tiny delta must not read hundreds of gigabytes
+_FREE_BYTES = 64 << 10  # that are read for a small file, whatever it makes
+
+
 class PatchedRun(Frozen):
     """A run of bytes of a new file, made of a run of the old one and a patch.
 
     Attributes:
         offset_bytes: where the old run begins.
         old_bytes: length of it.
-        new_bytes: length of what comes out.
+        new_bytes: length of what comes out; never nothing, or there could be any number of runs.
     """
 
     offset_bytes: FileSize
     old_bytes: FileSize
-    new_bytes: FileSize
+    new_bytes: FileSize = Field(gt=0)
+
+
+def may_read(old_bytes: int, new_bytes: int) -> bool:
+    """Tell whether runs may read so many bytes of an old file to make so many; of real ones it is about as many."""
+    return old_bytes <= _MOST_READ * new_bytes + _FREE_BYTES
 
 
 class DeltaFile(Frozen):
@@ -49,6 +58,8 @@ class DeltaFile(Frozen):
             raise ValueError("runs need a source")
         if self.runs and sum(run.new_bytes for run in self.runs) != self.entry.size_bytes:
             raise ValueError("the runs do not make a file of its size")
+        if not may_read(sum(run.old_bytes for run in self.runs), self.entry.size_bytes):
+            raise ValueError("the runs read far more than they make")
         if (self.entry.link is None) != (self.entry.sha256 is not None) or (self.entry.link and self.source):
             raise ValueError("it is a file with a digest, or a link")
         return self

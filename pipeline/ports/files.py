@@ -82,9 +82,19 @@ class Archiver(Protocol):
         ...
 
     def unpack_delta(
-        self, archive: Path, destination: Path, *, old: Path, sha256: str, tree_sha256: str, files_bytes: int
+        self,
+        archive: Path,
+        destination: Path,
+        *,
+        old: Path,
+        sha256: str,
+        tree_sha256: str,
+        files_bytes: int,
+        go_on: Callable[[], None] = lambda: None,
     ) -> Tree:
         """Make a tree of known digest and size out of a delta of known digest and the folder that it starts from.
+
+        ``go_on`` is called every few megabytes; what it raises ends the work, and nothing is left.
 
         Raises:
             IntegrityError: the archive is malformed or not that one, or what comes out is not that tree, because a

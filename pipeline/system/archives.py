@@ -17,7 +17,7 @@ from pipeline.system.gzip_transport import gzip_of, is_gzip_of
 from pipeline.system.zstd_frames import copy_frames
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from pipeline.model.tree import Tree
@@ -136,7 +136,15 @@ class FileArchiver:
             remove_tree(parts)
 
     def unpack_delta(
-        self, archive: Path, destination: Path, *, old: Path, sha256: str, tree_sha256: str, files_bytes: int
+        self,
+        archive: Path,
+        destination: Path,
+        *,
+        old: Path,
+        sha256: str,
+        tree_sha256: str,
+        files_bytes: int,
+        go_on: Callable[[], None] = lambda: None,
     ) -> Tree:
         """Make a tree out of a delta and the folder that it starts from; see ``delta_unpacking``.
 
@@ -145,7 +153,7 @@ class FileArchiver:
                 left.
             NoSpaceError: nothing is left.
         """
-        request = DeltaRequest(archive, old, destination, self._limits, sha256, tree_sha256, files_bytes)
+        request = DeltaRequest(archive, old, destination, self._limits, sha256, tree_sha256, files_bytes, go_on)
         with disk_errors(destination.parent):
             return unpack_delta(request)
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.digest import CHUNK_BYTES
 from pipeline.errors import IntegrityError
-from pipeline.model.delta import INDEX_FILE, PATCH_PARTS, WHOLE_FOLDER, DeltaFile, DeltaIndex, part_path
+from pipeline.model.delta import INDEX_FILE, PATCH_PARTS, WHOLE_FOLDER, DeltaFile, DeltaIndex, may_read, part_path
 from pipeline.model.manifest_document import write_document
 from pipeline.system.delta_choosing import choose_sources
 from pipeline.system.delta_patching import make_patch, open_old, read_exactly, runs_of, stream_limits
@@ -90,6 +90,8 @@ class _Writing:
     def _patched(self, entry: TreeEntry, source: TreeEntry) -> tuple[PatchedRun, ...]:
         """Write a file's patches; return its runs, none where the file itself is smaller than what they take."""
         runs = list(runs_of(source.size_bytes, entry.size_bytes))
+        if not may_read(sum(run.old_bytes for run in runs), entry.size_bytes):
+            return ()
         patched = whole = 0
         with open_old(self._old, source.path) as before, open_old(self._new, entry.path) as after:
             for position, run in enumerate(runs):
@@ -104,12 +106,13 @@ class _Writing:
                 fits = all(map(le, map(len, streams), stream_limits(len(new))))
                 patched += sum(map(_packed_bytes, streams)) if fits else _NEVER
                 for name, stream in zip(PATCH_PARTS, streams, strict=True):
-                    (self._parts / part_path(name, self._number, position)).write_bytes(stream)
+                    if stream:  # an archive has so many entries at most: none is spent on nothing
+                        (self._parts / part_path(name, self._number, position)).write_bytes(stream)
         if patched < whole:
             return tuple(runs)
         for name in PATCH_PARTS:
             for position in range(len(runs)):
-                (self._parts / part_path(name, self._number, position)).unlink()
+                (self._parts / part_path(name, self._number, position)).unlink(missing_ok=True)
         return ()
 
 

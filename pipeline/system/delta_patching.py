@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 RUN_BYTES = 8 << 20
 """Most of a new file that one patch makes. bsdiff sorts the old run, which takes 18 times its size."""
+OVERLAP_BYTES = 2 << 20
+"""Of the old file on either side: code moves from release to release."""
 _SPARE_BYTES = 256  # for the numbers of a few steps, where a run is short
-_OVERLAP_BYTES = 2 << 20  # of the old file on either side: code moves from release to release
 
 
 def runs_of(old_bytes: int, new_bytes: int) -> tuple[PatchedRun, ...]:
@@ -36,18 +37,20 @@ def runs_of(old_bytes: int, new_bytes: int) -> tuple[PatchedRun, ...]:
     runs = []
     for number in range(count):
         start, end = new_bytes * number // count, new_bytes * (number + 1) // count
-        first = max(0, old_bytes * number // count - _OVERLAP_BYTES)
-        last = min(old_bytes, old_bytes * (number + 1) // count + _OVERLAP_BYTES)
+        if start == end:
+            continue
+        first = max(0, old_bytes * number // count - OVERLAP_BYTES)
+        last = min(old_bytes, old_bytes * (number + 1) // count + OVERLAP_BYTES)
         runs.append(PatchedRun(offset_bytes=first, old_bytes=last - first, new_bytes=end - start))
-    return tuple(run for run in runs if run.new_bytes)
+    return tuple(runs)
 
 
 def stream_limits(new_bytes: int) -> tuple[int, int, int, int, int]:
     """Return how long each of ``Streams`` may be for a run: what needs more is no patch worth having.
 
-    Of real libraries the numbers take a hundredth of a run. All streams together are shorter than two runs.
+    Of real libraries the numbers take a hundredth of a run; each costs whoever reads them far more than a byte does.
     """
-    numbers = new_bytes // 8 + _SPARE_BYTES
+    numbers = new_bytes // 16 + _SPARE_BYTES
     return (numbers, numbers, numbers, new_bytes, new_bytes)
 
 

@@ -8,6 +8,8 @@ numbers of the steps are alike in columns.
 from __future__ import annotations
 
 import re
+import sys
+from array import array
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import IntegrityError
@@ -73,7 +75,9 @@ def put_together(streams: Streams, new_bytes: int) -> Blocks:
     if rest or min(copied, default=0) < 0 or sum(copied) > new_bytes:
         raise IntegrityError("holds a patch whose steps do not make its run")
     steps = zip(copied, numbers[count : 2 * count], numbers[2 * count :], strict=True)
-    control = b"".join(_word(number) for step in steps for number in step)
+    control = array("Q", (number if number >= 0 else -number | _SIGN for step in steps for number in step))
+    if sys.byteorder == "big":
+        control.byteswap()
     diff = bytearray(sum(copied))
     position = taken = 0
     for gap, length in _pairs(streams.gaps, streams.lengths):
@@ -86,14 +90,14 @@ def put_together(streams: Streams, new_bytes: int) -> Blocks:
         taken += length
     if taken != len(streams.values):
         raise IntegrityError("holds a patch with bytes that belong nowhere")
-    return Blocks(control, bytes(diff), streams.extra)
+    return Blocks(control.tobytes(), bytes(diff), streams.extra)
 
 
-def _pairs(gaps: bytes, lengths: bytes) -> list[tuple[int, int]]:
+def _pairs(gaps: bytes, lengths: bytes) -> Iterable[tuple[int, int]]:
     left, right = _numbers(gaps), _numbers(lengths)
     if len(left) != len(right):
         raise IntegrityError("holds a patch whose streams do not belong together")
-    return list(zip(left, right, strict=True))
+    return zip(left, right, strict=True)
 
 
 def _written(numbers: Iterable[int]) -> bytes:
@@ -127,7 +131,3 @@ def _signed(word: bytes) -> int:
     """Read bsdiff's number: 63 bits and a sign."""
     number = int.from_bytes(word, "little")
     return -(number - _SIGN) if number & _SIGN else number
-
-
-def _word(number: int) -> bytes:
-    return (number if number >= 0 else -number | _SIGN).to_bytes(_WORD, "little")

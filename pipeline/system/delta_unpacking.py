@@ -6,6 +6,7 @@ takes its place when the digest of the whole tree is the signed one: whatever th
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -19,20 +20,20 @@ from pipeline.system.archive_members import Limits, ListJudge, Member
 from pipeline.system.archive_placing import FolderWriter, whole_folder
 from pipeline.system.archive_reading import naming
 from pipeline.system.archive_unpacking import UnpackRequest, unpack
-from pipeline.system.delta_patching import RUN_BYTES, apply_patch, open_old, read_exactly, stream_limits
+from pipeline.system.delta_patching import OVERLAP_BYTES, RUN_BYTES, apply_patch, open_old, read_exactly, stream_limits
 from pipeline.system.delta_streams import Streams
 from pipeline.system.disk import remove_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from pipeline.model.delta import DeltaFile, PatchedRun
     from pipeline.system.archive_members import MemberKind
 
 _SPARE_BYTES = 64 << 20  # for the index, the headers, and the steps
-_LONGEST_OLD_RUN = 2 * RUN_BYTES
-_LONGEST_NEW_RUN = 2 * RUN_BYTES
+_LONGEST_OLD_RUN = RUN_BYTES + 2 * OVERLAP_BYTES
+_LONGEST_NEW_RUN = RUN_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +48,7 @@ class DeltaRequest:
         sha256: of the archive.
         tree_sha256: of what comes out.
         files_bytes: that all files together have then.
+        go_on: called before each run and piece; what it raises ends the work.
     """
 
     archive: Path
@@ -56,6 +58,7 @@ class DeltaRequest:
     sha256: str
     tree_sha256: str
     files_bytes: int
+    go_on: Callable[[], None] = lambda: None
 
 
 def unpack_delta(request: DeltaRequest) -> Tree:
@@ -66,7 +69,7 @@ def unpack_delta(request: DeltaRequest) -> Tree:
             an old file is gone or was changed. Nothing is left.
         NoSpaceError: nothing is left.
     """
-    # The streams of a run are shorter than two of it (``stream_limits``), and a whole file is itself.
+    # The streams of a run are hardly longer than two of it (``stream_limits``), and a whole file is itself.
     most = min(request.limits.total_bytes, 2 * request.files_bytes + _SPARE_BYTES)
     limits = replace(request.limits, total_bytes=most, ratio_from_bytes=most)
     parts = request.destination.with_name(f"{request.destination.name}.delta")
@@ -91,7 +94,7 @@ def _made(request: DeltaRequest, parts: Path, writer: FolderWriter) -> Tree:
     judge.finish()
     if judge.files_bytes != request.files_bytes:
         raise IntegrityError(f"makes {judge.files_bytes} bytes, and not the {request.files_bytes} that were signed")
-    reader = _Reader(request.old, parts)
+    reader = _Reader(request.old, parts, request.go_on)
     for number, file in enumerate(index.files):
         entry = file.entry
         if entry.link is not None:
@@ -110,15 +113,17 @@ def _made(request: DeltaRequest, parts: Path, writer: FolderWriter) -> Tree:
 class _Reader:
     """The bytes of new files, one after the other; at most one run of each is in memory."""
 
-    def __init__(self, old: Path, parts: Path) -> None:
+    def __init__(self, old: Path, parts: Path, go_on: Callable[[], None]) -> None:
         self._old = old
         self._parts = parts
+        self._go_on = go_on
 
     def content(self, file: DeltaFile, number: int) -> Iterator[bytes]:
         """Yield a file's bytes, never more than its list says."""
         if file.runs and file.source is not None:
             with open_old(self._old, file.source) as stream:
                 for position, run in enumerate(file.runs):
+                    self._go_on()
                     _require_short(run)
                     old = read_exactly(stream, file.source, offset_bytes=run.offset_bytes, size_bytes=run.old_bytes)
                     yield apply_patch(old, run.new_bytes, self._streams(run, number, position))
@@ -129,6 +134,7 @@ class _Reader:
         left = file.entry.size_bytes
         with open_old(folder, path) as stream:
             while left and (chunk := stream.read(min(CHUNK_BYTES, left))):
+                self._go_on()
                 left -= len(chunk)
                 yield chunk
             if left or stream.read(1):
@@ -140,6 +146,8 @@ class _Reader:
         return Streams(*(self._stream(part_path(name, number, position), limit) for name, limit in limits))
 
     def _stream(self, path: str, limit_bytes: int) -> bytes:
+        if not os.path.lexists(self._parts / path):
+            return b""  # nothing is written of an empty one
         with open_old(self._parts, path) as stream:
             data = stream.read(limit_bytes + 1)
         if len(data) > limit_bytes:

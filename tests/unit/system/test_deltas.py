@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from pipeline.digest import sha256_bytes
 from pipeline.errors import IntegrityError
-from pipeline.model.delta import INDEX_FILE, PATCH_PARTS, DeltaFile, DeltaIndex, part_path
+from pipeline.model.delta import INDEX_FILE, PATCH_PARTS, DeltaFile, DeltaIndex, PatchedRun, part_path
 from pipeline.model.manifest_document import read_document, write_document
 from pipeline.model.tree import Tree, TreeEntry
 from pipeline.ports import PlacedTree
@@ -200,7 +200,7 @@ def test_runs_cover_a_file_and_none_is_long(old_bytes, new_bytes):
 
 def test_a_file_of_several_runs_comes_out(tmp_path, monkeypatch):
     monkeypatch.setattr(delta_patching, "RUN_BYTES", 50_000)
-    monkeypatch.setattr(delta_patching, "_OVERLAP_BYTES", 10_000)
+    monkeypatch.setattr(delta_patching, "OVERLAP_BYTES", 10_000)
     old = lay(tmp_path / "old", {"a": code(1, 230_000) + bytes(60_000)})
     new = lay(tmp_path / "new", {"a": moved(code(1, 230_000)) + bytes(70_000)})
     archive = packed((old, new), tmp_path / "d.tar.zst")
@@ -308,6 +308,17 @@ def _with_run(parts: Path, index: DeltaIndex, **changes: int) -> None:
     (parts / INDEX_FILE).write_bytes(write_document(index.model_copy(update={"files": tuple(files)})))
 
 
+def _with_runs(parts: Path, index: DeltaIndex, changes: dict[str, int], *, count: int = 1) -> None:
+    """Put runs in front of a patched file's own, which makes what they leave."""
+    files = list(index.files)
+    place = next(number for number, file in enumerate(files) if file.runs)
+    own = files[place].runs[0]
+    more = [own.model_copy(update=changes)] * count
+    last = own.model_copy(update={"new_bytes": own.new_bytes - sum(run.new_bytes for run in more)})
+    files[place] = files[place].model_copy(update={"runs": (*more, last)})
+    (parts / INDEX_FILE).write_bytes(write_document(index.model_copy(update={"files": tuple(files)})))
+
+
 def _noise(parts: Path, name: str) -> None:
     for path in (parts / name).iterdir():
         path.write_bytes(code(9, 4800))
@@ -333,6 +344,8 @@ HOSTILE = {
     "a run makes more than its file has": lambda parts, index: _with_run(parts, index, new_bytes=1 << 30),
     "a run starts behind the end": lambda parts, index: _with_run(parts, index, offset_bytes=1 << 40),
     "a run is longer than any": lambda parts, index: _with_run(parts, index, old_bytes=1 << 40),
+    "a run makes nothing": lambda parts, index: _with_runs(parts, index, {"new_bytes": 0}),
+    "runs read far more than they make": lambda parts, index: _with_runs(parts, index, {"new_bytes": 1}, count=9),
     "steps are noise": lambda parts, _: _noise(parts, "steps"),
     "gaps are noise": lambda parts, _: _noise(parts, "gaps"),
     "values are noise": lambda parts, _: _noise(parts, "values"),
@@ -360,6 +373,93 @@ def test_a_hostile_delta_makes_nothing(pair, tmp_path, what):
     with pytest.raises(IntegrityError):
         applied(archive, old.folder, new.tree, tmp_path / "made")
     assert sorted(tmp_path.iterdir()) == before
+
+
+@pytest.mark.parametrize(
+    ("new_bytes", "old_bytes", "what"),
+    [(0, 0, "greater than 0"), (1, (64 << 10) + 5, "far more than they make"), (3, (64 << 10) + 13, "far more")],
+)
+def test_runs_read_what_they_make_four_times_at_most(new_bytes, old_bytes, what):
+    run = {"offset_bytes": 0, "old_bytes": old_bytes, "new_bytes": new_bytes}
+    with pytest.raises(ValueError, match=what):
+        DeltaFile.model_validate({"entry": entry("a", b"x" * new_bytes), "source": "b", "runs": (run,)}, strict=False)
+
+
+def test_a_large_old_file_is_no_source_of_a_tiny_one(tmp_path):
+    old, new = lay(tmp_path / "old", {"a": bytes(1 << 20)}), lay(tmp_path / "new", {"a": b"tiny" * 100})
+    archive = packed((old, new), tmp_path / "d.tar.zst")
+    assert applied(archive, old.folder, new.tree, tmp_path / "made") == new.tree
+
+
+def test_nothing_is_packed_of_a_stream_that_is_empty(tmp_path):
+    content = code(1)
+    old, new = lay(tmp_path / "old", {"a": content}), lay(tmp_path / "new", {"a": content[:-1] + b"!"})
+    parts = unpacked(packed((old, new), tmp_path / "d.tar.zst"), tmp_path)
+    assert [path for path in parts.rglob("*") if path.is_file() and not path.stat().st_size] == []
+
+
+def test_whoever_is_to_stop_stops_between_two_runs(pair, tmp_path):
+    old, new = pair
+    archive = packed(pair, tmp_path / "d.tar.zst")
+    calls: list[int] = []
+
+    def go_on() -> None:
+        calls.append(1)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        ARCHIVER.unpack_delta(
+            archive,
+            tmp_path / "made",
+            old=old.folder,
+            sha256=sha256_bytes(archive.read_bytes()),
+            tree_sha256=new.tree.sha256,
+            files_bytes=new.tree.size_bytes,
+            go_on=go_on,
+        )
+    assert len(calls) == 2
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["d.tar.zst", "new", "old"]
+
+
+@pytest.mark.parametrize(("old_bytes", "new_bytes"), [(0, RUN_BYTES + 1), (RUN_BYTES + (4 << 20) + 1, RUN_BYTES)])
+def test_a_run_longer_than_any_that_is_written_is_refused(tmp_path, old_bytes, new_bytes):
+    old, new = lay(tmp_path / "old", {"a": bytes(old_bytes)}), lay(tmp_path / "new", {"a": b"x" * new_bytes})
+    run = PatchedRun(offset_bytes=0, old_bytes=old_bytes, new_bytes=new_bytes)
+    control = b"".join(number.to_bytes(8, "little") for number in (0, new_bytes, 0))
+    for name, stream in zip(PATCH_PARTS, take_apart(Blocks(control, b"", b"x" * new_bytes)), strict=True):
+        (tmp_path / "parts" / name).mkdir(parents=True)
+        (tmp_path / "parts" / part_path(name, 0, 0)).write_bytes(stream)
+    file = DeltaFile(entry=new.tree.entries[0], source="a", runs=(run,))
+    index = DeltaIndex(old_tree=old.tree.sha256, new_tree=new.tree.sha256, files=(file,))
+    (tmp_path / "parts" / INDEX_FILE).write_bytes(write_document(index))
+    archive = repacked(tmp_path / "parts", tmp_path / "d.tar.zst")
+    with pytest.raises(IntegrityError, match="more than any may have"):
+        applied(archive, old.folder, new.tree, tmp_path / "made")
+
+
+WORST = """
+import resource
+from pipeline.errors import IntegrityError
+from pipeline.system.delta_patching import OVERLAP_BYTES, RUN_BYTES, apply_patch, stream_limits
+from pipeline.system.delta_streams import Streams
+old = bytes(RUN_BYTES + 2 * OVERLAP_BYTES)
+numbers, *_ = stream_limits(RUN_BYTES)
+count = numbers // 3
+steps = bytes([2]) * count + bytes(2 * count)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+streams = Streams(steps, bytes(numbers), bytes(numbers), b"", bytes(RUN_BYTES - count))
+try:
+    apply_patch(old, RUN_BYTES, streams)
+except IntegrityError:
+    pass
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+def test_streams_as_long_as_may_be_take_bounded_memory():
+    done = subprocess.run([sys.executable, "-c", WORST], capture_output=True, text=True, check=True)
+    assert int(done.stdout) < 96 << 10  # kB
 
 
 def test_a_delta_that_unpacks_to_far_more_than_the_layer_is_cut_off(pair, tmp_path):
