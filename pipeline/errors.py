@@ -93,6 +93,10 @@ class NetworkError(PipelineError):
     retryable = True
 
 
+class NowhereError(NetworkError):
+    """Every place that could have a file says that it has none."""
+
+
 class IntegrityError(PipelineError):
     """Bytes are not what they should be: size, digest, malformed archive or manifest."""
 

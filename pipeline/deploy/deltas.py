@@ -6,10 +6,12 @@ A delta is one more transport of a layer and never needed: whatever is wrong wit
 from __future__ import annotations
 
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from pipeline.deploy.location import LackingError
 from pipeline.deploy.steps import warn
-from pipeline.errors import IntegrityError, NoSpaceError, PipelineError
+from pipeline.errors import IntegrityError, PipelineError
 from pipeline.model.repository_layout import DeltaTrees
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ class DeltaPlace(NamedTuple):
         engine: whose layers they make.
         layout: of the installation.
         repository: that signs them.
-        services: told of a delta that should be there and is not; an archive that its store has needs none.
+        services: told of a delta that is damaged; an archive that its store has needs none.
     """
 
     engine: str
@@ -77,22 +79,19 @@ def offered_deltas(
 
 
 def tell_of_failure(name: str, error: PipelineError, services: Services) -> None:
-    """Tell why the whole archive comes instead.
-
-    Raises:
-        NoSpaceError: that is what is wrong; a larger download does not help.
-    """
-    if isinstance(error, NoSpaceError):
-        raise error
+    """Tell why the whole archive comes instead, also where the disk is full: that takes less room to unpack."""
     warn(services, f"{name} is of no use here, its whole archive is brought: {error.message}")
 
 
 def _request(trees: DeltaTrees, layer: Layer, place: DeltaPlace) -> DownloadRequest | None:
     try:
-        return place.repository.delta_request(place.engine, trees, what=f"delta of layer {layer.name}")
-    except IntegrityError as error:  # a copy without it, on this machine
+        request = place.repository.delta_request(place.engine, trees, what=f"delta of layer {layer.name}")
+    except LackingError:  # a copy without deltas is as good as any
+        return None
+    except IntegrityError as error:
         tell_of_failure(f"the delta of layer {layer.name}", error, place.services)
         return None
+    return None if request is None else replace(request, is_optional=True)
 
 
 def _origin(tree_sha256: str, layout: Layout, engine: str) -> str:

@@ -105,7 +105,7 @@ class _Installation:
         numbers = (0, *layout.numbers(artifact.engine))
         self._number = max(*numbers, 0 if self._pointer is None else self._pointer.generation) + 1
         self._deltas: dict[str, LayerDelta] = {}
-        self._in_vain: set[str] = set()
+        self._in_vain: dict[str, int] = {}
 
     def run(self, staging: Path) -> InstallOutcome:
         require_model(self._artifact.health, self._request.health, self._artifact.target)

@@ -10,7 +10,7 @@ from pipeline.deploy.deltas import tell_of_failure
 from pipeline.deploy.side_by_side import in_parallel
 from pipeline.deploy.steps import byte_progress, step, tell, warn
 from pipeline.digest import require_digest
-from pipeline.errors import HostError, IntegrityError, NoSpaceError, PipelineError
+from pipeline.errors import HostError, IntegrityError, NoSpaceError, NowhereError, PipelineError
 from pipeline.model.manifest_document import write_document
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class LayerBringer:
         staging: folder of this change.
         given: sha256 of an archive to the file that it is at hand in; others are downloaded.
         deltas: tree digest to what makes the layer out of another one; tried first.
-        in_vain: tree digests of the layers whose delta was downloaded, or begun, and was of no use.
+        in_vain: tree digest of each layer whose delta was of no use, to the bytes that were downloaded of it.
     """
 
     engine: str
@@ -75,7 +75,7 @@ class LayerBringer:
     staging: Path
     given: Mapping[str, FilePart] = field(default_factory=dict)
     deltas: Mapping[str, LayerDelta] = field(default_factory=dict)
-    in_vain: set[str] = field(default_factory=set)
+    in_vain: dict[str, int] = field(default_factory=dict)
 
     def bring(self, layers: Iterable[Layer]) -> dict[str, Tree]:
         """Stage layers under ``staging/layers/<tree digest>``; return their files, which are as signed.
@@ -143,8 +143,11 @@ class LayerBringer:
         sha256 = delta.request.sha256
         archive = self.staging / f"{sha256}.tar.zst"
         folder = self.staging / "layers" / layer.tree_sha256
+        self.in_vain[layer.tree_sha256] = 0
         try:
-            self._download(delta.request, archive, go_on)
+            if not self._download(delta.request, archive, go_on):
+                return None
+            self.in_vain[layer.tree_sha256] = delta.request.size_bytes or 0
             with step(self.services, f"apply {name}", why=f"from {delta.origin}"):
                 self.disk.make_dirs(folder.parent, durable=False)
                 tree = self.services.archiver.unpack_delta(
@@ -160,12 +163,13 @@ class LayerBringer:
         except PipelineError as error:
             self._forget(sha256, archive)
             tell_of_failure(f"the {name}", error, self.services)
-            self.in_vain.add(layer.tree_sha256)
             return None
+        del self.in_vain[layer.tree_sha256]
         self._forget(sha256, archive)
         return tree
 
-    def _download(self, request: DownloadRequest, archive: Path, go_on: Callable[[], None]) -> None:
+    def _download(self, request: DownloadRequest, archive: Path, go_on: Callable[[], None]) -> bool:
+        """Download a file; False where it is optional and nowhere."""
         name = f"download {request.what}"
         progress = byte_progress(self.services, name)
 
@@ -174,9 +178,15 @@ class LayerBringer:
             progress(done, total)
 
         with step(self.services, name):
-            self.services.downloader.fetch(request, progress=told)
+            try:
+                self.services.downloader.fetch(request, progress=told)
+            except NowhereError:
+                if not request.is_optional:
+                    raise
+                return False
             self.disk.make_dirs(archive.parent, durable=False)
             self.disk.link_file(self.services.store.blob_path(request.sha256), archive)
+        return True
 
     def _unpack(self, layer: Layer, name: str, archive: Path) -> Tree:
         folder = self.staging / "layers" / layer.tree_sha256

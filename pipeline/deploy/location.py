@@ -46,6 +46,10 @@ class RepositoryLocation(Protocol):
         ...
 
 
+class LackingError(IntegrityError):
+    """A folder lacks a file that is signed."""
+
+
 class FolderLocation:
     """A repository in a folder."""
 
@@ -68,7 +72,7 @@ class FolderLocation:
         """Return the file: url of a file in the folder; see ``RepositoryLocation``."""
         inside = self._inside(path)
         if not inside.is_file():
-            raise IntegrityError(f"{inside} is signed and not there", hint="the copy is incomplete; use another mirror")
+            raise LackingError(f"{inside} is signed and not there", hint="the copy is incomplete; use another mirror")
         if (found := inside.stat().st_size) != size_bytes:
             raise IntegrityError(
                 f"{inside} has {found} bytes and {size_bytes} are signed", hint="it was changed; use another mirror"

@@ -19,7 +19,7 @@ def needed_layers(
     there: Collection[str] | None,
     at_hand: Collection[str],
     deltas: Mapping[str, LayerDelta],
-    in_vain: Collection[str] = (),
+    in_vain: Mapping[str, int] | None = None,
 ) -> tuple[NeededLayer, ...]:
     """Say of each wanted layer whether it has to be brought.
 
@@ -28,9 +28,9 @@ def needed_layers(
         there: tree digests of those that the root has; None when it has all.
         at_hand: sha256 of archives that are in given files.
         deltas: tree digest to what makes a layer that is not there.
-        in_vain: tree digests of the layers whose delta was of no use.
+        in_vain: tree digest of each layer whose delta was of no use, to the bytes that were downloaded of it.
     """
-    return tuple(_needed(layer, there, at_hand, deltas.get(layer.tree_sha256), in_vain) for layer in wanted)
+    return tuple(_needed(layer, there, at_hand, deltas.get(layer.tree_sha256), in_vain or {}) for layer in wanted)
 
 
 def _needed(
@@ -38,12 +38,12 @@ def _needed(
     there: Collection[str] | None,
     at_hand: Collection[str],
     delta: LayerDelta | None,
-    in_vain: Collection[str],
+    in_vain: Mapping[str, int],
 ) -> NeededLayer:
     present = there is None or layer.tree_sha256 in there
     from_file = not present and layer.sha256 in at_hand
-    delta_bytes = None if present or delta is None else delta.request.size_bytes
-    used = delta_bytes is not None and layer.tree_sha256 not in in_vain
+    used = not present and delta is not None and layer.tree_sha256 not in in_vain
+    came = delta.request.size_bytes or 0 if used and delta is not None else in_vain.get(layer.tree_sha256, 0)
     whole = 0 if present or from_file or used else layer.size
     return NeededLayer(
         name=layer.name,
@@ -51,6 +51,6 @@ def _needed(
         present=present,
         from_file=from_file,
         delta_from=delta.origin if delta is not None and used else None,
-        download_bytes=whole + (delta_bytes or 0),
+        download_bytes=whole + came,
         installed_bytes=layer.installed_size,
     )

@@ -26,6 +26,7 @@ class DownloadRequest:
         find_urls: returns more urls; it is called, and may ask the network, only when neither the store nor a mirror
             nor ``urls`` have the file.
         limit_bytes: that a file of unknown size may have; None for what the transfer policy allows of any.
+        is_optional: that a place lacks it is no news.
     """
 
     what: str
@@ -35,6 +36,7 @@ class DownloadRequest:
     filename: str
     find_urls: Callable[[], tuple[str, ...]] | None = None
     limit_bytes: int | None = None
+    is_optional: bool = False
 
     @classmethod
     def of_asset(cls, asset: PinnedAsset, *, tag: str) -> Self:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pipeline.errors import IntegrityError, NetworkError, OfflineError
+from pipeline.errors import IntegrityError, NetworkError, NowhereError, OfflineError
 from pipeline.system.rate_limits import RateLimitError
 from pipeline.system.transfer_faults import shown
 
@@ -62,7 +62,9 @@ def failure(request: DownloadRequest, places: Sequence[Place]) -> PipelineError:
     if "tls" in kinds:
         hint = "check the system's time and certificates; SSL_CERT_FILE names others, for example a proxy's"
     elif kinds == {"missing"}:
-        hint = "the file was moved or withdrawn; ENGINE_PIPELINE_MIRROR can name a place that has it"
+        return NowhereError(
+            message, hint="the file was moved or withdrawn; ENGINE_PIPELINE_MIRROR can name a place that has it"
+        )
     else:
         hint = _AGAIN
     return NetworkError(message, hint=hint)

@@ -146,7 +146,7 @@ class FileFetch:
         text = f"{self.request.what}: {shown(place.url)}: {fault.reason}"
         if place.is_mirror and fault.kind == "content":
             self.events.emit(Notice(f"{text}; the mirror's file is not used", "warning"))
-        elif place.is_mirror and fault.kind == "missing":
+        elif (place.is_mirror or self.request.is_optional) and fault.kind == "missing":
             self.events.emit(Notice(text, "debug"))
         else:
             self.events.emit(Notice(f"{text}; {'giving it up' if place.given_up else 'trying again'}", "info"))
