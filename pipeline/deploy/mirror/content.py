@@ -13,6 +13,7 @@ from pipeline.errors import IntegrityError, NothingSelectedError, TrustError
 from pipeline.model.mirror_content import MirrorContent, SealedEngine
 from pipeline.model.repository_layout import (
     METADATA_FOLDER,
+    blob_path,
     manifest_target,
     owner_of_target,
     revocations_target,
@@ -55,7 +56,11 @@ def mirror_content(layout: MirrorLayout, *, trusted_root: bytes, services: Servi
         repository.signed_files()
         state_dir = layout.trust_dir / repository.identity
         reader = MetadataReader(state_dir, lambda _name, _limit: None, text=str(layout.folder))
-        signed = reader.everything().targets
+        signed = {
+            path: target
+            for path, target in reader.everything().targets.items()
+            if not trees_of_delta_target(path) or (layout.folder / blob_path(target.hashes["sha256"])).is_file()
+        }
         delegations = Metadata[Targets].from_bytes((state_dir / "targets.json").read_bytes()).signed.delegations
         held = {(a.target, a.version): a.sha256 for a in document.artifacts}
         engines = [

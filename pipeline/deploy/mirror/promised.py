@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pipeline.deploy.mirror.export_index import open_plain
-from pipeline.deploy.mirror.wanted import wanted_files
+from pipeline.deploy.mirror.wanted import needed_files
 from pipeline.digest import sha256_bytes
 from pipeline.errors import IntegrityError
 from pipeline.model.manifest_document import read_document, read_manifest
@@ -68,7 +68,7 @@ def _of_document(
         artifacts += [
             each for each in read_manifest(data, what=f"manifest of {engine}").artifacts if each.sha256 in held
         ]
-    for sha256 in wanted_files(artifacts, targets=chain.listed, selection=document.selection):
+    for sha256 in needed_files(artifacts, targets=chain.listed, selection=document.selection):
         yield blob_path(sha256), sha256
     for model in document.models:
         yield f"{MODELS_FOLDER}/{model.filename}", model.sha256

@@ -15,7 +15,7 @@ from pipeline.deploy.mirror.lanes import headless_lanes, lane_needs
 from pipeline.deploy.mirror.layout import MirrorLayout
 from pipeline.deploy.mirror.signed_chain import lane_folders, read_chain
 from pipeline.deploy.mirror.source_metadata import MetadataReader
-from pipeline.deploy.mirror.wanted import wanted_files
+from pipeline.deploy.mirror.wanted import needed_files
 from pipeline.deploy.offering import revoked_among
 from pipeline.deploy.reading import read_plain
 from pipeline.deploy.trust import TrustedRepository
@@ -220,7 +220,7 @@ class _MirrorVerification:
         if document is not None and (is_lane or not held):
             self._comparison.add_verified(MIRROR_FILE, size_of(self._layout.document_path))
         selection = MirrorSelection() if document is None else document.selection
-        return set(wanted_files(found, targets=reader.everything().targets, selection=selection))
+        return set(needed_files(found, targets=reader.everything().targets, selection=selection))
 
     def _require_roots(self, folder: str, state_dir: Path) -> None:
         """Name roots that are not there; whoever starts from an older one follows them all."""

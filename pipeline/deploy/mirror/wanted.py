@@ -76,6 +76,16 @@ def wanted_files(
     return found | (_deltas(chosen, targets, selection) if selection.with_deltas else {})
 
 
+def needed_files(
+    artifacts: Iterable[Artifact], *, targets: Mapping[str, TargetFile], selection: MirrorSelection
+) -> dict[str, WantedFile]:
+    """Return the wanted blobs that must be there: all but the deltas, which nobody needs.
+
+    A mirror that was last synced before there were deltas has none, and its ``mirror.json`` does not say so.
+    """
+    return wanted_files(artifacts, targets=targets, selection=selection.model_copy(update={"with_deltas": False}))
+
+
 def _deltas(
     artifacts: Iterable[Artifact], targets: Mapping[str, TargetFile], selection: MirrorSelection
 ) -> dict[str, WantedFile]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 import shutil
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from pipeline.deploy.mirror.export import export_mirror
 from pipeline.deploy.mirror.importing import import_export
 from pipeline.deploy.mirror.usage import mirror_usage
 from pipeline.deploy.verify import verify
-from pipeline.errors import IntegrityError, NetworkError
+from pipeline.errors import NetworkError
 from pipeline.events import Notice, StepFailed
 from pipeline.model.repository_layout import blob_path, trees_of_delta_target
 from pipeline.publish import deltas
@@ -372,7 +373,7 @@ def test_only_a_mirror_without_deltas_says_so(updated, tmp_path):
         assert ("with_deltas" in text) is not wanted
 
 
-def test_a_missing_or_damaged_delta_of_a_mirror_is_found(updated, tmp_path):
+def test_a_damaged_delta_of_a_mirror_is_found_and_one_that_is_missing_is_no_fault(updated, tmp_path):
     mirror = tmp_path / "mirror"
     mirrored(updated, mirror)
     blobs = delta_blobs(updated, mirror)
@@ -381,8 +382,36 @@ def test_a_missing_or_damaged_delta_of_a_mirror_is_found(updated, tmp_path):
     report = verify(mirror, services_for(tmp_path / "v"), disk=updated.disk, trusted_root=updated.trusted_root)
     assert {(finding.path.rpartition("/")[2], finding.state) for finding in report.findings} == {
         (blobs["core"].name, "changed"),
-        (blobs["cpu"].name, "missing"),
     }
+
+
+def from_before_deltas(world: World, mirror: Path) -> Path:
+    """Return a mirror as a program from before there were deltas left it."""
+    mirrored(world, mirror, with_deltas=False)
+    document = json.loads((mirror / "mirror.json").read_text())
+    del document["selection"]["with_deltas"]
+    (mirror / "mirror.json").write_text(json.dumps(document, indent=2) + "\n")
+    return mirror
+
+
+def test_a_mirror_from_before_deltas_is_whole_until_a_sync_brings_them(updated, tmp_path):
+    mirror, services = from_before_deltas(updated, tmp_path / "mirror"), services_for(tmp_path / "v")
+    assert verify(mirror, services, disk=updated.disk, trusted_root=updated.trusted_root).ok
+    keys = lane_keys(updated)
+    sealed(updated, mirror, keys=keys)
+    assert by_name(updated.install(location=str(mirror), trusted_root=keys.root, dry_run=True))["core"][0] is None
+    outcome = mirrored(updated, mirror)
+    assert sorted(change.kind for change in outcome.changes if change.action == "add") == ["delta", "delta"]
+    assert verify(mirror, services, disk=updated.disk, trusted_root=updated.trusted_root).ok
+
+
+def test_a_mirror_from_before_deltas_is_exported_and_imported(updated, tmp_path):
+    mirror, disc, there = from_before_deltas(updated, tmp_path / "mirror"), tmp_path / "disc", tmp_path / "there"
+    services = services_for(tmp_path / "carrier")
+    export_mirror(mirror, disc, services=services, disk=updated.disk, part_size=100_000)
+    import_export((disc,), there, trusted_root=updated.trusted_root, services=services, disk=updated.disk)
+    assert verify(there, services_for(tmp_path / "v"), disk=updated.disk, trusted_root=updated.trusted_root).ok
+    assert by_name(updated.install(location=str(there)))["core"][0] is None
 
 
 def test_the_space_of_deltas_stands_in_a_row_of_its_own(updated, tmp_path):
@@ -410,13 +439,3 @@ def test_an_export_carries_deltas_to_another_machine(updated, tmp_path):
     export_mirror(mirror, disc, services=services, disk=updated.disk, part_size=100_000)
     import_export((disc,), there, trusted_root=updated.trusted_root, services=services, disk=updated.disk)
     assert by_name(updated.install(location=str(there)))["core"][0] == "b1"
-
-
-def test_an_export_without_a_delta_that_is_wanted_is_refused(updated, tmp_path):
-    mirror = tmp_path / "mirror"
-    mirrored(updated, mirror)
-    delta_blobs(updated, mirror)["core"].unlink()
-    with pytest.raises(IntegrityError):
-        export_mirror(
-            mirror, tmp_path / "disc", services=services_for(tmp_path / "c"), disk=updated.disk, part_size=100_000
-        )
