@@ -94,12 +94,10 @@ class Archiver(Protocol):
     ) -> Tree:
         """Make a tree of known digest and size out of a delta of known digest and the folder that it starts from.
 
-        ``go_on`` is called every few megabytes; what it raises ends the work, and nothing is left.
-
         Raises:
             IntegrityError: the archive is malformed or not that one, or what comes out is not that tree, because a
                 file of ``old`` is gone or was changed; nothing is left.
-            NoSpaceError: nothing is left.
+            NoSpaceError, or what ``go_on`` raises, which is called every few megabytes: nothing is left.
         """
         ...
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from pipeline.digest import require_digest, sha256_stream
 from pipeline.errors import HostError, IntegrityError
 from pipeline.events import Notice, StepFailed, StepFinished, StepProgress, StepStarted
+from pipeline.model.counts import counted
 from pipeline.model.repository_layout import DeltaTrees, blob_path, delta_target, trees_of_delta_target
 from pipeline.names import version_key
 from pipeline.ports import PlacedTree, require_space
@@ -32,6 +33,9 @@ WORTH = 0.6
 
 LARGEST_BYTES = 512 << 20
 """Of a layer's files; a larger one has no deltas: bsdiff takes about a second of processor time a megabyte."""
+
+BUDGET_BYTES = 1 << 30
+"""Of new layers' files that one publication makes deltas of: about a quarter of an hour, and other publishers wait."""
 
 
 class LayerPair(NamedTuple):
@@ -129,13 +133,17 @@ class DeltaMaking:
         self._disk = disk
 
     def make_all(self, pairs: Iterable[LayerPair]) -> tuple[MadeDelta, ...]:
-        """Make those that are worth it; one that cannot be made is left out, and that is said.
+        """Make those that are worth it; what cannot be made, or is beyond the budget, is left out, and that is said.
 
         Raises:
             NoSpaceError: as its name says.
         """
-        made = []
+        made, left_bytes, beyond = [], BUDGET_BYTES, []
         for pair in pairs:
+            if pair.new.installed_size > left_bytes:
+                beyond.append(pair.text)
+                continue
+            left_bytes -= pair.new.installed_size
             try:
                 made.append(self._make(pair))
             except (IntegrityError, HostError) as error:
@@ -143,6 +151,9 @@ class DeltaMaking:
                 self._services.events.emit(
                     Notice(f"there will be no delta of {pair.text}, which nobody needs: {error.message}", "warning")
                 )
+        if beyond:
+            text = f"{counted(len(beyond), 'delta')} left out, deltas of {BUDGET_BYTES / 1e6:.0f} MB are made at a time"
+            self._services.events.emit(Notice(f"{text}: {', '.join(beyond)}"))
         return tuple(one for one in made if one is not None)
 
     def _make(self, pair: LayerPair) -> MadeDelta | None:

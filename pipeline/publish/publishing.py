@@ -115,6 +115,9 @@ class Publishing:
         found = self._warn_of_ends(state)
         lists = {} if change.revocations is None else {change.revocations.engine: write_document(change.revocations)}
         pairs = layer_pairs(merged, state.published.keys(), count=change.deltas)
+        if pairs and not dry_run:  # which takes minutes: whoever cannot sign hears of it first
+            plain = target_files(merged, dist=dist, before=state.published, lists=lists)
+            sign_changes(state, plain, keys=self._keys, now=self._now, policy=change.policy, dry_run=True)
         deltas = () if dry_run else self._make_deltas(pairs, dist)
         targets = target_files(merged, dist=dist, before=state.published, lists=lists, deltas=deltas)
         new_files = self._new_files((*dist.files.values(), *(one.file for one in deltas)))

@@ -8,27 +8,31 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pipeline.deploy.verify import verify
-from pipeline.events import Notice
+from pipeline.errors import TrustError
+from pipeline.events import Notice, StepStarted
 from pipeline.model.repository_layout import blob_path, trees_of_delta_target
+from pipeline.publish import deltas
 from pipeline.publish.repository import publish
 from pipeline.publish.state import read_state
 from pipeline.system.archive_members import Limits
 from pipeline.system.archives import FileArchiver
-from tests.simulators.changing_layers import changed, layers, library
+from tests.simulators.changing_layers import SIZE, changed, layers, library
 from tests.simulators.engine_world import LayerFiles, World, services_for
+from tests.simulators.partial_keys import without
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from pipeline.model.publication import PublishOutcome
     from pipeline.ports import Services
+    from pipeline.publish.key_folder import KeyFolder
 
 
-def published(world: World, dist: str, services: Services) -> PublishOutcome:
+def published(world: World, dist: str, services: Services, *, keys: KeyFolder | None = None) -> PublishOutcome:
     return publish(
         dist=world.folder / dist,
         to=world.repository,
-        keys=world.keys,
+        keys=keys or world.keys,
         services=services,
         disk=world.disk,
         now=world.clock.now_seconds(),
@@ -79,6 +83,28 @@ def test_an_old_layer_that_is_damaged_or_missing_costs_its_delta_and_no_more(wor
     assert outcome.added == ("llama.cpp/linux-x86_64-cpu b2",)
     assert outcome.deltas == ("cpu of llama.cpp/linux-x86_64-cpu b2 from b1",)
     assert any("core of llama.cpp/linux-x86_64-cpu b2 from b1" in text for text in warnings(services))
+
+
+def test_deltas_beyond_the_budget_are_left_out_and_named(world, monkeypatch):
+    world.build("b1", layers(1), dist="d1")
+    world.publish("d1")
+    world.build("b2", (*layers(2)[1:], layers(2)[0]), dist="d2")
+    monkeypatch.setattr(deltas, "BUDGET_BYTES", 2 * SIZE)  # core has two libraries and a program, cpu has one
+    services = services_for(world.folder / "publisher")
+    outcome = published(world, "d2", services)
+    assert outcome.deltas == ("cpu of llama.cpp/linux-x86_64-cpu b2 from b1",)
+    assert any(text.startswith("1 delta left out") and "core of" in text for text in warnings(services))
+
+
+def test_whoever_cannot_sign_hears_of_it_before_deltas_are_made(world):
+    for version in (1, 2):
+        world.build(f"b{version}", layers(version), dist=f"d{version}")
+    world.publish("d1")
+    world.build("b2", dist="d2", engine="other", accel="vulkan")  # a new engine, which the policy has to name
+    services = services_for(world.folder / "publisher")
+    with pytest.raises(TrustError):
+        published(world, "d2", services, keys=without(world, "targets"))
+    assert not [event for event in services.events.events if isinstance(event, StepStarted)]
 
 
 def test_a_delta_that_no_host_could_unpack_is_not_signed(world):
