@@ -47,7 +47,8 @@ def command(session: Session, output_format: str, asked: BuildOptions) -> None:
             return
         matrix = github_matrix(
             request.targets,
-            machine_of=catalog.machine_of,
+            # What is fetched runs on its own platform, whatever would compile it.
+            machine_of=(lambda target: target.platform) if request.source == "fetch" else catalog.machine_of,
             runners=workflow_recipes(session.settings.recipes_dir, catalog).github.runners,
             release=None if request.release_is_default else request.release,  # the job reads the same defaults
             source=request.source,

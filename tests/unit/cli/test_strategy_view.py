@@ -42,6 +42,12 @@ def test_medians_spreads_and_the_load_of_the_machine_are_shown(found, render):
 
 
 def test_a_forecast_is_never_shown_as_a_measurement(found):
+    larger = {"target": "mlx-lm/linux-x86_64-mlx", "download_bytes": 60_000_000, "installed_bytes": 200_000_000}
+    mlx = (
+        measurement("bundled", None, run(unpack=20.0), **larger),
+        measurement("on-demand", "20mbit", run(download=40.0), **larger),
+    )
+    found = decided(joined([result(*found.measurements, *mlx, forecasts=(forecast(1.0),))]), [PROFILE])
     text = as_text(found, [PROFILE])
     measured, _, rest = text.partition("Forecasts")
     assert "cuda-13.0" not in measured

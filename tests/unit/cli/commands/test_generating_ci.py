@@ -92,7 +92,8 @@ def test_another_runner_makes_its_platform_itself(user, checkout):
 def test_what_another_runner_does_not_make_is_said_once(user, checkout):
     user.ok("generate", "ci", "--runner", "windows-x86_64=windows-2025", "--output", checkout)
     said = (
-        "--runner windows-x86_64=windows-2025 does not make llama.cpp/windows-x86_64-avx2: cross built on linux-x86_64"
+        "--runner windows-x86_64=windows-2025 does not make llama.cpp/windows-x86_64-avx2, "
+        "llama.cpp/windows-x86_64-cpu: cross built on linux-x86_64"
     )
     assert user.err.count(said) == 1
     assert matrix(checkout)["llama.cpp-windows-x86_64-cpu"]["runner"] == "ubuntu-24.04"
