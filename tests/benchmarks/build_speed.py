@@ -20,6 +20,10 @@ import time
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(PROJECT))
+
+from tests.gathering.protocol import spread  # noqa: E402 - found through the line above
+
 TARGETS = ("llama-server", "llama-bench")
 
 
@@ -45,7 +49,17 @@ def main() -> None:
         print(f"round {number + 1}: {found}", file=sys.stderr)
         rounds.append(found)
     speed = _tokens(work, artifact, rounds=options.bench_rounds)
+    kinds = (("cold", 0.5), ("warm", 0.15))
+    figures = [
+        spread(f"compile steps, {kind}", (r[kind] / r["plain"] for r in rounds), peer="plain cmake", aim=aim)
+        for kind, aim in kinds
+    ]
+    figures.append(spread("nothing changed, whole command", (r["no_op"] for r in rounds), unit="s", aim=1.0))
+    figures += [
+        spread(f"tokens/s, {kind}", [ratio], peer="plain cmake", better="higher") for kind, ratio in speed.items()
+    ]
     result = {
+        "figures": figures,
         "target": options.target,
         "rounds": rounds,
         "cold_to_plain": statistics.median(r["cold"] / r["plain"] for r in rounds),

@@ -40,6 +40,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT))
 
 from pipeline.app.settings import default_cache_dir  # noqa: E402 - found through the line above
+from tests.gathering.protocol import spread  # noqa: E402 - as above
 from tests.simulators import mlx_environment as made  # noqa: E402 - found through the line above
 from tests.simulators.command_line import CommandLine  # noqa: E402 - as above
 from tests.simulators.environment_users import EnvironmentWorld, make_mlx_world, only_artifact  # noqa: E402 - as above
@@ -84,7 +85,20 @@ def summary(sizes: dict[str, dict[str, int]], rounds: list[dict[str, float]]) ->
     for one, other in pairs:
         ratios[f"{one}_to_{other}"] = round(statistics.median(found[one] / found[other] for found in rounds), 3)
     medians = {name: round(1000 * statistics.median(found[name] for found in rounds)) for name in rounds[0]}
-    return {"bytes": sizes, "median_ms": medians, "ratios": ratios}
+    peers = {"pip": "pip install", "uv": "uv pip install"}
+    figures = [
+        spread("size of the bundle", [ratios[name]], peer="wheels and packages", aim=AIMS[name]) for name in sizes
+    ]
+    figures += [
+        spread(
+            one.replace("_", " "),
+            (round_[one] / round_[other] for round_ in rounds),
+            peer=peers.get(other, other),
+            aim=AIMS.get(f"{one}_to_{other}"),
+        )
+        for one, other in pairs
+    ]
+    return {"figures": figures, "bytes": sizes, "median_ms": medians, "ratios": ratios}
 
 
 class Bench:

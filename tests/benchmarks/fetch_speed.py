@@ -27,7 +27,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT))
@@ -37,12 +37,16 @@ from pipeline.model.strategy_runs import LinkProfile  # noqa: E402  # after the 
 from pipeline.ports import Command  # noqa: E402  # after the path
 from pipeline.system.links import LocalLinks  # noqa: E402  # after the path
 from pipeline.system.processes import ProcessRunner  # noqa: E402  # after the path
+from tests.gathering.protocol import Figure, spread  # noqa: E402  # after the path
 from tests.simulators.nginx import Nginx, free_port  # noqa: E402  # after the path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CHUNK = 1 << 20
+AIMS = {"curl + sha256sum": 1.0, "aria2c -x8 -s8": 1.0}
+AIM_PROCESSOR = 1.2
+AIM_MB = 120
 OURS = """
 import sys
 from pathlib import Path
@@ -80,7 +84,13 @@ def main() -> None:
     work = options.work.absolute()
     shutil.rmtree(work, ignore_errors=True)
     (work / "www").mkdir(parents=True)
-    result: dict[str, object] = {"loopback": _loopback(work, options)} if options.size_mb else {}
+    result: dict[str, Any] = {"figures": [], "left_out": []}
+    if options.size_mb:
+        rounds = _loopback(work, options)
+        result["loopback"] = {"size_mb": options.size_mb, **_summary(rounds, options.size_mb)}
+        result["figures"] += _figures("loopback", rounds)
+        if not shutil.which("openssl"):
+            result["left_out"].append("no comparison with openssl, which is not here")
     for congestion in options.congestion.split(","):
         for name, size_mb, loss in (
             (f"50 ms, {congestion}", options.link_size_mb, 0.0),
@@ -96,9 +106,12 @@ def main() -> None:
                     round_trip_ms=50.0,
                     loss=loss,
                 )
-                result[name] = _slow(work, options, size_mb, link, congestion)
+                rounds, made = _slow(work, options, size_mb, link, congestion)
+                sizes = {"size_mb": size_mb, "link": made, "rate_mb": options.rate_mb}
+                result[name] = {**sizes, **_summary(rounds, size_mb)}
+                result["figures"] += _figures(name, rounds)
             except HostError as error:
-                result[name] = f"left out: {error}"
+                result["left_out"].append(f"{name}: {error}")
     shutil.rmtree(work)
     print(json.dumps(result, indent=2))
 
@@ -115,7 +128,7 @@ def _options() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _loopback(work: Path, options: argparse.Namespace) -> dict[str, object]:
+def _loopback(work: Path, options: argparse.Namespace) -> list[dict[str, Used]]:
     sha256 = _write_noise(work / "www" / "file", options.size_mb)
     with Nginx(work / "nginx", root=work / "www", listen=f"127.0.0.1:{free_port()}") as server:
         url = server.url("/file")
@@ -130,12 +143,12 @@ def _loopback(work: Path, options: argparse.Namespace) -> dict[str, object]:
             out.unlink()
             rounds.append(found)
             print(f"loopback {number + 1}: {found}", file=sys.stderr)
-    return {"size_mb": options.size_mb, **_summary(rounds, options.size_mb)}
+    return rounds
 
 
 def _slow(
     work: Path, options: argparse.Namespace, size_mb: int, profile: LinkProfile, congestion: str
-) -> dict[str, object]:
+) -> tuple[list[dict[str, Used]], str]:
     if not shutil.which("aria2c"):
         raise HostError("there is no aria2c (apt install aria2)")
     sha256 = _write_noise(work / "www" / "file", size_mb)
@@ -163,7 +176,7 @@ def _slow(
                 (work / "out").unlink()
                 rounds.append(found)
                 print(f"{profile.title} {number + 1}: {found}", file=sys.stderr)
-    return {"size_mb": size_mb, "link": link.made.maker, "rate_mb": options.rate_mb, **_summary(rounds, size_mb)}
+    return rounds, link.made.maker
 
 
 def _ours(work: Path, inside: list[str], url: str, sha256: str, size_mb: int, *, host: str) -> Used:
@@ -209,6 +222,22 @@ def _write_noise(path: Path, size_mb: int) -> str:
             digest.update(block)
             stream.write(block)
     return digest.hexdigest()
+
+
+def _figures(where: str, rounds: list[dict[str, Used]]) -> list[Figure]:
+    """Return the ratios of ours to each other program; processor time on loopback, where nothing is waited for."""
+    found = []
+    for other in rounds[0]:
+        if other == "ours":
+            continue
+        walls = (one["ours"].wall / one[other].wall for one in rounds)
+        found.append(spread(f"{where}, wall time", walls, peer=other, aim=AIMS.get(other)))
+        if where == "loopback":
+            processors = (one["ours"].cpu / one[other].cpu for one in rounds)
+            aim = AIM_PROCESSOR if other == "curl + sha256sum" else None
+            found.append(spread(f"{where}, processor time", processors, peer=other, aim=aim))
+    peak = max(one["ours"].peak_mb for one in rounds)
+    return [*found, spread(f"{where}, peak of ours", [peak], unit="MB", aim=AIM_MB)]
 
 
 def _summary(rounds: list[dict[str, Used]], size_mb: int) -> dict[str, object]:

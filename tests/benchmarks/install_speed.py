@@ -37,6 +37,7 @@ sys.path.insert(0, str(PROJECT))
 
 from pipeline.model.manifest import HealthCheck  # noqa: E402 - as below
 from pipeline.model.manifest_document import read_manifest  # noqa: E402 - found through the line above
+from tests.gathering.protocol import spread  # noqa: E402 - as above
 from tests.simulators.engine_world import LayerFiles, World  # noqa: E402
 
 LIBRARIES = ("/usr/lib", "/lib", "/usr/local")
@@ -104,7 +105,27 @@ def main() -> None:
     bench = Bench(world, options.target)
     rounds = [bench.round(number) for number in range(options.rounds)]
     shutil.rmtree(work)
-    print(json.dumps({"bytes": bench.bytes, **summary(rounds)}, indent=2))
+    print(json.dumps({"figures": figures(rounds), "bytes": bench.bytes, **summary(rounds)}, indent=2))
+
+
+def figures(rounds: list[dict[str, tuple[float, float]]]) -> list[dict]:
+    """Return what there are peers and aims for."""
+    peers = {"tar": "tar xzf", "tar_synced": "tar xzf and sync -f", "install_unsynced": "the same, no sync"}
+    aims = {("install", "tar"): 1.0, ("install", "install_unsynced"): 1.6}
+    found = [
+        spread(
+            f"{'whole command' if one == 'command' else one}, wall time",
+            (a[one][0] / a[other][0] for a in rounds),
+            peer=peers[other],
+            aim=aims.get((one, other)),
+        )
+        for one, others in (("install", peers), ("command", ("tar", "tar_synced")))
+        for other in others
+    ]
+    if "use" in rounds[0]:
+        beyond = (1000 * (a["use_unchecked"][0] - a["startup"][0]) for a in rounds)
+        found.append(spread("use --health none, beyond --version", beyond, unit="ms", aim=50))
+    return found
 
 
 def summary(rounds: list[dict[str, tuple[float, float]]]) -> dict[str, object]:

@@ -25,15 +25,15 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT))
 
-from pipeline.digest import sha256_bytes  # noqa: E402 - found through the line above
-from pipeline.model.manifest import Artifact, Layer, Proof, Upstream  # noqa: E402
-from pipeline.model.manifest_document import write_manifest  # noqa: E402
-from tests.simulators.engine_world import ENGINE, World, requires_nothing  # noqa: E402
-from tests.simulators.mirrors import mirrored  # noqa: E402
+from tests.gathering.protocol import spread  # noqa: E402 - found through the line above
+from tests.simulators.engine_world import World  # noqa: E402 - as above
+from tests.simulators.mirrors import mirrored  # noqa: E402 - as above
+from tests.simulators.small_files import Named, write_small_dist  # noqa: E402 - as above
 
 PLATFORMS = ("linux-x86_64", "linux-arm64", "windows-x86_64", "macos-arm64")
 VERSIONS = 10
 DAY = 86400
+AIM_SECONDS = 2.0
 
 
 def main() -> None:
@@ -48,9 +48,9 @@ def main() -> None:
     work.mkdir(parents=True)
     world = World(work)
     write_dist(work / "dist", options.artifacts)
-    seconds = {"publish": timed(world.publish)}
+    seconds = {"publish": [timed(world.publish)]}
     mirror = work / "mirror"
-    seconds["create"] = timed(lambda: mirrored(world, mirror, keep=1000))
+    seconds["create"] = [timed(lambda: mirrored(world, mirror, keep=1000))]
     blobs = sum(1 for _ in (mirror / "blobs").glob("*/*"))
     seconds["--version"] = command(options.rounds, "--version")
     seconds["no-op sync"] = command(options.rounds, "mirror", "sync", mirror)
@@ -58,70 +58,35 @@ def main() -> None:
     seconds["sync of a timestamp"] = command(1, "mirror", "sync", mirror)
     seconds["verify"] = command(1, "mirror", "verify", mirror)
     seconds["du"] = command(1, "mirror", "du", mirror)
-    print(json.dumps({"artifacts": options.artifacts, "blobs": blobs, "seconds": seconds, "profile": profile(mirror)}))
+    medians = {name: statistics.median(values) for name, values in seconds.items()}
+    aims = {"no-op sync": AIM_SECONDS}
+    figures = [
+        spread(f"{name}, {options.artifacts} artifacts", values, unit="s", aim=aims.get(name))
+        for name, values in seconds.items()
+    ]
+    sizes = {"artifacts": options.artifacts, "blobs": blobs}
+    print(json.dumps({"figures": figures, **sizes, "seconds": medians, "profile": profile(mirror)}))
 
 
 def write_dist(folder: Path, count: int) -> None:
     """Write a dist folder whose bundles and layers are a few hundred bytes each."""
-    folder.mkdir()
-    artifacts = []
+    named = []
     for number in range(count):
         target, version = divmod(number, VERSIONS)
         accel = f"cuda-{10 + target // len(PLATFORMS)}.0"
-        platform = PLATFORMS[target % len(PLATFORMS)]
-        core, backend = f"core {number}", f"backend {target} {version // 2}"
-        layers = tuple(
-            Layer(
-                name=name,
-                tree_sha256=sha256_bytes(text.encode()),
-                url=put(folder, text),
-                sha256=sha256_bytes(text.encode() * 20),
-                size=len(text) * 20,
-                installed_size=len(text),
-            )
-            for name, text in (("core", core), (f"cuda-{target}", backend))
-        )
-        bundle = f"bundle {number}"
-        artifacts.append(
-            Artifact(
-                engine=ENGINE,
-                platform=platform,
-                accel=accel,
-                version=f"b{1000 + version}",
-                origin="built",
-                upstream=Upstream(repository="example/llama.cpp", tag=f"b{1000 + version}", commit=None),
-                url=put(folder, bundle),
-                sha256=sha256_bytes(bundle.encode() * 20),
-                size=len(bundle) * 20,
-                installed_size=sum(layer.installed_size for layer in layers),
-                layers=layers,
-                requires=requires_nothing(),
-                entry_points={"llama-server": "bin/llama-server"},
-                options={"GGML_BACKEND_DL": "ON"},
-                toolchain={"cxx": "gcc 12.2.0"},
-                proof=Proof(level="none"),
-                licenses=("MIT",),
-            )
-        )
-    text = write_manifest(artifacts, release="2026.11.0", created="2026-11-22T00:00:00Z")
-    (folder / "manifest.json").write_bytes(text)
+        layers = (("core", f"core {number}"), (f"cuda-{target}", f"backend {target} {version // 2}"))
+        named.append(Named(PLATFORMS[target % len(PLATFORMS)], accel, f"b{1000 + version}", layers))
+    write_small_dist(folder, named)
 
 
-def put(folder: Path, text: str) -> str:
-    """Write a small file and return its name."""
-    name = f"{text.replace(' ', '-')}.tar.zst"
-    (folder / name).write_bytes(text.encode() * 20)
-    return name
-
-
-def command(rounds: int, *arguments: str | Path) -> float:
-    """Return the median time of a command, whole processes, in seconds."""
+def command(rounds: int, *arguments: str | Path) -> list[float]:
+    """Return the times of a command, whole processes, in seconds."""
     environment = {**os.environ, "PYTHONPATH": str(PROJECT)}
     argv = [sys.executable, "-m", "pipeline", *map(str, arguments)]
-    return statistics.median(
+    return [
         timed(lambda: subprocess.run(argv, env=environment, check=True, stdout=subprocess.DEVNULL))
         for _ in range(rounds)
-    )
+    ]
 
 
 def timed(action) -> float:

@@ -29,6 +29,7 @@ sys.path.insert(0, str(PROJECT))
 
 from pipeline.model.manifest_document import read_manifest  # noqa: E402 - found through the line above
 from tests.benchmarks.install_speed import LAYER_BYTES, RUNTIME_LIBRARY_BYTES, libraries, take  # noqa: E402
+from tests.gathering.protocol import spread  # noqa: E402
 from tests.simulators.engine_world import LayerFiles, World  # noqa: E402
 
 
@@ -74,7 +75,12 @@ def main() -> None:
             published = published_in(world, "dist", options.deltas)
             found[name] = measure(world, "dist", None) | {"publish": [published]}
     shutil.rmtree(work)
-    print(json.dumps(found, indent=2))
+    figures = [
+        spread(f"{name}: update by {how}, of the whole archive", [one[how]["ratio_to_tar_zst"]], peer="new .tar.zst")
+        for name, one in found.items()
+        for how in ("archives", "deltas")
+    ]
+    print(json.dumps({"figures": figures, **found}, indent=2))
 
 
 def make_bundles(world: World, runtime_mb: int) -> None:

@@ -33,7 +33,8 @@ from pathlib import Path
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT))
 
-from tests.simulators.engine_world import LayerFiles, World  # noqa: E402 - found through the line above
+from tests.gathering.protocol import spread  # noqa: E402 - found through the line above
+from tests.simulators.engine_world import LayerFiles, World  # noqa: E402 - as above
 
 AIM = 0.8
 OTHERS = ("sha256sum", "sha256sum_2", "openssl")
@@ -70,9 +71,21 @@ def main() -> None:
     ratios = {
         other: round(statistics.median(found[other] / found["verify"] for found in rounds), 2) for other in OTHERS
     }
+    figures = [
+        spread(
+            "throughput of verify to it",
+            (found[other] / found["verify"] for found in rounds),
+            peer=other,
+            aim=AIM if other == "sha256sum" else None,
+            better="higher",
+        )
+        for other in OTHERS
+    ]
+    figures += [spread(f"verify of the {name} repository, peak", [mb], unit="MB") for name, mb in peaks.items()]
     print(
         json.dumps(
             {
+                "figures": figures,
                 "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
                 "bytes": bench.size_bytes,
                 "files": len(bench.blobs),
