@@ -86,9 +86,10 @@ def merge(published: Mapping[str, Manifest], dist: Dist | None, *, replace: bool
             hint="publish to another folder with --to; a rehearsal has a repository of its own",
         )
     touched = {artifact.engine for artifact in (*added, *replaced)}
-    artifacts: dict[str, tuple[Artifact, ...]] = {}
+    by_engine: dict[str, list[Artifact]] = {}
     for artifact in by_key.values():
-        artifacts[artifact.engine] = (*artifacts.get(artifact.engine, ()), artifact)
+        by_engine.setdefault(artifact.engine, []).append(artifact)
+    artifacts = {engine: tuple(found) for engine, found in by_engine.items()}
     folders = {engine: _folder(engine, artifacts[engine]) for engine in artifacts}
     headers = {engine: (manifest.release, manifest.created) for engine, manifest in published.items()}
     if dist is not None:
@@ -97,9 +98,15 @@ def merge(published: Mapping[str, Manifest], dist: Dist | None, *, replace: bool
         engine: write_manifest(artifacts[engine], release=headers[engine][0], created=headers[engine][1])
         for engine in sorted(artifacts)
     }
-    release, created = max(headers.values(), key=lambda header: header[1], default=("empty", "1970-01-01T00:00:00Z"))
-    copy = write_manifest(by_key.values(), release=release, created=created)
-    return Merged(manifests, copy, artifacts, folders, tuple(added), tuple(replaced), tuple(unchanged))
+    return Merged(
+        manifests,
+        _copy(manifests, by_key.values(), headers.values()),
+        artifacts,
+        folders,
+        tuple(added),
+        tuple(replaced),
+        tuple(unchanged),
+    )
 
 
 def target_files(
@@ -138,6 +145,14 @@ def target_files(
         path = revocations_target(engine, merged.folders.get(engine, "engines"))
         targets[path] = _target(path, sha256_bytes(data), len(data), name="revocations.json")
     return dict(sorted(targets.items()))
+
+
+def _copy(manifests: Mapping[str, bytes], artifacts: Iterable[Artifact], headers: Iterable[tuple[str, str]]) -> bytes:
+    """Return the manifest of everything, under the newest release's name; of one engine it is that engine's."""
+    if len(manifests) == 1:
+        return next(iter(manifests.values()))
+    release, created = max(headers, key=lambda header: header[1], default=("empty", "1970-01-01T00:00:00Z"))
+    return write_manifest(artifacts, release=release, created=created)
 
 
 def _folder(engine: str, artifacts: Iterable[Artifact]) -> TargetFolder:

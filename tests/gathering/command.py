@@ -86,7 +86,8 @@ class Gathering:
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
-            shutil.rmtree(self._output / "work", ignore_errors=True)
+            for name in ("work", "pycache"):
+                shutil.rmtree(self._output / name, ignore_errors=True)
         self._write()
         _say(f"written: {self._output / RESULT}, {self._output / TABLE}")
         return status

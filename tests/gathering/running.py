@@ -86,7 +86,8 @@ def judged(code: int, printed: str, log: str) -> Entry:
 
 def _run(argv: list[str], printed: Path, log: Path, project: Path) -> int:
     """Return the exit status; a group of its own, so that all that it started ends with it."""
-    env = {**os.environ, "PYTHONPATH": str(project)}
+    env = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}  # users keep theirs
+    env |= {"PYTHONPATH": str(project), "PYTHONPYCACHEPREFIX": str(printed.parent / "pycache")}
     with printed.open("wb") as out, log.open("wb") as err:
         child = subprocess.Popen(
             argv, stdout=out, stderr=err, stdin=subprocess.DEVNULL, env=env, start_new_session=True

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -46,6 +48,28 @@ def test_what_readers_disagree_about_is_refused(data: bytes, match: str):
     with pytest.raises(IntegrityError, match=match) as caught:
         parse_json(data, what="manifest")
     assert caught.value.message.startswith("manifest is malformed")
+
+
+def test_a_text_that_stands_many_times_is_looked_at_once():
+    document = b"[" + b",".join([b'{"name": "core", "role": "core"}'] * 1000) + b"]"
+    looked_at = 0
+
+    def count(_frame, event, called):
+        nonlocal looked_at
+        looked_at += event == "c_call" and called.__name__ == "search"
+
+    sys.setprofile(count)
+    try:
+        parse_json(document, what="x")
+    finally:
+        sys.setprofile(None)
+    assert looked_at == 3
+
+
+def test_an_unclean_text_is_refused_wherever_it_stands_after_clean_ones():
+    for data in (b'[{"a": "b"}, {"a": "\\u202e"}]', b'[{"a": "b"}, {"\\u202e": "b"}]', b'["a", ["a", "\\u202e"]]'):
+        with pytest.raises(IntegrityError, match=r"U\+202E"):
+            parse_json(data, what="x")
 
 
 def test_long_documents_are_refused_unread():
