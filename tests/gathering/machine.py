@@ -57,7 +57,7 @@ def versions(names: Iterable[str]) -> tuple[dict[str, str], list[str]]:
 def commit(project: Path) -> str:
     """Return the checkout's commit, with a word about changes; nothing where git does not know it."""
     head = _output(["git", "-C", str(project), "rev-parse", "--short=12", "HEAD"])
-    changed = _output(["git", "-C", str(project), "status", "--porcelain", "--untracked-files=no"])
+    changed = _output(["git", "-C", str(project), "status", "--porcelain", "--untracked-files=no", "--", ":!docs"])
     return f"{head} with changes" if head and changed else head
 
 
