@@ -73,7 +73,7 @@ def main() -> None:
     options = parser.parse_args()
     work = options.work.absolute()
     shutil.rmtree(work, ignore_errors=True)
-    points = sorted(options.points)
+    points = sorted(options.points, reverse=True)  # the largest has the aims; who ends it early has those in the log
     measured = {}
     for count in points:
         grown = Grown(work / str(count), count)
@@ -81,10 +81,10 @@ def main() -> None:
             grown.run(name)  # Python's compiled files are written once
         measured[count] = {name: [grown.run(name) for _ in range(options.rounds)] for name in OPERATIONS}
         print(f"{count} artifacts: {_medians(measured[count])}", file=sys.stderr)
-        for name in options.profile if count == points[-1] else ():
+        for name in options.profile if count == points[0] else ():
             grown.profile(name)
         shutil.rmtree(grown.folder)
-    found = summary(measured)
+    found = summary({count: measured[count] for count in sorted(measured)})
     if options.picture:
         options.picture.parent.mkdir(parents=True, exist_ok=True)
         options.picture.write_text(growth_picture(found["table"], aim_seconds=AIM_SECONDS), encoding="utf-8")
@@ -209,7 +209,10 @@ def _columns(rounds: list[tuple[float, float, float]]) -> dict[str, float]:
 
 def _medians(found: dict[str, list[tuple[float, float, float]]]) -> str:
     rows = {name: _columns(rounds) for name, rounds in found.items()}
-    return ", ".join(f"{name} {row['seconds']} s {row['peak_mb']} MB" for name, row in rows.items())
+    return ", ".join(
+        f"{name} {row['seconds']} s ({row['processor_seconds']} s of processor) {row['peak_mb']} MB"
+        for name, row in rows.items()
+    )
 
 
 if __name__ == "__main__":
