@@ -143,6 +143,7 @@ class Gathering:
             "machine": self._machine,
             "versions": found,
             "missing": missing,
+            "not_run": [one.name for one in self._programs if one.name not in self._entries],
             "programs": [self._entries[one.name] for one in self._programs if one.name in self._entries],
         }
         _replace(self._output / RESULT, json.dumps(document, indent=1, ensure_ascii=False) + "\n")

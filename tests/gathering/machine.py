@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -26,7 +27,7 @@ def machine() -> dict[str, Any]:
         "cores": cores,
         "memory_gib": round(memory / (1 << 30), 1),
         "system": _system(),
-        "kernel": f"{platform.system()} {platform.release()}",
+        "kernel": f"{platform.system()} {platform.release().partition('-')[0]}",
         "python": platform.python_version(),
     }
 
@@ -43,7 +44,7 @@ def find(name: str) -> str | None:
 
 
 def versions(names: Iterable[str]) -> tuple[dict[str, str], list[str]]:
-    """Return what programs say of their version, and the names of those that are not there."""
+    """Return the versions that programs say they are, and the names of those that are not there."""
     found, missing = {}, []
     for name in sorted(set(names)):
         place = find(name)
@@ -63,8 +64,8 @@ def commit(project: Path) -> str:
 
 def _said_version(name: str, place: str) -> str:
     said = _output([place, _VERSION_ARGUMENTS.get(name, "--version")])
-    first = said.splitlines()[0].strip() if said else "says no version"
-    return first.partition(" from ")[0][:80]  # pip says its folder too
+    number = re.search(r"\d+(?:\.\d+)+[a-z]?", said)
+    return number[0] if number else "of an unknown version"
 
 
 def _output(argv: list[str]) -> str:

@@ -101,9 +101,13 @@ _STATUS_WORDS = {"failed": "failed", "left out": "was left out", "interrupted": 
 
 
 def _missing(document: Mapping[str, Any]) -> list[str]:
-    return [f"- peers that are not on this machine: {', '.join(document['missing'])}"] if document["missing"] else []
+    lines = []
+    if document["missing"]:
+        lines.append(f"- peers that are not on this machine: {', '.join(document['missing'])}")
+    if document["not_run"]:
+        lines.append(f"- not run: {', '.join(f'`{name}`' for name in document['not_run'])}")
+    return lines
 
 
 def _versions(versions: Mapping[str, str]) -> str:
-    said = (text if text.lower().startswith(name.lower()) else f"{name}: {text}" for name, text in versions.items())
-    return ", ".join(said) or "no peer"
+    return ", ".join(f"{name} {version}" for name, version in versions.items()) or "no peer"

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -75,7 +76,7 @@ def test_what_a_benchmark_prints_is_gathered_with_machine_versions_and_its_log(f
         "unit": "ratio", "peer": "curl", "aim": 1.0, "better": "lower",
     }  # fmt: skip
     assert document["machine"]["cores"] >= 1
-    assert "tar" in document["versions"]["tar"]
+    assert re.fullmatch(r"[0-9.]+", document["versions"]["tar"])
     assert (tmp_path / "out" / "good.log").read_text() == "one round\n"
     table = (tmp_path / "out" / "performance.md").read_text()
     assert "| good | bytes moved | curl | **0.5** | 0.25 to 0.75 | 3 | at most 1: met |" in table
@@ -141,6 +142,13 @@ def test_it_can_be_done_in_parts(folder, tmp_path):
     gather(folder, tmp_path / "out", "--only", "two")
     _, document = gather(folder, tmp_path / "out", "--only", "one", "--quick")
     assert [(entry["name"], entry["quick"]) for entry in document["programs"]] == [("one", True), ("two", False)]
+
+
+def test_what_was_not_run_is_named(folder, tmp_path):
+    write(folder, {"one": measuring(), "two": measuring()})
+    _, document = gather(folder, tmp_path / "out", "--only", "two")
+    assert document["not_run"] == ["one"]
+    assert "- not run: `one`" in (tmp_path / "out" / "performance.md").read_text()
 
 
 def test_results_of_another_machine_are_not_mixed_in(folder, tmp_path):
