@@ -50,14 +50,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
             )
         return 0
     output = (options.read or options.output).absolute()
-    output.mkdir(parents=True, exist_ok=True)
-    gathering = Gathering(output, programs, options.programs)
-    status = gathering.run(chosen, quick=options.quick)
-    if options.write_docs and status != INTERRUPTED:
-        try:
+    status = 0
+    try:
+        if not options.read:
+            output.mkdir(parents=True, exist_ok=True)
+            status = Gathering(output, programs, options.programs).run(chosen, quick=options.quick)
+        if options.write_docs and status != INTERRUPTED:
             write_docs(output, programs, options.docs)
-        except (OSError, ValueError) as error:
-            return _refuse(str(error))
+    except (OSError, ValueError) as error:
+        return _refuse(str(error))
     return status
 
 
@@ -126,14 +127,17 @@ class Gathering:
         self._write()
 
     def _earlier(self) -> dict[str, dict[str, Any]]:
-        """Return what an earlier run has left, where it was on the same machine."""
-        try:
-            document = json.loads((self._output / RESULT).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
+        """Return what an earlier run has left.
+
+        Raises:
+            ValueError: it is of another machine, whose figures cannot stand beside this one's, or cannot be read.
+        """
+        path = self._output / RESULT
+        if not path.exists():
             return {}
+        document = json.loads(path.read_text(encoding="utf-8"))
         if document.get("schema_version") != SCHEMA_VERSION or document.get("machine") != self._machine:
-            _say("what is in the folder is of another machine or an earlier form, and is replaced")
-            return {}
+            raise ValueError(f"{path} is of another machine or another form; choose another folder with --output")
         return {entry["name"]: entry for entry in document["programs"]}
 
     def _write(self) -> None:

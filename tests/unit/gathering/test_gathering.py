@@ -151,13 +151,21 @@ def test_what_was_not_run_is_named(folder, tmp_path):
     assert "- not run: `one`" in (tmp_path / "out" / "performance.md").read_text()
 
 
-def test_results_of_another_machine_are_not_mixed_in(folder, tmp_path):
+def test_results_of_another_machine_are_not_mixed_in_and_stay(folder, tmp_path, capsys):
     write(folder, {"one": measuring(), "two": measuring()})
     _, document = gather(folder, tmp_path / "out", "--only", "two")
     document["machine"]["cores"] += 1
     (tmp_path / "out" / "performance.json").write_text(json.dumps(document))
-    _, document = gather(folder, tmp_path / "out", "--only", "one")
-    assert [entry["name"] for entry in document["programs"]] == ["one"]
+    status, after = gather(folder, tmp_path / "out", "--only", "one")
+    assert (status, after) == (2, document)
+    assert "choose another folder" in capsys.readouterr().err
+
+
+def test_a_folder_without_results_is_refused_by_read_and_not_made(folder, tmp_path, capsys):
+    write(folder, {"one": measuring()})
+    assert main(["--programs", str(folder), "--read", str(tmp_path / "none"), "--write-docs"]) == 2
+    assert not (tmp_path / "none").exists()
+    assert "none/performance.json" in capsys.readouterr().err
 
 
 def test_a_name_that_is_no_benchmark_is_refused_with_those_that_are(folder, tmp_path, capsys):
