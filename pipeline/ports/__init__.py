@@ -8,7 +8,7 @@ from pipeline.ports.commands import Command, CommandOutcome, CommandRunner, Runn
 from pipeline.ports.compiler_cache import CompilerCacheChoice
 from pipeline.ports.drills import DrillGround
 from pipeline.ports.environments import CondaTool
-from pipeline.ports.files import Archiver, BinaryInspector, Disk, KeyFiles, LayerReader, PlacedTree, TreeReader
+from pipeline.ports.files import Archiver, BinaryInspector, Disk, KeyFiles, LayerReader, TreeReader
 from pipeline.ports.host import Clock, HostProbe
 from pipeline.ports.network import (
     Downloader,
@@ -20,6 +20,7 @@ from pipeline.ports.network import (
     PackageIndex,
 )
 from pipeline.ports.pictures import PictureMaker
+from pipeline.ports.placed_tree import PlacedTree
 from pipeline.ports.releases import ApiDocument, ReleaseApi, RemoteHasher
 from pipeline.ports.services import Reporting, Running, Services
 from pipeline.ports.space import require_space

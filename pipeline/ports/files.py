@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -12,13 +12,7 @@ if TYPE_CHECKING:
     from pipeline.model.binary import BinaryCard
     from pipeline.model.layer_content import FileFootprint
     from pipeline.model.tree import Tree
-
-
-class PlacedTree(NamedTuple):
-    """A tree, and the folder that its files are in."""
-
-    folder: Path
-    tree: Tree
+    from pipeline.ports.placed_tree import PlacedTree
 
 
 class Archiver(Protocol):

@@ -51,6 +51,14 @@ class Merged:
     unchanged: tuple[Artifact, ...]
 
 
+def _refuse_mixing(artifacts: Iterable[Artifact]) -> None:
+    if len({artifact.rehearsal for artifact in artifacts}) > 1:
+        raise RehearsalError(
+            "a rehearsal would stand beside real bundles in one repository, which nobody could then tell apart",
+            hint="publish to another folder with --to; a rehearsal has a repository of its own",
+        )
+
+
 def merge(published: Mapping[str, Manifest], dist: Dist | None, *, replace: bool) -> Merged:
     """Add a dist's artifacts to what is published; without dist everything stays.
 
@@ -69,22 +77,15 @@ def merge(published: Mapping[str, Manifest], dist: Dist | None, *, replace: bool
         if before == artifact:
             unchanged.append(artifact)
             continue
-        if before is None:
-            added.append(artifact)
-        elif replace:
-            replaced.append(artifact)
-        else:
+        if before is not None and not replace:
             raise UsageError(
                 f"{artifact.target} {artifact.version} is published with other bytes (sha256 {before.sha256}, now"
                 f" {artifact.sha256}); published artifacts never change",
                 hint="publish it as a new version, or with --replace where nobody can have installed it",
             )
+        (added if before is None else replaced).append(artifact)
         by_key[artifact.key] = artifact
-    if len({artifact.rehearsal for artifact in by_key.values()}) > 1:
-        raise RehearsalError(
-            "a rehearsal would stand beside real bundles in one repository, which nobody could then tell apart",
-            hint="publish to another folder with --to; a rehearsal has a repository of its own",
-        )
+    _refuse_mixing(by_key.values())
     touched = {artifact.engine for artifact in (*added, *replaced)}
     by_engine: dict[str, list[Artifact]] = {}
     for artifact in by_key.values():

@@ -30,6 +30,7 @@ from pipeline.workflows import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
     from pipeline.catalog import Catalog
@@ -94,7 +95,6 @@ def command(
         planned = plan_jobs(targets, catalog, packages=recipes.packages, runners=chosen)
         jobs[provider] = [job.name for job in planned]
         elsewhere.update({job.name: job for job in kept_elsewhere(planned, asked)})
-        crossed = crossed_for_macs(targets, catalog, host=chosen.gathering_platform)
         files += render_workflows(
             provider,
             planned,
@@ -102,26 +102,32 @@ def command(
             runners=chosen,
             templates_dir=_templates_dir(),
             fetched=plan_proofs(targets, catalog, runners=chosen),
-            crossed=crossed,
+            crossed=crossed_for_macs(targets, catalog, host=chosen.gathering_platform),
         )
-    for job in elsewhere.values():
-        names, runner = ", ".join(job.targets), f"{job.platform}={asked[job.platform]}"
-        session.warn(f"--runner {runner} does not make {names}: cross built on {job.runner}")
+    _warn_of(session, elsewhere.values(), asked)
     found = {file.path: _content(folder / file.path) for file in files}
     if check:
         require_fresh(files, found)
     stale = stale_files(files, found)
     if not session.dry_run:
         _write(folder, stale)
-    document = {
-        "folder": str(folder),
+    document = {"folder": str(folder), **_changes(files, stale), "jobs": jobs, "dry_run": session.dry_run}
+    session.show(document, lambda: _text(document))
+
+
+def _changes(files: Iterable[GeneratedFile], stale: Iterable[GeneratedFile]) -> dict[str, list[str]]:
+    return {
         "files": [file.path for file in files if file.content is not None],
         "changed": [file.path for file in stale if file.content is not None],
         "removed": [file.path for file in stale if file.content is None],
-        "jobs": jobs,
-        "dry_run": session.dry_run,
     }
-    session.show(document, lambda: _text(document))
+
+
+def _warn_of(session: Session, elsewhere: Iterable[Job], asked: Mapping[str, str]) -> None:
+    """Say which targets a runner that was asked for does not make."""
+    for job in elsewhere:
+        names, runner = ", ".join(job.targets), f"{job.platform}={asked[job.platform]}"
+        session.warn(f"--runner {runner} does not make {names}: cross built on {job.runner}")
 
 
 def _targets(session: Session, catalog: Catalog, patterns: tuple[str, ...]) -> tuple[Target, ...]:

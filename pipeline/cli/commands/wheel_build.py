@@ -117,10 +117,8 @@ def command(session: Session, engine: str, *, asked: _Asked, limits: BudgetOptio
             session, limits, made, services, published=published, budgets=budgets, output_dir=folder
         )
     error = budgeting.error_of(verdict, limits.budget, kept=f"the bundle is in {folder}; ")
-    about_bundle = {
-        "bundle": str(folder / bundled.url) if bundled else None,
-        **budgeting.budget_document(verdict, error),
-    }
+    place = str(folder / bundled.url) if bundled else None
+    about_bundle = {"bundle": place, **budgeting.budget_document(verdict, error)}
     over = budgeting.over_text(verdict)
     _show(session, request, plan, results, path=str(path), about_bundle=about_bundle, over=over)
     budgeting.finish(session, verdict, error)
