@@ -71,7 +71,9 @@ def merge(published: Mapping[str, Manifest], dist: Dist | None, *, replace: bool
         RehearsalError: a rehearsal would stand beside something real.
     """
     by_key = {artifact.key: artifact for manifest in published.values() for artifact in manifest.artifacts}
-    added, replaced, unchanged = [], [], []
+    added: list[Artifact] = []
+    replaced: list[Artifact] = []
+    unchanged: list[Artifact] = []
     for artifact in () if dist is None else dist.artifacts:
         before = by_key.get(artifact.key)
         if before == artifact:
