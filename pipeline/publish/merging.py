@@ -95,8 +95,7 @@ def merge(published: Mapping[str, Manifest], dist: Dist | None, *, replace: bool
     artifacts = {engine: tuple(found) for engine, found in by_engine.items()}
     folders = {engine: _folder(engine, artifacts[engine]) for engine in artifacts}
     headers = {engine: (manifest.release, manifest.created) for engine, manifest in published.items()}
-    if dist is not None:
-        headers.update(dict.fromkeys(touched, (dist.release, dist.created)))
+    headers |= {} if dist is None else dict.fromkeys(touched, (dist.release, dist.created))
     manifests = {
         engine: write_manifest(artifacts[engine], release=headers[engine][0], created=headers[engine][1])
         for engine in sorted(artifacts)
