@@ -51,6 +51,9 @@ def _refuse_reserved(options: Mapping[str, str], engine: EngineRecipe) -> None:
         )
 
 
+LAYER_RELEASED = "1980-01-01T00:00:00Z"
+
+
 class _Build:
     """The steps of one target from one pinned source."""
 
@@ -60,6 +63,8 @@ class _Build:
         self._engine = engine
         self._pin = pin
         self._epoch_seconds = planning.epoch_seconds(pin.released)
+        # The same tree is the same archive, of whichever release it is: both have one place in a dist folder.
+        self._layer_epoch_seconds = planning.epoch_seconds(LAYER_RELEASED)
         self._label = f"{engine.name} {pin.version}"
         self._chain: ToolchainSteps | None = toolchain_steps(planning, target)
 
@@ -163,7 +168,7 @@ class _Build:
             toolchain=self._versions(separating_tools(self._engine, self._target.platform)),
             separation=native.separation if native is not None and self._chain is None else None,
             zstd_level=self._planning.request.zstd_level,
-            epoch_seconds=self._epoch_seconds,
+            epoch_seconds=self._layer_epoch_seconds,
         )
         return self._planning.add(self._target, compiled.replace("compile ", "layer ", 1), action, (compiled, source))
 
