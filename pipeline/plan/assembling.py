@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from pipeline.names import Target
     from pipeline.plan.collecting import Planning
 
-# No release date is locked, and the same packages give the same layers whenever they are bundled, so files have the
-# first time stamp that a zip file can hold unless SOURCE_DATE_EPOCH says another.
-EPOCH_SECONDS = 315_532_800  # 1980-01-01T00:00:00Z
 CHANNEL_ZSTD_LEVEL = 1
 """Packages, and installers of them, are compressed already: a higher level takes 30 times as long for nothing."""
 
@@ -62,8 +59,8 @@ class _Assembly:
         self._engine = engine
         self._environment = environment
         self._decision = decision
-        asked = planning.request.epoch_seconds
-        self._epoch_seconds = EPOCH_SECONDS if asked is None else asked
+        # No release date is locked, and the same packages give the same layers whenever they are bundled.
+        self._epoch_seconds = planning.lasting_epoch_seconds
         self._label = f"{engine.name} {decision.version} {target.platform}"
         self._suffix = "" if environment.conda else " wheels-only"
 

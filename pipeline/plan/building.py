@@ -51,9 +51,6 @@ def _refuse_reserved(options: Mapping[str, str], engine: EngineRecipe) -> None:
         )
 
 
-LAYER_RELEASED = "1980-01-01T00:00:00Z"
-
-
 class _Build:
     """The steps of one target from one pinned source."""
 
@@ -64,7 +61,7 @@ class _Build:
         self._pin = pin
         self._epoch_seconds = planning.epoch_seconds(pin.released)
         # The same tree is the same archive, of whichever release it is: both have one place in a dist folder.
-        self._layer_epoch_seconds = planning.epoch_seconds(LAYER_RELEASED)
+        self._layer_epoch_seconds = planning.lasting_epoch_seconds
         self._label = f"{engine.name} {pin.version}"
         self._chain: ToolchainSteps | None = toolchain_steps(planning, target)
 

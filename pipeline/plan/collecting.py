@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from pipeline.names import Target
     from pipeline.plan.request import BuildRequest, PlanInputs
 
+EPOCH_SECONDS = 315_532_800
+"""1980-01-01T00:00:00Z, the first time stamp that a zip file can hold: of files that no release may change."""
+
 
 @dataclass(frozen=True, slots=True)
 class Planning:
@@ -54,3 +57,9 @@ class Planning:
         """Return the time stamp of what is made from a release of that date (RFC 3339)."""
         asked = self.request.epoch_seconds
         return int(datetime.fromisoformat(released).timestamp()) if asked is None else asked
+
+    @property
+    def lasting_epoch_seconds(self) -> int:
+        """The time stamp of what is the same archive in every release, unless SOURCE_DATE_EPOCH says another."""
+        asked = self.request.epoch_seconds
+        return EPOCH_SECONDS if asked is None else asked

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from pipeline.model.archive_actions import FetchArchive, SplitLayer
 from pipeline.model.manifest import Upstream
 from pipeline.names import family_of
+from pipeline.plan.collecting import EPOCH_SECONDS
 from pipeline.plan.finishing import Made, finish
 
 if TYPE_CHECKING:
@@ -17,9 +18,8 @@ if TYPE_CHECKING:
     from pipeline.names import Target
     from pipeline.plan.collecting import Planning
 
-# A vendor's runtime has a time stamp that no release changes, so that the same files give the same archive for all of
-# them: the first that a zip file can hold.
-RUNTIME_EPOCH_SECONDS = 315_532_800  # 1980-01-01T00:00:00Z
+# A vendor's runtime has it whatever is asked for, so that the same files give the same archive for all releases.
+RUNTIME_EPOCH_SECONDS = EPOCH_SECONDS
 RUNTIME_ZSTD_LEVEL = 9
 """Code for GPUs is compressed inside: of cuBLASLt 13.0, 0.989 is left at this level in 0.1 s for 40 MB, and 0.987 at
 level 19 in 16 s."""
