@@ -9,6 +9,7 @@ from pipeline.errors import ProofError
 from pipeline.model.filling import fill
 from pipeline.ports.commands import Command
 from pipeline.proofs.devices import read_devices
+from pipeline.proofs.exits import in_words, next_step
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -170,8 +171,11 @@ def _run(
     outcome = commands.run(Command(argv, cwd=cwd, env=env, timeout_seconds=PROGRAM_TIMEOUT_SECONDS))
     if outcome.exit_code != 0:
         raise ProofError(
-            f"{program.name} {' '.join(arguments)} ended with exit code {outcome.exit_code}:{_last(outcome.tail)}",
-            hint="a missing library, or a processor or driver that it does not run on, shows in its last lines",
+            f"{program.name} {' '.join(arguments)} ended with {in_words(outcome.exit_code)}:{_last(outcome.tail)}",
+            hint=next_step(
+                outcome.exit_code,
+                "a missing library, or a processor or driver that it does not run on, shows in its last lines",
+            ),
         )
     return outcome.tail
 

@@ -10,6 +10,7 @@ from pipeline.events import StepProgress
 from pipeline.model.filling import fill
 from pipeline.ports import Command
 from pipeline.proofs.asking import Served, complete, first_piece, last_words, list_models, stream
+from pipeline.proofs.exits import in_words, next_step
 from pipeline.proofs.programs import find_program, make_model, own_environment
 
 if TYPE_CHECKING:
@@ -182,7 +183,7 @@ def _generate_once(check: HealthCheck, command: Command, port: int, *, services:
         if not stopped:
             server.stop(grace_seconds=0)
     if exit_code not in _SIGTERM_EXIT_CODES:
-        raise ProofError(f"the server ended with exit code {exit_code} when told to stop{last_words(server)}")
+        raise ProofError(f"the server ended with {in_words(exit_code)} when told to stop{last_words(server)}")
     return Generation(tokens, ready_seconds, text, resident_bytes, model="", streamed_tokens=streamed)
 
 
@@ -199,8 +200,11 @@ def _wait_until_ready(served: Served, *, poll_seconds: float = _POLL_SECONDS) ->
             raise _PortTakenError
         if exit_code is not None:
             raise ProofError(
-                f"the server ended with exit code {exit_code} before it was ready{last_words(server)}",
-                hint="a model that is missing or damaged, or a library that does not load, shows in its last lines",
+                f"the server ended with {in_words(exit_code)} before it was ready{last_words(server)}",
+                hint=next_step(
+                    exit_code,
+                    "a model that is missing or damaged, or a library that does not load, shows in its last lines",
+                ),
             )
         answer = services.loopback.get(served.port, "/health", timeout_seconds=2.0)
         if answer is not None and answer.status == 200:

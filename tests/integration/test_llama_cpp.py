@@ -97,6 +97,13 @@ def test_what_a_host_needs_was_measured(artifacts):
         }  # fmt: skip
 
 
+def test_every_variant_is_there_but_the_one_with_amx(user, artifacts, tmp_path):
+    user.ok("unpack", user.home / "dist" / artifacts["cpu"]["url"], "--to", tmp_path / "unpacked")
+    variants = {path.stem.removeprefix("libggml-cpu-") for path in (tmp_path / "unpacked").rglob("libggml-cpu-*.so")}
+    assert variants > {"x64", "sse42", "sandybridge", "haswell", "skylakex", "icelake", "zen4", "alderlake"}
+    assert "sapphirerapids" not in variants  # ci/decisions/0072
+
+
 # The aim is 0.75. Plain x86 code of one variant stays just above it with every zstd setting; docs/performance.md.
 @pytest.mark.parametrize(("accel", "at_most"), [("cpu", 0.75), ("avx2", 0.77)])
 def test_the_download_is_a_fraction_of_a_gzipped_tar(user, artifacts, tmp_path, accel, at_most):

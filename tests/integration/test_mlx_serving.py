@@ -264,7 +264,7 @@ def test_one_that_will_not_stop_is_killed_and_reported(ground, monkeypatch):
     monkeypatch.setattr("pipeline.proofs.serving._GRACE_SECONDS", 1.0)
     deaf = "import runpy, signal, sys; signal.signal(15, signal.SIG_IGN); sys.argv[0] = 'mlx_lm'; "
     serve = ("-c", deaf + "runpy.run_module('mlx_lm', run_name='__main__')", *ground.check.server_args[2:])
-    with pytest.raises(ProofError, match="exit code -9 when told to stop"):
+    with pytest.raises(ProofError, match=r"exit code -9 \(SIGKILL: .*\) when told to stop"):
         ground.generate(server_args=serve)
     assert left_of_session(ground.services.commands.ids[-1]) == []
 

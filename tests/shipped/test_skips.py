@@ -70,5 +70,5 @@ def test_each_allowed_reason_is_still_one_that_a_test_gives():
 
 def test_the_gate_looks_at_skips():
     gate = (ROOT / ".ci/run").read_text()
-    assert "./ci/test --allowed-skips=tests/allowed_skips.toml --skips-to=" in gate
+    assert "--allowed-skips=tests/allowed_skips.toml --skips-to='$skips'\" ./ci/test\n" in gate
     assert 'cat "$skips"' in gate

@@ -116,7 +116,7 @@ def test_a_server_that_only_loads_is_waited_for(tmp_path):
 
 def test_a_server_that_does_not_stop_is_killed_and_that_is_said(tmp_path, monkeypatch):
     monkeypatch.setattr("pipeline.proofs.serving._GRACE_SECONDS", 0.3)
-    with pytest.raises(ProofError, match="exit code -9 when told to stop"):
+    with pytest.raises(ProofError, match=r"exit code -9 \(SIGKILL: .*\) when told to stop"):
         Ground(tmp_path, "deaf").generate()
 
 
