@@ -22,12 +22,14 @@ class Separation(NamedTuple):
         debug: what is kept of ``{name}``, beside the file in the tree of debug files; may be a folder.
         commands: run in the file's own folder, one after the other: ``{name}`` is the file, ``{debug}`` the path of
             what is kept, and ``{stripped}``, where a command writes it, is then put in the file's place.
+        keeps_debug: whether debug information that the compiler was asked for is in what is kept; symbols always are.
     """
 
     tools: tuple[str, ...]
     applies: Callable[[BinaryCard], bool]
     debug: str
     commands: tuple[tuple[str, ...], ...]
+    keeps_debug: bool
 
     def argvs(self, *, name: str, debug: str, stripped: str) -> tuple[tuple[str, ...], ...]:
         """Return the commands for one file; the first word of each is a tool's name."""
@@ -55,6 +57,7 @@ SEPARATIONS: Mapping[SeparationName, Separation] = {
             ("objcopy", "--only-keep-debug", "{name}", "{debug}"),
             ("objcopy", "--strip-unneeded", "--add-gnu-debuglink={debug}", "{name}", "{stripped}"),
         ),
+        keeps_debug=True,
     ),
     # lldb takes a dSYM beside a file by its UUID (lldb.llvm.org, "Symbols on macOS"). What is exported stays: strip -x
     # takes local symbols alone. A change breaks the signature, without which macOS on arm64 ends the program. The name
@@ -68,6 +71,7 @@ SEPARATIONS: Mapping[SeparationName, Separation] = {
             ("strip", "-S", "-x", "{name}"),
             ("codesign", "--force", "--sign", "-", "--timestamp=none", "{name}"),
         ),
+        keeps_debug=False,  # it stays in the object files (ci/decisions/0061), which are gone by then
     ),
 }
 """The ways there are, by the names that recipes have for them."""

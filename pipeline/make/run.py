@@ -26,6 +26,7 @@ from pipeline.model.archive_actions import FetchArchive, SplitLayer
 from pipeline.model.rehearsal_actions import RehearseLayer
 from pipeline.model.result import StepResult
 from pipeline.model.wheel_actions import BuildWheel, ProveWheel
+from pipeline.plan.debug_information import debug_left_behind
 from pipeline.plan.keys import step_key
 from pipeline.plan.states import outstanding, why_wanted
 
@@ -88,6 +89,8 @@ def carry_out_plan(plan: Plan, services: Services, *, log: StepLog | None = None
     log = log or StepLog(services.clock)
     for decision in plan.decisions:
         _tell(decision, services)
+    if left_behind := debug_left_behind(plan):
+        services.events.emit(Notice(left_behind, "warning"))
     require_space_for_downloads((step for step in plan.steps if step.name in wanted), services)
     actions = [step.action for step in plan.steps if step.name in wanted]
     download_archives([action for action in actions if isinstance(action, FetchArchive)], services)

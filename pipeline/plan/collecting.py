@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 
 from pipeline.model.plan import Step
+from pipeline.model.time_stamps import LASTING_EPOCH_SECONDS
 from pipeline.plan.keys import step_key
 
 if TYPE_CHECKING:
@@ -14,9 +15,6 @@ if TYPE_CHECKING:
     from pipeline.model.actions import Action
     from pipeline.names import Target
     from pipeline.plan.request import BuildRequest, PlanInputs
-
-EPOCH_SECONDS = 315_532_800
-"""1980-01-01T00:00:00Z, the first time stamp that a zip file can hold: of files that no release may change."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,4 +60,4 @@ class Planning:
     def lasting_epoch_seconds(self) -> int:
         """The time stamp of what is the same archive in every release, unless SOURCE_DATE_EPOCH says another."""
         asked = self.request.epoch_seconds
-        return EPOCH_SECONDS if asked is None else asked
+        return LASTING_EPOCH_SECONDS if asked is None else asked

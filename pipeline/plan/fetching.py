@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from pipeline.model.archive_actions import FetchArchive, SplitLayer
 from pipeline.model.manifest import Upstream
+from pipeline.model.time_stamps import LASTING_EPOCH_SECONDS
 from pipeline.names import family_of
-from pipeline.plan.collecting import EPOCH_SECONDS
 from pipeline.plan.finishing import Made, finish
 
 if TYPE_CHECKING:
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from pipeline.names import Target
     from pipeline.plan.collecting import Planning
 
-# A vendor's runtime has it whatever is asked for, so that the same files give the same archive for all releases.
-RUNTIME_EPOCH_SECONDS = EPOCH_SECONDS
+RUNTIME_EPOCH_SECONDS = LASTING_EPOCH_SECONDS
+"""Of a vendor's runtime, whatever is asked for: it is one layer of all releases and of everybody's builds."""
 RUNTIME_ZSTD_LEVEL = 9
 """Code for GPUs is compressed inside: of cuBLASLt 13.0, 0.989 is left at this level in 0.1 s for 40 MB, and 0.987 at
 level 19 in 16 s."""
@@ -37,13 +37,13 @@ def add_fetched(planning: Planning, target: Target, decision: Decision) -> None:
         raise AssertionError(f"the catalog has archives of {target.engine} and no recipe for them")
     release = planning.catalog.upstream[target.engine][decision.version]
     archives = tuple(_fetch(planning, target, release, name) for name in release.targets[target.short])
-    split = _Split(planning, target, recipe, release)
+    split = _Split(planning, target, recipe)
     made = Made(
         layers=split.layers(archives),
         archives=archives,
         build_number=release.build_number,
         upstream=Upstream(repository=release.repository, tag=release.tag, commit=release.commit),
-        epoch_seconds=split.epoch_seconds,
+        epoch_seconds=planning.epoch_seconds(release.published_at),
     )
     finish(planning, target, decision, made)
 
@@ -58,13 +58,11 @@ def _fetch(planning: Planning, target: Target, release: PinnedRelease, name: str
 class _Split:
     """The layers of one target's archives."""
 
-    def __init__(self, planning: Planning, target: Target, recipe: ArchiveRecipe, release: PinnedRelease) -> None:
+    def __init__(self, planning: Planning, target: Target, recipe: ArchiveRecipe) -> None:
         self._planning = planning
         self._target = target
         self._recipe = recipe
-        self._release = release
         self._base = planning.catalog.engine(target.engine).base
-        self.epoch_seconds = planning.epoch_seconds(release.published_at)
 
     def layers(self, archives: tuple[str, ...]) -> tuple[str, ...]:
         """Add core, the base accelerator's backend, the target's own, and the vendor's runtime; return the steps."""
@@ -101,6 +99,6 @@ class _Split:
             exclude=exclude,
             licenses=self._recipe.licenses,
             zstd_level=runtime_zstd_level(self._planning) if role == "runtime" else self._planning.request.zstd_level,
-            epoch_seconds=RUNTIME_EPOCH_SECONDS if role == "runtime" else self.epoch_seconds,
+            epoch_seconds=RUNTIME_EPOCH_SECONDS if role == "runtime" else self._planning.lasting_epoch_seconds,
         )
         return self._planning.add(self._target, archive.replace("fetch ", f"layer {name} of ", 1), action, (archive,))

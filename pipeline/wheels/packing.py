@@ -38,8 +38,6 @@ if TYPE_CHECKING:
     from pipeline.ports import Services
 
 MANIFEST_FILE = "manifest.json"
-EPOCH_SECONDS = 315_532_800
-"""1980-01-01, the first time stamp that a zip file can hold: the same bundle is the same wheel whenever it is made."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,7 +32,7 @@ class Upstream:
     url: str
     asked: list[str]
 
-    def release(self, *, tag: str = "t2", **pin: str) -> None:
+    def release(self, *, tag: str = "t2", published_at: str = "2026-09-09T22:14:05Z", **pin: str) -> None:
         """Pack what is in ``files`` now, serve and pin it."""
         archive = pack(self.files, self.served / ARCHIVE, root=f"tiny-{tag}")
         asset = pinned(archive, f"{self.url}/{ARCHIVE}").model_copy(update=pin)
@@ -43,6 +43,7 @@ class Upstream:
             engine="tiny-engine",
             tag=tag,
             repository="example/tiny-engine",
+            published_at=published_at,
         )
 
     def build(self, *more: str | Path) -> subprocess.CompletedProcess[str]:
@@ -177,6 +178,20 @@ def test_a_library_that_nothing_provides_is_named(upstream):
     done = upstream.build("--source", "fetch")
     assert done.returncode == 10
     assert "libtiny.so.1" in done.stderr
+
+
+def test_the_same_files_in_two_releases_are_one_layer_archive_to_the_byte(upstream, user):
+    folders = {tag: user.home / tag for tag in ("t2", "t3")}
+    for tag, folder in folders.items():
+        upstream.release(tag=tag, published_at=f"2026-09-0{tag[1:]}T22:14:05Z")
+        done = upstream.build("--source", "fetch", "--release", tag, "--prove", "none", "--output", folder)
+        assert done.returncode == 0, done.stderr
+    older, newer = (
+        {path.relative_to(folder): path.read_bytes() for path in (folder / "tiny-engine" / "layers").iterdir()}
+        for folder in folders.values()
+    )
+    assert len(older) == 2
+    assert older == newer
 
 
 def test_another_build_number_than_the_pinned_one_is_found_out(upstream, user):

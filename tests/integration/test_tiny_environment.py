@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline.system.trees import FileTreeReader
 from tests.simulators import tiny_lm as tiny
 from tests.simulators.conda_python import PYTHON
 from tests.simulators.engine_client import complete
@@ -104,6 +105,20 @@ def test_the_life_of_an_installation(repository, world, customer, tmp_path):
     customer.ok("--offline", "install", world.target, "--from", repository, "--root", "engines")
     current = [g["version"] for g in customer.json("list", "--root", "engines")["generations"] if g["current"]]
     assert current == ["2.0"]
+
+
+def test_an_update_by_deltas_has_the_published_layers_and_serves(publisher, repository, world, customer, tmp_path):
+    customer.ok("install", world.target, "--from", repository, "--root", "engines", "--version", "1.0")
+    update = customer.json("install", world.target, "--from", repository, "--root", "engines")
+    layers = {layer["name"]: layer for layer in only_artifact(publisher.home / "2.0")["layers"]}
+    came = {layer["name"]: (layer["delta_from"], layer["download_bytes"]) for layer in update["layers"]}
+    assert came["wheels"][0] == "1.0"
+    assert 0 < came["wheels"][1] < layers["wheels"]["size"] // 2
+    for layer in layers.values():
+        made = FileTreeReader().scan(customer.home / "engines" / "layers" / layer["tree_sha256"])
+        assert made.sha256 == layer["tree_sha256"]
+    assert tokens(update, tmp_path / "model") == 16
+    assert customer.json("verify", "engines")["ok"] is True
 
 
 def test_using_it_changes_nothing_that_verify_sees_and_a_change_is_found(repository, world, customer, tmp_path):

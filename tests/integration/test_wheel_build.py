@@ -8,12 +8,23 @@ import subprocess
 import sys
 import zipfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
+from pipeline.catalog.locked import CONDA_PROBLEM
+from pipeline.digest import sha256_bytes
 from tests.integration.conftest import make_user
-from tests.simulators import tiny_wheel
+from tests.simulators import tiny_lm, tiny_wheel
 from tests.simulators.command_line import CommandLine
+from tests.simulators.http_server import FaultyServer
+from tests.simulators.locked_environment import TinyEnvironment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+PLATFORM = "linux-x86_64"
+WITHOUT_JSON = ("wheel", "build", "tiny-python", "--no-prove", "--bundle", "dist")
 
 
 @pytest.fixture
@@ -25,6 +36,34 @@ def user(tmp_path: Path) -> CommandLine:
 
 def build(user: CommandLine, *more: str | Path) -> subprocess.CompletedProcess[str]:
     return user.run("wheel", "build", "tiny-python", "--no-prove", "--json", *more)
+
+
+@pytest.fixture
+def bundle(user: CommandLine) -> Iterator[Callable[..., subprocess.CompletedProcess[str]]]:
+    """Return what builds the wheel and a bundle of it for a Python that is there, with one more wheel of an index."""
+    filename, data = tiny_lm.make_wheel("tiny-words", "1.2", {"tiny_words.py": "WORDS = ()\n"})
+    wheel = {"path": filename, "size": len(data), "sha256": sha256_bytes(data)}
+    folder = TinyEnvironment(
+        environment={
+            "name": "tiny-python",
+            "channels": ["conda-forge"],
+            "platforms": ["linux-64"],
+            "dependencies": ["python 3.11.*"],
+        },
+        virtual_packages={"subdirs": {"linux-64": {"packages": {"__unix": "0", "__glibc": "2.99"}}}},
+        lock=None,
+        pylocks={PLATFORM: [{"name": "tiny-words", "version": "1.2", "wheels": [wheel]}]},
+        header='lock-version = "1.0"\ncreated-by = "uv"\nrequires-python = ">=3.11"\n',
+    ).write(user.home / "envs", "tiny-python")
+    (folder / CONDA_PROBLEM).write_text("no conda package is needed\n")
+    with FaultyServer() as server:
+        user.variables["PIP_INDEX_URL"] = tiny_lm.host_index(server, {filename: data})
+        yield lambda *more: build(user, "--bundle", "dist", *more)
+
+
+def set_budget(user: CommandLine, installed_bytes: int) -> None:
+    with recipe(user).open("a") as text:
+        text.write(f'[[budgets.bundles]]\ntargets = ["{PLATFORM}-*"]\ninstalled_bytes = {installed_bytes}\n')
 
 
 def change(path: Path, old: str, new: str) -> None:
@@ -60,6 +99,48 @@ def test_a_library_lies_in_it_once_and_what_the_package_never_reads_is_left_out(
         licenses = [name for name in wheel.namelist() if "/licenses/" in name]
     assert sorted(names) == ["tiny_python/__init__.py", "tiny_python/lib/libtiny.so"]
     assert [Path(name).name for name in licenses] == ["LICENSE"]
+
+
+def test_a_bundle_of_a_wheel_within_its_budget_is_made_and_its_figure_is_in_the_document(user, bundle):
+    set_budget(user, 5_000_000)
+    done = bundle()
+    assert done.returncode == 0, done.stdout
+    made = json.loads(done.stdout)
+    assert (made["budgets"]["over"], [figure["measure"] for figure in made["budgets"]["figures"]]) == (
+        [],
+        ["installed"],
+    )
+    assert "error" not in made
+
+
+def test_a_bundle_of_a_wheel_above_its_budget_ends_with_11_and_both_are_kept(user, bundle):
+    set_budget(user, 1000)
+    done = bundle()
+    assert done.returncode == 11, done.stdout
+    made = json.loads(done.stdout)
+    (over,) = made["budgets"]["over"]
+    assert (over["target"], over["measure"], over["limit"]) == (f"tiny-python/{PLATFORM}-cpu", "installed", 1000)
+    assert (made["error"]["code"], made["error"]["class"]) == (11, "BudgetError")
+    assert "recipes/engines/tiny-python.toml" in made["error"]["hint"]
+    assert Path(made["file"]).stat().st_size == made["size"]
+    (artifact,) = json.loads((user.home / "dist" / "manifest.json").read_text())["artifacts"]
+    assert Path(made["bundle"]) == user.home / "dist" / artifact["url"]
+    assert Path(made["bundle"]).stat().st_size == artifact["size"]
+    assert user.run("verify", "dist").returncode == 0
+    assert (user.run(*WITHOUT_JSON).returncode, user.run(*WITHOUT_JSON, "--budget", "off").returncode) == (11, 0)
+
+
+def test_a_budget_of_a_wheels_bundle_may_be_a_warning(user, bundle):
+    set_budget(user, 1000)
+    done = bundle("--budget", "warn")
+    assert done.returncode == 0, done.stderr
+    assert f"warning: tiny-python/{PLATFORM}-cpu 1.2.3: installed is" in done.stderr
+    made = json.loads(done.stdout)
+    assert len(made["budgets"]["over"]) == 1
+    assert "error" not in made
+    shown = user.run(*WITHOUT_JSON, "--budget", "warn")
+    assert shown.returncode == 0, shown.stderr
+    assert "Over budget" in shown.stdout
 
 
 def test_it_loads_where_it_is_installed(user, tmp_path):

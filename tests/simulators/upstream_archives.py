@@ -34,7 +34,14 @@ def pinned(archive: Path, url: str, *, level: TrustLevel = "digest") -> PinnedAs
 
 
 def write_pin(
-    recipes: Path, assets: list[PinnedAsset], targets: dict[str, list[str]], *, engine: str, tag: str, repository: str
+    recipes: Path,
+    assets: list[PinnedAsset],
+    targets: dict[str, list[str]],
+    *,
+    engine: str,
+    tag: str,
+    repository: str,
+    published_at: str = "2026-09-09T22:14:05Z",
 ) -> Path:
     """Write ``upstream/<engine>/<tag>.json`` into a recipe folder."""
     release = PinnedRelease(
@@ -43,7 +50,7 @@ def write_pin(
         repository=repository,
         tag=tag,
         build_number=int(tag.lstrip("abcdefghijklmnopqrstuvwxyz")),
-        published_at="2026-09-09T22:14:05Z",
+        published_at=published_at,
         assets=tuple(assets),
         targets={target: tuple(names) for target, names in targets.items()},
     )

@@ -12,7 +12,8 @@ from pipeline.builders.wheel_backend import require_backend
 from pipeline.builders.wheel_naming import project_name
 from pipeline.cli.options import FOLDER, Command, changing_options
 from pipeline.cli.tables import size_text, table
-from pipeline.wheels.packing import EPOCH_SECONDS, EngineWheel, choose, pack, read_offer
+from pipeline.model.time_stamps import LASTING_EPOCH_SECONDS
+from pipeline.wheels.packing import EngineWheel, choose, pack, read_offer
 
 if TYPE_CHECKING:
     from pipeline.cli.session import Session
@@ -51,7 +52,7 @@ def command(session: Session, dist: Path | None, targets: tuple[str, ...], outpu
         return
     require_backend()
     asked = session.settings.epoch_seconds
-    epoch_seconds = EPOCH_SECONDS if asked is None else asked
+    epoch_seconds = LASTING_EPOCH_SECONDS if asked is None else asked
     with build_services(session.settings) as services:
         made = [pack(artifact, folder, services, output_dir, epoch_seconds=epoch_seconds) for artifact in chosen]
     for wheel in made:

@@ -5,9 +5,9 @@ import pytest
 from pipeline.errors import UsageError
 from pipeline.model.actions import MakeBundle, Prove
 from pipeline.model.archive_actions import FetchArchive, SplitLayer
+from pipeline.model.time_stamps import LASTING_EPOCH_SECONDS
 from pipeline.names import parse_target
 from pipeline.plan import BuildRequest, PlanInputs, make_plan
-from pipeline.plan.fetching import RUNTIME_EPOCH_SECONDS
 from tests.simulators.pins import release, with_releases
 
 CPU = parse_target("llama.cpp/windows-x86_64-cpu")
@@ -80,14 +80,23 @@ def test_a_runtime_that_two_releases_share_is_made_once(pinned):
     assert len(runtime) == 1
 
 
-def test_a_runtimes_time_stamp_is_that_of_no_release(pinned):
-    stamps = {
-        step.action.layer_name: step.action.epoch_seconds
-        for step in plan(pinned, CUDA).steps
-        if isinstance(step.action, SplitLayer)
-    }
-    assert stamps["cuda-12.4-runtime"] == RUNTIME_EPOCH_SECONDS
-    assert stamps["core"] == stamps["cuda-12.4"] == 1788992045  # 2026-09-09T22:14:05Z
+def stamps(found):
+    """Return the time stamps of what a plan makes, by layer, and the bundle's."""
+    layers = {s.action.layer_name: s.action.epoch_seconds for s in found.steps if isinstance(s.action, SplitLayer)}
+    (bundle,) = (step.action for step in found.steps if isinstance(step.action, MakeBundle))
+    return layers, bundle.epoch_seconds
+
+
+def test_a_layers_time_stamp_is_that_of_no_release_and_a_bundles_is_its_own(pinned):
+    layers, bundle = stamps(plan(pinned, CUDA))
+    assert layers == dict.fromkeys(("core", "cpu", "cuda-12.4", "cuda-12.4-runtime"), LASTING_EPOCH_SECONDS)
+    assert bundle == 1788992045  # 2026-09-09T22:14:05Z
+
+
+def test_source_date_epoch_is_the_time_stamp_of_all_but_a_vendors_runtime(pinned):
+    layers, bundle = stamps(plan(pinned, CUDA, epoch_seconds=7))
+    assert layers == {"core": 7, "cpu": 7, "cuda-12.4": 7, "cuda-12.4-runtime": LASTING_EPOCH_SECONDS}
+    assert bundle == 7
 
 
 def test_windows_programs_are_called_exe(pinned):

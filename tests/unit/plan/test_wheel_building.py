@@ -11,8 +11,13 @@ from pipeline.catalog import load
 from pipeline.catalog.environments import read_environment
 from pipeline.errors import HostError, NothingSelectedError, UsageError
 from pipeline.model.host import HostFacts, Tool
+from pipeline.model.layer_action import LayerAction
+from pipeline.model.result import BlobRef
+from pipeline.model.time_stamps import LASTING_EPOCH_SECONDS
 from pipeline.names import UnknownNameError
+from pipeline.plan import BuildRequest
 from pipeline.plan.wheel_building import WheelRequest, buildable, find_tools, options_of, other_versions, plan_wheel
+from pipeline.plan.wheel_bundling import bundle_engine, bundle_target, plan_bundle, with_wheel
 
 PLATFORM = "linux-x86_64"
 TOOLS = {
@@ -39,7 +44,7 @@ class Host:
         return HostFacts(platform=PLATFORM, system="test", cpu_count=1, cpu_features=(), glibc="2.36", memory_bytes=0)
 
     def tool(self, name, *, minimum=None):
-        return self.tools[name]
+        return self.tools.get(name)
 
 
 def planned(catalog, *, tools=TOOLS, versions=VERSIONS, environment=None, **request):
@@ -114,6 +119,19 @@ def test_how_long_a_proof_may_take_is_in_no_key(catalog):
 def test_the_time_stamp_is_the_releases_date_or_what_is_asked_for(catalog):
     assert planned(catalog).steps[1].action.epoch_seconds == 1_790_812_800
     assert planned(catalog, epoch_seconds=7).steps[1].action.epoch_seconds == 7
+
+
+def test_the_layers_of_its_bundle_have_a_time_stamp_that_no_release_changes(catalog):
+    recipe = catalog.wheels["llama-cpp-python"]
+    engine = bundle_engine(recipe, "avx2", catalog)
+    blob = BlobRef(filename="llama_cpp_python-0.3.35-py3-none-any.whl", sha256="1" * 64, size_bytes=1)
+    locked = read_environment(Path(catalog.envs_dir) / recipe.environment, PLATFORM)
+    environment = with_wheel(locked, recipe, "0.3.35", blob)
+    asked = BuildRequest((bundle_target(engine, PLATFORM),), prove="none", wheels_only=True)
+    actions = [step.action for step in plan_bundle(engine, environment, asked, catalog, Host()).steps]
+    assert {a.layer_name: a.epoch_seconds for a in actions if isinstance(a, LayerAction)} == dict.fromkeys(
+        ("wheels", "engine", "installer"), LASTING_EPOCH_SECONDS
+    )
 
 
 def test_a_refused_accelerator_is_refused_with_its_reason(catalog):
