@@ -52,19 +52,23 @@ class Lever(NamedTuple):
 
     Attributes:
         title: what it is, in a few words.
-        options: CMake cache entries.
+        options: CMake cache entries, of every component.
+        core_options: those of the core alone.
         compile_flags: added to the recipe's.
         link_flags: added to the recipe's.
     """
 
     title: str
     options: Mapping[str, str] = MappingProxyType({})
+    core_options: Mapping[str, str] = MappingProxyType({})
     compile_flags: tuple[str, ...] = ()
     link_flags: tuple[str, ...] = ()
 
 
+_O2 = {f"CMAKE_{language}_FLAGS_RELEASE": "-O2 -DNDEBUG" for language in ("C", "CXX")}
 LEVERS = {
-    "O2": Lever("-O2", {f"CMAKE_{language}_FLAGS_RELEASE": "-O2 -DNDEBUG" for language in ("C", "CXX")}),
+    "O2": Lever("-O2", _O2),
+    "core-O2": Lever("-O2 for the core", core_options=_O2),
     "sections": Lever(
         "sections dropped by the linker",
         compile_flags=("-ffunction-sections", "-fdata-sections"),
@@ -134,7 +138,11 @@ def _recipes(work: Path, lever: Lever) -> Path:
             sys.exit(f"{recipe.name} has no line that begins with {line!r}: this benchmark changes it")
         added = "".join(f'"{flag}", ' for flag in more)
         text = text.replace(f"\n{line}", f"\n{line}{added}", 1)
-    recipe.write_text(text, encoding="utf-8")
+    table = "\n[core.options]\n"
+    if text.count(table) != 1:
+        sys.exit(f"{recipe.name} has no table [core.options], which this benchmark changes")
+    own = "".join(f'{name} = "{value}"\n' for name, value in lever.core_options.items())
+    recipe.write_text(text.replace(table, f"{table}{own}"), encoding="utf-8")
     return folder
 
 
