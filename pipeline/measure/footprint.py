@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 from pipeline.measure.bundles import bundle_footprint, layer_footprints
 from pipeline.measure.comparing import compare, mandatory
 from pipeline.measure.sharing import sharing
+from pipeline.measure.updating import updates
 from pipeline.model.footprint import FootprintReport
 from pipeline.model.growth import Growth, GrowthPoint
 
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pipeline.measure.choosing import Chosen
+    from pipeline.measure.updating import DeltaOf
     from pipeline.model.footprint import StrategyTime
     from pipeline.model.layer_content import LayerContent
     from pipeline.model.manifest import Artifact
@@ -43,6 +45,7 @@ def footprint(
     *,
     times: Iterable[StepTime] = (),
     strategies: Iterable[StrategyTime] = (),
+    delta_of: DeltaOf | None = None,
 ) -> FootprintReport:
     """Return everything that a report says.
 
@@ -52,6 +55,7 @@ def footprint(
         contents: tree digest to what is in the layer, of all mandatory layers of both.
         times: how long steps took; those of other targets are left out.
         strategies: times to the first token; those of other targets or versions are left out.
+        delta_of: as ``updates``; None where the bundles are in no repository.
     """
     names = {artifact.target for artifact in chosen.bundles}
     bundles = {(artifact.target, artifact.version) for artifact in chosen.bundles}
@@ -73,6 +77,7 @@ def footprint(
             if artifact.target in chosen.baselines
         ),
         without_baseline=tuple(sorted(names - chosen.baselines.keys())),
+        updates=updates(chosen, delta_of),
         growth=tuple(
             Growth(target=name, points=tuple(map(_point, chosen.releases[name]))) for name in sorted(chosen.releases)
         ),
