@@ -68,7 +68,7 @@ def test_the_page_has_a_table_of_exponents_the_aims_and_the_picture():
     found = summary(points(20, 2000, seconds=lambda count: 0.0005 * count)) | {"pictures": ["scale.svg"]}
     text = "\n".join(growth_lines(found, pictures_folder="data/"))
     assert "| command | 20 | 2,000 | exponent |" in text
-    assert "| select | 0.01 s, 100 MB | 1.00 s, 100 MB | 1.00 | 1.00 | 0.00 |" in text
+    assert "| select | 0.01 s (0.10), 100 MB | 1.00 s (0.10), 100 MB | 1.00 | 1.00 | 0.00 | 0.00 |" in text
     assert "below 2 s and 200 MB with 2,000 artifacts in 40 releases: **met**." in text
     assert "](data/scale.svg)" in text
 
