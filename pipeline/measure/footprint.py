@@ -13,11 +13,11 @@ from pipeline.model.footprint import FootprintReport
 from pipeline.model.growth import Growth, GrowthPoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pipeline.measure.choosing import Chosen
     from pipeline.measure.updating import DeltaOf
-    from pipeline.model.footprint import StrategyTime
+    from pipeline.model.footprint import Sharing, StrategyTime
     from pipeline.model.layer_content import LayerContent
     from pipeline.model.manifest import Artifact
     from pipeline.model.step_times import StepTime
@@ -59,10 +59,6 @@ def footprint(
     """
     names = {artifact.target for artifact in chosen.bundles}
     bundles = {(artifact.target, artifact.version) for artifact in chosen.bundles}
-    baselines = tuple(chosen.baselines[name] for name in sorted(chosen.baselines))
-    shared = [sharing("targets", chosen.bundles, contents)]
-    if baselines:
-        shared.append(sharing("releases", (*chosen.bundles, *baselines), contents))
     return FootprintReport(
         made_from=origin.made_from,
         release=origin.release,
@@ -70,7 +66,7 @@ def footprint(
         targets=tuple(sorted(names)),
         bundles=tuple(bundle_footprint(artifact, contents) for artifact in chosen.bundles),
         layers=layer_footprints(chosen.bundles, contents),
-        sharing=tuple(shared),
+        sharing=tuple(_sharing(chosen, contents)),
         comparisons=tuple(
             compare(artifact, chosen.baselines[artifact.target], contents)
             for artifact in chosen.bundles
@@ -89,6 +85,12 @@ def footprint(
             )
         ),
     )
+
+
+def _sharing(chosen: Chosen, contents: Mapping[str, LayerContent]) -> Iterator[Sharing]:
+    yield sharing("targets", chosen.bundles, contents)
+    if baselines := tuple(chosen.baselines[name] for name in sorted(chosen.baselines)):
+        yield sharing("releases", (*chosen.bundles, *baselines), contents)
 
 
 def _point(artifact: Artifact) -> GrowthPoint:
