@@ -12,6 +12,7 @@ from urllib.request import url2pathname
 from pipeline.app.downloading import passing_downloads
 from pipeline.app.services import disk
 from pipeline.cli.locations import location_of
+from pipeline.cli.published_deltas import published_deltas
 from pipeline.cli.trusted_root import find_trusted_root
 from pipeline.deploy.trust import TrustedRepository
 from pipeline.errors import IntegrityError, UsageError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from pipeline.cli.session import Session
+    from pipeline.measure.updating import DeltaOf
     from pipeline.model.manifest import Artifact, Layer
     from pipeline.model.step_times import StepTime
     from pipeline.ports import Services
@@ -41,6 +43,7 @@ class BundlePlace:
         artifacts: every bundle.
         archive_of: gives the archive of a bundle's layer; downloaded, where it is elsewhere, and not kept.
         times: how long steps took; none in a repository.
+        delta_of: gives the size of a published delta, or what is wrong with it; None where there is no repository.
     """
 
     kind: Literal["dist", "repository"]
@@ -49,6 +52,7 @@ class BundlePlace:
     artifacts: tuple[Artifact, ...]
     archive_of: Callable[[Artifact, Layer], AbstractContextManager[Path]]
     times: tuple[StepTime, ...] = ()
+    delta_of: DeltaOf | None = None
 
 
 @contextmanager
@@ -141,4 +145,5 @@ def _repository(session: Session, location: str, repository: TrustedRepository, 
             yield passing.store.blob_path(layer.sha256)
 
     artifacts = tuple(artifact for manifest in manifests for artifact in manifest.artifacts)
-    return BundlePlace("repository", release, created, artifacts, archive_of)
+    deltas = published_deltas(repository)
+    return BundlePlace("repository", release, created, artifacts, archive_of, delta_of=deltas)

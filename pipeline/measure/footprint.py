@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Literal
 from pipeline.measure.bundles import bundle_footprint, layer_footprints
 from pipeline.measure.comparing import compare, mandatory
 from pipeline.measure.sharing import sharing
+from pipeline.measure.updating import updates
 from pipeline.model.footprint import FootprintReport
 from pipeline.model.growth import Growth, GrowthPoint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pipeline.measure.choosing import Chosen
-    from pipeline.model.footprint import StrategyTime
+    from pipeline.measure.updating import DeltaOf
+    from pipeline.model.footprint import Sharing, StrategyTime
     from pipeline.model.layer_content import LayerContent
     from pipeline.model.manifest import Artifact
     from pipeline.model.step_times import StepTime
@@ -43,6 +45,7 @@ def footprint(
     *,
     times: Iterable[StepTime] = (),
     strategies: Iterable[StrategyTime] = (),
+    delta_of: DeltaOf | None = None,
 ) -> FootprintReport:
     """Return everything that a report says.
 
@@ -52,13 +55,10 @@ def footprint(
         contents: tree digest to what is in the layer, of all mandatory layers of both.
         times: how long steps took; those of other targets are left out.
         strategies: times to the first token; those of other targets or versions are left out.
+        delta_of: as ``updates``; None where the bundles are in no repository.
     """
     names = {artifact.target for artifact in chosen.bundles}
     bundles = {(artifact.target, artifact.version) for artifact in chosen.bundles}
-    baselines = tuple(chosen.baselines[name] for name in sorted(chosen.baselines))
-    shared = [sharing("targets", chosen.bundles, contents)]
-    if baselines:
-        shared.append(sharing("releases", (*chosen.bundles, *baselines), contents))
     return FootprintReport(
         made_from=origin.made_from,
         release=origin.release,
@@ -66,13 +66,14 @@ def footprint(
         targets=tuple(sorted(names)),
         bundles=tuple(bundle_footprint(artifact, contents) for artifact in chosen.bundles),
         layers=layer_footprints(chosen.bundles, contents),
-        sharing=tuple(shared),
+        sharing=tuple(_sharing(chosen, contents)),
         comparisons=tuple(
             compare(artifact, chosen.baselines[artifact.target], contents)
             for artifact in chosen.bundles
             if artifact.target in chosen.baselines
         ),
         without_baseline=tuple(sorted(names - chosen.baselines.keys())),
+        updates=updates(chosen, delta_of),
         growth=tuple(
             Growth(target=name, points=tuple(map(_point, chosen.releases[name]))) for name in sorted(chosen.releases)
         ),
@@ -84,6 +85,12 @@ def footprint(
             )
         ),
     )
+
+
+def _sharing(chosen: Chosen, contents: Mapping[str, LayerContent]) -> Iterator[Sharing]:
+    yield sharing("targets", chosen.bundles, contents)
+    if baselines := tuple(chosen.baselines[name] for name in sorted(chosen.baselines)):
+        yield sharing("releases", (*chosen.bundles, *baselines), contents)
 
 
 def _point(artifact: Artifact) -> GrowthPoint:

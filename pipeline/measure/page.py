@@ -14,7 +14,6 @@ from pipeline.measure.size_figures import (
     section_figures,
     sharing_figures,
     size_figures,
-    update_figures,
 )
 from pipeline.measure.tables import (
     bundle_table,
@@ -31,6 +30,7 @@ from pipeline.measure.tables import (
     update_table,
 )
 from pipeline.measure.time_figures import growth_figures, strategy_figures, time_figures
+from pipeline.measure.update_views import delta_table, update_figures, update_glance, update_words
 from pipeline.measure.wording import bytes_text, share_text
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class _Part(NamedTuple):
 
     name: str
     title: str
-    says: str
+    says: str | Callable[[FootprintReport], str]
     figures: Callable[[FootprintReport], tuple[Figure, ...]]
     tables: tuple[Callable[[FootprintReport], Table], ...] = ()
 
@@ -113,10 +113,9 @@ _PARTS = (
     _Part(
         "updates",
         "Updates",
-        "What an update brings to who has the version before: the layers that changed, whole, without deltas."
-        " A repository may have deltas of them, which bring less.",
+        update_words,
         update_figures,
-        (update_table, change_table),
+        (delta_table, update_table, change_table),
     ),
     _Part(
         "growth",
@@ -150,7 +149,8 @@ def sections(report: FootprintReport) -> tuple[Section, ...]:
         tables = tuple(table.shortened(_ROWS) for made in part.tables if (table := made(report)).rows)
         figures = part.figures(report)
         if figures or tables:
-            found.append(Section(part.name, part.title, part.says, figures, tables))
+            says = part.says if isinstance(part.says, str) else part.says(report)
+            found.append(Section(part.name, part.title, says, figures, tables))
     return tuple(found)
 
 
@@ -193,9 +193,7 @@ def glance(report: FootprintReport) -> tuple[tuple[str, str, str], ...]:
         beside = f"of {bytes_text(shared.naive.installed)} installed; sharing layers saves {saved}"
         found.append((f"all {shared.bundles} bundles", bytes_text(shared.by_layer.installed), beside))
     if report.comparisons:
-        fetch = sum(one.fetch for one in report.comparisons) // len(report.comparisons)
-        whole = sum(one.after.download for one in report.comparisons) // len(report.comparisons)
-        found.append(("an update brings", bytes_text(fetch), f"of {bytes_text(whole)}, on average, without deltas"))
+        found.append(update_glance(report))
     return tuple(found)
 
 

@@ -1,4 +1,4 @@
-"""The pictures of sizes: bundles, files, what binaries consist of, what is shared, what updates bring. Pure."""
+"""The pictures of sizes: bundles, files, what binaries consist of, what is shared. Pure."""
 
 from __future__ import annotations
 
@@ -39,7 +39,6 @@ _SECTIONS = {
     "other": "var(--c8)",
 }
 _SHARES = {"each bundle by itself": "var(--c8)", "each layer once": "var(--c1)", "each file once": "var(--c4)"}
-_UPDATES = {"what changed": "var(--c1)", "what stays": "var(--c8)"}
 
 
 def size_figures(report: FootprintReport) -> tuple[Figure, ...]:
@@ -104,20 +103,6 @@ def sharing_figures(report: FootprintReport) -> tuple[Figure, ...]:
         title = "Shared across targets" if one.scope == "targets" else "Shared across releases"
         found.append(bars(f"sharing-{one.scope}", title, f"What {whole} cost together.", rows=rows, colours=_SHARES))
     return tuple(found)
-
-
-def update_figures(report: FootprintReport) -> tuple[Figure, ...]:
-    """Return what updates bring, beside the whole download."""
-    rows = []
-    for one in report.comparisons:
-        total = sum(layer.after.download for layer in one.layers if layer.after)
-        figure = f"{bytes_text(one.fetch)} of {bytes_text(total)}, {share_text(one.fetch, total)}"
-        label = f"{one.target} {one.baseline} → {one.version}"
-        rows.append(stacked(label, figure, [("what changed", one.fetch), ("what stays", total - one.fetch)]))
-    if not rows:
-        return ()
-    text = "Of each bundle's layers, what an update brings without deltas, and what is there already."
-    return (bars("update", "An update by layers", text, rows=rows, colours=_UPDATES, is_wide=True),)
 
 
 def _amount(label: str, size: int, whole: int, name: str) -> Row:

@@ -17,6 +17,7 @@ from pipeline.measure.tables import (
     unstripped_table,
     update_table,
 )
+from pipeline.measure.update_views import delta_table, update_words
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -48,8 +49,11 @@ def _lines(report: FootprintReport, rows: int) -> Iterator[str]:
         yield f"- {what}: **{figure}** {_escaped(beside)}"
     yield ""
     yield from _tables((bundle_table(report),), rows)
-    if report.comparisons:
-        yield from _tables((update_table(report), change_table(report).shortened(10)), rows)
+    yield from _tables((update_table(report), change_table(report).shortened(10)), rows)
+    yield from _tables((delta_table(report),), rows)
+    if report.updates:
+        yield _escaped(update_words(report))
+        yield ""
     yield from _tables((sharing_table(report), layer_table(report), file_table(report).shortened(10)), rows)
     yield from _tables((time_table(report).shortened(10),), rows)
     findings = (unstripped_table(report), program_table(report), duplicate_table(report))

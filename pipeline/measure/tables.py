@@ -134,6 +134,7 @@ def shared_file_table(report: FootprintReport) -> Table:
 
 def update_table(report: FootprintReport) -> Table:
     """Return what became of each bundle since its baseline."""
+    brought = {update.target: update.with_deltas for update in report.updates if update.compared}
     rows = tuple(
         (
             one.target,
@@ -141,13 +142,14 @@ def update_table(report: FootprintReport) -> Table:
             change_text(one.before.download, one.after.download),
             change_text(one.before.installed, one.after.installed),
             bytes_text(one.fetch),
+            "not measured" if (with_deltas := brought.get(one.target)) is None else bytes_text(with_deltas),
             bytes_text(one.new_bytes),
             listed([layer.name for layer in one.layers if layer.same]) or "none",
         )
         for one in report.comparisons
     )
-    headings = ("target", "versions", "download", "installed", "to fetch", "new in files", "layers that stay")
-    return Table("Updates", headings, rows, frozenset(headings[2:6]))
+    headings = ("target", "versions", "download", "installed", "to fetch", "with deltas", "new in files")
+    return Table("Updates", (*headings, "layers that stay"), rows, frozenset(headings[2:]))
 
 
 def change_table(report: FootprintReport) -> Table:

@@ -11,6 +11,7 @@ from pipeline.model.growth import Amount, Comparison, Growth
 from pipeline.model.layer_content import FileFootprint
 from pipeline.model.manifest import LayerRole, Requires
 from pipeline.model.step_times import Milliseconds, StepTime
+from pipeline.model.updates import Update
 
 FOOTPRINT_VERSION: Literal[1] = 1
 
@@ -203,6 +204,7 @@ class FootprintReport(Frozen):
         sharing: across targets; and across releases where there is something to compare with.
         comparisons: with the baseline, one a target that has one.
         without_baseline: targets that the baseline does not have.
+        updates: from each version of a target to its next one, the oldest first, and to the bundles of this report.
         growth: one a target.
         times: of the build, as far as they are known; empty for a repository.
         strategies: times to the first token of these bundles; empty where no file has any.
@@ -218,6 +220,7 @@ class FootprintReport(Frozen):
     sharing: tuple[Sharing, ...]
     comparisons: tuple[Comparison, ...] = ()
     without_baseline: tuple[Line, ...] = ()
+    updates: tuple[Update, ...] = ()
     growth: tuple[Growth, ...] = ()
     times: tuple[StepTime, ...] = ()
     strategies: tuple[StrategyTime, ...] = ()

@@ -64,7 +64,7 @@ class Comparison(Frozen):
         before: sizes of the baseline.
         after: sizes of the bundle.
         layers: of both, in the bundle's order, those that are gone last.
-        fetch: what an update brings without deltas: archives of the mandatory layers that changed.
+        fetch: archives of the mandatory layers that changed; ``Update`` says what of them comes by delta.
         new_bytes: of the installed files, what no file of the baseline has.
         files: that changed, were added or removed; what grew most comes first.
     """

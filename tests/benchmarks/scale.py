@@ -14,10 +14,12 @@ small_files.py). Measured are whole processes, wall time and peak resident memor
 - select: `select --from` the repository, with facts of a recorded host: trust, manifest, choice;
 - load: the manifest read and checked, and nothing else.
 
-Each has the aim of 2 s and 200 MB at 2,000 artifacts. Growth is the exponent of least squares through the logarithms
-of all points; the start of the interpreter, which does not grow, makes it small, so the slope of the last two points
-stands beside it. --picture draws both as SVG; --profile says where operations spend their time at the largest point.
-Prints JSON, and ends with 1 where an aim is missed.
+Each has the aim of 2 s and 200 MB at 2,000 artifacts in 40 releases: `aims` says whether it is met, and that it was not
+measured where the largest point is smaller. `growth` has exponents, the slopes of least squares through the
+logarithms: 1 is proportional, 0 does not grow. The start of the interpreter, which does not grow, makes that of all
+points small, so that of the last two points stands beside it. --picture draws seconds as SVG; --profile says where
+operations spend their time at the largest point. Prints JSON, and ends with 1 where an aim is missed. Ctrl-C and
+SIGTERM end what is being measured too, and take the work folder away.
 """
 
 from __future__ import annotations
@@ -31,11 +33,13 @@ import statistics
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT))
 
 from tests.gathering.growth_picture import growth_picture  # noqa: E402 - found through the line above
+from tests.gathering.launching import Measured, ending_by_signals, measured  # noqa: E402 - as above
 from tests.gathering.protocol import is_met, spread  # noqa: E402 - as above
 from tests.simulators.engine_world import ENGINE, HOST, World  # noqa: E402 - as above
 from tests.simulators.mirrors import mirrored  # noqa: E402 - as above
@@ -43,21 +47,9 @@ from tests.simulators.small_files import released, write_small_dist  # noqa: E40
 
 RELEASES = {20: 2, 60: 3, 200: 8, 600: 15, 2000: 40}
 OPERATIONS = ("plan", "publish", "sync", "select", "load")
-AIM_SECONDS, AIM_MB = 2.0, 200.0
+AIM_SECONDS, AIM_MB, AIM_ARTIFACTS = 2.0, 200.0, 2000
 LOAD = "import sys; from pathlib import Path; from pipeline.model.manifest_document import read_manifest; \
 print(len(read_manifest(Path(sys.argv[1]).read_bytes()).artifacts))"
-# A small process starts what is measured: a child's peak counts what its parent had when it was forked.
-LAUNCH = """
-import json, os, sys, time
-began = time.perf_counter()
-child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, file_actions=[
-    (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)])
-_, status, used = os.wait4(child, 0)
-wall = time.perf_counter() - began
-print(json.dumps([wall, used.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10),
-    used.ru_utime + used.ru_stime]))
-sys.exit(os.waitstatus_to_exitcode(status))
-"""
 PROFILE = "import cProfile, sys; sys.argv[0] = 'p'; from pipeline.cli.main import run; \
 cProfile.run('run(sys.argv[1:])', sort='tottime')"
 
@@ -73,23 +65,38 @@ def main() -> None:
     options = parser.parse_args()
     work = options.work.absolute()
     shutil.rmtree(work, ignore_errors=True)
-    points = sorted(options.points, reverse=True)  # the largest has the aims; who ends it early has those in the log
-    measured = {}
+    try:
+        with ending_by_signals():
+            measured_points = measure(sorted(options.points, reverse=True), options, work)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
+    found = summary({count: measured_points[count] for count in sorted(measured_points)})
+    if options.picture:
+        options.picture.parent.mkdir(parents=True, exist_ok=True)
+        options.picture.write_text(growth_picture(found["table"], aim_seconds=AIM_SECONDS), encoding="utf-8")
+        found["pictures"] = [options.picture.name]
+    print(json.dumps(found, indent=2))
+    sys.exit(any(is_met(figure) is False for figure in found["figures"]))
+
+
+def measure(points: list[int], options: argparse.Namespace, work: Path) -> dict[int, dict[str, list[Measured]]]:
+    """Return the rounds of each operation at each point; the largest comes first.
+
+    It has the aims, and who ends the program early has its figures in the log.
+    """
+    found: dict[int, dict[str, list[Measured]]] = {}
     for count in points:
         grown = Grown(work / str(count), count)
         for name in OPERATIONS if count == points[0] else ():
             grown.run(name)  # Python's compiled files are written once
-        measured[count] = {name: [grown.run(name) for _ in range(options.rounds)] for name in OPERATIONS}
-        print(f"{count} artifacts: {_medians(measured[count])}", file=sys.stderr)
+        found[count] = {name: [grown.run(name) for _ in range(options.rounds)] for name in OPERATIONS}
+        print(f"{count} artifacts: {_medians(found[count])}", file=sys.stderr)
         for name in options.profile if count == points[0] else ():
             grown.profile(name)
         shutil.rmtree(grown.folder)
-    found = summary({count: measured[count] for count in sorted(measured)})
-    if options.picture:
-        options.picture.parent.mkdir(parents=True, exist_ok=True)
-        options.picture.write_text(growth_picture(found["table"], aim_seconds=AIM_SECONDS), encoding="utf-8")
-    print(json.dumps(found, indent=2))
-    sys.exit(any(is_met(figure) is False for figure in found["figures"]))
+    return found
 
 
 class Grown:
@@ -108,18 +115,14 @@ class Grown:
         self.newest_pin = write_pins(folder / "project", count)
         self.run("select")  # the first has the root to believe
 
-    def run(self, name: str) -> tuple[float, float, float]:
-        """Return seconds, peak megabytes and processor seconds of an operation."""
+    def run(self, name: str) -> Measured:
+        """Run an operation as a process of its own."""
         argv = (
             [sys.executable, "-c", LOAD, self.folder / "dist" / "manifest.json"]
             if name == "load"
             else [sys.executable, "-m", "pipeline", *self._arguments(name)]
         )
-        done = subprocess.run(
-            [sys.executable, "-S", "-c", LAUNCH, *map(str, argv)], env=self._env(), check=True, stdout=subprocess.PIPE
-        )
-        seconds, megabytes, processor = json.loads(done.stdout)
-        return seconds, megabytes, processor
+        return measured(argv, env=self._env())
 
     def profile(self, name: str) -> None:
         """Print where an operation spends its time, to stderr."""
@@ -162,41 +165,58 @@ def write_pins(folder: Path, count: int) -> str:
     return f"b{number}"
 
 
-def summary(measured: dict[int, dict[str, list[tuple[float, float, float]]]]) -> dict:
-    """Return figures of the largest point, the whole table and how each operation grows."""
+def summary(points: dict[int, dict[str, list[Measured]]]) -> dict[str, Any]:
+    """Return figures of the largest point, whether the aims are met there, how each operation grows, and the table."""
     table = [
-        {"artifacts": count, "operation": name, **_columns(rounds)}
-        for count, found in measured.items()
+        {"artifacts": count, "releases": RELEASES[count], "operation": name, **_columns(rounds)}
+        for count, found in points.items()
         for name, rounds in found.items()
     ]
-    largest = max(measured)
+    largest = max(points)
+    seconds, megabytes = (AIM_SECONDS, AIM_MB) if largest == AIM_ARTIFACTS else (None, None)
     figures = []
-    for name, rounds in measured[largest].items():
+    for name, rounds in points[largest].items():
         what = f"{name} at {largest} artifacts"
-        figures.append(spread(what, (seconds for seconds, _, _ in rounds), unit="s", aim=AIM_SECONDS))
-        figures.append(spread(f"{what}, peak", (peak for _, peak, _ in rounds), unit="MB", aim=AIM_MB))
-    growth = {}
-    if len(measured) > 1:
+        figures.append(spread(what, (one.seconds for one in rounds), unit="s", aim=seconds))
+        figures.append(spread(f"{what}, peak", (one.peak_mb for one in rounds), unit="MB", aim=megabytes))
+    missed = [figure["what"] for figure in figures if is_met(figure) is False]
+    growth = {name: grown([row for row in table if row["operation"] == name]) for name in OPERATIONS}
+    if len(points) > 1:
         for name in OPERATIONS:
-            rows = [row for row in table if row["operation"] == name]
-            growth[name] = {
-                "exponent": exponent(rows, "seconds"),
-                "exponent_of_the_last_two": exponent(rows[-2:], "seconds"),
-                "exponent_of_processor_time_of_the_last_two": exponent(rows[-2:], "processor_seconds"),
-            }
-            figures.append(
-                spread(f"growth of {name}, all points", [growth[name]["exponent"]], unit="exponent", aim=1.0)
-            )
-    return {"figures": figures, "growth": growth, "table": table}
+            what = f"growth of {name}, {min(points)} to {largest} artifacts"
+            figures.append(spread(what, [growth[name]["seconds"]["all"]], unit="exponent", aim=1.0))
+    return {
+        "figures": figures,
+        "aims": {
+            "artifacts": AIM_ARTIFACTS,
+            "releases": RELEASES[AIM_ARTIFACTS],
+            "seconds": AIM_SECONDS,
+            "megabytes": AIM_MB,
+            "met": None if seconds is None else not missed,
+            "missed": missed,
+        },
+        "growth": growth if len(points) > 1 else {},
+        "table": table,
+    }
 
 
-def exponent(rows: list[dict], column: str) -> float:
+def grown(rows: list[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Return the exponents of an operation's columns: through all points, and of the last two."""
+    if len(rows) == 1:
+        return {}
+    return {
+        column: {"all": exponent(rows, column), "last_two": exponent(rows[-2:], column)}
+        for column in ("seconds", "processor_seconds", "peak_mb")
+    }
+
+
+def exponent(rows: list[dict[str, Any]], column: str) -> float:
     """Return the slope of least squares through the logarithms: 1 is proportional, 0 does not grow."""
     across = [math.log(row["artifacts"]) for row in rows]
     return round(statistics.linear_regression(across, [math.log(row[column]) for row in rows]).slope, 2)
 
 
-def _columns(rounds: list[tuple[float, float, float]]) -> dict[str, float]:
+def _columns(rounds: list[Measured]) -> dict[str, float]:
     seconds, peaks, processor = zip(*rounds, strict=True)
     return {
         "seconds": round(statistics.median(seconds), 3),
@@ -207,7 +227,7 @@ def _columns(rounds: list[tuple[float, float, float]]) -> dict[str, float]:
     }
 
 
-def _medians(found: dict[str, list[tuple[float, float, float]]]) -> str:
+def _medians(found: dict[str, list[Measured]]) -> str:
     rows = {name: _columns(rounds) for name, rounds in found.items()}
     return ", ".join(
         f"{name} {row['seconds']} s ({row['processor_seconds']} s of processor) {row['peak_mb']} MB"

@@ -161,8 +161,9 @@ def write_docs(output: Path, programs: tuple[Program, ...], docs: Path) -> None:
         ValueError: performance.md lacks the markers.
     """
     document = json.loads((output / RESULT).read_text(encoding="utf-8"))
-    text = with_page((docs / "performance.md").read_text(encoding="utf-8"), page(document))
     data = docs / "performance-data"
+    generated = page(document, pictures_folder=f"{data.name}/")
+    text = with_page((docs / "performance.md").read_text(encoding="utf-8"), generated)
     data.mkdir(exist_ok=True)
     _replace(data / RESULT, json.dumps(document, indent=1, ensure_ascii=False) + "\n")
     for picture in (picture for program in programs for picture in program.pictures):

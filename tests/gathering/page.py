@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from tests.gathering.growth_page import growth_lines
 from tests.gathering.protocol import is_met
 
 BEGIN = "<!-- ci/benchmarks --write-docs: from here -->"
@@ -14,8 +15,13 @@ _BUSY = 1.5  # processes that want a processor, for each core: above it times sa
 Entry = Mapping[str, Any]
 
 
-def page(document: Mapping[str, Any]) -> str:
-    """Return the Markdown of everything that was gathered."""
+def page(document: Mapping[str, Any], *, pictures_folder: str = "") -> str:
+    """Return the Markdown of everything that was gathered.
+
+    Args:
+        document: as ``performance.json``.
+        pictures_folder: where pictures are, relative to the page; ends with a slash where it is not empty.
+    """
     programs: Sequence[Entry] = document["programs"]
     machine = document["machine"]
     size = f"{machine['cores']} cores, {machine['memory_gib']} GiB"
@@ -30,6 +36,9 @@ def page(document: Mapping[str, Any]) -> str:
         "|---|---|---|---|---|---|---|",
     ]
     lines += [_row(entry, figure) for entry in programs for figure in entry["figures"]]
+    for entry in programs:
+        if grown := growth_lines(entry["details"], pictures_folder=pictures_folder):
+            lines += ["", f"#### Growth by `{entry['name']}`", "", *grown]
     if said := [*_not_measured(programs), *_missing(document)]:
         lines += ["", "What is not in the table:", "", *said]
     return "\n".join(lines) + "\n"

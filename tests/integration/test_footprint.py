@@ -36,6 +36,17 @@ def test_what_was_built_is_reported_with_its_sections_its_update_and_its_times(b
     assert all(time["targets"] == [TARGET] for time in report["times"])
 
 
+def test_published_releases_are_reported_with_the_deltas_that_were_made_of_them(builder):
+    builder.ok("keys", "init", "--no-passphrase", "--keys", "keys")
+    builder.ok("publish", "--to", "repository", "--keys", "keys", "--allow-development")
+    place = ("--from", "repository", "--trusted-root", "keys/root.json")
+    (update,) = builder.json("report", "footprint", *place, "--output", "two")["report"]["updates"]
+    assert (update["target"], update["baseline"], update["version"]) == (TARGET, "t1", "t2")
+    (core,) = update["layers"]
+    assert (core["name"], core["comes"]) == ("core", "delta")
+    assert update["with_deltas"] == core["delta"] < update["by_layer"] == core["whole"] < update["naive"]
+
+
 def test_a_build_that_does_nothing_forgets_no_times_and_nothing_in_the_folder_is_unexpected(builder):
     path = builder.home / "dist" / "times.json"
     before = path.read_bytes()

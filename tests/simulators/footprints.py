@@ -84,8 +84,8 @@ class Shelf:
 
     def report(self, **choices: object) -> FootprintReport:
         """Return the report about everything that is on the shelf."""
-        more = {name: choices.pop(name) for name in ("times", "strategies") if name in choices}
-        origin = Origin("dist", "2026.11.0", "2026-11-22T00:00:00Z")
+        more = {name: choices.pop(name) for name in ("times", "strategies", "delta_of") if name in choices}
+        origin = Origin("repository" if "delta_of" in more else "dist", "2026.11.0", "2026-11-22T00:00:00Z")
         return footprint(origin, choose(self.artifacts, **choices), self.contents, **more)
 
 

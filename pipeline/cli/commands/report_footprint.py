@@ -22,6 +22,7 @@ from pipeline.measure.footprint import Origin, footprint
 from pipeline.measure.reading import read_contents
 from pipeline.measure.strategy_times import left_out_text, strategy_times
 from pipeline.measure.tables import bundle_table, sharing_table, update_table
+from pipeline.measure.update_views import flawed_deltas, flawed_text
 from pipeline.measure.writing import DOCUMENT, PAGE, SUMMARY, write_report
 from pipeline.model.counts import counted, listed
 from pipeline.model.strategies import read_strategies
@@ -89,6 +90,8 @@ def command(session: Session, asked: _Asked) -> None:
             summary.write(files[SUMMARY].read_text(encoding="utf-8"))
     if any(bundle.rehearsal for bundle in report.bundles):
         session.warn("a rehearsal: there is no engine in these bundles, and their sizes say nothing about real ones")
+    if flawed := flawed_deltas(report):
+        session.warn(flawed_text(flawed))
     if left_out := left_out_text(timed, report.strategies):
         session.warn(left_out)
     if asked.baseline and report.without_baseline:
@@ -125,7 +128,7 @@ def _report(session: Session, asked: _Asked, timed: tuple[StrategyTime, ...]) ->
                 bundles, archive_of=place.archive_of, reader=layer_reader(), services=services, known=contents
             )
         origin = Origin(here.kind, here.release, here.created)
-        return footprint(origin, chosen, contents, times=here.times, strategies=timed)
+        return footprint(origin, chosen, contents, times=here.times, strategies=timed, delta_of=here.delta_of)
 
 
 def _text(report: FootprintReport, files: dict[str, Path]) -> str:

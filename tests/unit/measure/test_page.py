@@ -92,15 +92,33 @@ def test_every_part_of_the_page_is_there_and_it_is_well_formed(report, text):
     assert {value[1:] for tag, name, value in reader.attributes if (tag, name) == ("a", "href")} == set(names)
 
 
-def test_times_to_the_first_token_say_that_no_model_is_counted_and_updates_that_no_delta_is(report, text):
+def test_times_to_the_first_token_say_that_no_model_is_counted(report):
     says = {
         one.name: f"{one.says} {' '.join(figure.description for figure in one.figures)}" for one in sections(report)
     }
     assert says["strategies"].lower().count("bringing a model is not counted") == 2
     assert "by the error" in says["strategies"]
-    assert says["updates"].count("without deltas") == 2
-    assert "on average, without deltas" in text
-    assert "without deltas" in summary(report)
+
+
+def test_a_dist_folder_says_that_it_has_no_deltas_to_measure(report, text):
+    says = next(one for one in sections(report) if one.name == "updates")
+    assert "A dist folder has no deltas to measure" in says.says
+    assert all("a dist folder has no deltas" in figure.description for figure in says.figures)
+    assert "on average; no deltas in a dist folder" in text
+    assert "A dist folder has no deltas to measure" in summary(report)
+
+
+def test_deltas_that_were_measured_are_in_words_picture_and_tables(pictures):
+    report = filled(Shelf()).report(delta_of=lambda *_: 20)
+    part = next(one for one in sections(report) if one.name == "updates")
+    assert "by the smallest delta" in part.says
+    assert set(part.figures[0].legend) == {"by delta", "what deltas save", "what stays"}
+    text = page(report, pictures, templates_dir=TEMPLATES)
+    read(text)
+    assert "of 121 B, on average, with deltas; 75 B without" in text
+    for words in (text, summary(report)):
+        assert "core 20 B (27%)" in words
+        assert "no deltas in a dist folder" not in words
 
 
 def test_nothing_comes_from_elsewhere_and_nothing_runs(text):
@@ -169,7 +187,7 @@ def test_the_summary_has_the_figures_and_its_tables_are_tables(report):
     text = summary(report)
     assert text.startswith("### Footprint of release 2026.11.0\n")
     rows = [line for line in text.splitlines() if line.startswith("| llama.cpp/")]
-    assert len(rows) == 3 + 2, "bundles, and updates of those that have one"
+    assert len(rows) == 3 + 2 + 2, "bundles, and both tables of updates of those that have one"
     tables = [block.splitlines() for block in re.findall(r"(?:^\|.*\n?)+", text, re.MULTILINE)]
     assert all(len({len(re.findall(r"(?<!\\)\|", line)) for line in table}) == 1 for table in tables)
 

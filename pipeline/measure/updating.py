@@ -1,0 +1,83 @@
+"""What updates bring, for every target from one version to the next. Pure, but for the sizes of published deltas."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from pipeline.measure.comparing import mandatory
+from pipeline.model.repository_layout import DeltaTrees
+from pipeline.model.updates import Update, UpdateLayer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pipeline.measure.choosing import Chosen
+    from pipeline.model.manifest import Artifact, Layer
+    from pipeline.model.updates import DeltaFlaw
+
+    DeltaOf = Callable[[str, DeltaTrees], int | DeltaFlaw | None]
+
+_DIGITS = 4
+
+
+def updates(chosen: Chosen, delta_of: DeltaOf | None) -> tuple[Update, ...]:
+    """Return every step from a version of a target to its next one, and those to the bundles of a report.
+
+    Args:
+        chosen: the bundles, what they are compared with, and all versions.
+        delta_of: gives the size of what an engine has published to make one layer out of another, or what is wrong with
+            it, or None; None where there is no repository.
+    """
+    bundles = {artifact.target: artifact for artifact in chosen.bundles}
+    found: list[Update] = []
+    for name in sorted(chosen.releases):
+        steps = list(pairwise(chosen.releases[name]))
+        compared = (chosen.baselines[name], bundles[name]) if name in chosen.baselines else None
+        if compared is not None and compared not in steps:
+            steps.append(compared)
+        found += [_update(*step, delta_of, compared=step == compared) for step in steps]
+    return tuple(found)
+
+
+def _update(before: Artifact, after: Artifact, delta_of: DeltaOf | None, *, compared: bool) -> Update:
+    layers = tuple(_changed(before, after, delta_of))
+    return Update(
+        target=after.target,
+        baseline=before.version,
+        version=after.version,
+        naive=after.size,
+        by_layer=sum(layer.whole for layer in layers),
+        with_deltas=None if delta_of is None else sum(layer.brought for layer in layers),
+        layers=layers,
+        compared=compared,
+    )
+
+
+def _changed(before: Artifact, after: Artifact, delta_of: DeltaOf | None) -> Iterator[UpdateLayer]:
+    had = mandatory(before)
+    trees = {layer.tree_sha256 for layer in had}
+    for layer in mandatory(after):
+        if layer.tree_sha256 not in trees:
+            yield _brought(layer, had, after.engine, delta_of)
+
+
+def _brought(layer: Layer, had: tuple[Layer, ...], engine: str, delta_of: DeltaOf | None) -> UpdateLayer:
+    """Say how a layer comes, by the rule of ``install``: the smallest delta from any layer that is there."""
+    if delta_of is None:
+        return UpdateLayer(name=layer.name, whole=layer.size, comes="unmeasured")
+    found = [delta_of(engine, DeltaTrees(old.tree_sha256, layer.tree_sha256)) for old in had]
+    sizes = [size for size in found if isinstance(size, int)]
+    if sizes:
+        size = min(sizes)
+        return UpdateLayer(
+            name=layer.name,
+            whole=layer.size,
+            delta=size,
+            ratio=round(size / layer.size, _DIGITS),
+            comes="delta" if size < layer.size else "larger",
+        )
+    if flaw := next((flaw for flaw in found if isinstance(flaw, str)), None):
+        return UpdateLayer(name=layer.name, whole=layer.size, comes=flaw)
+    known = any(old.name == layer.name for old in had)
+    return UpdateLayer(name=layer.name, whole=layer.size, comes="none" if known else "new")

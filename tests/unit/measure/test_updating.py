@@ -1,0 +1,116 @@
+"""What an update brings of each target, from each version to the next: whole, by layer, with deltas."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipeline.measure.tables import update_table
+from pipeline.measure.update_views import delta_table, flawed_deltas, update_figures, update_words
+from tests.simulators.footprints import Shelf
+from tests.unit.measure.test_footprint import CPU
+
+
+@pytest.fixture
+def three(shelf: Shelf) -> Shelf:
+    """Three versions: the core changes each time, the backend once, and the last one has a layer more."""
+    for number, backend in (("b1", "one"), ("b2", "one"), ("b3", "two")):
+        more = (shelf.layer("runtime", {"lib/rt.so": "r" * 50}),) if number == "b3" else ()
+        core = shelf.layer("core", {"lib/core.so": number * 50})
+        shelf.bundle(number, core, shelf.layer("cpu", {"lib/cpu.so": backend * 20}), *more)
+    return shelf
+
+
+def named(shelf: Shelf, deltas: dict[tuple[str, str, str], object]):
+    """Return what gives deltas by (layer, version before, version)."""
+    trees = {
+        (layer.name, artifact.version): layer.tree_sha256 for artifact in shelf.artifacts for layer in artifact.layers
+    }
+    known = {(trees[name, old], trees[name, new]): found for (name, old, new), found in deltas.items()}
+    return lambda engine, pair: known.get(tuple(pair)) if engine == "llama.cpp" else None
+
+
+def test_each_step_has_the_whole_bundle_its_changed_layers_and_what_comes_with_deltas(three):
+    report = three.report(delta_of=named(three, {("core", "b1", "b2"): 12, ("core", "b2", "b3"): 9}))
+    first, second = report.updates
+    core, cpu, runtime = 51, 31, 26
+    assert (first.target, first.baseline, first.version, first.compared) == (CPU, "b1", "b2", False)
+    assert (first.naive, first.by_layer, first.with_deltas) == (core + cpu + 10, core, 12)
+    assert [(one.name, one.comes, one.delta, one.ratio) for one in first.layers] == [
+        ("core", "delta", 12, round(12 / 51, 4))
+    ]
+    assert second.compared
+    assert (second.by_layer, second.with_deltas) == (core + cpu + runtime, 9 + cpu + runtime)
+    assert [(one.name, one.comes) for one in second.layers] == [("core", "delta"), ("cpu", "none"), ("runtime", "new")]
+    assert second.by_layer == report.comparisons[0].fetch
+
+
+def test_a_delta_that_is_no_smaller_than_its_layer_is_not_taken(three):
+    report = three.report(delta_of=named(three, {("core", "b2", "b3"): 51}))
+    update = report.updates[-1]
+    assert (update.layers[0].comes, update.layers[0].delta, update.layers[0].ratio) == ("larger", 51, 1.0)
+    assert update.with_deltas == update.by_layer
+    assert "its delta is no smaller" in delta_table(report).rows[0][-1]
+
+
+def test_the_smallest_delta_counts_from_whichever_layer_it_leads_and_one_of_no_use_hides_no_other(shelf):
+    one, other = shelf.layer("core", {"a": "1" * 90}), shelf.layer("cpu", {"b": "2" * 90})
+    shelf.bundle("b1", one, other)
+    shelf.bundle("b2", shelf.layer("core", {"a": "3" * 90}), other)
+    sizes = {one.tree_sha256: 30, other.tree_sha256: 20}
+    assert shelf.report(delta_of=lambda _, trees: sizes[trees.old]).updates[0].with_deltas == 20
+    sizes[other.tree_sha256] = "damaged"
+    report = shelf.report(delta_of=lambda _, trees: sizes[trees.old])
+    assert report.updates[0].with_deltas == 30
+    assert flawed_deltas(report) == ()
+
+
+@pytest.mark.parametrize("flaw", ["missing", "damaged"])
+def test_a_delta_of_no_use_counts_as_the_whole_layer_and_is_named(three, flaw):
+    report = three.report(delta_of=named(three, {("core", "b1", "b2"): flaw, ("core", "b2", "b3"): 9}))
+    update = report.updates[0]
+    assert (update.layers[0].comes, update.with_deltas) == (flaw, update.by_layer)
+    named_one = f"core of {CPU} b1 → b2 ({flaw})"
+    assert flawed_deltas(report) == (named_one,)
+    assert f"1 layer of updates counted whole, the delta being of no use: {named_one}." in update_words(report)
+
+
+def test_without_a_repository_nothing_is_measured_and_that_is_said(three):
+    report = three.report()
+    assert [(one.with_deltas, one.layers[0].comes) for one in report.updates] == [(None, "unmeasured")] * 2
+    assert {row[4:6] for row in delta_table(report).rows} == {("not measured", "-")}
+    assert update_table(report).rows[0][5] == "not measured"
+    assert "no deltas to measure" in update_words(report)
+
+
+def test_a_repository_without_any_delta_of_use_says_so(three):
+    report = three.report(delta_of=lambda *_: None)
+    assert "no delta in this repository is of use" in update_words(report)
+    assert report.updates[-1].with_deltas == report.updates[-1].by_layer
+
+
+def test_a_step_from_an_older_baseline_comes_beside_the_steps_to_the_next(three):
+    report = three.report(delta_of=named(three, {("core", "b1", "b3"): 7}), baseline="b1")
+    assert [(one.baseline, one.version, one.compared) for one in report.updates] == [
+        ("b1", "b2", False),
+        ("b2", "b3", False),
+        ("b1", "b3", True),
+    ]
+    assert [row[1] for row in delta_table(report).rows] == ["b1 → b3", "b2 → b3", "b1 → b2"]
+    assert report.updates[-1].layers[0].comes == "delta"
+
+
+def test_several_steps_of_a_target_have_a_picture_with_a_line_for_deltas_where_they_were_measured(three):
+    lines = [figure.legend for figure in update_figures(three.report(delta_of=lambda *_: None))]
+    assert [set(legend) for legend in lines[1:]] == [{"whole bundle", "layers that changed", "with deltas"}]
+    assert [set(figure.legend) for figure in update_figures(three.report())[1:]] == [
+        {"whole bundle", "layers that changed"}
+    ]
+
+
+def test_what_did_not_change_brings_nothing(shelf):
+    core = shelf.layer("core", {"a": "1"})
+    shelf.bundle("b1", core)
+    shelf.bundle("b2", core)
+    report = shelf.report(delta_of=lambda *_: None)
+    assert [(one.by_layer, one.with_deltas, one.layers) for one in report.updates] == [(0, 0, ())]
+    assert delta_table(report).rows[0][-2:] == ("none", "none")
