@@ -15,6 +15,7 @@ from pipeline.model.counts import counted
 from pipeline.model.environment import EnvironmentCard
 from pipeline.model.filling import fill
 from pipeline.ports import Command
+from pipeline.proofs.exits import in_words, next_step
 from pipeline.proofs.programs import clean_environment
 
 if TYPE_CHECKING:
@@ -96,7 +97,10 @@ def _run(
     outcome = services.commands.run(command)
     if outcome.exit_code:
         said = "\n  ".join(outcome.tail[-_SHOWN_LINES:])
-        raise ProofError(f"{fault} (exit code {outcome.exit_code}); it said:\n  {said}")
+        raise ProofError(
+            f"{fault}: it ended with {in_words(outcome.exit_code)} and said:\n  {said}",
+            hint=next_step(outcome.exit_code, "why it ended shows in its last lines"),
+        )
     return outcome.tail
 
 

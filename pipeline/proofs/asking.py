@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import json
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.errors import ProofError
 from pipeline.events import StepProgress
 from pipeline.model.counts import counted
+from pipeline.proofs.exits import in_words, next_step
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from pipeline.model.manifest import HealthCheck
     from pipeline.ports import HttpAnswer, Running, RunningCommand
 
 _ANSWER_SECONDS = 300.0
 _MODELS_SECONDS = 60.0  # it looks through a folder of models
+_ENDING_SECONDS = 0.5  # between a connection that breaks and the end of the process that had it
 _SHOWN_LINES = 8
 _SHOWN_BYTES = 200
 _COMPLETIONS = "/v1/chat/completions"
@@ -37,6 +42,28 @@ class Served(NamedTuple):
     check: HealthCheck
     services: Running
     step: str
+
+
+@contextmanager
+def answering(served: Served) -> Iterator[None]:
+    """Say of whatever goes wrong in here that the server had ended, and how, where it had.
+
+    Raises:
+        ProofError: what went wrong.
+    """
+    try:
+        yield
+    except ProofError as error:
+        if served.server.exit_code() is None:
+            served.services.clock.sleep(_ENDING_SECONDS)
+        exit_code = served.server.exit_code()
+        if exit_code is None:
+            raise
+        served.server.stop(grace_seconds=0)  # its last words are read to the end
+        raise ProofError(
+            f"the server ended with {in_words(exit_code)} while it was asked{last_words(served.server)}",
+            hint=next_step(exit_code, "why it ended shows in its last lines"),
+        ) from error
 
 
 def complete(served: Served) -> tuple[int, str]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.errors import ProofError
 from pipeline.ports.commands import Command
+from pipeline.proofs.exits import in_words
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,7 +41,7 @@ def absent_for(library: Path, *, stand_ins: Path, commands: CommandRunner, env: 
     outcome = commands.run(Command(argv, cwd=cwd, env=env, timeout_seconds=_SECONDS))
     if outcome.exit_code == 0:
         return ""
-    said = outcome.tail[-1] if outcome.tail else f"it ended with {outcome.exit_code} and said nothing"
+    said = outcome.tail[-1] if outcome.tail else f"it ended with {in_words(outcome.exit_code)} and said nothing"
     if match := _ABSENT.search(said):
         return match[1]
     raise ProofError(

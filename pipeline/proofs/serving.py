@@ -9,7 +9,7 @@ from pipeline.errors import ProofError
 from pipeline.events import StepProgress
 from pipeline.model.filling import fill
 from pipeline.ports import Command
-from pipeline.proofs.asking import Served, complete, first_piece, last_words, list_models, stream
+from pipeline.proofs.asking import Served, answering, complete, first_piece, last_words, list_models, stream
 from pipeline.proofs.exits import in_words, next_step
 from pipeline.proofs.programs import find_program, make_model, own_environment
 
@@ -131,7 +131,8 @@ def first_token(
         try:
             _wait_until_ready(served, poll_seconds=_MEASURING_POLL_SECONDS)
             asked = services.clock.monotonic()
-            text = first_piece(served)
+            with answering(served):
+                text = first_piece(served)
             return FirstToken(asked - started, services.clock.monotonic() - asked, text)
         finally:
             server.stop(grace_seconds=_GRACE_SECONDS)
@@ -171,10 +172,11 @@ def _generate_once(check: HealthCheck, command: Command, port: int, *, services:
     try:
         ready_seconds = _wait_until_ready(served)
         services.events.emit(StepProgress(step, 0, check.minimum_tokens, "tokens", "generating"))
-        if check.model_args:
-            list_models(served)
-        tokens, text = complete(served)
-        streamed = stream(served) if check.model_args else None
+        with answering(served):
+            if check.model_args:
+                list_models(served)
+            tokens, text = complete(served)
+            streamed = stream(served) if check.model_args else None
         services.events.emit(StepProgress(step, tokens, tokens, "tokens", "generated"))
         resident_bytes = server.peak_resident_bytes()
         exit_code = server.stop(grace_seconds=_GRACE_SECONDS)

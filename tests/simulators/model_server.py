@@ -68,6 +68,8 @@ class Answer(http.server.BaseHTTPRequestHandler):
         self.reply(200, "application/json", json.dumps(dict(data=known)).encode() if there else b"")
     def do_POST(self):
         asked = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if fault == "illegal instruction":
+            os.kill(os.getpid(), signal.SIGILL)
         if not (model / "config.json").is_file():
             return self.document(dict(error="no config.json"), 404)
         if asked.get("stream"):

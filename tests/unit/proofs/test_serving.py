@@ -101,12 +101,19 @@ def test_a_check_without_a_model_of_its_own_needs_one(ground):
         ("few", "only 2 tokens"),
         ("no json", "an event of the stream has another form than OpenAI's: 'token'"),
         ("no end", r"the stream ended after 6 events without \[DONE\]"),
-        ("breaks off", r"the stream ended after 2 events without \[DONE\]"),
+        ("breaks off", r"the server ended with exit code 3 while it was asked; it said:"),
+        ("illegal instruction", r"exit code -4 \(SIGILL: an instruction that this machine does not run\) while it was"),
     ],
 )
 def test_what_does_not_work_is_said(tmp_path, fault, says):
     with pytest.raises(ProofError, match=says):
         Ground(tmp_path, fault).generate()
+
+
+def test_of_an_illegal_instruction_it_is_said_what_to_do(tmp_path):
+    with pytest.raises(ProofError) as refused:
+        Ground(tmp_path, "illegal instruction").generate()
+    assert "another variant" in str(refused.value.hint)
 
 
 def test_a_server_that_only_loads_is_waited_for(tmp_path):
@@ -196,7 +203,12 @@ def test_the_first_token_is_timed_from_the_servers_start_and_from_the_question(g
 
 @pytest.mark.parametrize(
     ("fault", "says"),
-    [("no stream", "said no word of it"), ("dies", "ended with exit code 1"), ("stream 500", "500")],
+    [
+        ("no stream", "said no word of it"),
+        ("dies", "ended with exit code 1"),
+        ("stream 500", "500"),
+        ("illegal instruction", "SIGILL"),
+    ],
 )
 def test_a_server_without_a_first_token_is_said(tmp_path, fault, says):
     ground = Ground(tmp_path, fault)
