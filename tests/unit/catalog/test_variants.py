@@ -10,8 +10,8 @@ from pipeline.app.project import shipped_recipes_dir
 from pipeline.catalog import load
 
 X86 = (
-    "x64", "sse42", "sandybridge", "ivybridge", "piledriver", "haswell", "skylakex", "cannonlake", "cascadelake", "icelake",
-    "cooperlake", "zen4", "alderlake", "sapphirerapids",
+    "x64", "sse42", "sandybridge", "ivybridge", "piledriver", "haswell", "skylakex", "cannonlake", "cascadelake",
+    "icelake", "cooperlake", "zen4", "alderlake", "sapphirerapids",
 )  # fmt: skip
 ARM = ("armv8.0_1", "armv8.2_1", "armv8.2_2", "armv8.2_3", "armv8.6_1", "armv8.6_2", "armv9.2_1", "armv9.2_2")
 """Those of b11434, ggml/src/CMakeLists.txt."""
