@@ -51,7 +51,7 @@ def update_words(report: FootprintReport) -> str:
 def flawed_deltas(report: FootprintReport) -> tuple[str, ...]:
     """Return the deltas that are signed and of no use: which, and what is wrong."""
     return tuple(
-        f"{layer.name} of {update.target} {update.baseline} → {update.version} ({layer.comes})"
+        f"{layer.name} of {update.target} {_versions(update)} ({layer.comes})"
         for update in report.updates
         for layer in update.layers
         if layer.comes in {"missing", "damaged"}
@@ -97,7 +97,7 @@ def delta_table(report: FootprintReport) -> Table:
     rows = tuple(
         (
             one.target,
-            f"{one.baseline} → {one.version}",
+            _versions(one),
             bytes_text(one.naive),
             f"{bytes_text(one.by_layer)} ({share_text(one.by_layer, one.naive)})",
             "not measured"
@@ -110,12 +110,18 @@ def delta_table(report: FootprintReport) -> Table:
         for _, one in numbered
     )
     ways = ("whole bundle", "changed layers", "with deltas")
+    also = "" if all(one.to_next for one in report.updates) else ", and from the baseline"
     return Table(
-        "Updates from each version to the next",
+        f"Updates from each version to the next{also}",
         ("target", "versions", *ways, "by delta, of the layer", "whole layers"),
         rows,
         frozenset(ways),
     )
+
+
+def _versions(update: Update) -> str:
+    """Return from where to where; the baseline is named where there may be a bundle of its version beside it."""
+    return f"{update.baseline}{'' if update.to_next else ' (baseline)'} → {update.version}"
 
 
 def _ratio(layer: UpdateLayer) -> str:
@@ -141,12 +147,12 @@ def _row(update: Update) -> Row:
         ("what stays", max(update.naive - update.by_layer, 0)),
     ]
     figure = f"{bytes_text(update.brought)} of {bytes_text(update.naive)}, {share_text(update.brought, update.naive)}"
-    return stacked(f"{update.target} {update.baseline} → {update.version}", figure, sizes)
+    return stacked(f"{update.target} {_versions(update)}", figure, sizes)
 
 
 def _steps(report: FootprintReport) -> Iterator[Figure]:
-    """Yield a picture of each target that has several steps here."""
-    by_target = groupby(report.updates, key=lambda update: update.target)
+    """Yield a picture of each target that has several steps to a next version here; an older baseline is no point."""
+    by_target = groupby((one for one in report.updates if one.to_next), key=lambda update: update.target)
     for number, (target, found) in enumerate(by_target):
         updates = list(found)
         if len(updates) < 2:

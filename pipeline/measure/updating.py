@@ -34,13 +34,21 @@ def updates(chosen: Chosen, delta_of: DeltaOf | None) -> tuple[Update, ...]:
     for name in sorted(chosen.releases):
         steps = list(pairwise(chosen.releases[name]))
         compared = (chosen.baselines[name], bundles[name]) if name in chosen.baselines else None
-        if compared is not None and compared not in steps:
-            steps.append(compared)
-        found += [_update(*step, delta_of, compared=step == compared) for step in steps]
+        wanted = _identity(compared)
+        found += [_update(*step, delta_of, compared=_identity(step) == wanted) for step in steps]
+        if compared is not None and wanted not in map(_identity, steps):
+            found.append(_update(*compared, delta_of, compared=True, to_next=False))
     return tuple(found)
 
 
-def _update(before: Artifact, after: Artifact, delta_of: DeltaOf | None, *, compared: bool) -> Update:
+def _identity(step: tuple[Artifact, Artifact] | None) -> tuple[str, ...]:
+    """Return what two steps have in common that are the same one: a bundle from elsewhere has other urls."""
+    return tuple(artifact.sha256 for artifact in step or ())
+
+
+def _update(
+    before: Artifact, after: Artifact, delta_of: DeltaOf | None, *, compared: bool, to_next: bool = True
+) -> Update:
     layers = tuple(_changed(before, after, delta_of))
     return Update(
         target=after.target,
@@ -51,6 +59,7 @@ def _update(before: Artifact, after: Artifact, delta_of: DeltaOf | None, *, comp
         with_deltas=None if delta_of is None else sum(layer.brought for layer in layers),
         layers=layers,
         compared=compared,
+        to_next=to_next,
     )
 
 

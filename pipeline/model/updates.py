@@ -55,6 +55,7 @@ class Update(Frozen):
         with_deltas: the same with deltas where they are taken; None where there is no repository that could have any.
         layers: those that changed, in the bundle's order.
         compared: it leads from the baseline of this report to a bundle of it.
+        to_next: it leads from a version to the next one; not where the baseline is an older one, or another bundle.
     """
 
     target: Line
@@ -65,6 +66,7 @@ class Update(Frozen):
     with_deltas: FileSize | None
     layers: tuple[UpdateLayer, ...]
     compared: bool = False
+    to_next: bool = True
 
     @property
     def brought(self) -> int:

@@ -90,13 +90,51 @@ def test_a_repository_without_any_delta_of_use_says_so(three):
 
 def test_a_step_from_an_older_baseline_comes_beside_the_steps_to_the_next(three):
     report = three.report(delta_of=named(three, {("core", "b1", "b3"): 7}), baseline="b1")
-    assert [(one.baseline, one.version, one.compared) for one in report.updates] == [
-        ("b1", "b2", False),
-        ("b2", "b3", False),
-        ("b1", "b3", True),
+    assert [(one.baseline, one.version, one.compared, one.to_next) for one in report.updates] == [
+        ("b1", "b2", False, True),
+        ("b2", "b3", False, True),
+        ("b1", "b3", True, False),
     ]
-    assert [row[1] for row in delta_table(report).rows] == ["b1 → b3", "b2 → b3", "b1 → b2"]
+    table = delta_table(report)
+    assert table.title == "Updates from each version to the next, and from the baseline"
+    assert [row[1] for row in table.rows] == ["b1 (baseline) → b3", "b2 → b3", "b1 → b2"]
     assert report.updates[-1].layers[0].comes == "delta"
+
+
+def drawn(report) -> list[list[tuple[str, int]]]:
+    """Return of each picture of steps the version and size of every point of the line of layers."""
+    found = [figure.picture["data"]["values"] for figure in update_figures(report) if figure.name.startswith("update-")]
+    return [
+        [(point["release"], point["size"]) for point in points if point["name"] == "layers that changed"]
+        for points in found
+    ]
+
+
+def test_the_picture_of_steps_has_those_to_a_next_version_alone(three):
+    core, cpu, runtime = 51, 31, 26
+    expected = [[("b2", core), ("b3", core + cpu + runtime)]]
+    assert drawn(three.report()) == drawn(three.report(baseline="b1")) == expected
+    assert delta_table(three.report()).title == "Updates from each version to the next"
+
+
+def test_another_bundle_of_a_version_as_the_baseline_is_no_point_and_has_a_row_that_says_so(shelf):
+    core = [shelf.layer("core", {"lib/core.so": text * 50}) for text in ("1", "2", "other")]
+    shelf.bundle("b1", core[0])
+    shelf.bundle("b2", core[1])
+    there = Shelf()
+    there.bundle("b1", core[2])
+    report = shelf.report(elsewhere=there.artifacts)
+    assert drawn(report) == []
+    assert [row[1] for row in delta_table(report).rows] == ["b1 (baseline) → b2", "b1 → b2"]
+
+
+def test_the_same_bundle_from_elsewhere_as_the_baseline_is_the_same_step(three):
+    elsewhere = [one.model_copy(update={"url": f"else/{one.url}"}) for one in three.artifacts[:2]]
+    report = three.report(elsewhere=elsewhere)
+    assert [(one.baseline, one.compared, one.to_next) for one in report.updates] == [
+        ("b1", False, True),
+        ("b2", True, True),
+    ]
 
 
 def test_several_steps_of_a_target_have_a_picture_with_a_line_for_deltas_where_they_were_measured(three):
