@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
@@ -20,13 +20,25 @@ repository that could have one.
 """
 
 
+class PublishedDelta(NamedTuple):
+    """A delta that is signed.
+
+    Attributes:
+        size: as signed; None where ``install`` passes it over at sight, the file being missing or of another size.
+        flaw: what is wrong with it; None for nothing, as far as it was looked at.
+    """
+
+    size: int | None
+    flaw: DeltaFlaw | None = None
+
+
 class UpdateLayer(Frozen):
     """A layer that an update brings.
 
     Attributes:
         name: of the layer.
         whole: its archive.
-        delta: the smallest one that is published and of use, whether it is taken or not; None where there is none.
+        delta: the smallest one that is published, taken or not; None where there is none, or where it is of no use.
         ratio: of the delta to the archive.
         comes: by delta, or why it comes whole.
     """

@@ -6,6 +6,7 @@ import pytest
 
 from pipeline.measure.tables import update_table
 from pipeline.measure.update_views import delta_table, flawed_deltas, update_figures, update_words
+from pipeline.model.updates import PublishedDelta
 from tests.simulators.footprints import Shelf
 from tests.unit.measure.test_footprint import CPU
 
@@ -20,12 +21,15 @@ def three(shelf: Shelf) -> Shelf:
     return shelf
 
 
-def named(shelf: Shelf, deltas: dict[tuple[str, str, str], object]):
-    """Return what gives deltas by (layer, version before, version)."""
+def named(shelf: Shelf, deltas: dict[tuple[str, str, str], int | PublishedDelta]):
+    """Return what gives deltas by (layer, version before, version); a number is the size of a good one."""
     trees = {
         (layer.name, artifact.version): layer.tree_sha256 for artifact in shelf.artifacts for layer in artifact.layers
     }
-    known = {(trees[name, old], trees[name, new]): found for (name, old, new), found in deltas.items()}
+    known = {
+        (trees[name, old], trees[name, new]): PublishedDelta(found) if isinstance(found, int) else found
+        for (name, old, new), found in deltas.items()
+    }
     return lambda engine, pair: known.get(tuple(pair)) if engine == "llama.cpp" else None
 
 
@@ -52,24 +56,34 @@ def test_a_delta_that_is_no_smaller_than_its_layer_is_not_taken(three):
     assert "its delta is no smaller" in delta_table(report).rows[0][-1]
 
 
-def test_the_smallest_delta_counts_from_whichever_layer_it_leads_and_one_of_no_use_hides_no_other(shelf):
+@pytest.mark.parametrize(
+    ("first", "second", "comes", "brought"),
+    [
+        (PublishedDelta(30), PublishedDelta(20), "delta", 20),
+        (PublishedDelta(30), PublishedDelta(20, "damaged"), "damaged", 46),
+        (PublishedDelta(30, "damaged"), PublishedDelta(20), "delta", 20),
+        (PublishedDelta(30), PublishedDelta(None, "missing"), "delta", 30),
+        (PublishedDelta(30), PublishedDelta(None, "damaged"), "delta", 30),
+        (PublishedDelta(None, "missing"), PublishedDelta(None, "damaged"), "damaged", 46),
+        (None, PublishedDelta(None, "missing"), "missing", 46),
+        (PublishedDelta(46, "damaged"), PublishedDelta(50), "larger", 46),
+    ],
+)
+def test_the_smallest_delta_by_signed_size_counts_as_install_takes_it(shelf, first, second, comes, brought):
     one, other = shelf.layer("core", {"a": "1" * 90}), shelf.layer("cpu", {"b": "2" * 90})
     shelf.bundle("b1", one, other)
     shelf.bundle("b2", shelf.layer("core", {"a": "3" * 90}), other)
-    sizes = {one.tree_sha256: 30, other.tree_sha256: 20}
-    assert shelf.report(delta_of=lambda _, trees: sizes[trees.old]).updates[0].with_deltas == 20
-    sizes[other.tree_sha256] = "damaged"
-    report = shelf.report(delta_of=lambda _, trees: sizes[trees.old])
-    assert report.updates[0].with_deltas == 30
-    assert flawed_deltas(report) == ()
+    deltas = {one.tree_sha256: first, other.tree_sha256: second}
+    (update,) = shelf.report(delta_of=lambda _, trees: deltas[trees.old]).updates
+    assert (update.layers[0].comes, update.with_deltas) == (comes, brought)
 
 
-@pytest.mark.parametrize("flaw", ["missing", "damaged"])
-def test_a_delta_of_no_use_counts_as_the_whole_layer_and_is_named(three, flaw):
-    report = three.report(delta_of=named(three, {("core", "b1", "b2"): flaw, ("core", "b2", "b3"): 9}))
+def test_a_damaged_delta_counts_as_the_whole_layer_and_is_named(three):
+    deltas = {("core", "b1", "b2"): PublishedDelta(12, "damaged"), ("core", "b2", "b3"): 9}
+    report = three.report(delta_of=named(three, deltas))
     update = report.updates[0]
-    assert (update.layers[0].comes, update.with_deltas) == (flaw, update.by_layer)
-    named_one = f"core of {CPU} b1 → b2 ({flaw})"
+    assert (update.layers[0].comes, update.with_deltas) == ("damaged", update.by_layer)
+    named_one = f"core of {CPU} b1 → b2 (damaged)"
     assert flawed_deltas(report) == (named_one,)
     assert f"1 layer of updates counted whole, the delta being of no use: {named_one}." in update_words(report)
 
