@@ -36,7 +36,7 @@ _WHY: dict[Coming, str] = {
 
 
 def update_words(report: FootprintReport) -> str:
-    """Return what there is to say of updates: whether deltas were measured, and which were of no use."""
+    """Return what there is to say of updates: whether deltas were measured, and which are lacking or damaged."""
     if report.made_from == "dist":
         return (
             f"{_BRINGS}, whole. A dist folder has no deltas to measure: publishing makes them, and a report of the"
@@ -49,18 +49,25 @@ def update_words(report: FootprintReport) -> str:
 
 
 def flawed_deltas(report: FootprintReport) -> tuple[str, ...]:
-    """Return the deltas that are signed and of no use: which, and what is wrong."""
-    return tuple(
-        f"{layer.name} of {update.target} {_versions(update)} ({layer.comes})"
-        for update in report.updates
-        for layer in update.layers
-        if layer.comes in {"missing", "damaged"}
-    )
+    """Return the deltas that are damaged. One that is missing is not: a copy without deltas is as good as any."""
+    return _coming(report, "damaged")
+
+
+def lacking_text(report: FootprintReport, *, shown: int = SHOWN) -> str:
+    """Return that a copy holds none of the deltas that are signed, or which it lacks; empty for nothing."""
+    lacking = _coming(report, "missing")
+    if not lacking:
+        return ""
+    held = any(layer.delta is not None or layer.comes == "damaged" for one in report.updates for layer in one.layers)
+    which = counted(len(lacking), "layer")
+    if not held:
+        return f"this copy holds none of its deltas: those of {which} of updates, counted whole"
+    return f"this copy lacks the deltas of {which} of updates, counted whole: {listed(lacking, shown=shown)}"
 
 
 def flawed_text(flawed: Sequence[str], *, shown: int = SHOWN) -> str:
-    """Return how layers count whose delta is of no use, and the first of them."""
-    which = f"{counted(len(flawed), 'layer')} of updates counted whole, the delta being of no use"
+    """Return how layers count whose delta is damaged, and the first of them."""
+    which = f"{counted(len(flawed), 'layer')} of updates counted whole, the delta being damaged"
     return f"{which}: {listed(flawed, shown=shown)}"
 
 
@@ -133,7 +140,19 @@ def _whole(layer: UpdateLayer) -> str:
     return f"{layer.name} {bytes_text(layer.whole)}{f': {why}' if why else ''}"
 
 
+def _coming(report: FootprintReport, comes: Coming) -> tuple[str, ...]:
+    """Return the layers of updates that come in one way, for people."""
+    return tuple(
+        f"{layer.name} of {update.target} {_versions(update)}"
+        for update in report.updates
+        for layer in update.layers
+        if layer.comes == comes
+    )
+
+
 def _flawed(report: FootprintReport) -> Iterator[str]:
+    if lacking := lacking_text(report, shown=1):
+        yield f"{lacking[0].upper()}{lacking[1:]}."
     if flawed := flawed_deltas(report):
         yield f"{flawed_text(flawed, shown=1)}."
 

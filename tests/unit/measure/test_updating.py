@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from pipeline.measure.tables import update_table
-from pipeline.measure.update_views import delta_table, flawed_deltas, update_figures, update_words
+from pipeline.measure.update_views import delta_table, flawed_deltas, lacking_text, update_figures, update_words
 from pipeline.model.updates import PublishedDelta
 from tests.simulators.footprints import Shelf
 from tests.unit.measure.test_footprint import CPU
@@ -83,9 +83,27 @@ def test_a_damaged_delta_counts_as_the_whole_layer_and_is_named(three):
     report = three.report(delta_of=named(three, deltas))
     update = report.updates[0]
     assert (update.layers[0].comes, update.with_deltas) == ("damaged", update.by_layer)
-    named_one = f"core of {CPU} b1 → b2 (damaged)"
+    named_one = f"core of {CPU} b1 → b2"
     assert flawed_deltas(report) == (named_one,)
-    assert f"1 layer of updates counted whole, the delta being of no use: {named_one}." in update_words(report)
+    assert f"1 layer of updates counted whole, the delta being damaged: {named_one}." in update_words(report)
+
+
+def test_a_delta_that_a_copy_lacks_is_no_fault_and_is_named_where_it_holds_others(three):
+    lacking = PublishedDelta(None, "missing")
+    report = three.report(delta_of=named(three, {("core", "b1", "b2"): lacking, ("core", "b2", "b3"): 9}))
+    assert flawed_deltas(report) == ()
+    assert lacking_text(report) == (
+        f"this copy lacks the deltas of 1 layer of updates, counted whole: core of {CPU} b1 → b2"
+    )
+    assert lacking_text(three.report(delta_of=named(three, {("core", "b2", "b3"): 9}))) == ""
+
+
+def test_a_copy_that_holds_none_of_its_deltas_says_so_once(three):
+    lacking = PublishedDelta(None, "missing")
+    report = three.report(delta_of=named(three, {("core", "b1", "b2"): lacking, ("core", "b2", "b3"): lacking}))
+    said = "his copy holds none of its deltas: those of 2 layers of updates, counted whole"
+    assert (flawed_deltas(report), lacking_text(report)) == ((), f"t{said}")
+    assert update_words(report).endswith(f"T{said}.")
 
 
 def test_without_a_repository_nothing_is_measured_and_that_is_said(three):
