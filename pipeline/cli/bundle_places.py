@@ -43,7 +43,7 @@ class BundlePlace:
         artifacts: every bundle.
         archive_of: gives the archive of a bundle's layer; downloaded, where it is elsewhere, and not kept.
         times: how long steps took; none in a repository.
-        delta_of: gives the size of a published delta, or what is wrong with it; None where there is no repository.
+        delta_of: gives a published delta and what is wrong with it; None where there is no repository.
     """
 
     kind: Literal["dist", "repository"]

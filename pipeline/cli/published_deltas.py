@@ -10,34 +10,34 @@ from urllib.request import url2pathname
 from pipeline.deploy.location import LackingError
 from pipeline.digest import sha256_stream
 from pipeline.errors import IntegrityError
+from pipeline.model.updates import PublishedDelta
 
 if TYPE_CHECKING:
     from pipeline.deploy.trust import TrustedRepository
     from pipeline.measure.updating import DeltaOf
     from pipeline.model.repository_layout import DeltaTrees
-    from pipeline.model.updates import DeltaFlaw
     from pipeline.ports import DownloadRequest
 
 
 def published_deltas(repository: TrustedRepository) -> DeltaOf:
-    """Return what gives the size of a delta, what is wrong with it, or None where none is signed.
+    """Return what gives a delta that is signed and what is wrong with it, or None where none is signed.
 
     Sizes are in the signed metadata, and nothing else is downloaded. Of a folder, files are looked at too: one that
     several targets share once.
     """
-    judged: dict[str, int | DeltaFlaw] = {}
+    judged: dict[str, PublishedDelta] = {}
 
-    def delta_of(engine: str, trees: DeltaTrees) -> int | DeltaFlaw | None:
+    def delta_of(engine: str, trees: DeltaTrees) -> PublishedDelta | None:
         try:
             request = repository.delta_request(engine, trees, what=f"delta of layer {trees.new[:12]}")
         except LackingError:
-            return "missing"
+            return PublishedDelta(None, "missing")
         except IntegrityError:
-            return "damaged"
+            return PublishedDelta(None, "damaged")
         if request is None:
             return None
         if request.sha256 not in judged:
-            judged[request.sha256] = (request.size_bytes or 0) if _is_whole(request) else "damaged"
+            judged[request.sha256] = PublishedDelta(request.size_bytes or 0, None if _is_whole(request) else "damaged")
         return judged[request.sha256]
 
     return delta_of

@@ -89,7 +89,7 @@ def carry_out_plan(plan: Plan, services: Services, *, log: StepLog | None = None
     log = log or StepLog(services.clock)
     for decision in plan.decisions:
         _tell(decision, services)
-    if left_behind := debug_left_behind(plan):
+    if left_behind := debug_left_behind(plan, wanted):
         services.events.emit(Notice(left_behind, "warning"))
     require_space_for_downloads((step for step in plan.steps if step.name in wanted), services)
     actions = [step.action for step in plan.steps if step.name in wanted]

@@ -36,7 +36,7 @@ _WHY: dict[Coming, str] = {
 
 
 def update_words(report: FootprintReport) -> str:
-    """Return what there is to say of updates: whether deltas were measured, and which were of no use."""
+    """Return what there is to say of updates: whether deltas were measured, and which are lacking or damaged."""
     if report.made_from == "dist":
         return (
             f"{_BRINGS}, whole. A dist folder has no deltas to measure: publishing makes them, and a report of the"
@@ -49,18 +49,25 @@ def update_words(report: FootprintReport) -> str:
 
 
 def flawed_deltas(report: FootprintReport) -> tuple[str, ...]:
-    """Return the deltas that are signed and of no use: which, and what is wrong."""
-    return tuple(
-        f"{layer.name} of {update.target} {update.baseline} → {update.version} ({layer.comes})"
-        for update in report.updates
-        for layer in update.layers
-        if layer.comes in {"missing", "damaged"}
-    )
+    """Return the deltas that are damaged. One that is missing is not: a copy without deltas is as good as any."""
+    return _coming(report, "damaged")
+
+
+def lacking_text(report: FootprintReport, *, shown: int = SHOWN) -> str:
+    """Return that a copy holds none of the deltas that are signed, or which it lacks; empty for nothing."""
+    lacking = _coming(report, "missing")
+    if not lacking:
+        return ""
+    held = any(layer.delta is not None or layer.comes == "damaged" for one in report.updates for layer in one.layers)
+    which = counted(len(lacking), "layer")
+    if not held:
+        return f"this copy holds none of its deltas: those of {which} of updates, counted whole"
+    return f"this copy lacks the deltas of {which} of updates, counted whole: {listed(lacking, shown=shown)}"
 
 
 def flawed_text(flawed: Sequence[str], *, shown: int = SHOWN) -> str:
-    """Return how layers count whose delta is of no use, and the first of them."""
-    which = f"{counted(len(flawed), 'layer')} of updates counted whole, the delta being of no use"
+    """Return how layers count whose delta is damaged, and the first of them."""
+    which = f"{counted(len(flawed), 'layer')} of updates counted whole, the delta being damaged"
     return f"{which}: {listed(flawed, shown=shown)}"
 
 
@@ -97,7 +104,7 @@ def delta_table(report: FootprintReport) -> Table:
     rows = tuple(
         (
             one.target,
-            f"{one.baseline} → {one.version}",
+            _versions(one),
             bytes_text(one.naive),
             f"{bytes_text(one.by_layer)} ({share_text(one.by_layer, one.naive)})",
             "not measured"
@@ -110,12 +117,18 @@ def delta_table(report: FootprintReport) -> Table:
         for _, one in numbered
     )
     ways = ("whole bundle", "changed layers", "with deltas")
+    also = "" if all(one.to_next for one in report.updates) else ", and from the baseline"
     return Table(
-        "Updates from each version to the next",
+        f"Updates from each version to the next{also}",
         ("target", "versions", *ways, "by delta, of the layer", "whole layers"),
         rows,
         frozenset(ways),
     )
+
+
+def _versions(update: Update) -> str:
+    """Return from where to where; the baseline is named where there may be a bundle of its version beside it."""
+    return f"{update.baseline}{'' if update.to_next else ' (baseline)'} → {update.version}"
 
 
 def _ratio(layer: UpdateLayer) -> str:
@@ -127,7 +140,19 @@ def _whole(layer: UpdateLayer) -> str:
     return f"{layer.name} {bytes_text(layer.whole)}{f': {why}' if why else ''}"
 
 
+def _coming(report: FootprintReport, comes: Coming) -> tuple[str, ...]:
+    """Return the layers of updates that come in one way, for people."""
+    return tuple(
+        f"{layer.name} of {update.target} {_versions(update)}"
+        for update in report.updates
+        for layer in update.layers
+        if layer.comes == comes
+    )
+
+
 def _flawed(report: FootprintReport) -> Iterator[str]:
+    if lacking := lacking_text(report, shown=1):
+        yield f"{lacking[0].upper()}{lacking[1:]}."
     if flawed := flawed_deltas(report):
         yield f"{flawed_text(flawed, shown=1)}."
 
@@ -141,12 +166,12 @@ def _row(update: Update) -> Row:
         ("what stays", max(update.naive - update.by_layer, 0)),
     ]
     figure = f"{bytes_text(update.brought)} of {bytes_text(update.naive)}, {share_text(update.brought, update.naive)}"
-    return stacked(f"{update.target} {update.baseline} → {update.version}", figure, sizes)
+    return stacked(f"{update.target} {_versions(update)}", figure, sizes)
 
 
 def _steps(report: FootprintReport) -> Iterator[Figure]:
-    """Yield a picture of each target that has several steps here."""
-    by_target = groupby(report.updates, key=lambda update: update.target)
+    """Yield a picture of each target that has several steps to a next version here; an older baseline is no point."""
+    by_target = groupby((one for one in report.updates if one.to_next), key=lambda update: update.target)
     for number, (target, found) in enumerate(by_target):
         updates = list(found)
         if len(updates) < 2:

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from pipeline.measure.choosing import Chosen
     from pipeline.model.manifest import Artifact, Layer
-    from pipeline.model.updates import DeltaFlaw
+    from pipeline.model.updates import PublishedDelta
 
-    DeltaOf = Callable[[str, DeltaTrees], int | DeltaFlaw | None]
+    DeltaOf = Callable[[str, DeltaTrees], PublishedDelta | None]
 
 _DIGITS = 4
 
@@ -26,21 +26,28 @@ def updates(chosen: Chosen, delta_of: DeltaOf | None) -> tuple[Update, ...]:
 
     Args:
         chosen: the bundles, what they are compared with, and all versions.
-        delta_of: gives the size of what an engine has published to make one layer out of another, or what is wrong with
-            it, or None; None where there is no repository.
+        delta_of: gives what an engine has published to make one layer out of another; None where no repository is.
     """
     bundles = {artifact.target: artifact for artifact in chosen.bundles}
     found: list[Update] = []
     for name in sorted(chosen.releases):
         steps = list(pairwise(chosen.releases[name]))
         compared = (chosen.baselines[name], bundles[name]) if name in chosen.baselines else None
-        if compared is not None and compared not in steps:
-            steps.append(compared)
-        found += [_update(*step, delta_of, compared=step == compared) for step in steps]
+        wanted = _identity(compared)
+        found += [_update(*step, delta_of, compared=_identity(step) == wanted) for step in steps]
+        if compared is not None and wanted not in map(_identity, steps):
+            found.append(_update(*compared, delta_of, compared=True, to_next=False))
     return tuple(found)
 
 
-def _update(before: Artifact, after: Artifact, delta_of: DeltaOf | None, *, compared: bool) -> Update:
+def _identity(step: tuple[Artifact, Artifact] | None) -> tuple[str, ...]:
+    """Return what two steps have in common that are the same one: a bundle from elsewhere has other urls."""
+    return tuple(artifact.sha256 for artifact in step or ())
+
+
+def _update(
+    before: Artifact, after: Artifact, delta_of: DeltaOf | None, *, compared: bool, to_next: bool = True
+) -> Update:
     layers = tuple(_changed(before, after, delta_of))
     return Update(
         target=after.target,
@@ -51,6 +58,7 @@ def _update(before: Artifact, after: Artifact, delta_of: DeltaOf | None, *, comp
         with_deltas=None if delta_of is None else sum(layer.brought for layer in layers),
         layers=layers,
         compared=compared,
+        to_next=to_next,
     )
 
 
@@ -63,13 +71,20 @@ def _changed(before: Artifact, after: Artifact, delta_of: DeltaOf | None) -> Ite
 
 
 def _brought(layer: Layer, had: tuple[Layer, ...], engine: str, delta_of: DeltaOf | None) -> UpdateLayer:
-    """Say how a layer comes, by the rule of ``install``: the smallest delta from any layer that is there."""
+    """Say how a layer comes, by the rule of ``install`` (``deploy.deltas``, ``deploy.layers``).
+
+    The smallest delta from any layer that is there is taken, by its signed size; where that one turns out to be
+    damaged, the whole layer comes and no other delta is tried. What is missing or of another size is passed over.
+    """
     if delta_of is None:
         return UpdateLayer(name=layer.name, whole=layer.size, comes="unmeasured")
-    found = [delta_of(engine, DeltaTrees(old.tree_sha256, layer.tree_sha256)) for old in had]
-    sizes = [size for size in found if isinstance(size, int)]
-    if sizes:
-        size = min(sizes)
+    published = (delta_of(engine, DeltaTrees(old.tree_sha256, layer.tree_sha256)) for old in had)
+    found = [delta for delta in published if delta is not None]
+    offered = [(delta.size, delta.flaw) for delta in found if delta.size is not None]
+    if offered:
+        size, flaw = min(offered, key=lambda one: one[0])
+        if flaw is not None and size < layer.size:
+            return UpdateLayer(name=layer.name, whole=layer.size, comes=flaw)
         return UpdateLayer(
             name=layer.name,
             whole=layer.size,
@@ -77,7 +92,7 @@ def _brought(layer: Layer, had: tuple[Layer, ...], engine: str, delta_of: DeltaO
             ratio=round(size / layer.size, _DIGITS),
             comes="delta" if size < layer.size else "larger",
         )
-    if flaw := next((flaw for flaw in found if isinstance(flaw, str)), None):
-        return UpdateLayer(name=layer.name, whole=layer.size, comes=flaw)
+    if flaws := {delta.flaw for delta in found}:
+        return UpdateLayer(name=layer.name, whole=layer.size, comes="damaged" if "damaged" in flaws else "missing")
     known = any(old.name == layer.name for old in had)
     return UpdateLayer(name=layer.name, whole=layer.size, comes="none" if known else "new")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from pydantic import Field
 
@@ -20,13 +20,25 @@ repository that could have one.
 """
 
 
+class PublishedDelta(NamedTuple):
+    """A delta that is signed.
+
+    Attributes:
+        size: as signed; None where ``install`` passes it over at sight, the file being missing or of another size.
+        flaw: what is wrong with it; None for nothing, as far as it was looked at.
+    """
+
+    size: int | None
+    flaw: DeltaFlaw | None = None
+
+
 class UpdateLayer(Frozen):
     """A layer that an update brings.
 
     Attributes:
         name: of the layer.
         whole: its archive.
-        delta: the smallest one that is published and of use, whether it is taken or not; None where there is none.
+        delta: the smallest one that is published, taken or not; None where there is none, or where it is of no use.
         ratio: of the delta to the archive.
         comes: by delta, or why it comes whole.
     """
@@ -55,6 +67,7 @@ class Update(Frozen):
         with_deltas: the same with deltas where they are taken; None where there is no repository that could have any.
         layers: those that changed, in the bundle's order.
         compared: it leads from the baseline of this report to a bundle of it.
+        to_next: it leads from a version to the next one; not where the baseline is an older one, or another bundle.
     """
 
     target: Line
@@ -65,6 +78,7 @@ class Update(Frozen):
     with_deltas: FileSize | None
     layers: tuple[UpdateLayer, ...]
     compared: bool = False
+    to_next: bool = True
 
     @property
     def brought(self) -> int:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from pipeline.names import Target
     from pipeline.plan.collecting import Planning
 
-RUNTIME_EPOCH_SECONDS = LASTING_EPOCH_SECONDS
-"""Of a vendor's runtime, whatever is asked for: it is one layer of all releases and of everybody's builds."""
 RUNTIME_ZSTD_LEVEL = 9
 """Code for GPUs is compressed inside: of cuBLASLt 13.0, 0.989 is left at this level in 0.1 s for 40 MB, and 0.987 at
 level 19 in 16 s."""
@@ -99,6 +97,7 @@ class _Split:
             exclude=exclude,
             licenses=self._recipe.licenses,
             zstd_level=runtime_zstd_level(self._planning) if role == "runtime" else self._planning.request.zstd_level,
-            epoch_seconds=RUNTIME_EPOCH_SECONDS if role == "runtime" else self._planning.lasting_epoch_seconds,
+            # A vendor's runtime is one layer of all releases and of everybody's builds, whatever is asked for.
+            epoch_seconds=LASTING_EPOCH_SECONDS if role == "runtime" else self._planning.lasting_epoch_seconds,
         )
         return self._planning.add(self._target, archive.replace("fetch ", f"layer {name} of ", 1), action, (archive,))

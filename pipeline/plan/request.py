@@ -43,7 +43,8 @@ class BuildRequest:
         wheels_only: whether environments are made without their conda packages, for a Python that is there.
         with_miniforge: whether environments are bundled with Miniforge's installer, for machines without any conda.
         zstd_level: of layer archives.
-        epoch_seconds: SOURCE_DATE_EPOCH for everything that is made; None for the date of the release.
+        epoch_seconds: SOURCE_DATE_EPOCH for everything that is made but a vendor's runtime; None for the date of the
+            release, and in layers for 1980-01-01, which a vendor's runtime always has.
         builder_version: of this program, for statements about what it makes.
         rehearsal: whether bundles are made with no engine in them.
     """

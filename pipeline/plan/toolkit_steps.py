@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Literal
 from pipeline.accelerators.registry import KINDS
 from pipeline.model.environment_actions import FetchPackages, PackageFile
 from pipeline.model.statements import Material
+from pipeline.model.time_stamps import LASTING_EPOCH_SECONDS
 from pipeline.model.toolkit_actions import MakeRuntimeLayer, MakeToolkit
 from pipeline.names import accel_version
-from pipeline.plan.fetching import RUNTIME_EPOCH_SECONDS, runtime_zstd_level
+from pipeline.plan.fetching import runtime_zstd_level
 from pipeline.plan.toolkits import architectures_of
 
 if TYPE_CHECKING:
@@ -163,7 +164,7 @@ def _runtime_layer(
         toolkit_dir=folder,
         system_sha256=found.runtime_sha256,
         zstd_level=runtime_zstd_level(planning),
-        epoch_seconds=RUNTIME_EPOCH_SECONDS,
+        epoch_seconds=LASTING_EPOCH_SECONDS,  # one layer of everybody's builds, whatever is asked for
     )
     name = f"layer {target.accel}-runtime of {toolkit.title} {version} for {target.platform}"
     return planning.add(target, name, action, (step,) if step else ())

@@ -23,8 +23,6 @@ import shutil
 import statistics
 import subprocess
 import sys
-import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,11 +35,12 @@ from pipeline.model.strategy_runs import LinkProfile  # noqa: E402  # after the 
 from pipeline.ports import Command  # noqa: E402  # after the path
 from pipeline.system.links import LocalLinks  # noqa: E402  # after the path
 from pipeline.system.processes import ProcessRunner  # noqa: E402  # after the path
+from tests.gathering.launching import ending_by_signals, measured  # noqa: E402  # after the path
 from tests.gathering.protocol import Figure, spread  # noqa: E402  # after the path
 from tests.simulators.nginx import Nginx, free_port  # noqa: E402  # after the path
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Sequence
 
 CHUNK = 1 << 20
 AIMS = {"curl + sha256sum": 1.0, "aria2c -x8 -s8": 1.0}
@@ -188,29 +187,15 @@ def _ours(work: Path, inside: list[str], url: str, sha256: str, size_mb: int, *,
     return used
 
 
-def _measured(argv: list[object]) -> Used:
+def _measured(argv: Sequence[str | Path]) -> Used:
     """Run a program; its time includes start and end, its processor time what it waited for."""
     env = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     env["PYTHONPATH"] = str(PROJECT)
-    with _quiet() as nowhere:
-        started = time.perf_counter()
-        child = subprocess.Popen([str(part) for part in argv], stdout=nowhere, env=env, cwd="/")
-        _, status, usage = os.wait4(child.pid, 0)
-        wall = time.perf_counter() - started
-    child.returncode = os.waitstatus_to_exitcode(status)
-    if child.returncode:
-        raise SystemExit(f"{argv} ended with {child.returncode}")
-    peak = usage.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1024)
-    return Used(round(wall, 3), round(usage.ru_utime + usage.ru_stime, 3), round(peak, 1))
-
-
-@contextmanager
-def _quiet() -> Iterator[int]:
-    nowhere = os.open(os.devnull, os.O_WRONLY)
     try:
-        yield nowhere
-    finally:
-        os.close(nowhere)
+        found = measured(argv, env=env, cwd=Path("/"))
+    except subprocess.CalledProcessError as error:
+        raise SystemExit(f"{argv} ended with {error.returncode}") from error
+    return Used(round(found.seconds, 3), round(found.processor_seconds, 3), round(found.peak_mb, 1))
 
 
 def _write_noise(path: Path, size_mb: int) -> str:
@@ -258,4 +243,5 @@ def _summary(rounds: list[dict[str, Used]], size_mb: int) -> dict[str, object]:
 
 
 if __name__ == "__main__":
-    main()
+    with ending_by_signals():
+        main()

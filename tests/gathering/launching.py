@@ -1,8 +1,8 @@
 """One process measured from outside: wall time, peak memory, processor time; it never outlives whoever measures it.
 
 A small process starts what is measured, because a child's peak counts what its parent had when it was forked. What
-ends the measuring process (Ctrl-C, SIGTERM) ends the small one, and that ends its child before it goes; until there is
-a child, and while it is started, signals wait.
+ends the measuring process (Ctrl-C, SIGTERM) ends the small one, and that ends its child before it goes; while a process
+is started or ended, signals wait.
 """
 
 from __future__ import annotations
@@ -14,31 +14,34 @@ import sys
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
+from tests.gathering.ending import end
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
     from pathlib import Path
 
 _ENDS = (signal.SIGINT, signal.SIGTERM)
-_END_SECONDS = 10
+# Signals are taken one by one and interrupt nothing: a process that was waited for, whose number may be another's by
+# then, is never killed. Of a program that is stopped SIGCHLD tells too.
 _LAUNCH = """
 import json, os, signal, sys, time
 ends = {signal.SIGINT, signal.SIGTERM}
-def end(number, frame):
-    sys.exit(128 + number)
-signal.pthread_sigmask(signal.SIG_BLOCK, ends)
-for number in ends:
-    signal.signal(number, end)
+signal.pthread_sigmask(signal.SIG_BLOCK, {*ends, signal.SIGCHLD})
+for number in (*ends, signal.SIGCHLD):
+    signal.signal(number, lambda *_: None)
 began = time.perf_counter()
-child = os.posix_spawn(sys.argv[1], sys.argv[1:], os.environ, setsigmask=(), setsigdef=ends, file_actions=[
+child = os.posix_spawnp(sys.argv[1], sys.argv[1:], os.environ, setsigmask=(), setsigdef=ends, file_actions=[
     (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0)])
-try:
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, ends)
-    _, status, used = os.wait4(child, 0)
-except BaseException:
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
-    raise
+ended, pid = 0, 0
+while not pid:
+    number = signal.sigwait({*ends, signal.SIGCHLD})
+    if number in ends and not ended:
+        ended = number
+        os.kill(child, signal.SIGKILL)
+    pid, status, used = os.wait4(child, os.WNOHANG)
 wall = time.perf_counter() - began
+if ended:
+    sys.exit(128 + ended)
 print(json.dumps([wall, used.ru_maxrss / (1 << 20 if sys.platform == "darwin" else 1 << 10),
     used.ru_utime + used.ru_stime]))
 sys.exit(os.waitstatus_to_exitcode(status))
@@ -59,14 +62,19 @@ class Measured(NamedTuple):
     processor_seconds: float
 
 
-def measured(argv: Sequence[str | Path], *, env: Mapping[str, str]) -> Measured:
-    """Run a program to its end and return what it took; what it prints is dropped.
+def measured(argv: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path | None = None) -> Measured:
+    """Run a program to its end and return what it took; its standard output is dropped, its errors are shown.
+
+    Args:
+        argv: the program, found by PATH where it has no folder, and its arguments.
+        env: all of its variables.
+        cwd: its folder; None for this process's.
 
     Raises:
         subprocess.CalledProcessError: it failed.
     """
     launch = [sys.executable, "-S", "-c", _LAUNCH, *map(str, argv)]
-    with running(launch, env=env, stdout=subprocess.PIPE) as child:
+    with running(launch, env=env, stdout=subprocess.PIPE, cwd=cwd) as child:
         printed, _ = child.communicate()
     if child.returncode:
         raise subprocess.CalledProcessError(child.returncode, list(map(str, argv)))
@@ -74,19 +82,25 @@ def measured(argv: Sequence[str | Path], *, env: Mapping[str, str]) -> Measured:
 
 
 @contextmanager
-def running(argv: Sequence[str], *, env: Mapping[str, str], stdout: int) -> Iterator[subprocess.Popen[bytes]]:
-    """Give a process that has ended when this is left, whatever ends it: asked first, so that it ends its own."""
+def running(
+    argv: Sequence[str], *, env: Mapping[str, str], stdout: int, cwd: Path | None = None
+) -> Iterator[subprocess.Popen[bytes]]:
+    """Give a process that has ended when this is left, however that is; its pipe is closed then.
+
+    It is asked first, so that it ends its own. It starts with signals blocked, and takes them when it can.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
     child = None
     try:
-        child = subprocess.Popen(argv, env=dict(env), stdout=stdout)
+        child = subprocess.Popen(argv, env=dict(env), stdout=stdout, cwd=cwd)
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
         yield child
-    except BaseException:
-        if child is not None:
-            _end(child)
-        raise
     finally:
+        signal.pthread_sigmask(signal.SIG_BLOCK, _ENDS)
+        if child is not None:
+            end(child)
+            if child.stdout is not None:
+                child.stdout.close()
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
@@ -102,12 +116,3 @@ def ending_by_signals() -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    child.terminate()
-    try:
-        child.wait(timeout=_END_SECONDS)
-    except subprocess.TimeoutExpired:
-        child.kill()
-        child.wait()

@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING, Any
 
+from tests.gathering.ending import end
 from tests.gathering.machine import find, load
 from tests.gathering.protocol import complaints, is_met
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from tests.gathering.programs import Program
 
 Entry = dict[str, Any]
-_END_SECONDS = 15
 _SHOWN_LINES = 3
 
 
@@ -95,18 +94,5 @@ def _run(argv: list[str], printed: Path, log: Path, project: Path) -> int:
         try:
             return child.wait()
         except BaseException:
-            _end(child)
+            end(child, whole_group=True)
             raise
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    """End a benchmark and what it started: asked first, so that it can take away what it made."""
-    for number in (signal.SIGINT, signal.SIGKILL):
-        try:
-            os.killpg(child.pid, number)
-        except ProcessLookupError:
-            break
-        try:
-            child.wait(timeout=_END_SECONDS)
-        except subprocess.TimeoutExpired:
-            continue

@@ -22,7 +22,7 @@ from pipeline.measure.footprint import Origin, footprint
 from pipeline.measure.reading import read_contents
 from pipeline.measure.strategy_times import left_out_text, strategy_times
 from pipeline.measure.tables import bundle_table, sharing_table, update_table
-from pipeline.measure.update_views import flawed_deltas, flawed_text
+from pipeline.measure.update_views import flawed_deltas, flawed_text, lacking_text
 from pipeline.measure.writing import DOCUMENT, PAGE, SUMMARY, write_report
 from pipeline.model.counts import counted, listed
 from pipeline.model.strategies import read_strategies
@@ -92,6 +92,8 @@ def command(session: Session, asked: _Asked) -> None:
         session.warn("a rehearsal: there is no engine in these bundles, and their sizes say nothing about real ones")
     if flawed := flawed_deltas(report):
         session.warn(flawed_text(flawed))
+    if lacking := lacking_text(report):
+        session.hint(f"{lacking}; `mirror sync --with-deltas` brings them to a mirror")
     if left_out := left_out_text(timed, report.strategies):
         session.warn(left_out)
     if asked.baseline and report.without_baseline:

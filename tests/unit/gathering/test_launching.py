@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from tests.gathering.command import PROJECT
-from tests.gathering.launching import measured
+from tests.gathering.launching import _LAUNCH, measured, running
 
 SLEEPS = """
 import os, signal, sys, time
@@ -33,6 +34,20 @@ except KeyboardInterrupt:
     sys.exit(130)
 """
 
+ENDED_LATE = """
+import os, signal, sys
+wait4, kill = os.wait4, os.kill
+def wait_and_be_ended(*arguments):
+    found = wait4(*arguments)
+    if found[0]:
+        kill(os.getpid(), signal.SIGTERM)
+    return found
+def kill_and_tell(process, number):
+    print("killed", process, file=sys.stderr)
+    kill(process, number)
+os.wait4, os.kill = wait_and_be_ended, kill_and_tell
+"""
+
 
 def appeared(path: Path, *, within: float = 120) -> str:
     until = time.monotonic() + within
@@ -51,6 +66,11 @@ def is_there(process: int) -> bool:
     return stat.rpartition(")")[2].split()[0] != "Z"
 
 
+def on_path() -> dict[str, str]:
+    """Return a PATH with this Python first."""
+    return {"PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))}
+
+
 @pytest.fixture
 def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": str(PROJECT)}
@@ -67,6 +87,28 @@ def test_a_program_that_fails_is_an_error(environment):
     with pytest.raises(subprocess.CalledProcessError) as caught:
         measured([sys.executable, "-c", "raise SystemExit(3)"], env=environment)
     assert caught.value.returncode == 3
+
+
+def test_what_it_prints_is_dropped_its_errors_are_shown_and_it_runs_where_it_is_told_to(environment, tmp_path, capfd):
+    program = "import os, sys; print('dropped'); print('in', os.getcwd(), file=sys.stderr)"
+    measured([Path(sys.executable).name, "-c", program], env=environment | on_path(), cwd=tmp_path)
+    assert capfd.readouterr() == ("", f"in {tmp_path}\n")
+
+
+@pytest.mark.parametrize("interrupted", [False, True], ids=["left", "interrupted"])
+def test_a_process_has_ended_and_its_pipe_is_closed_when_it_is_left_however_that_is(environment, interrupted):
+    sleeps = [sys.executable, "-S", "-c", _LAUNCH, sys.executable, "-c", "import time; time.sleep(120)"]
+    with suppress(KeyboardInterrupt), running(sleeps, env=environment, stdout=subprocess.PIPE) as child:
+        if interrupted:
+            raise KeyboardInterrupt
+    assert child.returncode == 128 + signal.SIGINT
+    assert child.stdout.closed
+
+
+def test_a_signal_that_comes_when_the_program_was_waited_for_kills_nothing(environment):
+    launch = [sys.executable, "-S", "-c", ENDED_LATE + _LAUNCH, sys.executable, "-c", "pass"]
+    found = subprocess.run(launch, env=environment, capture_output=True, check=False)
+    assert found.stderr == b""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks at /proc")

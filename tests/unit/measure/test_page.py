@@ -13,6 +13,7 @@ from pipeline.measure.page import page, sections
 from pipeline.measure.summary import LIMIT_BYTES, summary
 from pipeline.model.footprint import FootprintReport, StrategyTime
 from pipeline.model.layer_content import SectionSizes
+from pipeline.model.updates import PublishedDelta
 from pipeline.system.pictures import VegaPictures
 from tests.simulators.footprints import Shelf, a_file, filled
 from tests.unit.measure.test_footprint import CPU, a_time
@@ -109,7 +110,7 @@ def test_a_dist_folder_says_that_it_has_no_deltas_to_measure(report, text):
 
 
 def test_deltas_that_were_measured_are_in_words_picture_and_tables(pictures):
-    report = filled(Shelf()).report(delta_of=lambda *_: 20)
+    report = filled(Shelf()).report(delta_of=lambda *_: PublishedDelta(20))
     part = next(one for one in sections(report) if one.name == "updates")
     assert "by the smallest delta" in part.says
     assert set(part.figures[0].legend) == {"by delta", "what deltas save", "what stays"}

@@ -106,8 +106,21 @@ def test_a_delta_that_is_missing_or_damaged_is_named_and_its_layer_counts_whole(
     by_name = {layer["name"]: layer for layer in update["layers"]}
     assert [by_name[name]["comes"] for name in ("core", "cpu")] == [said, "delta"]
     assert update["with_deltas"] == by_name["core"]["whole"] + cpu.length
-    assert f"core of {TARGET} 1 → 2 ({said})" in user.err
+    warned = f"the delta being damaged: core of {TARGET} 1 → 2" in user.err
+    assert ("warning:" in user.err, warned) == (said == "damaged", said == "damaged")
     assert f"its delta is {said}" in (tmp_path / "home/report/report.html").read_text()
+
+
+def test_a_mirror_that_is_to_hold_no_deltas_has_no_fault_and_says_once_that_it_holds_none(user, world, tmp_path):
+    publish(world, 1, 2, 3)
+    mirror, trusted = tmp_path / "mirror", ("--trusted-root", world.keys_dir / "root.json")
+    user.ok("mirror", "create", "--from", world.repository, "--to", mirror, *trusted, "--without-deltas", "--keep", "3")
+    user.ok("report", "footprint", "--from", mirror, *trusted)
+    said = "his copy holds none of its deltas: those of 4 layers of updates, counted whole"
+    assert user.err.count(f"t{said}") == 1
+    assert "warning:" not in user.err
+    for name in ("report.html", "report.md"):
+        assert f"T{said}." in (tmp_path / "home/report" / name).read_text()
 
 
 def test_a_layer_whose_delta_does_not_pay_comes_whole(user, world, tmp_path):
