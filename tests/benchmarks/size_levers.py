@@ -17,7 +17,6 @@ import io
 import json
 import os
 import re
-import resource
 import shutil
 import statistics
 import subprocess
@@ -35,10 +34,9 @@ PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT))
 
 from pipeline.system.archive_writing import parameters  # noqa: E402 - found through the line above
+from tests.gathering.generating import KINDS, tokens_per_processor_second  # noqa: E402 - found through the line above
 from tests.gathering.protocol import Figure, spread  # noqa: E402 - found through the line above
 
-TOKENS = {"prompt": 128, "generation": 48}
-REPEATS = 3
 DEFAULT = "default"
 DEFAULT_LEVEL = 19
 LEVELS = (3, 9, 12, 15, 19, 22)
@@ -185,20 +183,9 @@ def _speeds(
     for number in range(rounds):
         loads.append(os.getloadavg()[0])
         for name in list(bundles) if number % 2 == 0 else reversed(bundles):
-            speeds[name].append({kind: _speed(bundles[name], model, kind) for kind in TOKENS})
+            speeds[name].append({kind: tokens_per_processor_second(bundles[name], model, kind) for kind in KINDS})
         print(f"round {number + 1} of {rounds}", file=sys.stderr)
     return speeds, loads
-
-
-def _speed(bundle: Path, model: Path, kind: str) -> float:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    asked = dict.fromkeys(TOKENS, 0) | {kind: TOKENS[kind]}
-    counts = ("-p", str(asked["prompt"]), "-n", str(asked["generation"]))
-    argv = [str(bundle / "bin" / "llama-bench"), "-m", str(model), "-t", "1", *counts, "-r", str(REPEATS)]
-    subprocess.run(argv, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-    return TOKENS[kind] * REPEATS / seconds
 
 
 def _layers(made: Built, *, optional: bool = False) -> list[Document]:
@@ -217,7 +204,7 @@ def _sizes(layers: list[Document]) -> dict[str, int]:
 
 
 def _row(made: Built, speeds: list[dict[str, float]]) -> Document:
-    tokens = {kind: statistics.median(speed[kind] for speed in speeds) for kind in ("prompt", "generation")}
+    tokens = {kind: statistics.median(speed[kind] for speed in speeds) for kind in KINDS}
     return {**_sizes(_layers(made)), "tokens_per_processor_second": tokens}
 
 
@@ -226,7 +213,7 @@ def _of_compiler(name: str, built: dict[str, Built], speeds: Speeds) -> Iterator
     mine, its = (_sizes(_layers(built[key])) for key in (name, DEFAULT))
     for what, key in (("download", "download_bytes"), ("installed", "installed_bytes")):
         yield spread(f"{title}: {what}", [mine[key] / its[key]], peer="the default")
-    for kind in ("prompt", "generation"):
+    for kind in KINDS:
         pairs = zip(speeds[name], speeds[DEFAULT], strict=True)
         ratios = [ours[kind] / other[kind] for ours, other in pairs]
         yield spread(f"{title}: tokens of a processor second, {kind}", ratios, peer="the default", better="higher")
