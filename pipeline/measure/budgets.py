@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from pipeline.measure.comparing import mandatory
 from pipeline.model.budget_verdict import BudgetVerdict, Figure
-from pipeline.model.budgets import Budgets
+from pipeline.model.budgets import Budgets, SizeLimits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -64,10 +64,10 @@ def tables_of(artifact: Artifact, budgets: Budgets) -> tuple[BundleBudget, ...]:
 
 
 def _beside_budget(artifact: Artifact, budgets: Budgets) -> Iterator[Figure]:
-    tables = tables_of(artifact, budgets)
+    tables, added = tables_of(artifact, budgets), budgets.web_ui if artifact.web_ui else SizeLimits()
     limits: list[tuple[_Measured, int | None]] = [
-        (_Measured(None, "download", artifact.size), _least(table.download_bytes for table in tables)),
-        (_Measured(None, "installed", artifact.installed_size), _least(table.installed_bytes for table in tables)),
+        (_Measured(None, "download", artifact.size), _download(tables, added)),
+        (_Measured(None, "installed", artifact.installed_size), _installed(tables, added)),
     ]
     proof = artifact.proof
     if proof.runner is None:  # under an emulator the times say nothing of the bundle
@@ -80,8 +80,8 @@ def _beside_budget(artifact: Artifact, budgets: Budgets) -> Iterator[Figure]:
     for layer in mandatory(artifact):
         asked = [table.layers[layer.name] for table in tables if layer.name in table.layers]
         download, installed = _sizes(layer)
-        limits.append((download, _least(layer_limits.download_bytes for layer_limits in asked)))
-        limits.append((installed, _least(layer_limits.installed_bytes for layer_limits in asked)))
+        more = added if layer.role == "core" else SizeLimits()
+        limits += [(download, _download(asked, more)), (installed, _installed(asked, more))]
     for measured, limit in limits:
         if limit is not None:
             yield _figure(artifact, measured, limit)
@@ -125,6 +125,16 @@ def _figure(artifact: Artifact, measured: _Measured, limit: int, *, before: int 
         kind="budget" if before is None else "growth",
         before=before,
     )
+
+
+def _download(asked: Sequence[SizeLimits], added: SizeLimits) -> int | None:
+    limit = _least(limits.download_bytes for limits in asked)
+    return None if limit is None else limit + (added.download_bytes or 0)
+
+
+def _installed(asked: Sequence[SizeLimits], added: SizeLimits) -> int | None:
+    limit = _least(limits.installed_bytes for limits in asked)
+    return None if limit is None else limit + (added.installed_bytes or 0)
 
 
 def _least(limits: Iterable[int | None]) -> int | None:

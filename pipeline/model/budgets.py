@@ -84,8 +84,10 @@ class Budgets(Frozen):
 
     Attributes:
         growth: against the release before; None compares with no release.
+        web_ui: what the web interface may add to a bundle that was built with it, and to its core.
         bundles: the tables.
     """
 
     growth: AllowedGrowth | None = None
+    web_ui: SizeLimits = SizeLimits()
     bundles: tuple[BundleBudget, ...] = ()

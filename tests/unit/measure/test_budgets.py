@@ -57,6 +57,20 @@ def test_a_bundle_below_its_budget_passes_and_its_figures_say_what_is_left():
     assert verdict.figures[0].used == 0.75
 
 
+def test_a_web_interface_may_add_what_is_allowed_for_it_to_the_bundle_and_its_core():
+    allowed = table(download_bytes=6 * MB, installed_bytes=18 * MB, layers={"core": {"download_bytes": 4 * MB}})
+    asked = {"llama.cpp": Budgets(bundles=(allowed,), web_ui=SizeLimits(download_bytes=MB, installed_bytes=3 * MB))}
+    core, *others = bundle(core=5).layers
+    layers = (core.model_copy(update={"role": "core"}), *others)
+    assert over([bundle(core=5, layers=layers, web_ui=True)], asked) == []
+    assert over([bundle(core=5, layers=layers)], asked) == [
+        (None, "download", MB),
+        (None, "installed", 3 * MB),
+        ("core", "download", MB),
+    ]
+    assert over([bundle(core=5, layers=layers, web_ui=True)], budgets(allowed))[0] == (None, "download", MB)
+
+
 def test_one_byte_above_the_limit_is_over():
     assert over([bundle()], budgets(table(download_bytes=6 * MB - 1))) == [(None, "download", 1)]
 
