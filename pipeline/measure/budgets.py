@@ -65,10 +65,8 @@ def tables_of(artifact: Artifact, budgets: Budgets) -> tuple[BundleBudget, ...]:
 
 def _beside_budget(artifact: Artifact, budgets: Budgets) -> Iterator[Figure]:
     tables, added = tables_of(artifact, budgets), budgets.web_ui if artifact.web_ui else SizeLimits()
-    limits: list[tuple[_Measured, int | None]] = [
-        (_Measured(None, "download", artifact.size), _download(tables, added)),
-        (_Measured(None, "installed", artifact.installed_size), _installed(tables, added)),
-    ]
+    sizes = (_Measured(None, "download", artifact.size), _Measured(None, "installed", artifact.installed_size))
+    limits: list[tuple[_Measured, int | None]] = list(zip(sizes, _allowed(tables, added), strict=True))
     proof = artifact.proof
     if proof.runner is None:  # under an emulator the times say nothing of the bundle
         if proof.ready_milliseconds is not None:
@@ -79,9 +77,8 @@ def _beside_budget(artifact: Artifact, budgets: Budgets) -> Iterator[Figure]:
             limits.append((measured, _least(table.resident_bytes for table in tables)))
     for layer in mandatory(artifact):
         asked = [table.layers[layer.name] for table in tables if layer.name in table.layers]
-        download, installed = _sizes(layer)
         more = added if layer.role == "core" else SizeLimits()
-        limits += [(download, _download(asked, more)), (installed, _installed(asked, more))]
+        limits += zip(_sizes(layer), _allowed(asked, more), strict=True)
     for measured, limit in limits:
         if limit is not None:
             yield _figure(artifact, measured, limit)
@@ -127,14 +124,14 @@ def _figure(artifact: Artifact, measured: _Measured, limit: int, *, before: int 
     )
 
 
-def _download(asked: Sequence[SizeLimits], added: SizeLimits) -> int | None:
-    limit = _least(limits.download_bytes for limits in asked)
-    return None if limit is None else limit + (added.download_bytes or 0)
-
-
-def _installed(asked: Sequence[SizeLimits], added: SizeLimits) -> int | None:
-    limit = _least(limits.installed_bytes for limits in asked)
-    return None if limit is None else limit + (added.installed_bytes or 0)
+def _allowed(asked: Sequence[SizeLimits], added: SizeLimits) -> tuple[int | None, int | None]:
+    """Return what may be downloaded and installed: the least of the limits, and what is added to it."""
+    download = _least(limits.download_bytes for limits in asked)
+    installed = _least(limits.installed_bytes for limits in asked)
+    return (
+        None if download is None else download + (added.download_bytes or 0),
+        None if installed is None else installed + (added.installed_bytes or 0),
+    )
 
 
 def _least(limits: Iterable[int | None]) -> int | None:
